@@ -1,0 +1,1 @@
+"""Kernels in Numba, compiled on first use."""
