@@ -1,0 +1,198 @@
+"""What a network is, as a value: its sizes, activations and output, and where each parameter lies.
+
+A network with layers ``l = 1 … L`` computes ``h_0 = x`` and
+
+    z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    x (n, n_0), W_l (n_{l-1}, n_l), b_l (n_l,)
+
+where the last activation is the *output*. All parameters live in one flat buffer, 64-byte aligned,
+the weight matrices first and the biases behind them:
+
+    | W_1 | W_2 | … | W_L | b_1 | b_2 | … | b_L |
+
+Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, each ``b_l``
+likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer state have
+the same layout, so that saving, averaging, clipping and updating are operations on one vector, and a
+penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+ALIGNMENT = 64  # bytes: one AVX-512 vector, one cache line
+
+ACTIVATIONS = (
+    "identity",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "softplus",
+)
+"""Activations of hidden layers, in the order of their codes in compiled code."""
+
+FROM_PREACTIVATION = frozenset({"gelu", "silu"})
+"""Activations whose derivative is not a function of their output: they dip below zero and come back,
+so two inputs share one output. For these the pre-activation z is stored beside the output."""
+
+LOSSES = {
+    "softmax": ("cross_entropy",),
+    "sigmoid": ("binary_cross_entropy",),
+    "identity": ("squared_error", "huber", "absolute_error"),
+    "exp": ("poisson",),
+}
+"""The losses each output can be trained with; the first is the canonical one and the default."""
+
+OUTPUTS = tuple(LOSSES)
+
+
+class Layer(NamedTuple):
+    """Where one layer's parameters lie in the flat buffer, in elements."""
+
+    n_in: int
+    n_out: int
+    activation: str
+    stride: int
+    weight_offset: int
+    bias_offset: int | None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes, activations, output, loss and dtype of a network, and the layout of its parameters.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Width of the input, of each hidden layer and of the output.
+    activations : tuple of str
+        One of `ACTIVATIONS` for each hidden layer.
+    output : {"softmax", "sigmoid", "identity", "exp"}
+        What turns the last layer's z into predictions.
+    loss : str
+        One of ``LOSSES[output]``.
+    bias : bool
+        Whether layers have biases.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    input_scale : float
+        What uint8 inputs are multiplied by; float inputs are taken as they are.
+    huber_delta : float
+        Where the Huber loss turns from quadratic to linear.
+    """
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...] = ()
+    output: str = "softmax"
+    loss: str = "cross_entropy"
+    bias: bool = True
+    dtype: str = "float32"
+    input_scale: float = 1.0 / 255.0
+    huber_delta: float = 1.0
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Each layer's sizes, activation (the output's, for the last) and place."""
+        strides = [self._padded(n_out) for n_out in self.sizes[1:]]
+        weight_offset = 0
+        bias_offset = sum(n * s for n, s in zip(self.sizes[:-1], strides, strict=True))
+        layers = []
+        for n_in, n_out, stride, activation in zip(
+            self.sizes[:-1],
+            self.sizes[1:],
+            strides,
+            (*self.activations, self.output),
+            strict=True,
+        ):
+            layers.append(
+                Layer(
+                    n_in=n_in,
+                    n_out=n_out,
+                    activation=activation,
+                    stride=stride,
+                    weight_offset=weight_offset,
+                    bias_offset=bias_offset if self.bias else None,
+                )
+            )
+            weight_offset += n_in * stride
+            bias_offset += stride
+        return tuple(layers)
+
+    @property
+    def n_in(self) -> int:
+        """Width of the input."""
+        return self.sizes[0]
+
+    @property
+    def n_out(self) -> int:
+        """Width of the output."""
+        return self.sizes[-1]
+
+    @property
+    def classifies(self) -> bool:
+        """Whether predictions are classes (softmax) or yes and no (sigmoid)."""
+        return self.output in ("softmax", "sigmoid")
+
+    @cached_property
+    def n_parameters(self) -> int:
+        """How many numbers are learned."""
+        return sum((n_in + self.bias) * n_out for n_in, n_out, *_ in self.layers)
+
+    @cached_property
+    def n_weight_slots(self) -> int:
+        """Length of the buffer's prefix that holds the weight matrices, padding included."""
+        return sum(layer.n_in * layer.stride for layer in self.layers)
+
+    @cached_property
+    def n_slots(self) -> int:
+        """Length of the buffer, padding included."""
+        return self.n_weight_slots + self.bias * sum(layer.stride for layer in self.layers)
+
+    def allocate(self) -> Array:
+        """Return a zeroed, aligned buffer of shape ``(n_slots,)``."""
+        return aligned_zeros(self.n_slots, self.dtype)
+
+    def weights(self, buffer: Array) -> list[Array]:
+        """Views ``(n_in, n_out)`` into `buffer` (or any vector of its layout), one a layer."""
+        return [
+            buffer[layer.weight_offset :][: layer.n_in * layer.stride].reshape(
+                layer.n_in, layer.stride
+            )[:, : layer.n_out]
+            for layer in self.layers
+        ]
+
+    def biases(self, buffer: Array) -> list[Array | None]:
+        """Views ``(n_out,)`` into `buffer`, one a layer; None where there is no bias."""
+        return [
+            None
+            if layer.bias_offset is None
+            else buffer[layer.bias_offset : layer.bias_offset + layer.n_out]
+            for layer in self.layers
+        ]
+
+    def views(self, buffer: Array) -> Iterator[tuple[Layer, Array, Array | None]]:
+        """Yield ``(layer, weight, bias)`` from input to output."""
+        return zip(self.layers, self.weights(buffer), self.biases(buffer), strict=True)
+
+    def _padded(self, n: int) -> int:
+        per_vector = ALIGNMENT // np.dtype(self.dtype).itemsize
+        return -(-n // per_vector) * per_vector
+
+
+def aligned_zeros(n: int, dtype: DTypeLike) -> Array:
+    """Return zeros of shape ``(n,)`` whose first element lies on a 64-byte boundary."""
+    n_bytes = n * np.dtype(dtype).itemsize
+    raw = np.zeros(n_bytes + ALIGNMENT, np.uint8)
+    start = -raw.__array_interface__["data"][0] % ALIGNMENT
+    return raw[start : start + n_bytes].view(dtype)

@@ -1,0 +1,146 @@
+"""The registry of backends, and the switch between them.
+
+The strongest word wins: ``Network(backend="cython")``, then ``with fastnn.use_backend("numba"):``,
+then `fastnn.set_backend`, then the environment variable ``FASTNN_BACKEND``, then ``"auto"``: Cython,
+else Numba, else NumPy. A backend that was named and is missing is an error that says why; only
+``"auto"`` falls back. Choices are context variables: threads and asyncio tasks do not see each other's,
+and a task starts with the choice of the one that started it. The environment variable is for the whole
+process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib import import_module
+
+from fastnn.backends.base import Backend
+from fastnn.validation import check_backend_name
+
+_ADAPTERS = {
+    "cython": ("fastnn.backends.cython", "CythonBackend"),
+    "numba": ("fastnn.backends.numba", "NumbaBackend"),
+    "numpy": ("fastnn.backends.reference", "Reference"),
+}
+
+NAMES = tuple(_ADAPTERS)
+"""The backends, in the order in which ``"auto"`` tries them."""
+
+_used: ContextVar[str | None] = ContextVar("fastnn_backend", default=None)
+_default: ContextVar[str | None] = ContextVar("fastnn_default_backend", default=None)
+
+
+class BackendUnavailableError(RuntimeError):
+    """A backend was asked for by name and cannot run here; the message says why and what to do."""
+
+
+@cache
+def _load(name: str) -> Backend | str:
+    """Return the backend, or the reason why it cannot run here."""
+    module, adapter = _ADAPTERS[name]
+    try:
+        backend: Backend = getattr(import_module(module), adapter)()
+    except ImportError as error:
+        return str(error)
+    return backend
+
+
+def available_backends() -> dict[str, str | None]:
+    """Say which backends can run here.
+
+    Returns
+    -------
+    dict
+        Name to None, or to the reason why the backend is absent and how to get it.
+    """
+    loaded = {name: _load(name) for name in NAMES}
+    return {name: found if isinstance(found, str) else None for name, found in loaded.items()}
+
+
+def get_backend(name: str | None = None) -> Backend:
+    """Return the backend that `name` or, without one, the switch selects now.
+
+    Parameters
+    ----------
+    name : {"auto", "cython", "numba", "numpy"}, optional
+        ``None`` and ``"auto"`` both ask the switch.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    BackendUnavailableError
+        If a backend was named and cannot run here.
+    ValueError
+        If there is no backend of that name.
+    """
+    for source, choice in (
+        ("backend=", name),
+        ("use_backend", _used.get()),
+        ("set_backend", _default.get()),
+        ("FASTNN_BACKEND", os.environ.get("FASTNN_BACKEND") or None),
+    ):
+        if choice is None or (choice == "auto" and source == "backend="):
+            continue
+        check_backend_name(choice, (*NAMES, "auto"), source)
+        if choice == "auto":
+            break
+        found = _load(choice)
+        if isinstance(found, str):
+            raise BackendUnavailableError(
+                f"the backend {choice!r}, asked for by {source}, cannot run here: {found}"
+            )
+        return found
+    return next(found for name in NAMES if isinstance(found := _load(name), Backend))
+
+
+def set_backend(name: str) -> None:
+    """Make `name` the default of this thread or task; ``"auto"`` picks the fastest that runs here.
+
+    Parameters
+    ----------
+    name : {"auto", "cython", "numba", "numpy"}
+
+    Raises
+    ------
+    BackendUnavailableError
+        If that backend cannot run here; the default is then unchanged.
+    ValueError
+        If there is no backend of that name.
+    """
+    _require(name, "set_backend")
+    _default.set(name)
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Use `name` inside a ``with`` block, in this thread or task only.
+
+    Parameters
+    ----------
+    name : {"auto", "cython", "numba", "numpy"}
+
+    Raises
+    ------
+    BackendUnavailableError
+        If that backend cannot run here.
+    ValueError
+        If there is no backend of that name.
+    """
+    _require(name, "use_backend")
+    token = _used.set(name)
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+def _require(name: str, source: str) -> None:
+    check_backend_name(name, (*NAMES, "auto"), source)
+    if name != "auto":
+        get_backend(name)

@@ -1,0 +1,248 @@
+"""The reference backend, "numpy": what every kernel means.
+
+Read this page to know what fastnn computes; the compiled backends say the same thing fast. Shapes:
+x (n, n_in), W (n_in, n_out), b (n_out,), z and y and δ (n, n_out). How the kernels make up a training
+step stands in `fastnn.backends.base`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn.architecture import Array
+from fastnn.backends.base import Backend
+from fastnn.optimizers import Optimizer
+
+LEAKY_SLOPE = 0.01  # of leaky_relu below zero, as in PyTorch and Keras (Maas et al., 2013)
+
+# -- activations: y = f(z) ------------------------------------------------------------------------
+
+
+def sigmoid(z: Array) -> Array:
+    """``1 / (1 + e⁻ᶻ)``, from e^−|z| so that nothing overflows."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1, e) / (1 + e)
+
+
+def relu(z: Array) -> Array:
+    """``max(z, 0)``."""
+    return np.maximum(z, 0)
+
+
+def leaky_relu(z: Array) -> Array:
+    """``z`` above zero, ``0.01 z`` below."""
+    return np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z)
+
+
+def elu(z: Array) -> Array:
+    """``z`` above zero, ``eᶻ − 1`` below (Clevert et al., 2016, α = 1)."""
+    return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+
+
+def normal_cdf(z: Array) -> Array:
+    """``Φ(z) = erfc(−z/√2) / 2``; NumPy has no erfc, so the standard library's, one by one."""
+    return (np.frompyfunc(math.erfc, 1, 1)(z * -math.sqrt(0.5)) / 2).astype(z.dtype)
+
+
+def gelu(z: Array) -> Array:
+    """``z Φ(z)``, exact (Hendrycks and Gimpel, 2016)."""
+    return z * normal_cdf(z)
+
+
+def silu(z: Array) -> Array:
+    """``z sigmoid(z)``."""
+    return z * sigmoid(z)
+
+
+def softplus(z: Array) -> Array:
+    """``log(1 + eᶻ)``."""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+FORWARD: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda z: z,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "gelu": gelu,
+    "silu": silu,
+    "softplus": softplus,
+    "exp": np.exp,
+}
+
+# -- and their derivatives f'(z), from the output y where that is possible ------------------------
+
+
+def gelu_derivative(z: Array) -> Array:
+    """``Φ(z) + z φ(z)``."""
+    return normal_cdf(z) + z * (np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)).astype(z.dtype)
+
+
+def silu_derivative(z: Array) -> Array:
+    """``s (1 + z (1 − s))`` with ``s = sigmoid(z)``."""
+    s = sigmoid(z)
+    return s * (1 + z * (1 - s))
+
+
+DERIVATIVE: dict[str, Callable[[Array], Array]] = {
+    "identity": np.ones_like,
+    "sigmoid": lambda y: y * (1 - y),
+    "tanh": lambda y: 1 - y * y,
+    "relu": lambda y: (y > 0).astype(y.dtype),
+    "leaky_relu": lambda y: np.where(y > 0, 1, LEAKY_SLOPE).astype(y.dtype),
+    "elu": lambda y: np.where(y > 0, 1, y + 1),
+    "gelu": gelu_derivative,  # of z
+    "silu": silu_derivative,  # of z
+    "softplus": lambda y: -np.expm1(-y),
+}
+
+# -- losses without softmax: z, target, huber δ → loss and its derivative, element by element ------
+
+
+def _binary_cross_entropy(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+    return softplus(z) - t * z, sigmoid(z) - t
+
+
+def _squared_error(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+    r = z - t
+    return 0.5 * r * r, r
+
+
+def _poisson(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+    rate = np.exp(z)
+    return rate - t * z, rate - t
+
+
+def _huber(z: Array, t: Array, d: float) -> tuple[Array, Array]:
+    r = z - t
+    slope = np.clip(r, -d, d)
+    return slope * (r - 0.5 * slope), slope
+
+
+def _absolute_error(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+    r = z - t
+    return np.abs(r), np.sign(r)
+
+
+ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, float], tuple[Array, Array]]] = {
+    "binary_cross_entropy": _binary_cross_entropy,
+    "squared_error": _squared_error,
+    "poisson": _poisson,
+    "huber": _huber,
+    "absolute_error": _absolute_error,
+}
+
+
+class Reference(Backend):
+    """The kernels in NumPy; the programs are those of `Backend`."""
+
+    name: ClassVar[str] = "numpy"
+
+    def dense_forward(
+        self,
+        x: Any,
+        weight: Array,
+        bias: Array | None,
+        activation: str,
+        out: Array,
+        preactivation: Array | None = None,
+    ) -> None:
+        if isinstance(x, np.ndarray):
+            np.matmul(x, weight, out=out)
+        else:
+            out[...] = x @ weight
+        if bias is not None:
+            out += bias
+        if preactivation is not None:
+            preactivation[...] = out
+        if activation != "identity":
+            out[...] = FORWARD[activation](out)
+
+    def softmax(self, z: Array, out: Array) -> None:
+        np.subtract(z, z.max(axis=-1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        out /= out.sum(axis=-1, keepdims=True)
+
+    def softmax_cross_entropy(
+        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+    ) -> float:
+        rows = np.arange(len(z))
+        shifted = z - z.max(axis=1, keepdims=True)
+        np.exp(shifted, out=delta)
+        total = delta.sum(axis=1, keepdims=True)
+        losses = np.log(total[:, 0]) - shifted[rows, labels]
+        delta /= total
+        delta[rows, labels] -= 1
+        return _weighted_sum(losses, sample_weight, delta)
+
+    def elementwise_loss(
+        self,
+        loss: str,
+        z: Array,
+        target: Array,
+        sample_weight: Array | None,
+        huber_delta: float,
+        delta: Array,
+    ) -> float:
+        losses, delta[...] = ELEMENTWISE_LOSS[loss](z, target, huber_delta)
+        return _weighted_sum(losses.sum(axis=1), sample_weight, delta)
+
+    def weight_gradient(
+        self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
+    ) -> None:
+        if isinstance(x, np.ndarray):
+            np.matmul(x.T, delta, out=weight_grad)
+        else:
+            weight_grad[...] = x.T @ delta
+        if bias_grad is not None:
+            delta.sum(axis=0, out=bias_grad)
+
+    def input_gradient(
+        self, delta: Array, weight: Array, activation: str, y: Array, out: Array
+    ) -> None:
+        np.matmul(delta, weight.T, out=out)
+        if activation != "identity":
+            out *= DERIVATIVE[activation](y)
+
+    def update(
+        self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
+    ) -> None:
+        real = params.dtype.type
+        rate = optimizer.learning_rates(step - 1, 1)[0]
+        beta_1, beta_2, epsilon, weight_decay = optimizer.coefficients
+        match optimizer.rule:
+            case "sgd":
+                params -= real(rate) * grads
+            case "momentum" | "nesterov":
+                m = state[0]
+                m *= real(beta_1)
+                m += grads
+                ahead = grads + real(beta_1) * m if optimizer.rule == "nesterov" else m
+                params -= real(rate) * ahead
+            case "rmsprop":
+                v = state[0]
+                v += real(1 - beta_2) * (grads * grads - v)
+                params -= real(rate) * grads / (np.sqrt(v) + real(epsilon))
+            case "adam" | "adamw":
+                m, v = state
+                if weight_decay:
+                    params *= real(1 - rate * weight_decay)
+                m += real(1 - beta_1) * (grads - m)
+                v += real(1 - beta_2) * (grads * grads - v)
+                size = real(rate / (1 - beta_1**step))
+                correction = real(1 / math.sqrt(1 - beta_2**step))
+                params -= size * m / (np.sqrt(v) * correction + real(epsilon))
+
+
+def _weighted_sum(losses: Array, sample_weight: Array | None, delta: Array) -> float:
+    """Weight each row's delta; return the weighted sum of the rows' losses, summed in float64."""
+    if sample_weight is None:
+        return float(losses.sum(dtype=np.float64))
+    delta *= sample_weight[:, None]
+    return float(losses.astype(np.float64) @ sample_weight)

@@ -1,0 +1,234 @@
+"""Optimizers: their hyper-parameters, and the state they carry from step to step.
+
+The arithmetic on weights is the backends' kernel ``update``; with gradient g, rate η and update t:
+
+    SGD        p ← p − η g
+    momentum   m ← μ m + g,               p ← p − η m            (Nesterov: p ← p − η (g + μ m))
+    RMSprop    v ← ρ v + (1 − ρ) g²,      p ← p − η g / (√v + ε)
+    Adam       m ← β₁ m + (1 − β₁) g,     v ← β₂ v + (1 − β₂) g²,
+               p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+    AdamW      p ← p − η λ p, then Adam
+
+A learning rate is a number or a schedule (see `fastnn.schedules`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.schedules import Schedule
+from fastnn.validation import check_in_range, check_learning_rate, check_positive
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """What the optimizers share: a learning rate and a way to ask for its values.
+
+    Attributes
+    ----------
+    rule : str
+        Which arithmetic the ``update`` kernel does: one of `RULES`.
+    n_state : int
+        How many vectors of the parameters' length the rule remembers.
+    coefficients : tuple of float
+        The rule's constants: (first decay, second decay, epsilon, weight decay).
+    """
+
+    learning_rate: float | Schedule
+
+    RULES: ClassVar[tuple[str, ...]] = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+
+    @property
+    def rule(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def n_state(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        raise NotImplementedError
+
+    def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
+        """Return the rates of the `n_steps` updates after the first `step` ones."""
+        if isinstance(self.learning_rate, Schedule):
+            return self.learning_rate(np.arange(step, step + n_steps))
+        return np.full(n_steps, float(self.learning_rate))
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if asked for.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.1
+        η.
+    momentum : float, default 0.0
+        μ in [0, 1).
+    nesterov : bool, default False
+        Look ahead along the momentum (Sutskever et al., 2013); needs ``momentum > 0``.
+    """
+
+    learning_rate: float | Schedule = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate)
+        check_in_range("momentum", self.momentum, 0.0, 1.0, open_high=True)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=True needs a momentum above 0, for example momentum=0.9")
+
+    @property
+    def rule(self) -> str:
+        """``"sgd"``, ``"momentum"`` or ``"nesterov"``."""
+        if not self.momentum:
+            return "sgd"
+        return "nesterov" if self.nesterov else "momentum"
+
+    @property
+    def n_state(self) -> int:
+        """1 with momentum, else 0."""
+        return int(self.momentum > 0)
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """``(μ, 0, 0, 0)``."""
+        return (self.momentum, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """Rates divided by a running root mean square (Tieleman and Hinton, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.01
+        η.
+    rho : float, default 0.99
+        ρ in [0, 1): how slowly the mean square forgets.
+    epsilon : float, default 1e-8
+        ε, above 0.
+    """
+
+    learning_rate: float | Schedule = 0.01
+    rho: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate)
+        check_in_range("rho", self.rho, 0.0, 1.0, open_high=True)
+        check_positive("epsilon", self.epsilon)
+
+    @property
+    def rule(self) -> str:
+        """``"rmsprop"``."""
+        return "rmsprop"
+
+    @property
+    def n_state(self) -> int:
+        """1: v."""
+        return 1
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """``(0, ρ, ε, 0)``."""
+        return (0.0, self.rho, self.epsilon, 0.0)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba, 2015, algorithm 1).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.001
+        η.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        β₁ and β₂ in [0, 1): how slowly the two moments forget.
+    epsilon : float, default 1e-8
+        ε, above 0.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate)
+        check_in_range("beta_1", self.beta_1, 0.0, 1.0, open_high=True)
+        check_in_range("beta_2", self.beta_2, 0.0, 1.0, open_high=True)
+        check_positive("epsilon", self.epsilon)
+
+    @property
+    def rule(self) -> str:
+        """``"adam"``."""
+        return "adam"
+
+    @property
+    def n_state(self) -> int:
+        """2: m and v."""
+        return 2
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """``(β₁, β₂, ε, 0)``."""
+        return (self.beta_1, self.beta_2, self.epsilon, 0.0)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with weight decay decoupled from the gradient (Loshchilov and Hutter, 2019).
+
+    As in PyTorch, every parameter decays, biases too.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.001
+        η.
+    beta_1, beta_2 : float, default 0.9 and 0.999
+        β₁ and β₂ in [0, 1): how slowly the two moments forget.
+    epsilon : float, default 1e-8
+        ε, above 0.
+    weight_decay : float, default 0.01
+        λ, at least 0.
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_in_range("weight_decay", self.weight_decay, 0.0, float("inf"))
+
+    @property
+    def rule(self) -> str:
+        """``"adamw"``."""
+        return "adamw"
+
+    @property
+    def coefficients(self) -> tuple[float, float, float, float]:
+        """``(β₁, β₂, ε, λ)``."""
+        return (self.beta_1, self.beta_2, self.epsilon, self.weight_decay)
+
+
+@dataclass
+class OptimizerState:
+    """What an optimizer carries from step to step.
+
+    Attributes
+    ----------
+    slots : ndarray of shape (optimizer.n_state, n_slots)
+        The remembered vectors, in the layout of the parameters.
+    step : int
+        Updates done so far.
+    """
+
+    slots: NDArray[Any]
+    step: int = field(default=0)

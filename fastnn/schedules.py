@@ -1,0 +1,154 @@
+"""Learning-rate schedules: the rate η of update t = 0, 1, 2, …, counted in optimizer steps.
+
+With a warm-up of w steps the rate first rises linearly, ``η_t = η (t + 1) / w`` for ``t < w``; the
+schedule proper then starts at its own ``t = 0``. Rates are worked out in float64 for a whole epoch at
+a time, so that every backend uses the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.validation import check_count, check_in_range, check_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What the schedules share: a warm-up, and being called with step numbers.
+
+    Parameters
+    ----------
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        check_count("warmup", self.warmup, minimum=0)
+        self._check()
+
+    def __call__(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the rates of the updates `steps` (counted from 0), float64 of the same shape."""
+        steps = np.asarray(steps, np.int64)
+        rates = self._decayed(np.maximum(steps - self.warmup, 0).astype(np.float64))
+        if self.warmup:
+            rates = np.where(steps < self.warmup, rates * (steps + 1) / self.warmup, rates)
+        return rates
+
+    def _check(self) -> None:
+        raise NotImplementedError
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """``η_t = η``: of use for its warm-up.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    learning_rate: float
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(t.shape, self.learning_rate)
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """``η_t = η / (t + 1)^power``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    power : float, default 0.5
+        Exponent of the decay, above 0.
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    learning_rate: float
+    power: float = 0.5
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("power", self.power)
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.learning_rate / (t + 1.0) ** self.power
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """``η_t = η · factor^⌊t / every⌋``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    every : int
+        Steps between two drops.
+    factor : float, default 0.1
+        What the rate is multiplied by at each drop, in (0, 1].
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    learning_rate: float
+    every: int
+    factor: float = 0.1
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_count("every", self.every)
+        check_in_range("factor", self.factor, 0.0, 1.0, open_low=True)
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.learning_rate * self.factor ** np.floor(t / self.every)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """``η_t = final + (η − final) (1 + cos(π min(t / n_steps, 1))) / 2``.
+
+    Half a cosine without restarts (Loshchilov and Hutter, 2017, SGDR, equation 5).
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    n_steps : int
+        Steps from the full rate down to `final`, where it then stays.
+    final : float, default 0.0
+        The last rate, at least 0.
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    learning_rate: float
+    n_steps: int
+    final: float = 0.0
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_count("n_steps", self.n_steps)
+        check_in_range("final", self.final, 0.0, float("inf"))
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        progress = np.minimum(t / self.n_steps, 1.0)
+        swing = (self.learning_rate - self.final) / 2.0
+        return self.final + swing * (1.0 + np.cos(np.pi * progress))
