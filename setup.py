@@ -21,7 +21,8 @@ SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 
 # No -march=native: the wheel must run on the oldest processor of its platform.
 # No -ffast-math: its start-up code flips the whole process to flush-to-zero.
-GNU_FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
+# -g0: the interpreter's own flags often carry -g, which makes the module five times as large.
+GNU_FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 MSVC_FLAGS = ["/O2"]
 
 DIRECTIVES = {
@@ -39,9 +40,7 @@ class OptionalBuild(build_ext):
     """Builds what it can; a module that does not compile is left out with a warning."""
 
     def build_extension(self, ext):
-        ext.extra_compile_args = (
-            MSVC_FLAGS if self.compiler.compiler_type == "msvc" else GNU_FLAGS
-        )
+        ext.extra_compile_args = MSVC_FLAGS if self.compiler.compiler_type == "msvc" else GNU_FLAGS
         try:
             super().build_extension(ext)
         except Exception as error:  # Cython's and each compiler's errors share no other base
