@@ -1,1 +1,1 @@
-"""Compiled kernels, installed as ``fastnn.kernels``: one family a subpackage, twins of the reference."""
+"""Compiled kernels, installed as ``fastnn.kernels``: twins of the reference, family by family."""

@@ -1,1 +1,1 @@
-"""Kernels in Cython, built by setup.py where a C compiler works; ``simd/`` holds the C they call."""
+"""Kernels in Cython, built by setup.py where a C compiler works; C in ``simd/``."""
