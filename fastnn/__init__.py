@@ -1,0 +1,69 @@
+"""fastnn: small dense networks, trained and served at the speed of the CPU.
+
+>>> import fastnn
+>>> data = fastnn.datasets.digits()
+>>> net = fastnn.Network((784, 100, 10), activation="relu", seed=0)
+>>> history = net.fit(*data.train, epochs=5, progress=False)
+>>> net.evaluate(*data.test)["accuracy"] > 0.95
+True
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if find_spec("fastnn.kernels") is None:
+    raise ImportError(
+        f"fastnn was imported from its source folder {__path__[0]!r}, where it is not installed: "
+        "run `pip install -e .` there, or leave the folder to use a fastnn installed elsewhere"
+    )
+
+from fastnn import schedules
+from fastnn._version import __version__
+from fastnn.architecture import Architecture
+from fastnn.backends import (
+    BackendUnavailableError,
+    available_backends,
+    get_backend,
+    set_backend,
+    use_backend,
+)
+from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.history import History
+from fastnn.network import Network
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from fastnn.persistence import load
+from fastnn.threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from fastnn import datasets
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Architecture",
+    "BackendUnavailableError",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "Network",
+    "Optimizer",
+    "RMSprop",
+    "__version__",
+    "available_backends",
+    "datasets",
+    "get_backend",
+    "get_num_threads",
+    "load",
+    "schedules",
+    "set_backend",
+    "set_num_threads",
+    "use_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":  # imported when first named: half of what importing fastnn would cost
+        return import_module("fastnn.datasets")
+    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

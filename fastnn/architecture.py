@@ -2,16 +2,16 @@
 
 A network with layers ``l = 1 … L`` computes ``h_0 = x`` and
 
-    z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    x (n, n_0), W_l (n_{l-1}, n_l), b_l (n_l,)
+    z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l)
 
-where the last activation is the *output*. All parameters live in one flat buffer, 64-byte aligned,
-the weight matrices first and the biases behind them:
+with x (n, n_0), W_l (n_{l-1}, n_l), b_l (n_l,), where the last activation is the *output*. All
+parameters live in one flat buffer, 64-byte aligned, the weight matrices first and the biases behind them:
 
     | W_1 | W_2 | … | W_L | b_1 | b_2 | … | b_L |
 
 Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, each ``b_l``
 likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer state have
-the same layout, so that saving, averaging, clipping and updating are operations on one vector, and a
+the same layout, so that averaging, clipping and updating are operations on one vector, and a
 penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
 """
 
@@ -43,8 +43,8 @@ ACTIVATIONS = (
 """Activations of hidden layers, in the order of their codes in compiled code."""
 
 FROM_PREACTIVATION = frozenset({"gelu", "silu"})
-"""Activations whose derivative is not a function of their output: they dip below zero and come back,
-so two inputs share one output. For these the pre-activation z is stored beside the output."""
+"""Activations whose derivative is not a function of their output: they dip below zero and come
+back, so two inputs share one output. For these the pre-activation z is stored beside the output."""
 
 LOSSES = {
     "softmax": ("cross_entropy",),
@@ -128,6 +128,11 @@ class Architecture:
             weight_offset += n_in * stride
             bias_offset += stride
         return tuple(layers)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """``(n_in, n_out)`` of each layer."""
+        return tuple(zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
     @property
     def n_in(self) -> int:

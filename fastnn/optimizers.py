@@ -14,6 +14,7 @@ A learning rate is a number or a schedule (see `fastnn.schedules`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -25,34 +26,27 @@ from fastnn.validation import check_in_range, check_learning_rate, check_positiv
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """What the optimizers share: a learning rate and a way to ask for its values.
-
-    Attributes
-    ----------
-    rule : str
-        Which arithmetic the ``update`` kernel does: one of `RULES`.
-    n_state : int
-        How many vectors of the parameters' length the rule remembers.
-    coefficients : tuple of float
-        The rule's constants: (first decay, second decay, epsilon, weight decay).
-    """
+class Optimizer(ABC):
+    """What the optimizers share: a learning rate, and what the ``update`` kernel needs to know."""
 
     learning_rate: float | Schedule
 
     RULES: ClassVar[tuple[str, ...]] = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
 
     @property
+    @abstractmethod
     def rule(self) -> str:
-        raise NotImplementedError
+        """Which arithmetic ``update`` does, one of `RULES`."""
 
     @property
+    @abstractmethod
     def n_state(self) -> int:
-        raise NotImplementedError
+        """How many vectors the rule remembers."""
 
     @property
+    @abstractmethod
     def coefficients(self) -> tuple[float, float, float, float]:
-        raise NotImplementedError
+        """The rule's constants: first decay, second decay, epsilon, weight decay."""
 
     def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
         """Return the rates of the `n_steps` updates after the first `step` ones."""

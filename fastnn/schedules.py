@@ -1,12 +1,13 @@
 """Learning-rate schedules: the rate η of update t = 0, 1, 2, …, counted in optimizer steps.
 
 With a warm-up of w steps the rate first rises linearly, ``η_t = η (t + 1) / w`` for ``t < w``; the
-schedule proper then starts at its own ``t = 0``. Rates are worked out in float64 for a whole epoch at
-a time, so that every backend uses the same bits.
+schedule proper then starts at its own ``t = 0``. Rates are worked out in float64 for a whole epoch
+at a time, so that every backend uses the same bits.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastnn.validation import check_count, check_in_range, check_positive
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Schedule(ABC):
     """What the schedules share: a warm-up, and being called with step numbers.
 
     Parameters
@@ -39,11 +40,13 @@ class Schedule:
             rates = np.where(steps < self.warmup, rates * (steps + 1) / self.warmup, rates)
         return rates
 
+    @abstractmethod
     def _check(self) -> None:
-        raise NotImplementedError
+        """Check the parameters other than the warm-up."""
 
+    @abstractmethod
     def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Return the rates after t steps past the warm-up."""
 
 
 @dataclass(frozen=True)

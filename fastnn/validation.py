@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 import numbers
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
+
+if TYPE_CHECKING:
+    from fastnn.optimizers import Optimizer
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 """What backends read as it is; other real dtypes are converted."""
@@ -84,6 +87,16 @@ def check_backend_name(value: object, names: Sequence[str], source: str) -> str:
     return check_choice(f"the backend given by {source}", value, names)
 
 
+def check_thread_variable(name: str, text: str) -> int:
+    """Return the thread count in the environment variable `name`."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError(
+            f"the environment variable {name} must be a whole number of threads, at least 1, "
+            f"got {text!r}"
+        )
+    return int(text)
+
+
 def check_learning_rate(value: object) -> None:
     """Check that `value` is a positive number or a schedule."""
     from fastnn.schedules import Schedule
@@ -99,6 +112,88 @@ def check_learning_rate(value: object) -> None:
 
 
 # -- the network ----------------------------------------------------------------------------------
+
+
+def check_architecture(
+    sizes: Any,
+    activation: Any,
+    output: Any,
+    loss: Any,
+    huber_delta: Any,
+    bias: Any,
+    dtype: Any,
+    input_scale: Any,
+) -> Architecture:
+    """Return the architecture that the arguments of `fastnn.Network` describe."""
+    sizes = check_sizes(sizes)
+    output = check_choice("output", output, OUTPUTS)
+    losses = LOSSES[output]
+    if loss is not None and check_choice("loss", loss, sum(LOSSES.values(), ())) not in losses:
+        raise ValueError(
+            f"the output {output!r} is trained with {_listed(losses)}, got loss={loss!r}"
+        )
+    if not isinstance(bias, bool | np.bool_):
+        raise TypeError(f"bias must be True or False, got {_describe(bias)}")
+    return Architecture(
+        sizes=sizes,
+        activations=check_per_layer(
+            "activation",
+            activation,
+            len(sizes) - 2,
+            lambda name, value: check_choice(name, value, ACTIVATIONS),
+        ),
+        output=output,
+        loss=losses[0] if loss is None else loss,
+        bias=bool(bias),
+        dtype=_check_dtype(dtype),
+        input_scale=check_positive("input_scale", input_scale),
+        huber_delta=check_positive("huber_delta", huber_delta),
+    )
+
+
+def check_seed(seed: Any) -> np.random.Generator:
+    """Return the generator that `seed` stands for."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"seed must be a whole number of at least 0, a SeedSequence, a Generator or None, "
+            f"got {_describe(seed)}"
+        ) from None
+
+
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """Return `optimizer` if it is one."""
+    from fastnn.optimizers import Optimizer
+
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "optimizer must be a fastnn.SGD, RMSprop, Adam or AdamW, such as fastnn.SGD(0.5), "
+            f"got {_describe(optimizer)}"
+        )
+    return optimizer
+
+
+def check_callback(callback: Any) -> Callable[..., Any]:
+    """Return `callback` if it can be called after an epoch."""
+    if not callable(callback) or isinstance(callback, type):
+        raise TypeError(
+            "a callback must be a fastnn.Callback or a function f(network, epoch, record), "
+            f"got {_describe(callback)}"
+        )
+    return cast("Callable[..., Any]", callback)
+
+
+def check_validation_data(data: Any) -> tuple[Any, ...]:
+    """Return ``(x, y)`` or ``(x, y, sample_weight)``."""
+    plain = isinstance(data, Iterable) and not isinstance(data, str | np.ndarray | Mapping)
+    parts = tuple(data) if plain else ()
+    if len(parts) not in (2, 3):
+        raise TypeError(
+            "validation_data must be a tuple (x, y) or (x, y, sample_weight), "
+            f"got {_describe(data)}"
+        )
+    return parts
 
 
 def check_sizes(sizes: object) -> tuple[int, ...]:
@@ -130,6 +225,27 @@ def check_per_layer(
     return tuple(check(f"{name}[{i}]", v) for i, v in enumerate(value))
 
 
+def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
+    """Return what an ``init`` callable made, if it is finite weights of that shape."""
+    array = _as_array("the weights that init returned", weight)
+    if array.shape != shape:
+        raise ValueError(f"init must return weights of shape {shape}, got {array.shape}")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise ValueError(f"init must return finite real weights, got {_describe(weight)}")
+    return array
+
+
+def check_monitored(monitor: str, record: Mapping[str, float]) -> float:
+    """Return the measurement that early stopping watches."""
+    if monitor not in record:
+        hint = "; give fit validation_data=" if monitor.startswith("val_") else ""
+        raise ValueError(
+            f"early stopping watches {monitor!r}, but this fit measures only "
+            f"{_listed([name for name in record if name != 'time'])}{hint}"
+        )
+    return record[monitor]
+
+
 def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, ...]:
     """Return distinct class labels, one a class, as Python ints, floats or strings."""
     if output != "softmax" and not (output == "sigmoid" and n_classes == 1):
@@ -139,9 +255,10 @@ def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, .
         )
     expected = n_classes if output == "softmax" else 2
     values = tuple(v.item() if isinstance(v, np.generic) else v for v in labels)
-    for value in values:
-        if not isinstance(value, str | int | float):
-            raise TypeError(f"class labels must be strings or numbers, got {_describe(value)}")
+    if not all(isinstance(v, str) for v in values) and not all(
+        isinstance(v, int | float) for v in values
+    ):
+        raise TypeError(f"class labels must be all strings or all numbers, got {list(values)!r}")
     if len(values) != expected:
         raise ValueError(f"class_labels must hold {expected} labels, got {len(values)}")
     if len(set(values)) != len(values):
@@ -296,6 +413,16 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 # -- the words ------------------------------------------------------------------------------------
+
+
+def _check_dtype(dtype: Any) -> str:
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = ""
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be float32 or float64, got {_describe(dtype)}")
+    return name
 
 
 def _describe(value: object) -> str:

@@ -30,7 +30,7 @@ from fastnn.backends.dropout import dropout_mask
 from fastnn.optimizers import Optimizer, OptimizerState
 
 PREDICT_ROWS = 512
-"""Rows that ``predict`` takes at a time: enough for BLAS, few enough for activations to stay in L2."""
+"""Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Backend(ABC):
         options: TrainingOptions,
         step: int,
     ) -> tuple[float, float]:
-        """Write the gradient of one minibatch; return the weighted sums of loss and of right rows."""
+        """Write a minibatch's gradient; return the weighted sums of loss and of right rows."""
         n_rows, dtype = len(y), np.dtype(architecture.dtype)
         layers = list(architecture.views(params))
         inputs, stored = [x], []  # of each layer; what its activation's derivative is taken from
@@ -346,4 +346,5 @@ def _dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) ->
     """Return what dropout multiplies hidden layer i by: 0, or 1 / (1 − rate)."""
     rate = options.dropout[i]
     mask = dropout_mask(options.dropout_seed, step, i, rate, *like.shape)
-    return mask * like.dtype.type(1.0 / (1.0 - rate))
+    factor: Array = np.multiply(mask, like.dtype.type(1.0 / (1.0 - rate)))
+    return factor

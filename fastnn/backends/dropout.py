@@ -1,10 +1,11 @@
 """Dropout masks without storage: which unit is dropped is a hash of where and when.
 
 A mask element is decided by a counter-based hash of (seed, step, layer, row of the batch, unit), so
-every backend, forward or backward, in any order, sees the same mask. The key of a (seed, step, layer)
-is two 32-bit words made with the SplitMix64 finaliser (Steele, Lea and Flood, 2014); the element's
-counter ``row · n_units + unit`` is then mixed with them by two rounds of multiply and xor-shift, the
-constants being Wellons' "lowbias32". A unit is dropped where the hash falls below ``rate · 2³²``.
+every backend, forward or backward, in any order, sees the same mask. The key of a (seed, step,
+layer) is two 32-bit words made with the SplitMix64 finaliser (Steele, Lea and Flood, 2014); the
+element's counter ``row · n_units + unit`` is then mixed with them by two rounds of multiply and
+xor-shift, the constants being Wellons' "lowbias32". A unit is dropped where the hash falls below
+``rate · 2³²``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The reference backend, "numpy": what every kernel means.
 
 Read this page to know what fastnn computes; the compiled backends say the same thing fast. Shapes:
-x (n, n_in), W (n_in, n_out), b (n_out,), z and y and δ (n, n_out). How the kernels make up a training
-step stands in `fastnn.backends.base`.
+x (n, n_in), W (n_in, n_out), b (n_out,), z and y and δ (n, n_out). How the kernels make up a
+training step stands in `fastnn.backends.base`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ LEAKY_SLOPE = 0.01  # of leaky_relu below zero, as in PyTorch and Keras (Maas et
 def sigmoid(z: Array) -> Array:
     """``1 / (1 + e⁻ᶻ)``, from e^−|z| so that nothing overflows."""
     e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+    y: Array = np.where(z >= 0, 1, e) / (1 + e)
+    return y
 
 
 def relu(z: Array) -> Array:
@@ -45,7 +46,7 @@ def elu(z: Array) -> Array:
 
 def normal_cdf(z: Array) -> Array:
     """``Φ(z) = erfc(−z/√2) / 2``; NumPy has no erfc, so the standard library's, one by one."""
-    return (np.frompyfunc(math.erfc, 1, 1)(z * -math.sqrt(0.5)) / 2).astype(z.dtype)
+    return np.asarray(np.frompyfunc(math.erfc, 1, 1)(z * -math.sqrt(0.5)) / 2, z.dtype)
 
 
 def gelu(z: Array) -> Array:
@@ -60,7 +61,7 @@ def silu(z: Array) -> Array:
 
 def softplus(z: Array) -> Array:
     """``log(1 + eᶻ)``."""
-    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+    return np.add(np.maximum(z, 0), np.log1p(np.exp(-np.abs(z))))
 
 
 FORWARD: dict[str, Callable[[Array], Array]] = {
@@ -81,13 +82,16 @@ FORWARD: dict[str, Callable[[Array], Array]] = {
 
 def gelu_derivative(z: Array) -> Array:
     """``Φ(z) + z φ(z)``."""
-    return normal_cdf(z) + z * (np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)).astype(z.dtype)
+    density = np.exp(-0.5 * z * z) / z.dtype.type(math.sqrt(2 * math.pi))
+    slope: Array = normal_cdf(z) + z * density
+    return slope
 
 
 def silu_derivative(z: Array) -> Array:
     """``s (1 + z (1 − s))`` with ``s = sigmoid(z)``."""
     s = sigmoid(z)
-    return s * (1 + z * (1 - s))
+    slope: Array = s * (1 + z * (1 - s))
+    return slope
 
 
 DERIVATIVE: dict[str, Callable[[Array], Array]] = {

@@ -1,0 +1,127 @@
+"""What a fit calls after each epoch, and early stopping as the first example of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from fastnn.validation import check_choice, check_count, check_in_range, check_monitored
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastnn.network import Network
+
+
+class Callback:
+    """Base of callbacks; override what is needed.
+
+    A plain function ``f(network, epoch, record)`` does as well: it is called as `on_epoch_end`.
+    """
+
+    def on_fit_start(self, network: Network) -> None:
+        """Act before the first epoch."""
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        """Act after an epoch; return True to end the fit.
+
+        Parameters
+        ----------
+        network : Network
+            The network in training.
+        epoch : int
+            Counted from 1.
+        record : mapping
+            The epoch's measurements, named as in `History`.
+        """
+
+    def on_fit_end(self, network: Network) -> None:
+        """Act after the last epoch, also when the fit was interrupted."""
+
+
+class FunctionCallback(Callback):
+    """A plain function as a callback."""
+
+    def __init__(
+        self, function: Callable[[Network, int, Mapping[str, float]], bool | None]
+    ) -> None:
+        self._function = function
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        """Call the function."""
+        return self._function(network, epoch, record)
+
+
+class EarlyStopping(Callback):
+    """End a fit that no longer improves, and go back to the best weights.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        The measurement to watch, named as in `History`.
+    patience : int, default 5
+        Epochs without an improvement before the fit ends.
+    min_delta : float, default 0.0
+        An improvement is a change of more than this.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether less or more is better; "auto" takes more for accuracy and r2, less for the rest.
+    restore_best : bool, default True
+        Whether the network ends with the weights of its best epoch.
+
+    Attributes
+    ----------
+    best : float or None
+        The best value seen.
+    best_epoch : int
+        Its epoch, counted from 1; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best: bool = True,
+    ) -> None:
+        self.monitor = monitor
+        self.patience = check_count("patience", patience)
+        self.min_delta = check_in_range("min_delta", min_delta, 0.0, float("inf"))
+        self.mode = check_choice("mode", mode, ("auto", "min", "max"))
+        self.restore_best = restore_best
+        self.best: float | None = None
+        self.best_epoch = 0
+        self._best_parameters: NDArray[np.floating] | None = None
+
+    @property
+    def _sign(self) -> int:
+        more = self.monitor.endswith(("accuracy", "r2")) if self.mode == "auto" else None
+        return 1 if more or self.mode == "max" else -1
+
+    def on_fit_start(self, network: Network) -> None:
+        """Forget earlier fits."""
+        self.best, self.best_epoch, self._best_parameters = None, 0, None
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        """Compare the epoch with the best one."""
+        value = check_monitored(self.monitor, record)
+        gain = float("inf") if self.best is None else self._sign * (value - self.best)
+        if gain > self.min_delta and value == value:
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best:
+                self._best_parameters = network.parameters.copy()
+        return epoch - self.best_epoch >= self.patience
+
+    def on_fit_end(self, network: Network) -> None:
+        """Go back to the best weights."""
+        if self._best_parameters is not None:
+            network.parameters[...] = self._best_parameters
+            self._best_parameters = None

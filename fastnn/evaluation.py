@@ -1,0 +1,77 @@
+"""Measuring a network on data: its loss from the logits, and accuracy or R².
+
+With weights w over rows and outputs y, R² = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)², averaged over outputs;
+an output that does not vary counts as 1 if it is predicted exactly, else as 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Architecture, Array
+from fastnn.backends.base import Backend, rows_right
+
+ROWS_AT_A_TIME = 8192
+"""Rows whose outputs are held in memory at once."""
+
+
+def evaluate(
+    backend: Backend,
+    architecture: Architecture,
+    params: Array,
+    x: Any,
+    y: Array,
+    sample_weight: NDArray[np.float64] | None,
+) -> dict[str, float]:
+    """Return the weighted mean loss, and accuracy or R², of checked data.
+
+    Parameters
+    ----------
+    backend : Backend
+    architecture : Architecture
+    params : ndarray of shape (architecture.n_slots,)
+    x : array or CSR matrix of shape (n_rows, n_in)
+    y : ndarray
+        Labels (n_rows,) for softmax, else targets (n_rows, n_out).
+    sample_weight : ndarray of shape (n_rows,), optional
+
+    Returns
+    -------
+    dict
+        ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …}``.
+    """
+    to_logits = replace(architecture, output="identity")
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    total = weights.sum()
+    loss = right = 0.0
+    squared_error = np.zeros(architecture.n_out)
+    for start in range(0, len(y), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        y_rows, w_rows = y[rows], weights[rows]
+        z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
+        backend.predict(to_logits, params, x[rows], z)
+        loss += backend.loss(
+            architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
+        )
+        if architecture.classifies:
+            right += float(w_rows @ rows_right(architecture, z, y_rows))
+        else:
+            predicted = np.exp(z) if architecture.output == "exp" else z
+            squared_error += w_rows @ np.square(y_rows - predicted, dtype=np.float64)
+    measured = {"loss": float(loss / total)}
+    if architecture.classifies:
+        measured["accuracy"] = float(right / total)
+    else:
+        measured["r2"] = _r2(squared_error, y, weights)
+    return measured
+
+
+def _r2(squared_error: Array, y: Array, weights: NDArray[np.float64]) -> float:
+    mean = np.average(y, axis=0, weights=weights)
+    variation = weights @ np.square(y - mean, dtype=np.float64)
+    unexplained = np.divide(squared_error, variation, where=variation > 0, out=np.ones_like(mean))
+    return float(np.mean(1.0 - np.where((variation == 0) & (squared_error == 0), 0, unexplained)))

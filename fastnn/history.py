@@ -1,0 +1,51 @@
+"""What a fit saw: one number an epoch for each thing measured, and why it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+
+class History(Mapping[str, list[float]]):
+    """Measurements of a fit, one list an epoch long for each name.
+
+    A mapping: ``history["loss"]`` is a list. Its names are
+
+    - ``loss``: weighted mean loss over the epoch, each minibatch measured before its update;
+    - ``accuracy``: likewise the fraction of rows classified right (softmax and sigmoid outputs);
+    - ``penalty``: likewise the L1 and L2 penalty, if there is one;
+    - ``val_loss`` and ``val_accuracy`` or ``val_r2``: after the epoch, on the validation data;
+    - ``time``: seconds from the start of the fit to the end of the epoch.
+
+    Attributes
+    ----------
+    stopped : {None, "callback", "diverged", "interrupted"}
+        Why the fit ended before its last epoch, or None if it did not.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self.stopped: str | None = None
+
+    def append(self, record: Mapping[str, float]) -> None:
+        """Add one epoch's measurements."""
+        for name, value in record.items():
+            self._values.setdefault(name, []).append(value)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs completed."""
+        return len(self._values.get("loss", ()))
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.items() if values)
+        ended = f", stopped={self.stopped!r}" if self.stopped else ""
+        return f"History(n_epochs={self.n_epochs}, {last}{ended})"

@@ -1,0 +1,511 @@
+"""Network: the model that everything else is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import training, validation
+from fastnn.architecture import Architecture, Array
+from fastnn.backends import NAMES, get_backend
+from fastnn.backends.base import TrainingOptions
+from fastnn.evaluation import evaluate
+from fastnn.history import History
+from fastnn.initialization import Initializer, initialize
+from fastnn.optimizers import Adam, Optimizer, OptimizerState
+from fastnn.threads import blas_limited
+
+_IN_FILE = ("architecture", "parameters", "class_labels")
+
+
+class Network:
+    """A dense network: architecture, parameters, and the backend that computes.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths of the input, of each hidden layer and of the output: ``(784, 100, 10)``;
+        ``(784, 10)`` is softmax regression.
+    activation : str or sequence of str, default "sigmoid"
+        Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu
+        (slope 0.01), elu (α = 1), gelu (exact), silu, softplus.
+    output : {"softmax", "sigmoid", "identity", "exp"}, default "softmax"
+        Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson).
+    loss : str, optional
+        The default is the output's own: cross_entropy, binary_cross_entropy, squared_error (half of
+        it), poisson. With identity also ``"huber"`` and ``"absolute_error"``.
+    huber_delta : float, default 1.0
+        Where the Huber loss turns from quadratic to linear, in units of the target.
+    bias : bool, default True
+        Whether layers have biases.
+    init : {"glorot", "he"}, float or callable, default "glorot"
+        Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or what
+        ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
+    dtype : {"float32", "float64"}, default "float32"
+        Of parameters and arithmetic.
+    input_scale : float, default 1/255
+        What uint8 inputs are multiplied by, so that images stay bytes; other inputs are taken as
+        they are.
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        Who computes; "auto" asks the switch (see `fastnn.use_backend`) at each call.
+    seed : int, SeedSequence or Generator, optional
+        Of everything random: initial weights, shuffles, dropout. The same seed gives the same bits
+        on the same backend. None draws one from the system.
+    class_labels : sequence of str or numbers, optional
+        Names of the classes. With them `fit` and `evaluate` take labels, `predict` returns labels.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        The network's shape, as a frozen value.
+    parameters : ndarray of shape (architecture.n_slots,)
+        All weights and biases in one buffer.
+    weights : list of ndarray
+        Views (n_in, n_out) into it, one a layer; assigning into them changes the network.
+    biases : list of ndarray or None
+        Views (n_out,), likewise; None without biases.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
+    >>> y = np.array([0, 1, 1, 0])
+    >>> net = fastnn.Network((2, 8, 2), activation="tanh", seed=1)
+    >>> history = net.fit(x, y, epochs=500, batch_size=4, optimizer=fastnn.Adam(0.05))
+    >>> net.predict(x)
+    array([0, 1, 1, 0])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str | Sequence[str] = "sigmoid",
+        output: str = "softmax",
+        loss: str | None = None,
+        huber_delta: float = 1.0,
+        bias: bool = True,
+        init: Initializer = "glorot",
+        dtype: Any = "float32",
+        input_scale: float = 1.0 / 255.0,
+        backend: str = "auto",
+        seed: Any = None,
+        class_labels: Sequence[Any] | None = None,
+    ) -> None:
+        architecture = validation.check_architecture(
+            sizes, activation, output, loss, huber_delta, bias, dtype, input_scale
+        )
+        self._set_up(architecture, backend, seed, class_labels)
+        initialize(architecture, init, self.rng, self.parameters)
+
+    @classmethod
+    def from_architecture(
+        cls,
+        architecture: Architecture,
+        *,
+        backend: str = "auto",
+        seed: Any = None,
+        class_labels: Sequence[Any] | None = None,
+    ) -> Network:
+        """Return a network of that architecture with all parameters zero, to be assigned.
+
+        Parameters
+        ----------
+        architecture : Architecture
+        backend, seed, class_labels
+            As for `Network`.
+        """
+        network = cls.__new__(cls)
+        network._set_up(architecture, backend, seed, class_labels)
+        return network
+
+    def _set_up(
+        self,
+        architecture: Architecture,
+        backend: str,
+        seed: Any,
+        class_labels: Sequence[Any] | None,
+    ) -> None:
+        self.architecture = architecture
+        self.class_labels = (
+            None
+            if class_labels is None
+            else validation.check_class_labels(
+                class_labels, architecture.n_out, architecture.output
+            )
+        )
+        self.backend = backend
+        self.rng = validation.check_seed(seed)
+        self.parameters = architecture.allocate()
+        self._dropout_seed = 0
+        self._optimizer: Optimizer | None = None
+        self._optimizer_state: OptimizerState | None = None
+
+    def __repr__(self) -> str:
+        a = self.architecture
+        return (
+            f"Network({a.sizes}, activation={a.activations}, output={a.output!r}, "
+            f"dtype={a.dtype!r}, backend={self._backend!r})"
+        )
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> list[Array]:
+        """Views (n_in, n_out) of each layer's weights."""
+        return self.architecture.weights(self.parameters)
+
+    @property
+    def biases(self) -> list[Array | None]:
+        """Views (n_out,) of each layer's biases; None where there are none."""
+        return self.architecture.biases(self.parameters)
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend that computes now; assigning changes it."""
+        return get_backend(self._backend).name
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        validation.check_backend_name(name, (*NAMES, "auto"), "backend=")
+        get_backend(name)  # raises now, not at the first fit, if it cannot run here
+        self._backend = name
+
+    @property
+    def optimizer_state(self) -> OptimizerState:
+        """What the optimizer of the last fit carries on."""
+        if self._optimizer_state is None:
+            raise AttributeError("the network has no optimizer state: it was not trained yet")
+        return self._optimizer_state
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int = 100,
+        optimizer: Optimizer | None = None,
+        reduction: str = "mean",
+        shuffle: bool = True,
+        validation_data: Sequence[Any] | None = None,
+        sample_weight: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        callbacks: Any = (),
+        progress: bool = True,
+    ) -> History:
+        """Train on x and y, starting from the current parameters and a fresh optimizer state.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+            float32, float64 or uint8 (times `input_scale`), read as it is; other real dtypes are
+            converted. No copy is made of the whole.
+        y : array
+            Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
+            (n_rows, n_out). Identity and exp: targets, (n_rows,) or (n_rows, n_out).
+        epochs : int, default 10
+            Passes over the rows.
+        batch_size : int, default 100
+            Rows an update; the last of a pass may have fewer.
+        optimizer : Optimizer, default ``Adam()``
+            `fastnn.SGD`, `fastnn.RMSprop`, `fastnn.Adam` or `fastnn.AdamW`.
+        reduction : {"mean", "sum"}, default "mean"
+            Whether a minibatch's gradient is divided by its rows (by the sum of their weights).
+        shuffle : bool, default True
+            Whether each pass has an order of its own.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Measured after each epoch.
+        sample_weight : array of shape (n_rows,), optional
+            How much each row counts.
+        l1, l2 : float, default 0.0
+            Penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
+        max_norm : float, optional
+            Largest norm of the weights into one unit, restored after each update.
+        clip_norm : float, optional
+            Largest norm of the gradient; a longer one is scaled down to it.
+        dropout : float or sequence of float, default 0.0
+            Probability that a hidden unit is dropped, for all hidden layers or each.
+        callbacks : Callback, function or sequence of them
+            Called after each epoch (see `fastnn.callbacks`).
+        progress : bool, default True
+            Whether to show a progress bar if it takes over a second.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described; the network is then as it was.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the fit was interrupted (Ctrl-C; the network keeps the weights of its last update),
+            or stopped because the loss became infinite or NaN.
+        """
+        optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
+        options = self._checked_options(
+            optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+        )
+        epochs = validation.check_count("epochs", epochs, minimum=0)
+        callbacks = training.as_callbacks(callbacks)
+        if validation_data is not None:
+            validation_data = validation.check_validation_data(validation_data)
+            self._checked_rows(*validation_data)
+        data = self._checked_rows(x, y, sample_weight)
+        if self.architecture.classifies:
+            validation.check_two_classes(data.y, self.class_labels)
+        self._start_optimizer(optimizer)
+        with blas_limited():
+            return training.fit(
+                self,
+                get_backend(self._backend),
+                data,
+                replace(options, dropout_seed=self._dropout_seed),
+                epochs=epochs,
+                shuffle=shuffle,
+                validation=None if validation_data is None else tuple(validation_data),
+                callbacks=callbacks,
+                progress=progress,
+            )
+
+    def partial_fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        batch_size: int = 100,
+        optimizer: Optimizer | None = None,
+        reduction: str = "mean",
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+    ) -> History:
+        """Train one pass over x and y, going on with the optimizer's state.
+
+        For data that come in pieces. Parameters are those of `fit`, with one difference:
+
+        Parameters
+        ----------
+        optimizer : Optimizer, optional
+            The default is the one used last, or ``Adam()``. One that remembers other things than
+            the last one starts afresh.
+
+        Returns
+        -------
+        History
+            Of one epoch.
+        """  # numpydoc: the shared parameters stand in `fit`
+        if optimizer is None:
+            optimizer = self._optimizer or Adam()
+        validation.check_optimizer(optimizer)
+        options = self._checked_options(
+            optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+        )
+        data = self._checked_rows(x, y, sample_weight)
+        same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
+        if not same or self.optimizer_state.slots.shape[0] != optimizer.n_state:
+            self._start_optimizer(optimizer)
+        self._optimizer = optimizer
+        with blas_limited():
+            return training.fit(
+                self,
+                get_backend(self._backend),
+                data,
+                replace(options, dropout_seed=self._dropout_seed),
+                epochs=1,
+                shuffle=shuffle,
+                validation=None,
+                callbacks=(),
+                progress=False,
+            )
+
+    # -- using ----------------------------------------------------------------------------------
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """Return predictions: classes, yes or no, or numbers.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+
+        Returns
+        -------
+        ndarray
+            Softmax: class indices, or `class_labels`, (n_rows,). Sigmoid: 0 and 1. Identity and
+            exp: the outputs. These have shape (n_rows, n_out), or (n_rows,) for one output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is not as described.
+        """
+        outputs = self._outputs(x)
+        if self.architecture.output == "softmax":
+            classes = outputs.argmax(axis=1)
+        elif self.architecture.output == "sigmoid":
+            classes = (outputs > 0.5).astype(np.int64)
+        else:
+            classes = outputs
+        if classes.ndim == 2 and classes.shape[1] == 1:
+            classes = classes[:, 0]
+        if self.class_labels is not None:
+            classes = np.array(self.class_labels)[classes]
+        return np.asarray(classes)
+
+    def predict_proba(self, x: Any) -> NDArray[Any]:
+        """Return the probability of each class (softmax), or of yes for each output (sigmoid).
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_out)
+            Of the network's dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is not as described, or the network's outputs are not probabilities.
+        """
+        if not self.architecture.classifies:
+            raise ValueError(
+                f"the output {self.architecture.output!r} does not give probabilities; use predict"
+            )
+        return self._outputs(x)
+
+    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+        """Measure the network on x and y.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        dict
+            ``"loss"``, the weighted mean; and ``"accuracy"``, the weighted fraction of rows with
+            every output right, or for numbers ``"r2"``, the mean over outputs of 1 − the squared
+            error over the variance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described.
+        """
+        data = self._checked_rows(x, y, sample_weight)
+        with blas_limited():
+            return evaluate(get_backend(self._backend), self.architecture, self.parameters, *data)
+
+    def save(self, path: Any) -> None:
+        """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; what was there before is then still there.
+        """
+        from fastnn.persistence import save
+
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy through the safe format, with where the training stands beside it."""
+        from fastnn.persistence import to_bytes
+
+        state = {k: v for k, v in self.__dict__.items() if k not in _IN_FILE}
+        return state | {"file": to_bytes(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from fastnn.persistence import from_bytes
+
+        loaded = from_bytes(state["file"])
+        self.__dict__.update({k: v for k, v in state.items() if k != "file"})
+        self.__dict__.update({k: loaded.__dict__[k] for k in _IN_FILE})
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _outputs(self, x: Any) -> Array:
+        architecture = self.architecture
+        x = validation.check_x(x, architecture.n_in, architecture.dtype)
+        out = np.empty((x.shape[0], architecture.n_out), architecture.dtype)
+        with blas_limited():
+            get_backend(self._backend).predict(architecture, self.parameters, x, out)
+        return out
+
+    def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> training.Rows:
+        a = self.architecture
+        x = validation.check_x(x, a.n_in, a.dtype)
+        n_rows = x.shape[0]
+        validation.check_not_empty(n_rows)
+        if a.output == "softmax":
+            y = validation.check_labels(y, n_rows, a.n_out, self.class_labels)
+        else:
+            if self.class_labels is not None:
+                y = validation.check_labels(y, n_rows, 2, self.class_labels)
+            y = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+        if sample_weight is not None:
+            sample_weight = validation.check_sample_weight(sample_weight, n_rows)
+        return training.Rows(x, y, sample_weight)
+
+    def _checked_options(
+        self,
+        optimizer: Optimizer,
+        batch_size: int,
+        reduction: str,
+        l1: float,
+        l2: float,
+        max_norm: float | None,
+        clip_norm: float | None,
+        dropout: float | Sequence[float],
+    ) -> TrainingOptions:
+        def check_rate(name: str, value: Any) -> float:
+            return validation.check_in_range(name, value, 0.0, 1.0, open_high=True)
+
+        infinity = float("inf")
+        n_hidden = len(self.architecture.activations)
+        rates = validation.check_per_layer("dropout", dropout, n_hidden, check_rate)
+        return TrainingOptions(
+            optimizer=optimizer,
+            batch_size=validation.check_count("batch_size", batch_size),
+            reduction=validation.check_choice("reduction", reduction, ("mean", "sum")),
+            l1=validation.check_in_range("l1", l1, 0.0, infinity),
+            l2=validation.check_in_range("l2", l2, 0.0, infinity),
+            max_norm=0.0 if max_norm is None else validation.check_positive("max_norm", max_norm),
+            clip_norm=(
+                0.0 if clip_norm is None else validation.check_positive("clip_norm", clip_norm)
+            ),
+            dropout=rates if any(rates) else (),
+        )
+
+    def _start_optimizer(self, optimizer: Optimizer) -> None:
+        a = self.architecture
+        self._optimizer = optimizer
+        self._dropout_seed = int(self.rng.integers(2**63))
+        self._optimizer_state = OptimizerState(
+            np.zeros((optimizer.n_state, a.n_slots), a.dtype), step=0
+        )

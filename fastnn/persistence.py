@@ -1,0 +1,189 @@
+"""Saving and loading networks as safetensors files: data only, nothing is executed.
+
+The file holds one tensor for each layer's weights, ``weights.0`` (n_in, n_out) from the input on,
+and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its metadata hold, as text:
+
+    format          "fastnn"
+    format_version  "1"
+    fastnn_version  the version that wrote it
+    architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta
+    class_labels    JSON: a list, or null
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import validation
+from fastnn._version import __version__
+from fastnn.architecture import Architecture, Array
+from fastnn.files import write_whole
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+FORMAT = "fastnn"
+FORMAT_VERSION = "1"
+
+_FIELDS = (
+    "sizes",
+    "activations",
+    "output",
+    "loss",
+    "bias",
+    "dtype",
+    "input_scale",
+    "huber_delta",
+)
+
+
+def save(network: Network, path: Any) -> None:
+    """Write `network` to the file `path`, whole or not at all.
+
+    Parameters
+    ----------
+    network : Network
+    path : path-like
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was there before is then still there.
+    """
+    with write_whole(path) as file:
+        file.write(to_bytes(network))
+
+
+def load(path: Any, *, backend: str = "auto") -> Network:
+    """Read a network from a file that `Network.save` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        Who computes.
+
+    Returns
+    -------
+    Network
+        With the saved parameters, and randomness seeded anew.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not a network's file, or is damaged; nothing in a file is ever executed.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with path.open("rb"):  # the operating system's own word if it is missing, a folder or locked
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            architecture, class_labels = _read_metadata(file.metadata() or {})
+            _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
+            return _build(architecture, class_labels, file.get_tensor, backend)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a network that fastnn can load: {error}") from None
+
+
+def to_bytes(network: Network) -> bytes:
+    """Return what a file of the network holds."""
+    from safetensors.numpy import save as to_safetensors
+
+    architecture = network.architecture
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastnn_version": __version__,
+        "architecture": json.dumps(asdict(architecture)),
+        "class_labels": json.dumps(network.class_labels),
+    }
+    tensors = {
+        name: np.ascontiguousarray(view)
+        for name, view in _named(architecture, network.parameters).items()
+    }
+    return to_safetensors(tensors, metadata)
+
+
+def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
+    """Return each tensor's name in the file, and its view into the parameters."""
+    named = {f"weights.{i}": w for i, w in enumerate(architecture.weights(params))}
+    biases = enumerate(architecture.biases(params))
+    return named | {f"biases.{i}": b for i, b in biases if b is not None}
+
+
+def _read_metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"its metadata name the format {metadata.get('format')!r}, expected {FORMAT!r}"
+        )
+    if metadata.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"it has format version {metadata.get('format_version')!r}, this fastnn "
+            f"({__version__}) reads {FORMAT_VERSION!r}; it was written by fastnn "
+            f"{metadata.get('fastnn_version')!r}"
+        )
+    try:
+        fields = json.loads(metadata["architecture"])
+        class_labels = json.loads(metadata["class_labels"])
+    except (KeyError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
+    if not isinstance(fields, dict) or set(fields) != set(_FIELDS):
+        raise ValueError(f"its architecture must hold {', '.join(_FIELDS)}")
+    fields["activation"] = fields.pop("activations")
+    architecture = validation.check_architecture(**fields)
+    if class_labels is not None:
+        if not isinstance(class_labels, list):
+            raise ValueError("its class_labels must be a list")
+        class_labels = validation.check_class_labels(
+            class_labels, architecture.n_out, architecture.output
+        )
+    return architecture, class_labels
+
+
+def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
+    """Compare names, shapes and dtypes before any memory is asked for."""
+    dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
+    expected = {f"weights.{i}": [*shape] for i, shape in enumerate(architecture.shapes)}
+    if architecture.bias:
+        expected |= {f"biases.{i}": [n_out] for i, (_, n_out) in enumerate(architecture.shapes)}
+    if set(found) != set(expected):
+        wrong = sorted(set(found) ^ set(expected))
+        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong[:4])}")
+    for name, shape in expected.items():
+        tensor = found[name]
+        if [*tensor.get_shape()] != shape or tensor.get_dtype() != dtype:
+            raise ValueError(
+                f"its tensor {name} has shape {tensor.get_shape()} and dtype "
+                f"{tensor.get_dtype()}, its architecture says {shape} and {dtype}"
+            )
+
+
+def _build(architecture: Architecture, class_labels: Any, tensor: Any, backend: str) -> Network:
+    from fastnn.network import Network
+
+    network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
+    for name, view in _named(architecture, network.parameters).items():
+        view[...] = tensor(name)
+    return network
+
+
+def from_bytes(data: bytes) -> Network:
+    """Return the network that `to_bytes` wrote."""
+    from safetensors import deserialize
+
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    architecture, class_labels = _read_metadata(header["__metadata__"])
+    tensors = {
+        name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
+        for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
+    }
+    return _build(architecture, class_labels, tensors.__getitem__, "auto")

@@ -1,0 +1,99 @@
+"""How many threads fastnn may use.
+
+The number is, strongest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
+and ``OMP_NUM_THREADS``, and the processors that this process is allowed (its affinity and, on
+Linux, its control group's quota). It is an upper bound: small work stays on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastnn.validation import check_count, check_thread_variable
+
+_chosen: int | None = None
+
+
+def set_num_threads(n_threads: int | None) -> None:
+    """Set how many threads fastnn may use in this process.
+
+    NumPy's BLAS, which does the products of the ``"numpy"`` backend, follows while fastnn computes
+    if threadpoolctl is installed (``pip install "fastnn[threads]"``).
+
+    Parameters
+    ----------
+    n_threads : int or None
+        At least 1; None goes back to the environment's and the machine's number.
+    """
+    global _chosen
+    _chosen = None if n_threads is None else check_count("n_threads", n_threads)
+
+
+def get_num_threads() -> int:
+    """Return how many threads fastnn may use."""
+    return _wanted() or _openmp_threads() or available_processors()
+
+
+def available_processors() -> int:
+    """Return how many processors this process is allowed: affinity and control group respected."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _control_group_quota()))
+
+
+@contextmanager
+def blas_limited() -> Iterator[None]:
+    """Hold NumPy's BLAS to the number of threads that was asked for, if one was."""
+    wanted, controller = _wanted(), _blas_controller()
+    if wanted is None or controller is None:
+        yield
+    else:
+        with controller.limit(limits=wanted, user_api="blas"):
+            yield
+
+
+def _wanted() -> int | None:
+    if _chosen is not None:
+        return _chosen
+    text = os.environ.get("FASTNN_NUM_THREADS")
+    return check_thread_variable("FASTNN_NUM_THREADS", text) if text else None
+
+
+def _openmp_threads() -> int | None:
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2" is 4, nested 2
+    return int(first) if first.isdecimal() and int(first) else None
+
+
+@cache
+def _blas_controller() -> Any:
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()
+
+
+@cache
+def _control_group_quota() -> int:
+    """Return the processors' worth of time that Linux control groups (v2, then v1) grant."""
+    unlimited = 1 << 30
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        folder = Path("/sys/fs/cgroup/cpu")
+        try:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return unlimited
+    if quota in ("max", "-1"):
+        return unlimited
+    return math.ceil(int(quota) / int(period))

@@ -1,0 +1,163 @@
+"""The fit loop: epochs, shuffling, validation, callbacks, history.
+
+What happens in an epoch is the backend's program ``train_epoch``; this loop decides which rows, in
+which order, and what to do between epochs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Architecture, Array
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.callbacks import Callback
+from fastnn.history import History
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+WORK_PER_CALL = 4e10
+"""Floating-point operations that one call of ``train_epoch`` may take before the bar moves: a second
+or so of a slow core. A function of sizes alone, so that runs repeat bit for bit."""
+
+
+class Rows(NamedTuple):
+    """Checked data: inputs, labels or targets, and sample weights if there are any."""
+
+    x: Any
+    y: Array
+    sample_weight: NDArray[np.float64] | None
+
+
+def fit(
+    network: Network,
+    backend: Backend,
+    data: Rows,
+    options: TrainingOptions,
+    *,
+    epochs: int,
+    shuffle: bool,
+    validation: tuple[Any, ...] | None,
+    callbacks: Sequence[Callback],
+    progress: bool,
+) -> History:
+    """Train `network` in place for some epochs; return what was measured."""
+    history = History()
+    n_rows = len(data.y)
+    start = time.perf_counter()
+    order: NDArray[np.int64] = np.arange(n_rows)
+    for callback in callbacks:
+        callback.on_fit_start(network)
+    with _progress_bar(epochs * n_rows, progress) as bar:
+        try:
+            for epoch in range(1, epochs + 1):
+                if shuffle:
+                    order = network.rng.permutation(n_rows)
+                result = _train_epoch(network, backend, data, order, options, bar)
+                record = _record(result, options)
+                if validation is not None:
+                    measured = network.evaluate(*validation)
+                    record.update({f"val_{name}": value for name, value in measured.items()})
+                record["time"] = time.perf_counter() - start
+                history.append(record)
+                bar.set_postfix({k: f"{v:.4g}" for k, v in record.items() if k != "time"}, False)
+                if not math.isfinite(result.loss):
+                    history.stopped = "diverged"
+                    break
+                wishes = [callback.on_epoch_end(network, epoch, record) for callback in callbacks]
+                if any(wishes):
+                    history.stopped = "callback" if epoch < epochs else None
+                    break
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+    for callback in callbacks:
+        callback.on_fit_end(network)
+    _warn_if_cut_short(history, epochs)
+    return history
+
+
+def calls(architecture: Architecture, n_rows: int, batch_size: int) -> list[slice]:
+    """Cut an epoch into calls of whole minibatches, of `WORK_PER_CALL` each at the most."""
+    per_batch = 6.0 * architecture.n_parameters * batch_size  # forward and two gradients
+    step = max(1, int(WORK_PER_CALL / per_batch)) * batch_size
+    return [slice(first, first + step) for first in range(0, n_rows, step)]
+
+
+def _train_epoch(
+    network: Network,
+    backend: Backend,
+    data: Rows,
+    order: NDArray[np.int64],
+    options: TrainingOptions,
+    bar: Any,
+) -> EpochResult:
+    """One pass in the given order; its measurements are the weighted mean over the calls."""
+    total, weight = np.zeros(3), 0.0
+    for part in calls(network.architecture, len(order), options.batch_size):
+        rows = order[part]
+        result = backend.train_epoch(
+            network.architecture,
+            network.parameters,
+            network.optimizer_state,
+            data.x,
+            data.y,
+            rows,
+            options,
+            data.sample_weight,
+        )
+        count = len(rows) if data.sample_weight is None else data.sample_weight[rows].sum()
+        if count:  # rows of no weight measure nothing
+            total += np.array(result) * count
+            weight += count
+        bar.update(len(rows))
+    return EpochResult(*(total / weight).tolist())
+
+
+def _record(result: EpochResult, options: TrainingOptions) -> dict[str, float]:
+    record = {"loss": result.loss}
+    if not math.isnan(result.accuracy):
+        record["accuracy"] = result.accuracy
+    if options.l1 or options.l2:
+        record["penalty"] = result.penalty
+    return record
+
+
+def _warn_if_cut_short(history: History, epochs: int) -> None:
+    epoch = history.n_epochs
+    if history.stopped == "interrupted":
+        warnings.warn(
+            f"the fit was interrupted in epoch {epoch + 1} of {epochs}; the network is usable and "
+            "holds the weights of its last update",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    elif history.stopped == "diverged":
+        warnings.warn(
+            f"the loss became {history['loss'][-1]} in epoch {epoch} of {epochs} and the fit was "
+            "stopped: try a smaller learning rate, clip_norm=, or inputs of a smaller range",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def _progress_bar(n_rows: int, progress: bool) -> Any:
+    """Return a bar that shows itself if the fit takes over a second."""
+    from tqdm import tqdm
+
+    return tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not progress)
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """Return callbacks from callback objects and plain functions, one or several."""
+    from fastnn.callbacks import FunctionCallback
+    from fastnn.validation import check_callback
+
+    several = callbacks if isinstance(callbacks, Sequence | Mapping | set) else [callbacks]
+    return [c if isinstance(c, Callback) else FunctionCallback(check_callback(c)) for c in several]
