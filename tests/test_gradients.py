@@ -1,10 +1,10 @@
 """Gradients against finite differences, in float64, on every backend.
 
-One SGD step with learning rate 1 moves the parameters by minus the gradient, which recovers it from
-``train_epoch`` itself. Central differences of the objective that ``train_epoch`` reports before each
-step, ``(f(p + h) − f(p − h)) / 2h`` with h = 1e-5, err by ``h² f'''/6 ≈ 1e-10`` and by rounding,
-``eps |f| / h ≈ 1e-10``; 2e-8 leaves room for curved activations. The data are fixed, and chosen so
-that no kink (relu at 0, a residual of 0, a weight of 0 under L1) lies within h of a row.
+One SGD step with learning rate 1 moves the parameters by minus the gradient, which recovers it
+from ``train_epoch`` itself. Central differences of the objective that it reports before each step,
+``(f(p + h) − f(p − h)) / 2h`` with h = 1e-5, err by ``h²/6 · |f‴| ≈ 1e-10`` and by rounding,
+``eps |f| / h ≈ 1e-10``; 2e-8 leaves room for curved activations. The data are fixed, and lie so
+that no kink (relu at 0, a residual of 0, a weight of 0 under L1) comes within h of a row.
 """
 
 import numpy as np
