@@ -59,3 +59,13 @@ def backend(request):
 def compiled(request):
     """Each compiled backend."""
     return _backend(request.param)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder of MNIST's four files: FASTNN_MNIST_DIR, or a data folder beside the checkout."""
+    beside = Path(__file__).parents[2] / "shared" / "data" / "mnist"
+    folder = Path(os.environ.get("FASTNN_MNIST_DIR", beside))
+    if not folder.is_dir():
+        pytest.skip("MNIST is not here: set FASTNN_MNIST_DIR to a folder with its four files")
+    return folder

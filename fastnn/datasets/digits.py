@@ -32,8 +32,9 @@ WAVE_NUMBER = 5.0  # at most, radians
 SLANT_MIDDLE, SLANT = 0.10, 0.42  # x moves by slant · y
 TURN = 0.20  # radians
 STRETCH = 0.25  # of the width
-HEIGHT, SCALE = 19.0, 0.12  # pixels, and how far it varies
+HEIGHT, SCALE = 18.0, 0.12  # pixels, and how far it varies
 SHIFT = 2.0  # pixels
+EDGE = 2.5  # pixels, where a digit that was shifted too far is moved back to
 
 # The pen.
 PEN_WIDTHS = np.linspace(0.50, 1.15, 16)  # σ in pixels
@@ -81,6 +82,8 @@ def _write(digits: NDArray[np.int64], generator: np.random.Generator) -> NDArray
     affine[:, 1, 1] = height * (-slant * sin + cos)
     points = points @ affine
     points += (SIDE - 1) / 2 + within(SHIFT, 1, 2) - points.mean(axis=1, keepdims=True)
+    low, high = points.min(axis=1, keepdims=True), points.max(axis=1, keepdims=True)
+    points += np.maximum(EDGE - low, 0.0) - np.maximum(high - (SIDE - 1 - EDGE), 0.0)
     return points
 
 

@@ -7,7 +7,6 @@ read as it is.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -164,6 +163,8 @@ def _in_folder(folder: Path, name: str) -> Path:
 
 def _in_cache(name: str) -> Path:
     """Return the public file's path in the cache, downloaded if it is missing or damaged."""
+    import hashlib  # here, as it takes 3 ms that `import fastnn` need not
+
     folder = cache_folder() / "mnist"
     path = folder / f"{name}.gz"
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[name]:

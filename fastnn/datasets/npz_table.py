@@ -152,15 +152,13 @@ def _features(x: Array, key: str) -> Array:
     if 0 in x.shape:
         raise ValueError(f"{key} has shape {x.shape}: nothing to learn from")
     x = x.reshape(len(x), -1)
-    if x.dtype.kind == "b":
-        return x.view(np.uint8)
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
         raise ValueError(
             f"{key}, row {row}, column {column}: got {x[row, column]}, expected a finite number"
         )
-    if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
+    if x.dtype in (np.uint8, np.bool_):
+        return np.ascontiguousarray(x, np.uint8)
     narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
     return np.ascontiguousarray(x, np.float32 if narrow else np.float64)
 
@@ -179,7 +177,8 @@ def _labels(y: Array, key: str, n_rows: int) -> Array:
         raise ValueError(f"{key} has dtype {y.dtype}; expected numbers or strings")
     if y.ndim == 2:
         if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
-            return np.argmax(y, axis=1).astype(np.int64)
+            classes: Array = np.argmax(y, axis=1).astype(np.int64)
+            return classes
         y = y.astype(np.float64)
     if y.dtype == np.uint64 and y.max() >= 2**63:
         raise ValueError(f"{key} holds labels of 2**63 and more; number the classes from 0")

@@ -14,8 +14,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.csv_table import read_csv
-from fastnn.datasets.npz_table import read_npz
 from fastnn.datasets.split import Dataset, Split, held_out_rows
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -178,12 +176,16 @@ def read_table(
     with path.open("rb") as file:
         is_npz = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC or path.suffix.lower() == ".npz"
     if not is_npz:
+        from fastnn.datasets.csv_table import read_csv  # here, for a quick `import fastnn`
+
         columns = read_csv(path, label, header)
         return Table(
             path.stem, columns.features, columns.labels, columns.feature_names, columns.label_name
         )
     if isinstance(label, str) or (label is not None and label is not False):
         raise ValueError(f"{path}: label={label!r} names a column of a CSV; an NPZ has its array y")
+    from fastnn.datasets.npz_table import read_npz
+
     parts = read_npz(path, with_labels=label is None)
     x, y = parts["all"] if "all" in parts else parts["train"]
 
