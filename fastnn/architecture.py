@@ -5,7 +5,8 @@ A network with layers ``l = 1 … L`` computes ``h_0 = x`` and
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l)
 
 with x (n, n_0), W_l (n_{l-1}, n_l), b_l (n_l,), where the last activation is the *output*. All
-parameters live in one flat buffer, 64-byte aligned, the weight matrices first and the biases behind them:
+parameters live in one flat buffer, 64-byte aligned, the weight matrices first and the biases behind
+them:
 
     | W_1 | W_2 | … | W_L | b_1 | b_2 | … | b_L |
 

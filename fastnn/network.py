@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -194,7 +194,7 @@ class Network:
         optimizer: Optimizer | None = None,
         reduction: str = "mean",
         shuffle: bool = True,
-        validation_data: Sequence[Any] | None = None,
+        validation_data: Iterable[Any] | None = None,
         sample_weight: Any = None,
         l1: float = 0.0,
         l2: float = 0.0,

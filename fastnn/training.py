@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from fastnn.network import Network
 
 WORK_PER_CALL = 4e10
-"""Floating-point operations that one call of ``train_epoch`` may take before the bar moves: a second
-or so of a slow core. A function of sizes alone, so that runs repeat bit for bit."""
+"""Floating-point operations that one call of ``train_epoch`` may take before the bar moves: about a
+second of a slow core. A function of sizes alone, so that runs repeat bit for bit."""
 
 
 class Rows(NamedTuple):

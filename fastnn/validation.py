@@ -422,7 +422,7 @@ def _check_dtype(dtype: Any) -> str:
         name = ""
     if name not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64, got {_describe(dtype)}")
-    return name
+    return str(name)
 
 
 def _describe(value: object) -> str:

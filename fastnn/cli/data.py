@@ -1,0 +1,68 @@
+"""From the word on the command line, ``mnist``, ``digits`` or a file, to rows."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn.cli.options import note
+from fastnn.datasets import Dataset, Split, digits, mnist, read_idx, read_table
+
+N_VALIDATION = 5_000
+"""Training images of MNIST that are set apart to watch the training, as usual."""
+
+
+def training_data(options: argparse.Namespace) -> Dataset:
+    """Return training, validation and test rows; ``y`` holds class indices, or numbers."""
+    if options.data == "mnist":
+        return mnist(options.data_dir, validation=N_VALIDATION)
+    if options.data == "digits":
+        note("making 20,000 images of digits …", options)
+        return digits(validation=1_000)
+    table = read_table(options.data, label=options.label)
+    return table.split(validation=None if table.validation else 0.1, task=options.task)
+
+
+class TestRows(NamedTuple):
+    """Rows to measure a saved network on: inputs, and labels as the data have them."""
+
+    x: Any
+    y: Any
+
+
+def test_data(options: argparse.Namespace) -> TestRows:
+    """Return the test rows of a data set, or all rows of a file that sets none apart."""
+    if options.data in ("mnist", "digits"):
+        return TestRows(*training_data(options).test)
+    table = read_table(options.data, label=options.label)
+    rows: Split | None = table.test
+    return TestRows(table.x, table.y) if rows is None else TestRows(*rows)
+
+
+def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
+    """Return the inputs in a file without labels: CSV, NPZ or IDX images."""
+    if options.data in ("mnist", "digits"):
+        return test_data(options).x
+    if _is_idx(options.data):
+        array = read_idx(options.data)
+        return array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
+    table = read_table(options.data, label=False)
+    if table.x.shape[1] == n_in + 1:
+        raise ValueError(
+            f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
+            "holds labels, remove it, or use `fastnn evaluate`"
+        )
+    return table.x
+
+
+def _is_idx(path: str) -> bool:
+    return path.removesuffix(".gz").endswith(("-ubyte", ".idx", ".idx1", ".idx3"))
+
+
+def labelled(split: Split, class_labels: Any) -> tuple[Any, Any]:
+    """Return x and y of `split`, y as the labels themselves if classes have names."""
+    if class_labels is None:
+        return split.x, split.y
+    return split.x, np.asarray(class_labels)[split.y]

@@ -1,0 +1,137 @@
+"""What the commands' options share: their words, their checks, and how results are printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastnn import validation
+
+
+def add_backend_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backend`` and ``--threads``."""
+    from fastnn.backends import NAMES
+
+    parser.add_argument(
+        "--backend",
+        choices=(*NAMES, "auto"),
+        default="auto",
+        help="who computes (default: FASTNN_BACKEND, or the fastest that runs here)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole_number(1),
+        metavar="N",
+        help="threads to use at most (default: FASTNN_NUM_THREADS, or the processors allowed)",
+    )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data-dir`` and ``--label``."""
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with the four MNIST files (default: fastnn's cache, filled by download)",
+    )
+    parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="label column of a CSV file, by name or index (default: label, target, class or y, "
+        "else the last)",
+    )
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--quiet`` and ``--json``."""
+    parser.add_argument("--quiet", action="store_true", help="print only errors and results")
+    parser.add_argument("--json", action="store_true", help="print results as JSON lines")
+
+
+def apply_backend_options(options: argparse.Namespace) -> None:
+    """Set the thread count; the backend is each network's own."""
+    from fastnn.threads import set_num_threads
+
+    if options.threads is not None:
+        set_num_threads(options.threads)
+
+
+def whole_number(minimum: int) -> Callable[[str], int]:
+    """Return an argument type: a whole number of at least `minimum`."""
+
+    def number(text: str) -> int:
+        try:
+            return validation.check_count("it", int(text), minimum)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number of at least {minimum}, got {text!r}"
+            ) from None
+
+    return number
+
+
+def positive_number(text: str) -> float:
+    """Return an argument's value: a finite number above 0."""
+    try:
+        return validation.check_positive("it", float(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}") from None
+
+
+def hidden_sizes(text: str) -> tuple[int, ...]:
+    """Return the widths in ``"100"``, ``"128,64"`` or ``"none"``."""
+    if text.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(validation.check_count("a width", int(part)) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be widths such as 100 or 128,64, or none, got {text!r}"
+        ) from None
+
+
+def output_path(text: str) -> Path:
+    """Return a path that can be written, checked before there is something to lose."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
+    return path
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print one object as one line of JSON; what JSON cannot say (NaN, infinity) is null."""
+    print(json.dumps(_plain(record)), flush=True)
+
+
+def note(text: str, options: argparse.Namespace) -> None:
+    """Say on standard error what is going on, unless ``--quiet``."""
+    if not options.quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def measures(values: Mapping[str, float]) -> str:
+    """Return measurements as text: ``loss 0.0704  accuracy 97.91 %``."""
+    return "  ".join(
+        f"{name.replace('_', ' ')} {value:.2%}"
+        if name.endswith("accuracy")
+        else f"{name.replace('_', ' ')} {value:.4f}"
+        for name, value in values.items()
+    ).replace("%", " %")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
