@@ -72,8 +72,8 @@ class Table:
         seed : int, default 0
             Of the shuffle, and of the splits' `next_batch`.
         stratify : bool, default True
-            Give each part its share of every class, to within one row. A class of very few rows
-            stays in training. Regressions are shuffled only.
+            Give the test its share of every class, to within one row, and validation its share of
+            the rest. Regressions are shuffled only.
         task : {"classification", "regression"}, optional
             What y means. By default strings and whole numbers are classes.
 
@@ -182,7 +182,7 @@ def read_table(
         return Table(
             path.stem, columns.features, columns.labels, columns.feature_names, columns.label_name
         )
-    if isinstance(label, str) or (label is not None and label is not False):
+    if label is not None and label is not False:
         raise ValueError(f"{path}: label={label!r} names a column of a CSV; an NPZ has its array y")
     from fastnn.datasets.npz_table import read_npz
 
@@ -219,7 +219,9 @@ def _class_labels(parts: list[Array], task: Task | None) -> Array | None:
     is_text = y.dtype.kind == "U"
     if task == "regression":
         if is_text:
-            raise ValueError(f"task='regression' needs numbers, but labels are text, as {y[0]!r}")
+            raise ValueError(
+                f"task='regression' needs numbers, but labels are text, as {str(y[0])!r}"
+            )
         return None
     countable = is_text or (y.ndim == 1 and bool((y == np.trunc(y)).all()))
     if not countable:
@@ -244,17 +246,18 @@ def _set_apart(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return count of the shuffled rows, and the rest, both in their order.
 
-    Of a class of m rows, the r-th stands at (r + 1/2) / m; the count rows that stand first, of all
-    classes, are each class's share to within one row.
+    With classes, each gives its share, rounded down, and those with the largest remainders one
+    row more.
     """
     if classes is None:
         return rows[:count], rows[count:]
     row_class = classes[rows]
-    by_class = np.argsort(row_class, kind="stable")
     size = np.bincount(row_class)
+    share, remainder = np.divmod(size * count, len(rows))
+    share[np.argsort(-remainder, kind="stable")[: count - share.sum()]] += 1
+    by_class = np.argsort(row_class, kind="stable")
     begin = np.cumsum(size) - size
-    rank = np.empty(len(rows))
+    rank = np.empty_like(rows)  # of each row among those of its class
     rank[by_class] = np.arange(len(rows)) - begin[row_class[by_class]]
-    apart = np.zeros(len(rows), dtype=bool)
-    apart[np.argsort((rank + 0.5) / size[row_class], kind="stable")[:count]] = True
+    apart = rank < share[row_class]
     return rows[apart], rows[~apart]
