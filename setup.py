@@ -1,8 +1,11 @@
 """The compiled kernels: each ``kernels/cython/*.pyx`` becomes ``fastnn.kernels.cython.<stem>``.
 
-They are optional. Without a working compiler the package installs pure, with a warning in the build
-log, and ``fastnn info`` says that the extension is not built. Two environment variables, read at
-build time, change that:
+``simd/kernels.c`` is compiled once for each instruction set and number type, and linked in as so
+many tables; ``simd/dispatch.c`` chooses among them when the module is used.
+
+The kernels are optional. Without a working compiler the package installs pure, with a warning in
+the build log, and ``fastnn info`` says that the extension is not built. Two environment variables,
+read at build time, change that:
 
 - ``FASTNN_REQUIRE_EXT=1`` turns a failed build into an error;
 - ``FASTNN_NO_EXT=1`` does not try to build.
@@ -10,12 +13,14 @@ build time, change that:
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("kernels", "cython")
+SIMD = SOURCES / "simd"
 REQUIRED = os.environ.get("FASTNN_REQUIRE_EXT") == "1"
 SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 
@@ -24,6 +29,10 @@ SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 # -g0: the interpreter's own flags often carry -g, which makes the module five times as large.
 GNU_FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 MSVC_FLAGS = ["/O2"]
+
+# What dispatch.c asks of the processor, set by set.
+AVX2 = ["-mavx2", "-mfma", "-mbmi2"]
+AVX512 = [*AVX2, "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -40,8 +49,9 @@ class OptionalBuild(build_ext):
     """Builds what it can; a module that does not compile is left out with a warning."""
 
     def build_extension(self, ext):
-        ext.extra_compile_args = MSVC_FLAGS if self.compiler.compiler_type == "msvc" else GNU_FLAGS
         try:
+            self.choose_instruction_sets(ext)
+            ext.extra_objects = self.compile_tables(ext)
             super().build_extension(ext)
         except Exception as error:  # Cython's and each compiler's errors share no other base
             if REQUIRED:
@@ -54,13 +64,51 @@ class OptionalBuild(build_ext):
                 file=sys.stderr,
             )
 
+    def choose_instruction_sets(self, ext):
+        """Set what depends on the compiler and on the machine that is built for."""
+        self.instruction_sets = {"baseline": []}
+        if self.compiler.compiler_type == "msvc":
+            ext.extra_compile_args = MSVC_FLAGS
+            return  # without vector types and __builtin_cpu_supports there is one set
+        ext.extra_compile_args = GNU_FLAGS
+        ext.libraries = ["m"]
+        # A universal2 build of macOS compiles each file for two machines: it stays at the baseline.
+        if self.plat_name.endswith(("x86_64", "amd64")):
+            ext.define_macros = [("FASTNN_X86", None)]
+            self.instruction_sets |= {"avx2": AVX2, "avx512": AVX512}
+        elif self.plat_name.endswith(("aarch64", "arm64")):
+            ext.define_macros = [("FASTNN_ARM64", None)]
+            self.instruction_sets |= {"neon": []}
+
+    def compile_tables(self, ext):
+        """Compile kernels.c for each instruction set and number type; return the objects."""
+        tables = [
+            (f"fastnn_{number}_{name}", macros, flags)
+            for name, flags in self.instruction_sets.items()
+            for number, macros in (("single", []), ("double", [("FASTNN_DOUBLE", None)]))
+        ]
+
+        def compile_table(table):
+            name, macros, flags = table
+            (compiled,) = self.compiler.compile(
+                [(SIMD / "kernels.c").as_posix()],
+                output_dir=str(Path(self.build_temp, name)),
+                macros=[("FASTNN_TABLE", name), *macros, *ext.define_macros],
+                include_dirs=ext.include_dirs,
+                extra_postargs=ext.extra_compile_args + flags,
+            )
+            return compiled
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(compile_table, tables))
+
 
 def extension(source):
     module = Extension(
         f"fastnn.kernels.cython.{source.stem}",
-        sources=[source.as_posix()],
+        sources=[source.as_posix(), (SIMD / "dispatch.c").as_posix()],
         include_dirs=[SOURCES.as_posix()],
-        depends=sorted(path.as_posix() for path in SOURCES.glob("simd/*.[ch]")),
+        depends=sorted(path.as_posix() for path in SIMD.glob("*.[ch]")),
         optional=not REQUIRED,
     )
     # Read by Cython's build_ext, which setuptools builds upon when Cython is there.
