@@ -23,9 +23,8 @@ LEAKY_SLOPE = 0.01  # of leaky_relu below zero, as in PyTorch and Keras (Maas et
 
 
 def sigmoid(z: Array) -> Array:
-    """``1 / (1 + e⁻ᶻ)``, from e^−|z| so that nothing overflows."""
-    e = np.exp(-np.abs(z))
-    y: Array = np.where(z >= 0, 1, e) / (1 + e)
+    """``1 / (1 + e⁻ᶻ) = e^min(z,0) / (1 + e^−|z|)``: nothing overflows."""
+    y: Array = np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
     return y
 
 

@@ -18,10 +18,12 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastnn.files import write_whole
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032  # no deflate stream grows more than this (zlib technical details)
@@ -197,23 +199,15 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
     flat = np.ascontiguousarray(array, DTYPE_OF_CODE[code]).reshape(-1)
 
-    temporary = path.with_name(f".fastnn-{os.urandom(8).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            if path.suffix.lower() == ".gz":  # no name and no time, so that the bytes repeat
-                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-                    _write_pieces(cast(BinaryIO, packed), header, flat)
-            else:
-                _write_pieces(file, header, flat)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with write_whole(path) as file:
+        if path.suffix.lower() == ".gz":  # no name and no time, so that the bytes repeat
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                _write_pieces(cast(IO[bytes], packed), header, flat)
+        else:
+            _write_pieces(file, header, flat)
 
 
-def _write_pieces(file: BinaryIO, header: bytes, flat: NDArray[Any]) -> None:
+def _write_pieces(file: IO[bytes], header: bytes, flat: NDArray[Any]) -> None:
     file.write(header)
     body = flat.view(np.uint8)
     for start in range(0, len(body), PIECE):
