@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend, rows_right
+from fastnn.progress import calls, progress_bar
 
 ROWS_AT_A_TIME = 8192
 """Rows whose outputs are held in memory at once."""
@@ -26,6 +27,8 @@ def evaluate(
     x: Any,
     y: Array,
     sample_weight: NDArray[np.float64] | None,
+    *,
+    progress: bool,
 ) -> dict[str, float]:
     """Return the weighted mean loss, and accuracy or R², of checked data.
 
@@ -38,6 +41,8 @@ def evaluate(
     y : ndarray
         Labels (n_rows,) for softmax, else targets (n_rows, n_out).
     sample_weight : ndarray of shape (n_rows,), optional
+    progress : bool
+        Whether to show a progress bar if it takes over a second.
 
     Returns
     -------
@@ -49,19 +54,22 @@ def evaluate(
     total = weights.sum()
     loss = right = 0.0
     squared_error = np.zeros(architecture.n_out)
-    for start in range(0, len(y), ROWS_AT_A_TIME):
-        rows = slice(start, start + ROWS_AT_A_TIME)
-        y_rows, w_rows = y[rows], weights[rows]
-        z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
-        backend.predict(to_logits, params, x[rows], z)
-        loss += backend.loss(
-            architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
-        )
-        if architecture.classifies:
-            right += float(w_rows @ rows_right(architecture, z, y_rows))
-        else:
-            predicted = np.exp(z) if architecture.output == "exp" else z
-            squared_error += w_rows @ np.square(y_rows - predicted, dtype=np.float64)
+    long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
+    with progress_bar(len(y), progress and long) as bar:
+        for start in range(0, len(y), ROWS_AT_A_TIME):
+            rows = slice(start, start + ROWS_AT_A_TIME)
+            y_rows, w_rows = y[rows], weights[rows]
+            z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
+            backend.predict(to_logits, params, x[rows], z)
+            loss += backend.loss(
+                architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
+            )
+            if architecture.classifies:
+                right += float(w_rows @ rows_right(architecture, z, y_rows))
+            else:
+                predicted = np.exp(z) if architecture.output == "exp" else z
+                squared_error += w_rows @ np.square(y_rows - predicted, dtype=np.float64)
+            bar.update(len(y_rows))
     measured = {"loss": float(loss / total)}
     if architecture.classifies:
         measured["accuracy"] = float(right / total)

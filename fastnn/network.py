@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from fastnn import training, validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.base import PREDICT_ROWS, TrainingOptions
 from fastnn.evaluation import evaluate
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
+from fastnn.progress import calls, progress_bar
 from fastnn.threads import blas_limited
 
 _IN_FILE = ("architecture", "parameters", "class_labels")
@@ -339,12 +340,14 @@ class Network:
 
     # -- using ----------------------------------------------------------------------------------
 
-    def predict(self, x: Any) -> NDArray[Any]:
+    def predict(self, x: Any, *, progress: bool = True) -> NDArray[Any]:
         """Return predictions: classes, yes or no, or numbers.
 
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
+        progress : bool, default True
+            Whether to show a progress bar if it takes over a second.
 
         Returns
         -------
@@ -357,7 +360,7 @@ class Network:
         TypeError, ValueError
             If x is not as described.
         """
-        outputs = self._outputs(x)
+        outputs = self._outputs(x, progress)
         if self.architecture.output == "softmax":
             classes = outputs.argmax(axis=1)
         elif self.architecture.output == "sigmoid":
@@ -370,12 +373,14 @@ class Network:
             classes = np.array(self.class_labels)[classes]
         return np.asarray(classes)
 
-    def predict_proba(self, x: Any) -> NDArray[Any]:
+    def predict_proba(self, x: Any, *, progress: bool = True) -> NDArray[Any]:
         """Return the probability of each class (softmax), or of yes for each output (sigmoid).
 
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
+        progress : bool, default True
+            Whether to show a progress bar if it takes over a second.
 
         Returns
         -------
@@ -391,15 +396,19 @@ class Network:
             raise ValueError(
                 f"the output {self.architecture.output!r} does not give probabilities; use predict"
             )
-        return self._outputs(x)
+        return self._outputs(x, progress)
 
-    def evaluate(self, x: Any, y: Any, sample_weight: Any = None) -> dict[str, float]:
+    def evaluate(
+        self, x: Any, y: Any, sample_weight: Any = None, *, progress: bool = True
+    ) -> dict[str, float]:
         """Measure the network on x and y.
 
         Parameters
         ----------
         x, y, sample_weight
             As in `fit`.
+        progress : bool, default True
+            Whether to show a progress bar if it takes over a second.
 
         Returns
         -------
@@ -415,7 +424,13 @@ class Network:
         """
         data = self._checked_rows(x, y, sample_weight)
         with blas_limited():
-            return evaluate(get_backend(self._backend), self.architecture, self.parameters, *data)
+            return evaluate(
+                get_backend(self._backend),
+                self.architecture,
+                self.parameters,
+                *data,
+                progress=progress,
+            )
 
     def save(self, path: Any) -> None:
         """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.
@@ -449,12 +464,20 @@ class Network:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _outputs(self, x: Any) -> Array:
-        architecture = self.architecture
-        x = validation.check_x(x, architecture.n_in, architecture.dtype)
-        out = np.empty((x.shape[0], architecture.n_out), architecture.dtype)
+    def _outputs(self, x: Any, progress: bool) -> Array:
+        a, backend = self.architecture, get_backend(self._backend)
+        x = validation.check_x(x, a.n_in, a.dtype)
+        n_rows = x.shape[0]
+        out = np.empty((n_rows, a.n_out), a.dtype)
+        parts = calls(a, n_rows, PREDICT_ROWS)
         with blas_limited():
-            get_backend(self._backend).predict(architecture, self.parameters, x, out)
+            if len(parts) <= 1:
+                backend.predict(a, self.parameters, x, out)
+                return out
+            with progress_bar(n_rows, progress) as bar:
+                for part in parts:
+                    backend.predict(a, self.parameters, x[part], out[part])
+                    bar.update(len(out[part]))
         return out
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> training.Rows:

@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.architecture import Architecture, Array
+from fastnn.architecture import Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback
 from fastnn.history import History
+from fastnn.progress import calls, progress_bar
 
 if TYPE_CHECKING:
     from fastnn.network import Network
-
-WORK_PER_CALL = 4e10
-"""Floating-point operations that one call of ``train_epoch`` may take before the bar moves: about a
-second of a slow core. A function of sizes alone, so that runs repeat bit for bit."""
 
 
 class Rows(NamedTuple):
@@ -55,7 +52,7 @@ def fit(
     order: NDArray[np.int64] = np.arange(n_rows)
     for callback in callbacks:
         callback.on_fit_start(network)
-    with _progress_bar(epochs * n_rows, progress) as bar:
+    with progress_bar(epochs * n_rows, progress) as bar:
         try:
             for epoch in range(1, epochs + 1):
                 if shuffle:
@@ -81,13 +78,6 @@ def fit(
         callback.on_fit_end(network)
     _warn_if_cut_short(history, epochs)
     return history
-
-
-def calls(architecture: Architecture, n_rows: int, batch_size: int) -> list[slice]:
-    """Cut an epoch into calls of whole minibatches, of `WORK_PER_CALL` each at the most."""
-    per_batch = 6.0 * architecture.n_parameters * batch_size  # forward and two gradients
-    step = max(1, int(WORK_PER_CALL / per_batch)) * batch_size
-    return [slice(first, first + step) for first in range(0, n_rows, step)]
 
 
 def _train_epoch(
@@ -145,13 +135,6 @@ def _warn_if_cut_short(history: History, epochs: int) -> None:
             RuntimeWarning,
             stacklevel=4,
         )
-
-
-def _progress_bar(n_rows: int, progress: bool) -> Any:
-    """Return a bar that shows itself if the fit takes over a second."""
-    from tqdm import tqdm
-
-    return tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not progress)
 
 
 def as_callbacks(callbacks: Any) -> list[Callback]:

@@ -1,0 +1,25 @@
+"""Cutting long work into calls, and showing how far it has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.architecture import Architecture
+
+WORK_PER_CALL = 4e10
+"""Floating-point operations that one call of a program may take before the bar moves: a second of a
+slow core. A function of sizes alone, so that runs repeat bit for bit."""
+
+
+def calls(architecture: Architecture, n_rows: int, batch_size: int) -> list[slice]:
+    """Cut `n_rows` rows into calls of whole batches, of `WORK_PER_CALL` each at the most."""
+    per_batch = 6.0 * architecture.n_parameters * batch_size  # forward and two gradients
+    step = max(1, int(WORK_PER_CALL / per_batch)) * batch_size
+    return [slice(first, first + step) for first in range(0, n_rows, step)]
+
+
+def progress_bar(n_rows: int, wanted: bool) -> Any:
+    """Return a bar over `n_rows` rows that shows itself if they take over a second."""
+    from tqdm import tqdm
+
+    return tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted)
