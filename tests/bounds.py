@@ -1,0 +1,183 @@
+"""How far two right implementations of a kernel may lie apart, element by element.
+
+Each function takes a kernel's inputs and the reference's result and returns bounds in float64. With
+``eps`` the distance from 1 to the next float, one rounding errs by eps/2, and two implementations
+differ by at most twice what one errs:
+
+- **A sum of K products** errs by at most ``K eps/2 Σ|x||w|`` in any order (Higham, 2002, §3.1),
+  and, roundings being as good as independent, by no more than ``λ √K eps/2 Σ|x||w|`` but for a
+  chance of ``2K exp(−λ²/2)`` (Higham and Mary, 2019); λ = 8 makes that 1e-11. Two differ by twice
+  the smaller one.
+- **An elementwise function** of exact arguments may be 4 ULP off on either side: 8 eps. Where its
+  formula rounds an intermediate that it then magnifies, the bound says so.
+- **An error of an argument** passes on times the largest slope of the function.
+
+Results under the smallest normal number may be flushed to zero.
+"""
+
+import math
+
+import numpy as np
+
+ULPS = 8.0
+"""Of an elementwise function: 4 each of the reference and of its twin."""
+
+SLOPE = 1.13
+"""The largest slope of any hidden activation, gelu's at √2; the others' is at most silu's 1.10."""
+
+
+def eps(dtype):
+    return float(np.finfo(dtype).eps)
+
+
+def tiny(dtype):
+    return float(np.finfo(dtype).tiny)
+
+
+def sum_factor(n_terms, dtype):
+    """What ``Σ|terms|`` is multiplied by for the difference of two sums."""
+    return min(n_terms, 8.0 * math.sqrt(n_terms)) * eps(dtype)
+
+
+def magnitude(x):
+    """|x| as a dense float64 array; duplicate entries of a CSR matrix add up."""
+    if isinstance(x, np.ndarray):
+        return np.abs(x.astype(np.float64))
+    return type(x)((np.abs(x.data.astype(float)), x.indices, x.indptr), shape=x.shape).toarray()
+
+
+def preactivation(x, weight, bias):
+    """Of ``x @ weight + bias``."""
+    n_terms = 1 + (weight.shape[0] if isinstance(x, np.ndarray) else 2 * weight.shape[0])
+    size = magnitude(x) @ magnitude(weight)
+    if bias is not None:
+        size = size + magnitude(bias)
+    return sum_factor(n_terms + 1, weight.dtype) * size
+
+
+def activation(name, z, y, dz, dtype):
+    """Of ``y = f(z)`` when z may differ by dz."""
+    e, y, z = eps(dtype), magnitude(y), magnitude(z)
+    match name:
+        case "identity" | "relu":
+            return dz + 0 * y
+        case "exp":
+            return y * (np.expm1(dz) + ULPS * e) + tiny(dtype)
+        case "gelu":
+            # erfc(z/√2) magnifies the rounding of its argument by (z/√2) · 2 (z/√2) = z²
+            return SLOPE * dz + y * (ULPS + 2 * z * z) * e + tiny(dtype)
+        case _:
+            return SLOPE * dz + y * ULPS * e + tiny(dtype)
+
+
+def derivative(name, y, d, dtype):
+    """Of the activation's derivative ``d``, taken from y (z, for gelu and silu)."""
+    e, y = eps(dtype), y.astype(np.float64)
+    match name:
+        case "identity" | "relu":
+            return np.zeros_like(y)
+        case "leaky_relu":
+            return e * np.abs(d)
+        case "sigmoid":  # y (1 − y), perhaps as y − y²
+            return 2 * e * np.abs(y)
+        case "tanh" | "elu":  # 1 − y², 1 + y: a rounding of something up to 1
+            return 4 * e + 0 * y
+        case "softplus":
+            return ULPS * e * np.abs(d)
+        case "gelu":  # Φ + z φ may cancel; exp(−z²/2) magnifies its argument's rounding
+            phi = np.exp(-0.5 * y * y) / math.sqrt(2 * math.pi)
+            cdf = np.vectorize(math.erfc, otypes=[float])(-y * math.sqrt(0.5)) / 2
+            return (ULPS + 2 * y * y) * e * (cdf + np.abs(y) * phi) + tiny(dtype)
+        case "silu":  # s (1 + z (1 − s)) may cancel, and 1 − s rounds to something up to 1
+            s = 0.5 * (1 + np.tanh(0.5 * y))
+            size = s * (1 + np.abs(y) * (1 - s))
+            return ULPS * e * size + 2 * e * s * np.abs(y) + tiny(dtype)
+
+
+def input_gradient(delta, weight, name, y, slope, product, dtype):
+    """Of ``(δ Wᵀ) ∘ slope``, where ``product = δ Wᵀ``."""
+    dot = sum_factor(weight.shape[1] + 1, dtype) * (magnitude(delta) @ magnitude(weight).T)
+    slope, product = magnitude(slope), magnitude(product)
+    return (
+        dot * slope
+        + (product + dot) * derivative(name, y, slope, dtype)
+        + 2 * eps(dtype) * product * slope
+    )
+
+
+def weight_gradient(x, delta, dtype):
+    """Of ``xᵀ δ`` and of the column sums of δ."""
+    copies = 1 if isinstance(x, np.ndarray) else 2
+    factor = sum_factor(copies * len(delta) + 1, dtype)
+    size = magnitude(delta)
+    return factor * (magnitude(x).T @ size), factor * size.sum(axis=0)
+
+
+def softmax(p, dtype):
+    """z − max rounds alike everywhere; then two exp, a sum of k positive terms, a division."""
+    return magnitude(p) * ((2 * ULPS + 4) * eps(dtype) + sum_factor(p.shape[-1], dtype)) + tiny(
+        dtype
+    )
+
+
+def softmax_cross_entropy(p, onehot, row_loss, weight, dtype):
+    """Of the loss and of its delta, from p and each row's loss without its weight."""
+    relative = (ULPS + 4) * eps(dtype) + sum_factor(p.shape[1], dtype)
+    delta = weight[:, None] * (softmax(p, dtype) + 2 * eps(dtype) * np.abs(p - onehot))
+    loss = weight * (relative + ULPS * eps(dtype) * (math.log(p.shape[1]) + np.abs(row_loss)))
+    return float(loss.sum()) + accumulation(weight * row_loss), delta
+
+
+def elementwise_loss(name, z, target, weight, huber_delta, dtype):
+    """Of the loss and of its delta."""
+    z, t, e = z.astype(np.float64), target.astype(np.float64), eps(dtype)
+    weight, r = weight[:, None], np.abs(z - t)
+    match name:
+        case "binary_cross_entropy":
+            size = np.logaddexp(0, z) + np.abs(t * z)
+            slope = 1 + np.abs(t)
+        case "poisson":
+            size = np.exp(z) + np.abs(t * z)
+            slope = np.exp(z) + np.abs(t)
+        case "squared_error":
+            size, slope = 0.5 * r * r, r
+        case "huber":
+            slope = np.minimum(r, huber_delta)
+            size = slope * r
+        case "absolute_error":
+            size, slope = r, np.sign(r)
+    loss = weight * size * (ULPS * e + sum_factor(z.shape[1], dtype))
+    return float(loss.sum()) + accumulation(weight * size), weight * slope * ULPS * e + tiny(dtype)
+
+
+def accumulation(terms):
+    """Of a sum over rows, kept in float64 whatever the network's dtype."""
+    return sum_factor(terms.size + 1, np.float64) * float(np.abs(terms).sum())
+
+
+def update(optimizer, step, params, grads, before, after):
+    """Of the parameters and the state, from the state's vectors before and after."""
+    e, (decay_1, decay_2, epsilon, weight_decay) = eps(params.dtype), optimizer.coefficients
+    rate = float(optimizer.learning_rates(step - 1, 1)[0])
+    p, g = magnitude(params), magnitude(grads)
+    before, after = magnitude(before), magnitude(after)
+    match optimizer.rule:
+        case "sgd":
+            return 4 * e * (p + rate * g), before
+        case "momentum" | "nesterov":
+            size = decay_1 * before[0] + g
+            return 8 * e * (p + rate * (g + size)), 4 * e * size[None]
+    (v,), (new_v,) = before[-1:], after[-1:]
+    dv = 4 * e * (v + (1 - decay_2) * (g * g + v)) + tiny(params.dtype)
+    correction = 1 if optimizer.rule == "rmsprop" else 1 / math.sqrt(1 - decay_2**step)
+    with np.errstate(divide="ignore", invalid="ignore"):  # at v = 0, where g = 0
+        root = np.where(new_v > 0, dv / (2 * np.sqrt(new_v)), 0.0) * correction
+    root = np.minimum(root, np.sqrt(dv) * correction)
+    below = np.sqrt(new_v) * correction + epsilon
+    relative = root / below + ULPS * e
+    if optimizer.rule == "rmsprop":
+        return 4 * e * p + rate * g / below * relative, dv[None]
+    dm = 4 * e * (before[0] + (1 - decay_1) * (g + before[0]))
+    size = rate / (1 - decay_1**step)
+    dp = 4 * e * p * (1 + rate * weight_decay) + size / below * (dm + after[0] * relative)
+    return dp, np.stack([dm, dv])
