@@ -17,7 +17,7 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
 
     What is written goes to a temporary file in the same folder, which is flushed to the disk and
     then renamed. After an error, a full disk included, `path` is what it was and the temporary file
-    is gone.
+    is gone. A device or pipe, such as ``/dev/null``, is written to, not replaced.
 
     Parameters
     ----------
@@ -31,11 +31,23 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        file = temporary.open("xb")
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+        else:
+            with _replacing(path) as file:
+                yield file
     except OSError as error:
+        if error.errno is None:
+            raise
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    file = temporary.open("xb")
     try:
         with file:
             yield file

@@ -262,10 +262,16 @@ class Network:
             optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
         )
         epochs = validation.check_count("epochs", epochs, minimum=0)
+        shuffle = validation.check_flag("shuffle", shuffle)
         callbacks = training.as_callbacks(callbacks)
         if validation_data is not None:
             validation_data = validation.check_validation_data(validation_data)
-            self._checked_rows(*validation_data)
+            try:
+                self._checked_rows(*validation_data)
+            except TypeError as error:
+                raise TypeError(f"validation_data: {error}") from None
+            except ValueError as error:
+                raise ValueError(f"validation_data: {error}") from None
         data = self._checked_rows(x, y, sample_weight)
         if self.architecture.classifies:
             validation.check_two_classes(data.y, self.class_labels)
@@ -317,6 +323,7 @@ class Network:
         if optimizer is None:
             optimizer = self._optimizer or Adam()
         validation.check_optimizer(optimizer)
+        shuffle = validation.check_flag("shuffle", shuffle)
         options = self._checked_options(
             optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
         )

@@ -22,6 +22,7 @@ import numpy as np
 from fastnn import validation
 from fastnn._version import __version__
 from fastnn.architecture import Architecture, Array
+from fastnn.backends import NAMES, get_backend
 from fastnn.files import write_whole
 
 if TYPE_CHECKING:
@@ -79,10 +80,13 @@ def load(path: Any, *, backend: str = "auto") -> Network:
         If the file cannot be read.
     ValueError
         If it is not a network's file, or is damaged; nothing in a file is ever executed.
+    BackendUnavailableError
+        If that backend cannot run here.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
+    get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
     with path.open("rb"):  # the operating system's own word if it is missing, a folder or locked
         pass
     try:
@@ -138,6 +142,7 @@ def _read_metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
         raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
     if not isinstance(fields, dict) or set(fields) != set(_FIELDS):
         raise ValueError(f"its architecture must hold {', '.join(_FIELDS)}")
+    validation.check_choice("dtype", fields["dtype"], ("float32", "float64"))
     fields["activation"] = fields.pop("activations")
     architecture = validation.check_architecture(**fields)
     if class_labels is not None:

@@ -122,8 +122,9 @@ def _record(result: EpochResult, options: TrainingOptions) -> dict[str, float]:
 def _warn_if_cut_short(history: History, epochs: int) -> None:
     epoch = history.n_epochs
     if history.stopped == "interrupted":
+        during = min(epoch + 1, epochs)  # a callback of the last one may be what was interrupted
         warnings.warn(
-            f"the fit was interrupted in epoch {epoch + 1} of {epochs}; the network is usable and "
+            f"the fit was interrupted in epoch {during} of {epochs}; the network is usable and "
             "holds the weights of its last update",
             RuntimeWarning,
             stacklevel=4,

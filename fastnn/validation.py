@@ -6,6 +6,7 @@ what to do. A value of the wrong kind is a TypeError, a wrong value of the right
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 import sys
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 """What backends read as it is; other real dtypes are converted."""
 
+_MOST_PARAMETERS = 2**48
+"""Past every machine's memory, and far enough below what an array's size can be to pad rows."""
+
 _CHECK_ROWS = 4096
 """Rows looked through at a time, so that a check of a memory map does not load it whole."""
 
@@ -33,7 +37,19 @@ def check_number(name: str, value: object) -> float:
     """Return `value` as a float if it is a real number."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {_describe(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{name} must be a number that a float can hold, got {_describe(value)}"
+        ) from None
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_describe(value)}")
+    return bool(value)
 
 
 def check_positive(name: str, value: object) -> float:
@@ -132,8 +148,6 @@ def check_architecture(
         raise ValueError(
             f"the output {output!r} is trained with {_listed(losses)}, got loss={loss!r}"
         )
-    if not isinstance(bias, bool | np.bool_):
-        raise TypeError(f"bias must be True or False, got {_describe(bias)}")
     return Architecture(
         sizes=sizes,
         activations=check_per_layer(
@@ -144,7 +158,7 @@ def check_architecture(
         ),
         output=output,
         loss=losses[0] if loss is None else loss,
-        bias=bool(bias),
+        bias=check_flag("bias", bias),
         dtype=_check_dtype(dtype),
         input_scale=check_positive("input_scale", input_scale),
         huber_delta=check_positive("huber_delta", huber_delta),
@@ -208,7 +222,13 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
             "sizes must hold at least the widths of input and output, such as (784, 10), "
             f"got {tuple(sizes)!r}"
         )
-    return tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
+    widths = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
+    n_parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
+    if n_parameters >= _MOST_PARAMETERS:
+        raise ValueError(
+            f"sizes {_shortened(repr(widths))} make more parameters than any memory can hold"
+        )
+    return widths
 
 
 def check_per_layer(
@@ -254,11 +274,18 @@ def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, .
             f"the output is {output!r} of width {n_classes}"
         )
     expected = n_classes if output == "softmax" else 2
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise TypeError(
+            f"class_labels must be a sequence of labels such as ('no', 'yes'), got "
+            f"{_describe(labels)}"
+        )
     values = tuple(v.item() if isinstance(v, np.generic) else v for v in labels)
     if not all(isinstance(v, str) for v in values) and not all(
         isinstance(v, int | float) for v in values
     ):
         raise TypeError(f"class labels must be all strings or all numbers, got {list(values)!r}")
+    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        raise ValueError(f"class labels must be finite, got {list(values)!r}")
     if len(values) != expected:
         raise ValueError(f"class_labels must hold {expected} labels, got {len(values)}")
     if len(set(values)) != len(values):
@@ -326,7 +353,7 @@ def check_labels(
     ValueError
         If y has the wrong shape, or a label that is not a class.
     """
-    array = np.asarray(y)
+    array = _as_array("y", y)
     if array.ndim == 2 and array.shape[1] == 1 and n_classes != 1:
         array = array[:, 0]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_classes):
@@ -382,7 +409,8 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         raise ValueError(f"y must have shape {expected}, got {np.shape(y)}")
     check_rows("y", array, n_rows)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"y must hold real numbers, got dtype {array.dtype}")
+        hint = "; names of classes need class_labels=" if output == "sigmoid" else ""
+        raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
     targets = np.ascontiguousarray(array, dtype)
     _check_finite("y", targets, 0)
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
@@ -426,8 +454,11 @@ def _check_dtype(dtype: Any) -> str:
 
 
 def _describe(value: object) -> str:
-    shown = repr(value)
-    return f"{shown if len(shown) <= 60 else shown[:57] + '...'} ({type(value).__name__})"
+    return f"{_shortened(repr(value))} ({type(value).__name__})"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _listed(choices: Sequence[str]) -> str:
@@ -442,8 +473,8 @@ def _as_array(name: str, value: Any) -> Array:
 
 
 def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
-    if array.dtype in INPUT_DTYPES:
-        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in INPUT_DTYPES:  # in this machine's byte order
+        return array
     if array.dtype.kind not in "fiub":
         hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
@@ -451,17 +482,20 @@ def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
 
 
 def _check_finite(name: str, rows: Array, first_row: int) -> None:
+    if not _is_finite(rows):
+        bad = ~np.isfinite(rows)
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} must be finite, got {rows[row, column]} in row {first_row + row}, column "
+            f"{column} ({int(bad.sum())} such values near there); drop or fill them first"
+        )
+
+
+def _is_finite(values: Array) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(rows)):  # one pass; only a sum that overflows needs a second look
-            return
-    bad = ~np.isfinite(rows)
-    if not bad.any():
-        return
-    row, column = (int(i) for i in np.argwhere(bad)[0])
-    raise ValueError(
-        f"{name} must be finite, got {rows[row, column]} in row {first_row + row}, column {column}"
-        f" ({int(bad.sum())} such values near there); drop or fill them first"
-    )
+        if np.isfinite(np.sum(values)):  # one pass; only a sum that overflows needs a second look
+            return True
+    return bool(np.isfinite(values).all())
 
 
 def _is_sparse(x: Any) -> bool:
@@ -478,8 +512,13 @@ def _check_sparse(x: Any, n_in: int, dtype: str) -> Any:
     except ValueError as error:
         raise ValueError(f"x is not a valid CSR matrix: {error}") from None
     data = _as_input_dtype("x", x.data, dtype)
-    if data.dtype != np.uint8:
-        _check_finite("x.data", data[:, None], 0)
+    if data.dtype != np.uint8 and not _is_finite(data):
+        at = int(np.isfinite(data).argmin())
+        row = int(np.searchsorted(x.indptr, at, side="right")) - 1
+        raise ValueError(
+            f"x must be finite, got {data[at]} in row {row}, column {x.indices[at]}; drop or fill "
+            "such values first"
+        )
     if data is x.data:
         return x
     return type(x)((data, x.indices, x.indptr), shape=x.shape)
@@ -510,7 +549,11 @@ def _from_one_hot(rows: Array) -> NDArray[np.int64]:
 
 def _encode(y: Array, class_labels: Sequence[Any]) -> NDArray[np.int64]:
     index = {label: i for i, label in enumerate(class_labels)}
-    found, inverse = np.unique(y, return_inverse=True)
+    try:
+        found, inverse = np.unique(y, return_inverse=True)
+    except TypeError:  # no order between them
+        kinds = sorted({type(v).__name__ for v in y.tolist()})
+        raise TypeError(f"y must hold labels of one kind, got {_listed(kinds)}") from None
     unknown = [v for v in found.tolist() if v not in index]
     if unknown:
         raise ValueError(

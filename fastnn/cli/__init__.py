@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             return _complain(f"fastnn {options.command}: interrupted", 130)
         except (
+            argparse.ArgumentTypeError,
             BackendUnavailableError,
             ImportError,
             MemoryError,

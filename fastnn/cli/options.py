@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,8 +100,11 @@ def output_path(text: str) -> Path:
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
+    if not os.access(folder, os.W_OK) and (path.is_file() or not path.exists()):
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {path.parent}")
     return path
 
 

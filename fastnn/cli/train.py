@@ -113,13 +113,13 @@ def run(options: argparse.Namespace) -> int:
     if inputs is not None:
         fold(network, inputs, targets)
     network.class_labels = _labels(data)
+    network.save(path)  # first of all: there is something to lose now
 
     measured = {
         name: network.evaluate(*labelled(split, network.class_labels))
         for name, split in (("train", data.train), ("test", data.test))
         if split
     }
-    network.save(path)
     _report(options, network, backend, measured, seconds, path)
     return 130 if history.stopped == "interrupted" else 0
 
