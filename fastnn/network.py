@@ -281,7 +281,7 @@ class Network:
                 self,
                 get_backend(self._backend),
                 data,
-                replace(options, dropout_seed=self._dropout_seed),
+                self._for_this_fit(options, data),
                 epochs=epochs,
                 shuffle=shuffle,
                 validation=None if validation_data is None else tuple(validation_data),
@@ -337,7 +337,7 @@ class Network:
                 self,
                 get_backend(self._backend),
                 data,
-                replace(options, dropout_seed=self._dropout_seed),
+                self._for_this_fit(options, data),
                 epochs=1,
                 shuffle=shuffle,
                 validation=None,
@@ -530,6 +530,13 @@ class Network:
                 0.0 if clip_norm is None else validation.check_positive("clip_norm", clip_norm)
             ),
             dropout=rates if any(rates) else (),
+        )
+
+    def _for_this_fit(self, options: TrainingOptions, data: training.Rows) -> TrainingOptions:
+        return replace(
+            options,
+            batch_size=min(options.batch_size, len(data.y)),  # may be past what C can count to
+            dropout_seed=self._dropout_seed,
         )
 
     def _start_optimizer(self, optimizer: Optimizer) -> None:

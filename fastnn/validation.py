@@ -445,8 +445,8 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 def _check_dtype(dtype: Any) -> str:
     try:
-        name = np.dtype(dtype).name
-    except TypeError:
+        name = "" if dtype is None else np.dtype(dtype).name  # NumPy takes None for float64
+    except (TypeError, ValueError, SyntaxError):
         name = ""
     if name not in ("float32", "float64"):
         raise ValueError(f"dtype must be float32 or float64, got {_describe(dtype)}")
