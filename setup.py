@@ -28,11 +28,14 @@ SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 # No -ffast-math: its start-up code flips the whole process to flush-to-zero.
 # -g0: the interpreter's own flags often carry -g, which makes the module five times as large.
 GNU_FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-g0"]
-MSVC_FLAGS = ["/O2"]
+MSVC_FLAGS = ["/O2", "/std:c11"]
 
 # What dispatch.c asks of the processor, set by set.
-AVX2 = ["-mavx2", "-mfma", "-mbmi2"]
-AVX512 = [*AVX2, "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"]
+AVX2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]
+AVX512 = [
+    *AVX2,
+    *("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"),
+]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -108,7 +111,7 @@ def extension(source):
         f"fastnn.kernels.cython.{source.stem}",
         sources=[source.as_posix(), (SIMD / "dispatch.c").as_posix()],
         include_dirs=[SOURCES.as_posix()],
-        depends=sorted(path.as_posix() for path in SIMD.glob("*.[ch]")),
+        depends=sorted(path.as_posix() for path in (*SIMD.glob("*.[ch]"), *SOURCES.glob("*.pxi"))),
         optional=not REQUIRED,
     )
     # Read by Cython's build_ext, which setuptools builds upon when Cython is there.
