@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -143,5 +143,5 @@ def as_callbacks(callbacks: Any) -> list[Callback]:
     from fastnn.callbacks import FunctionCallback
     from fastnn.validation import check_callback
 
-    several = callbacks if isinstance(callbacks, Sequence | Mapping | set) else [callbacks]
+    several = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [c if isinstance(c, Callback) else FunctionCallback(check_callback(c)) for c in several]
