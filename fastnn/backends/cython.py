@@ -1,0 +1,222 @@
+"""The Cython backend: whole programs in one native call, kernels in C for each instruction set.
+
+This adapter only translates: names into the codes of ``kernels/cython/simd/kernels.h``, an
+architecture into the layers that the compiled programs walk through. ``FASTNN_ISA`` (``baseline``,
+``avx2``, ``avx512`` or ``neon``), an environment variable read when the backend is first asked for,
+forces an instruction set; without it the widest that the processor has is taken.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.dropout import dropout_threshold
+from fastnn.optimizers import Optimizer, OptimizerState
+
+_EXTENSION = "fastnn.kernels.cython._kernels"
+
+if importlib.util.find_spec(_EXTENSION) is None:
+    raise ImportError(
+        f"the compiled extension {_EXTENSION} is not built: install a C compiler and reinstall "
+        "fastnn, or use a wheel; FASTNN_REQUIRE_EXT=1 shows the compiler's error"
+    )
+try:
+    from fastnn.kernels.cython import _kernels
+except ImportError as error:
+    raise ImportError(
+        f"the compiled extension {_EXTENSION} is built but cannot be loaded ({error}): "
+        "reinstall fastnn for this Python and this machine"
+    ) from error
+
+# Codes: positions in the enumerations of kernels.h.
+_ACTIVATION = {name: code for code, name in enumerate((*ACTIVATIONS, "exp", "softmax"))}
+_LOSS = {
+    name: code
+    for code, name in enumerate(
+        (
+            "cross_entropy",
+            "binary_cross_entropy",
+            "squared_error",
+            "poisson",
+            "huber",
+            "absolute_error",
+        )
+    )
+}
+_RULE = {name: code for code, name in enumerate(Optimizer.RULES)}
+
+
+class CythonBackend(Backend):
+    """The kernels and programs in compiled code.
+
+    Attributes
+    ----------
+    isa : str
+        The instruction set that the kernels use: "baseline", "avx2", "avx512" or "neon".
+    """
+
+    name: ClassVar[str] = "cython"
+
+    def __init__(self) -> None:
+        forced = os.environ.get("FASTNN_ISA") or None
+        self._kernels = {
+            np.dtype(dtype): _kernels.Kernels(forced, dtype == "float64")
+            for dtype in ("float32", "float64")
+        }
+        self.isa: str = self._kernels[np.dtype("float32")].isa
+        self._program = lru_cache(maxsize=64)(self._compile)
+
+    # -- kernels --------------------------------------------------------------------------------
+
+    def dense_forward(
+        self,
+        x: Any,
+        weight: Array,
+        bias: Array | None,
+        activation: str,
+        out: Array,
+        preactivation: Array | None = None,
+    ) -> None:
+        self._kernels[out.dtype].dense_forward(
+            _readable(x), weight, bias, _ACTIVATION[activation], out, preactivation
+        )
+
+    def softmax(self, z: Array, out: Array) -> None:
+        self._kernels[out.dtype].softmax(z, out)
+
+    def softmax_cross_entropy(
+        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+    ) -> float:
+        loss: float = self._kernels[delta.dtype].softmax_cross_entropy(
+            z, np.ascontiguousarray(labels, np.int64), _weights(sample_weight), delta
+        )
+        return loss
+
+    def elementwise_loss(
+        self,
+        loss: str,
+        z: Array,
+        target: Array,
+        sample_weight: Array | None,
+        huber_delta: float,
+        delta: Array,
+    ) -> float:
+        total: float = self._kernels[delta.dtype].elementwise_loss(
+            _LOSS[loss], z, target, _weights(sample_weight), huber_delta, delta
+        )
+        return total
+
+    def weight_gradient(
+        self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
+    ) -> None:
+        self._kernels[delta.dtype].weight_gradient(_readable(x), delta, weight_grad, bias_grad)
+
+    def input_gradient(
+        self, delta: Array, weight: Array, activation: str, y: Array, out: Array
+    ) -> None:
+        self._kernels[out.dtype].input_gradient(delta, weight, _ACTIVATION[activation], y, out)
+
+    def update(
+        self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
+    ) -> None:
+        self._kernels[params.dtype].update(
+            _RULE[optimizer.rule],
+            optimizer.coefficients,
+            float(optimizer.learning_rates(step - 1, 1)[0]),
+            step,
+            params,
+            grads,
+            state,
+        )
+
+    # -- programs -------------------------------------------------------------------------------
+
+    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
+        self._program(architecture).predict(params, _readable(x), out)
+
+    def train_epoch(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        x: Any,
+        y: Array,
+        order: Array,
+        options: TrainingOptions,
+        sample_weight: Array | None = None,
+    ) -> EpochResult:
+        """Train on the rows `order` in one native call; see `Backend.train_epoch`."""
+        n_steps = -(-len(order) // options.batch_size)
+        weight, loss, right, penalty = self._program(architecture).train_epoch(
+            params,
+            state.slots,
+            state,
+            _readable(x),
+            y,
+            np.ascontiguousarray(order, np.int64),
+            _weights(sample_weight),
+            options.optimizer.learning_rates(state.step, n_steps),
+            _RULE[options.optimizer.rule],
+            options.optimizer.coefficients,
+            options.batch_size,
+            options.reduction == "mean",
+            options.l1,
+            options.l2,
+            options.max_norm,
+            options.clip_norm,
+            np.array(options.dropout, np.float64),
+            np.array([dropout_threshold(rate) for rate in options.dropout], np.uint32),
+            options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
+        )
+        if not weight:
+            return EpochResult(np.nan, np.nan, np.nan)
+        accuracy = right / weight if architecture.classifies else np.nan
+        return EpochResult(loss / weight, accuracy, penalty / weight)
+
+    def _compile(self, architecture: Architecture) -> _kernels.Program:
+        """Translate an architecture for the compiled programs."""
+        return _kernels.Program(
+            self._kernels[np.dtype(architecture.dtype)],
+            [
+                (
+                    layer.n_in,
+                    layer.n_out,
+                    layer.stride,
+                    layer.weight_offset,
+                    -1 if layer.bias_offset is None else layer.bias_offset,
+                    _ACTIVATION[layer.activation],
+                    layer.activation in FROM_PREACTIVATION,
+                )
+                for layer in architecture.layers
+            ],
+            _LOSS[architecture.loss],
+            architecture.n_slots,
+            architecture.n_weight_slots,
+            architecture.input_scale,
+            architecture.huber_delta,
+        )
+
+
+def _weights(sample_weight: Array | None) -> Array | None:
+    return None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
+
+
+def _readable(x: Any) -> Any:
+    """Return x itself if its numbers are of a kind that compiled code reads, else as float64."""
+    values = x if isinstance(x, np.ndarray) else x.data
+    known = values.dtype.isnative and values.dtype.char in "Bfd"
+    if isinstance(x, np.ndarray):
+        return x if known else x.astype(np.float64)
+    if known and x.indices.dtype == x.indptr.dtype:
+        return x
+    parts = (values if known else values.astype(np.float64), x.indices, x.indptr)
+    wide = (parts[0], *(part.astype(np.int64, copy=False) for part in parts[1:]))
+    return type(x)(wide, shape=x.shape)

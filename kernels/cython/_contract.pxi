@@ -1,0 +1,207 @@
+"""The kernels of the contract, one by one: each copies what it is given into padded rows and back.
+
+The programs keep their own arrays padded and call the same C kernels without a copy; these faces
+are for what is assembled in Python, and for tests. Long inputs are taken block by block.
+"""
+
+cdef enum:
+    BLOCK_ROWS = 512  # rows of x taken at a time
+
+
+cdef class Padded:
+    """A copy of a matrix (or one row) whose rows are whole vectors, zero behind the last column."""
+
+    cdef Memory memory
+    cdef const kernels *kernels
+    cdef char *data
+    cdef Py_ssize_t n_rows, n_columns, row
+    cdef Array origin
+
+    cdef int write_back(self) except -1:
+        with nogil:
+            self.kernels.write_rows(
+                self.n_rows, self.n_columns, self.data, self.row,
+                self.origin.data, self.origin.strides[0], self.origin.strides[1],
+            )
+        return 0
+
+
+cdef Padded pad(const kernels *kernels, object array, bint writable=False):
+    """Copy an array of the table's dtype; None becomes a NULL pointer."""
+    cdef Padded out = Padded.__new__(Padded)
+    cdef dense_input rows
+    if array is None:
+        return out
+    view(array, writable, &out.origin)
+    out.kernels = kernels
+    out.n_rows, out.n_columns = out.origin.shape[0], out.origin.shape[1]
+    out.row = padded(out.n_columns, kernels.size)
+    out.memory = Memory(out.n_rows * out.row * kernels.size)
+    out.data = out.memory.data
+    rows.data = out.origin.data
+    rows.type = type_of(&out.origin)
+    rows.row_stride, rows.column_stride = out.origin.strides[0], out.origin.strides[1]
+    with nogil:
+        kernels.gather(&rows, NULL, out.n_rows, out.n_columns, 1.0, out.data, out.row)
+    return out
+
+
+cdef class InputBlocks:
+    """An input of one kernel, fetched in blocks of rows."""
+
+    cdef Memory memory
+    cdef Input x
+    cdef Batch batch
+
+    def __cinit__(self, Kernels kernels, x):
+        cdef Space space
+        cdef Py_ssize_t n_non_zeros
+        self.x = read_input(x)
+        n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
+        space.base, space.used = NULL, 0
+        lay_out_batch(&self.batch, kernels.table, &self.x, 1.0, BLOCK_ROWS, n_non_zeros, &space)
+        self.memory = Memory(space.used)
+        space.base, space.used = self.memory.data, 0
+        lay_out_batch(&self.batch, kernels.table, &self.x, 1.0, BLOCK_ROWS, n_non_zeros, &space)
+
+    cdef Py_ssize_t fetch(self, Py_ssize_t first) noexcept nogil:
+        """Fetch the block that begins with the row `first`; return how many rows it has."""
+        cdef Py_ssize_t n_rows = min(<Py_ssize_t>BLOCK_ROWS, self.x.n_rows - first)
+        cdef Input rest = rows_from(&self.x, first)
+        fetch(&self.batch, &rest, NULL, n_rows)
+        return n_rows
+
+
+cdef class Kernels:
+    """The kernels of one dtype in one instruction set; `isa` None is the widest that runs here."""
+
+    cdef const kernels *table
+    cdef readonly str isa
+
+    def __cinit__(self, isa, bint double_precision):
+        cdef int known
+        cdef bytes name = b"" if isa is None else isa.encode()
+        cdef const char *wanted = NULL if isa is None else <const char *>name
+        cdef const instruction_set *chosen = choose_instruction_set(wanted, &known)
+        if chosen == NULL:
+            runnable = ", ".join(instruction_sets())
+            what = "does not run on this machine" if known else "is not an instruction set"
+            raise ValueError(f"FASTNN_ISA: {isa!r} {what}; choose one of {runnable}")
+        self.isa = chosen.name.decode()
+        self.table = chosen.real_double if double_precision else chosen.single
+
+    def dense_forward(self, x, weight, bias, int code, out, preactivation):
+        cdef const kernels *k = self.table
+        cdef InputBlocks blocks = InputBlocks(self, x)
+        cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z
+        cdef Py_ssize_t first = 0, n_rows
+        with nogil:
+            while first < y.n_rows:
+                n_rows = blocks.fetch(first)
+                forward(
+                    &blocks.batch, n_rows, y.n_columns, w.data, w.row, b.data,
+                    y.data + first * y.row * k.size, y.row,
+                )
+                first += n_rows
+        if preactivation is not None:
+            z = pad(k, preactivation, True)
+            memcpy(z.data, y.data, y.n_rows * y.row * k.size)
+            z.write_back()
+        with nogil:
+            k.activate(<activation>code, y.n_rows, y.n_columns, y.data, y.row, y.data, y.row)
+        y.write_back()
+
+    def softmax(self, z, out):
+        cdef const kernels *k = self.table
+        cdef Padded logits = pad(k, z), p = pad(k, out, True)
+        with nogil:
+            k.softmax(p.n_rows, p.n_columns, logits.data, logits.row, p.data, p.row)
+        p.write_back()
+
+    def softmax_cross_entropy(self, z, labels, row_weight, delta):
+        """Labels int64 and row_weight float64, both contiguous."""
+        cdef const kernels *k = self.table
+        cdef Padded logits = pad(k, z), d = pad(k, delta, True)
+        cdef const int64_t *label = <const int64_t *>address(labels)
+        cdef const double *weight = <const double *>address(row_weight)
+        cdef double total, right
+        with nogil:
+            total = k.softmax_cross_entropy(
+                d.n_rows, d.n_columns, logits.data, logits.row, label, weight, 1.0, d.data,
+                d.row, &right,
+            )
+        d.write_back()
+        return total
+
+    def elementwise_loss(self, int code, z, target, row_weight, double huber_delta, delta):
+        """As above; row_weight float64, contiguous."""
+        cdef const kernels *k = self.table
+        cdef Padded last = pad(k, z), t = pad(k, target), d = pad(k, delta, True)
+        cdef const double *weight = <const double *>address(row_weight)
+        cdef double total, right
+        with nogil:
+            total = k.elementwise_loss(
+                <loss>code, d.n_rows, d.n_columns, last.data, last.row, t.data, t.row, weight,
+                1.0, huber_delta, d.data, d.row, &right,
+            )
+        d.write_back()
+        return total
+
+    def weight_gradient(self, x, delta, weight_grad, bias_grad):
+        cdef const kernels *k = self.table
+        cdef InputBlocks blocks = InputBlocks(self, x)
+        cdef Padded d = pad(k, delta), g = pad(k, weight_grad, True), b = pad(k, bias_grad, True)
+        cdef Py_ssize_t first = 0, n_rows
+        with nogil:
+            memset(g.data, 0, g.n_rows * g.row * k.size)
+            while first < d.n_rows:
+                n_rows = blocks.fetch(first)
+                outer(
+                    &blocks.batch, n_rows, d.n_columns, d.data + first * d.row * k.size, d.row,
+                    1.0, g.data, g.row,
+                )
+                first += n_rows
+            if b.data != NULL:
+                memset(b.data, 0, b.row * k.size)
+                k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, b.data)
+        g.write_back()
+        if b.data != NULL:
+            b.write_back()
+
+    def input_gradient(self, delta, weight, int code, y, out):
+        cdef const kernels *k = self.table
+        cdef Padded d = pad(k, delta), w = pad(k, weight), h = pad(k, y), below = pad(k, out, True)
+        cdef Memory panel = Memory(d.n_columns * 2 * ALIGNMENT)
+        with nogil:
+            k.backward(
+                d.n_rows, below.n_columns, d.n_columns, d.data, d.row, w.data, w.row, panel.data,
+                below.data, below.row,
+            )
+            k.derive(
+                <activation>code, d.n_rows, below.n_columns, h.data, h.row, below.data, below.row
+            )
+        below.write_back()
+
+    def update(self, int code, tuple coefficients, double rate, int64_t t, params, grads, state):
+        cdef const kernels *k = self.table
+        cdef Padded p = pad(k, params, True), g = pad(k, grads), s = pad(k, state, True)
+        cdef step step
+        cdef double weight_decay
+        step.rule = <rule>code
+        step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
+        prepare_step(&step, weight_decay, rate, t)
+        with nogil:
+            k.update(&step, p.row, p.data, g.data, s.data, s.data + s.row * k.size)
+        p.write_back()
+        if s.n_rows:
+            s.write_back()
+
+
+def instruction_sets():
+    """Return the names of the instruction sets that run here, the widest first."""
+    cdef const char *const *name = runnable_instruction_sets()
+    found = []
+    while name[0] != NULL:
+        found.append(name[0].decode())
+        name += 1
+    return found

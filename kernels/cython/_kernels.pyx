@@ -1,0 +1,151 @@
+"""The programs and kernels of the Cython backend: loops here, arithmetic in ``simd/``.
+
+Everything below works on bytes: an array is a ``char *``, and how wide its numbers are and how they
+are multiplied is known to the table of C kernels that the instruction set and dtype select (see
+``simd/kernels.h``, which also states the shapes). Python hands in arrays that are checked already;
+the GIL is released around the work.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_FORMAT,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from libc.math cimport pow, sqrt
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+cdef extern from "simd/kernels.h" nogil:
+    enum activation:
+        IDENTITY, GELU, SILU, EXP, SOFTMAX
+    enum loss:
+        CROSS_ENTROPY
+    enum rule:
+        SGD, ADAM, ADAMW
+    enum input_type:
+        INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE
+
+    struct step:
+        rule rule
+        double learning_rate, first_decay, second_decay, epsilon, shrink, size, correction
+
+    struct dense_input:
+        const char *data
+        input_type type
+        Py_ssize_t row_stride, column_stride
+
+    struct csr_input:
+        const void *data
+        const void *indices
+        const void *indptr
+        input_type type
+        int wide
+
+    struct sparse:
+        Py_ssize_t *start
+        Py_ssize_t *column
+        void *value
+
+    struct kernels:
+        size_t size
+        void (*gather)(
+            const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
+            double scale, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*gather_sparse)(
+            const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
+            const sparse *out
+        ) noexcept nogil
+        void (*write_rows)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *h, Py_ssize_t h_row, char *out,
+            Py_ssize_t row_stride, Py_ssize_t column_stride
+        ) noexcept nogil
+        void (*forward)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row, const void *bias,
+            void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*forward_sparse)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *weight,
+            Py_ssize_t weight_row, const void *bias, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, void *out,
+            Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer_sparse)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *delta,
+            Py_ssize_t delta_row, double scale, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*column_sums)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *delta, Py_ssize_t delta_row,
+            double scale, void *out
+        ) noexcept nogil
+        void (*backward)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
+            Py_ssize_t delta_row, const void *weight, Py_ssize_t weight_row, void *panel,
+            void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*activate)(
+            activation activation, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z,
+            Py_ssize_t z_row, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*derive)(
+            activation activation, Py_ssize_t n_rows, Py_ssize_t n_out, const void *y,
+            Py_ssize_t y_row, void *delta, Py_ssize_t delta_row
+        ) noexcept nogil
+        void (*drop)(
+            uint64_t key, uint32_t threshold, double rate, Py_ssize_t n_rows, Py_ssize_t n_out,
+            const void *h, Py_ssize_t h_row, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*softmax)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row, void *out,
+            Py_ssize_t out_row
+        ) noexcept nogil
+        double (*softmax_cross_entropy)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
+            const int64_t *labels, const double *row_weight, double factor, void *delta,
+            Py_ssize_t delta_row, double *right
+        ) noexcept nogil
+        double (*elementwise_loss)(
+            loss loss, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
+            const void *target, Py_ssize_t target_row, const double *row_weight, double factor,
+            double huber_delta, void *delta, Py_ssize_t delta_row, double *right
+        ) noexcept nogil
+        void (*update)(
+            const step *step, Py_ssize_t n, void *params, const void *grads, void *first,
+            void *second
+        ) noexcept nogil
+        double (*penalize)(
+            Py_ssize_t n, const void *weights, double l1, double l2, void *grads
+        ) noexcept nogil
+        double (*sum_of_squares)(
+            Py_ssize_t n, const void *values
+        ) noexcept nogil
+        void (*scale)(
+            Py_ssize_t n, double factor, void *values
+        ) noexcept nogil
+        void (*limit_column_norms)(
+            Py_ssize_t n_in, Py_ssize_t n_out, double max_norm, double *norms, void *weight,
+            Py_ssize_t weight_row
+        ) noexcept nogil
+
+    struct instruction_set:
+        const char *name
+        const kernels *single
+        const kernels *real_double
+
+    const instruction_set *choose_instruction_set(const char *name, int *known)
+    const char *const *runnable_instruction_sets()
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
+include "_arrays.pxi"
+include "_batch.pxi"
+include "_contract.pxi"
+include "_programs.pxi"

@@ -1,0 +1,35 @@
+/* The table of one number type and instruction set: setup.py compiles this file once for each, with
+   the compiler's flags for the instruction set, FASTNN_TABLE naming what it exports and
+   FASTNN_DOUBLE defined for double. */
+
+#include "activation.h"
+#include "dense.h"
+#include "input.h"
+#include "loss.h"
+#include "optimizer.h"
+#include "sparse.h"
+
+const struct kernels FASTNN_TABLE = {
+    .size = sizeof(real),
+    .lanes = LANES,
+    .gather = gather,
+    .gather_sparse = gather_sparse,
+    .write_rows = write_rows,
+    .forward = forward,
+    .forward_sparse = forward_sparse,
+    .outer = outer,
+    .outer_sparse = outer_sparse,
+    .column_sums = column_sums,
+    .backward = backward,
+    .activate = activate,
+    .derive = derive,
+    .drop = drop,
+    .softmax = softmax,
+    .softmax_cross_entropy = softmax_cross_entropy,
+    .elementwise_loss = elementwise_loss,
+    .update = update,
+    .penalize = penalize,
+    .sum_of_squares = sum_of_squares,
+    .scale = scale,
+    .limit_column_norms = limit_column_norms,
+};

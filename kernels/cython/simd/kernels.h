@@ -1,0 +1,155 @@
+/* The table of kernels: what the loops in Cython may call, for one number type and instruction set.
+
+   Every table has the same type: arrays are passed as void * and are of the table's number type
+   (float or double) unless said. Strides count numbers, sizes are those of the matrices; names
+   follow the Python side:
+
+       x (n_rows, n_in)   weight (n_in, n_out)   bias (n_out)   z, out, delta (n_rows, n_out)
+
+   Padding. The rows of every matrix that a kernel reads or writes with vectors (all but x) have room
+   for a whole number of 64-byte vectors. What lies in weights, biases and deltas behind the last
+   column is zero, and the kernels keep it zero whatever the numbers are (0 · NaN included). */
+
+#ifndef FASTNN_KERNELS_H
+#define FASTNN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The position in fastnn.architecture.ACTIVATIONS; exp is an output only. */
+enum activation {
+    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, EXP, SOFTMAX
+};
+
+enum loss {
+    CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR, POISSON, HUBER, ABSOLUTE_ERROR
+};
+
+/* The position in fastnn.optimizers.Optimizer.RULES. */
+enum rule { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW };
+
+/* What the numbers of an input are. */
+enum input_type { INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE };
+
+/* One update: the constants of the rule, worked out for this step. */
+struct step {
+    enum rule rule;
+    double learning_rate;
+    double first_decay, second_decay; /* momentum or beta_1; rho or beta_2 */
+    double epsilon;
+    double shrink;     /* AdamW: what parameters are multiplied by, 1 - rate · weight_decay */
+    double size;       /* Adam: rate / (1 - beta_1^t) */
+    double correction; /* Adam: 1 / sqrt(1 - beta_2^t) */
+};
+
+/* Rows of a dense input; strides in bytes, of either sign. */
+struct dense_input {
+    const char *data;
+    enum input_type type;
+    ptrdiff_t row_stride, column_stride;
+};
+
+/* Rows of a CSR input; indices and indptr are both 32 or both 64 bits wide. */
+struct csr_input {
+    const void *data, *indices, *indptr;
+    enum input_type type;
+    int wide;
+};
+
+/* A minibatch's non-zeros, row after row: those of row i lie in [start[i], start[i + 1]). */
+struct sparse {
+    ptrdiff_t *start;
+    ptrdiff_t *column;
+    void *value;
+};
+
+struct kernels {
+    size_t size;     /* bytes of a number */
+    ptrdiff_t lanes; /* numbers in a vector */
+
+    /* -- a user's arrays: rows order[0 … n_rows), the first n_rows where order is NULL ---------- */
+
+    /* out = x[order], bytes multiplied by scale */
+    void (*gather)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
+                   ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);
+    void (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
+                          double scale, const struct sparse *out);
+    /* The way back: out's strides in bytes, of either sign */
+    void (*write_rows)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row,
+                       char *out, ptrdiff_t row_stride, ptrdiff_t column_stride);
+
+    /* -- products ------------------------------------------------------------------------------ */
+
+    /* out = x · weight + bias; bias may be NULL */
+    void (*forward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
+                    ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
+                    void *out, ptrdiff_t out_row);
+    void (*forward_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
+                           const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
+                           ptrdiff_t out_row);
+    /* out += scale · xᵀ · delta */
+    void (*outer)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
+                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *out,
+                  ptrdiff_t out_row);
+    void (*outer_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
+                         const void *delta, ptrdiff_t delta_row, double scale, void *out,
+                         ptrdiff_t out_row);
+    /* out += scale · (sum of delta's rows) */
+    void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, ptrdiff_t delta_row,
+                        double scale, void *out);
+    /* out (n_rows, n_in) = delta · weightᵀ; panel is scratch of n_out · 2 vectors */
+    void (*backward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
+                     ptrdiff_t delta_row, const void *weight, ptrdiff_t weight_row, void *panel,
+                     void *out, ptrdiff_t out_row);
+
+    /* -- activations, dropout ------------------------------------------------------------------ */
+
+    /* out = activation(z); the same array may be both */
+    void (*activate)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
+                     ptrdiff_t z_row, void *out, ptrdiff_t out_row);
+    /* delta *= activation', taken from the output y (of gelu and silu: from z) */
+    void (*derive)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
+                   ptrdiff_t y_row, void *delta, ptrdiff_t delta_row);
+    /* out = h · mask / (1 - rate), the mask that fastnn.backends.dropout defines */
+    void (*drop)(uint64_t key, uint32_t threshold, double rate, ptrdiff_t n_rows, ptrdiff_t n_out,
+                 const void *h, ptrdiff_t h_row, void *out, ptrdiff_t out_row);
+
+    /* -- losses: return the weighted sum, delta scaled by weight · factor; delta may be z ------- */
+
+    void (*softmax)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, ptrdiff_t z_row, void *out,
+                    ptrdiff_t out_row);
+    /* row_weight may be NULL for ones; right receives the weighted number of rows classified so */
+    double (*softmax_cross_entropy)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
+                                    ptrdiff_t z_row, const int64_t *labels,
+                                    const double *row_weight, double factor, void *delta,
+                                    ptrdiff_t delta_row, double *right);
+    double (*elementwise_loss)(enum loss loss, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
+                               ptrdiff_t z_row, const void *target, ptrdiff_t target_row,
+                               const double *row_weight, double factor, double huber_delta,
+                               void *delta, ptrdiff_t delta_row, double *right);
+
+    /* -- over vectors of n parameters ---------------------------------------------------------- */
+
+    void (*update)(const struct step *step, ptrdiff_t n, void *params, const void *grads,
+                   void *first, void *second);
+    /* grads += l2 · weights + l1 · sign(weights); returns l1 Σ|w| + l2/2 Σw² */
+    double (*penalize)(ptrdiff_t n, const void *weights, double l1, double l2, void *grads);
+    double (*sum_of_squares)(ptrdiff_t n, const void *values);
+    void (*scale)(ptrdiff_t n, double factor, void *values);
+    /* Columns longer than max_norm are scaled down to it; norms is scratch of n_out doubles. */
+    void (*limit_column_norms)(ptrdiff_t n_in, ptrdiff_t n_out, double max_norm, double *norms,
+                               void *weight, ptrdiff_t weight_row);
+};
+
+/* The instruction set that serves `name` ("baseline", "avx2", "avx512", "neon"; NULL: the widest that
+   runs here), or NULL with *known saying whether such a name exists at all. */
+struct instruction_set {
+    const char *name;
+    const struct kernels *single, *real_double;
+};
+const struct instruction_set *choose_instruction_set(const char *name, int *known);
+
+/* Words of the instruction sets that run here, widest first; NULL ends the list. */
+const char *const *runnable_instruction_sets(void);
+
+#endif

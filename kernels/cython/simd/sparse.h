@@ -1,0 +1,75 @@
+/* Products with the non-zeros of a sparse input.
+
+       forward   out_i = bias + Σ over the non-zeros v of row i, in column k, of v · weight_k
+       outer     out_k += scale · v · delta_i for each of them
+
+   Each row of out is summed in registers, as many vectors of columns at a time as fit. */
+
+#ifndef FASTNN_SPARSE_H
+#define FASTNN_SPARSE_H
+
+#include "vector.h"
+
+#define SPARSE_VECTORS 8
+
+INLINE void sparse_row(const struct sparse *x, ptrdiff_t i, const real *weight,
+                       ptrdiff_t weight_row, const real *bias, real *out, bits tail,
+                       const int columns) {
+    const real *const value = x->value;
+    vec sum[SPARSE_VECTORS];
+    for (int j = 0; j < columns; j++) sum[j] = broadcast(0);
+    for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
+        const vec v = broadcast(value[e]);
+        const real *const row = weight + x->column[e] * weight_row;
+        for (int j = 0; j < columns; j++) sum[j] += v * load(row + j * LANES);
+    }
+    for (int j = 0; j < columns; j++) {
+        vec y = sum[j];
+        if (bias) y += load(bias + j * LANES);
+        store(out + j * LANES, j == columns - 1 ? keep_lanes(tail, y) : y);
+    }
+}
+
+static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
+                           const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
+                           ptrdiff_t out_row) {
+    const ptrdiff_t width = vectors(n_out);
+    for (ptrdiff_t first = 0; first < width; first += SPARSE_VECTORS) {
+        const ptrdiff_t columns = width - first < SPARSE_VECTORS ? width - first : SPARSE_VECTORS;
+        const bits tail = first_lanes(n_out - (first + columns - 1) * LANES);
+        const real *const w = (const real *)weight + first * LANES;
+        const real *const b = bias ? (const real *)bias + first * LANES : NULL;
+        for (ptrdiff_t i = 0; i < n_rows; i++) {
+            real *const to = (real *)out + i * out_row + first * LANES;
+            switch (columns) {
+            case 1: sparse_row(x, i, w, weight_row, b, to, tail, 1); break;
+            case 2: sparse_row(x, i, w, weight_row, b, to, tail, 2); break;
+            case 3: sparse_row(x, i, w, weight_row, b, to, tail, 3); break;
+            case 4: sparse_row(x, i, w, weight_row, b, to, tail, 4); break;
+            case 5: sparse_row(x, i, w, weight_row, b, to, tail, 5); break;
+            case 6: sparse_row(x, i, w, weight_row, b, to, tail, 6); break;
+            case 7: sparse_row(x, i, w, weight_row, b, to, tail, 7); break;
+            default: sparse_row(x, i, w, weight_row, b, to, tail, 8); break;
+            }
+        }
+    }
+}
+
+static void outer_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
+                         const void *delta, ptrdiff_t delta_row, double scale, void *out,
+                         ptrdiff_t out_row) {
+    const ptrdiff_t last = (vectors(n_out) - 1) * LANES;
+    const bits tail = first_lanes(n_out - last);
+    const real *const value = x->value;
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
+        const real *const d = (const real *)delta + i * delta_row;
+        for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
+            const vec v = broadcast((real)scale * value[e]);
+            real *const to = (real *)out + x->column[e] * out_row;
+            for (ptrdiff_t j = 0; j < last; j += LANES) store(to + j, load(to + j) + v * load(d + j));
+            store(to + last, keep_lanes(tail, load(to + last) + v * load(d + last)));
+        }
+    }
+}
+
+#endif

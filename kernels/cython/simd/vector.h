@@ -1,0 +1,144 @@
+/* A vector of numbers, whatever the instruction set: the one place that knows how wide it is.
+
+   `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them and `bits` as many integers
+   of the same width; the arithmetic operators work lane by lane. GCC and Clang compile vector types
+   for any target; for other compilers a vector is one number. A comparison, wrapped in MASK, gives
+   lanes of all ones or all zeros. */
+
+#ifndef FASTNN_VECTOR_H
+#define FASTNN_VECTOR_H
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#ifdef FASTNN_DOUBLE
+typedef double real;
+typedef int64_t integer;
+typedef uint64_t word;
+#else
+typedef float real;
+typedef int32_t integer;
+typedef uint32_t word;
+#endif
+
+#if defined(__GNUC__)
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef integer bits __attribute__((vector_size(VECTOR_BYTES)));
+typedef word words __attribute__((vector_size(VECTOR_BYTES)));
+
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
+#define INLINE static inline __attribute__((always_inline))
+#define MASK(condition) (condition)
+#define RESTRICT __restrict__
+
+/* x - 0 is x for every x (x + 0 would lose the sign of -0), so compilers make it a broadcast. */
+INLINE vec broadcast(real x) { return x - (vec){0}; }
+INLINE bits broadcast_bits(integer x) { return x - (bits){0}; }
+
+#else
+
+#define VECTOR_BYTES ((ptrdiff_t)sizeof(real))
+#define LANES ((ptrdiff_t)1)
+#define INLINE static inline
+#define MASK(condition) (-(bits)(condition))
+#define RESTRICT __restrict
+
+typedef real vec;
+typedef integer bits;
+typedef word words;
+
+INLINE vec broadcast(real x) { return x; }
+INLINE bits broadcast_bits(integer x) { return x; }
+
+#endif
+
+INLINE vec load(const real *p) {
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+
+INLINE bits to_bits(vec v) {
+    bits b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+INLINE vec from_bits(bits b) {
+    vec v;
+    memcpy(&v, &b, sizeof v);
+    return v;
+}
+
+INLINE vec select_lanes(bits mask, vec yes, vec no) {
+    return from_bits((to_bits(yes) & mask) | (to_bits(no) & ~mask));
+}
+
+INLINE vec keep_lanes(bits mask, vec v) { return from_bits(to_bits(v) & mask); }
+
+INLINE bits sign_bit(vec v) { return to_bits(v) & to_bits(broadcast((real)-0.0)); }
+
+INLINE vec absolute(vec v) { return from_bits(to_bits(v) & ~to_bits(broadcast((real)-0.0))); }
+
+/* The larger lane by lane; a NaN in either stays NaN, as in numpy.maximum. */
+INLINE vec maximum(vec a, vec b) { return select_lanes(MASK(a > b) | MASK(a != a), a, b); }
+
+INLINE vec square_root(vec v) {
+    real lane[sizeof(vec) / sizeof(real)];
+    memcpy(lane, &v, sizeof v);
+    for (ptrdiff_t i = 0; i < LANES; i++) {
+#ifdef FASTNN_DOUBLE
+        lane[i] = sqrt(lane[i]);
+#else
+        lane[i] = sqrtf(lane[i]);
+#endif
+    }
+    memcpy(&v, lane, sizeof v);
+    return v;
+}
+
+/* Lanes 0 … n - 1 of a vector; all of them if n is larger, none if it is negative. */
+INLINE bits first_lanes(ptrdiff_t n) {
+    static const integer count[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    bits lane;
+    memcpy(&lane, count, sizeof lane);
+    return MASK(lane < broadcast_bits((integer)(n < LANES ? n : LANES)));
+}
+
+/* Sum and maximum over the lanes, by halves; the maximum of lanes with a NaN is NaN. */
+INLINE real sum_lanes(vec v) {
+    real lane[sizeof(vec) / sizeof(real)];
+    memcpy(lane, &v, sizeof v);
+    for (ptrdiff_t half = LANES / 2; half; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
+}
+
+INLINE real max_lanes(vec v) {
+    real lane[sizeof(vec) / sizeof(real)];
+    memcpy(lane, &v, sizeof v);
+    for (ptrdiff_t half = LANES / 2; half; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) {
+            const real a = lane[i], b = lane[i + half];
+            lane[i] = a > b || a != a ? a : b;
+        }
+    return lane[0];
+}
+
+/* How many vectors cover n numbers. */
+INLINE ptrdiff_t vectors(ptrdiff_t n) { return (n + LANES - 1) / LANES; }
+
+#endif
