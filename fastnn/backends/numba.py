@@ -1,0 +1,391 @@
+"""The Numba backend: the kernels and both programs compiled, from the same loops a reader sees.
+
+The compiled functions live in ``fastnn.kernels.numba``; this adapter translates the contract into
+their terms: arrays of few types, codes for names, work in pieces short enough for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.dropout import dropout_key, dropout_threshold
+from fastnn.optimizers import Optimizer, OptimizerState
+
+try:
+    import numba  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError('numba is not installed; pip install "fastnn[numba]"') from error
+except Exception as error:  # numba refuses a NumPy it does not know with more than one type
+    raise ImportError(f"numba cannot be imported: {error}") from error
+
+from fastnn.kernels.numba import activations, inputs, losses, products, programs, updates
+from fastnn.kernels.numba.layout import (
+    Compressed,
+    Dropout,
+    Memory,
+    Model,
+    Nonzeros,
+    Strided,
+    Targets,
+    Training,
+    plan,
+)
+
+PACKED_BELOW = 0.4
+"""Density of x below which a minibatch's zeros are left out."""
+
+PREDICT_ROWS = 128
+"""Rows that ``predict`` has in its workspace at a time."""
+
+PIECE_OPERATIONS = 6e8
+"""Work between two looks at pending signals: some 30 ms at 20 operations a nanosecond."""
+
+
+class NumbaBackend(Backend):
+    """Kernels and programs of ``fastnn.kernels.numba``."""
+
+    name: ClassVar[str] = "numba"
+
+    # -- kernels --------------------------------------------------------------------------------
+
+    def dense_forward(
+        self,
+        x: Any,
+        weight: Array,
+        bias: Array | None,
+        activation: str,
+        out: Array,
+        preactivation: Array | None = None,
+    ) -> None:
+        z = np.zeros(out.shape, out.dtype)
+        if bias is not None:
+            z += bias
+        _add_product(x, weight, z)
+        if preactivation is not None:
+            preactivation[...] = z
+        activations.activate(activations.CODES[activation], out.shape[1], z)
+        out[...] = z
+
+    def softmax(self, z: Array, out: Array) -> None:
+        rows = _plain(np.atleast_2d(z))
+        y = np.empty(rows.shape, rows.dtype)
+        losses.softmax(rows, rows.shape[1], y)
+        out[...] = y.reshape(out.shape)
+
+    def softmax_cross_entropy(
+        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+    ) -> float:
+        d = np.empty(delta.shape, delta.dtype)
+        loss = losses.softmax_cross_entropy(
+            _plain(z), z.shape[1], _plain(labels), _weight_or_none(sample_weight, z), d
+        )
+        delta[...] = d
+        return float(loss)
+
+    def elementwise_loss(
+        self,
+        loss: str,
+        z: Array,
+        target: Array,
+        sample_weight: Array | None,
+        huber_delta: float,
+        delta: Array,
+    ) -> float:
+        d = np.empty(delta.shape, delta.dtype)
+        weight = _weight_or_none(sample_weight, z)
+        total = losses.elementwise_loss(
+            losses.CODES[loss], _plain(z), z.shape[1], _plain(target), weight, huber_delta, d
+        )
+        delta[...] = d
+        return float(total)
+
+    def weight_gradient(
+        self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
+    ) -> None:
+        gradient = np.zeros(weight_grad.shape, weight_grad.dtype)
+        _add_product(x.T.tocsr() if _is_csr(x) else x.T, delta, gradient)
+        weight_grad[...] = gradient
+        if bias_grad is not None:
+            delta.sum(axis=0, out=bias_grad)
+
+    def input_gradient(
+        self, delta: Array, weight: Array, activation: str, y: Array, out: Array
+    ) -> None:
+        below = np.zeros(out.shape, out.dtype)
+        _add_product(delta, weight.T, below)
+        activations.multiply_by_derivative(
+            activations.CODES[activation], _plain(y), y.shape[1], below
+        )
+        out[...] = below
+
+    def update(
+        self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
+    ) -> None:
+        rate = float(optimizer.learning_rates(step - 1, 1)[0])
+        rule = updates.CODES[optimizer.rule]
+        updates.update(rule, optimizer.coefficients, rate, step, params, _plain(grads), state)
+
+    # -- programs -------------------------------------------------------------------------------
+
+    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        if not len(out):
+            return
+        source, scale = _source(architecture, x)
+        is_csr = isinstance(source, Compressed)
+        rows = np.arange(len(out))
+        n_rows = min(len(rows), PREDICT_ROWS)
+        packed = is_csr or inputs.density(source, architecture.n_in, rows) < PACKED_BELOW
+        layers, memory = _memory(architecture, n_rows, packed, dropout=False, gradient=False)
+        if packed:
+            n = _most_nonzeros(architecture, source, rows, n_rows)
+            memory = memory._replace(nonzeros=_room(architecture, n_rows, n))
+        model = Model(layers, _plain(params))
+        y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+        per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
+        for start in range(0, len(rows), per_piece):
+            piece = slice(start, start + per_piece)
+            if is_csr:
+                programs.predict_csr(
+                    source, scale, rows[piece], model, memory, NO_DROPOUT, y[piece]
+                )
+            else:
+                programs.predict_dense(
+                    source, scale, packed, rows[piece], model, memory, NO_DROPOUT, y[piece]
+                )
+        if y is not out:
+            out[...] = y
+
+    def train_epoch(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        x: Any,
+        y: Array,
+        order: Array,
+        options: TrainingOptions,
+        sample_weight: Array | None = None,
+    ) -> EpochResult:
+        source, scale = _source(architecture, x)
+        is_csr = isinstance(source, Compressed)
+        rows = np.array(order, np.int64)
+        n_rows = min(len(rows), options.batch_size)
+        packed = is_csr or inputs.density(source, architecture.n_in, rows) < PACKED_BELOW
+        layers, memory = _memory(
+            architecture, n_rows, packed, dropout=bool(options.dropout), gradient=True
+        )
+        if packed:
+            n = _most_nonzeros(architecture, source, rows, n_rows)
+            memory = memory._replace(nonzeros=_room(architecture, n_rows, n))
+        model = Model(layers, params)
+        training = _training(architecture, options)
+        done = np.array([state.step])
+        totals = np.zeros(4)  # weight, loss, right, penalty
+        per_piece = _minibatches_per_piece(architecture, options.batch_size)
+        for start in range(0, len(rows), per_piece * options.batch_size):
+            piece = rows[start : start + per_piece * options.batch_size]
+            n_steps = -(-len(piece) // options.batch_size)
+            rates = options.optimizer.learning_rates(state.step, n_steps)
+            dropout = _dropout(options, state.step, n_steps)
+            targets = _targets(architecture, y, sample_weight, piece)
+            try:
+                if is_csr:
+                    programs.train_csr(
+                        source, scale, piece, targets, training, rates, dropout, model,
+                        state.slots, memory, done, totals,
+                    )  # fmt: skip
+                else:
+                    programs.train_dense(
+                        source, scale, packed, piece, targets, training, rates, dropout, model,
+                        state.slots, memory, done, totals,
+                    )  # fmt: skip
+            finally:  # a signal seen when the piece is done must find its steps counted
+                state.step = int(done[0])
+        mean = totals[1:] / totals[0] if totals[0] else np.full(3, np.nan)
+        accuracy = mean[1] if architecture.classifies else np.nan
+        return EpochResult(float(mean[0]), float(accuracy), float(mean[2]))
+
+
+# -- arrays in the few types that kernels are compiled for ----------------------------------------
+
+NO_DROPOUT = Dropout(np.zeros((1, 1, 2), np.uint64), np.zeros(1, np.uint64), np.zeros(1))
+
+
+def _plain(array: Array) -> Array:
+    """Return a writable, row-major array: read-only and strided ones are types of their own."""
+    return np.require(array, requirements=["C", "W"])
+
+
+def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
+    return np.empty(0, z.dtype) if sample_weight is None else _plain(sample_weight)
+
+
+def _is_csr(x: Any) -> bool:
+    return not isinstance(x, np.ndarray)
+
+
+def _add_product(a: Any, b: Array, out: Array) -> None:
+    """``out += a @ b``; a dense or CSR."""
+    if _is_csr(a):
+        starts, column = a.indptr.astype(np.int64), a.indices.astype(np.int32)
+        products.add_sparse_product(len(out), starts, column, _plain(a.data), _plain(b), out)
+    else:
+        n, k = a.shape
+        products.add_product(n, k, _plain(a).reshape(-1), k, 1, _plain(b), out)
+
+
+def _source(architecture: Architecture, x: Any) -> tuple[Strided | Compressed, float]:
+    """Return x as the kernels take it, read-only, and what its elements are multiplied by."""
+    values = x.data if _is_csr(x) else x
+    scale = architecture.input_scale if values.dtype == np.uint8 else 1.0
+    if _is_csr(x):
+        return Compressed(_frozen(x.data), _frozen(x.indices), _frozen(x.indptr)), scale
+    return _strided(np.asarray(x)), scale
+
+
+def _frozen(array: Array) -> Array:
+    """Return a read-only view, so that read-only arrays and others are one type."""
+    view = np.ascontiguousarray(array)[:]
+    view.flags.writeable = False
+    return view
+
+
+def _strided(x: Array) -> Strided:
+    """Return x as its memory and steps in it, whatever the strides; nothing is copied."""
+    size = x.itemsize
+    if x.flags.c_contiguous:
+        return Strided(_frozen(x.reshape(-1)), 0, x.shape[1], 1)
+    if any(stride % size for stride in x.strides) or not x.flags.aligned:
+        return _strided(np.ascontiguousarray(x))
+    # The memory begins at the element with the lowest address.
+    lowest = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in x.strides)]
+    steps = [stride // size for stride in x.strides]
+    extent = 1 + sum(abs(s) * (n - 1) for s, n in zip(steps, x.shape, strict=True))
+    origin = sum(-s * (n - 1) for s, n in zip(steps, x.shape, strict=True) if s < 0)
+    flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (size,), writeable=False)
+    return Strided(flat, origin, *steps)
+
+
+# -- what a call works with -----------------------------------------------------------------------
+
+
+def _memory(
+    architecture: Architecture, n_rows: int, packed: bool, *, dropout: bool, gradient: bool
+) -> tuple[Array, Memory]:
+    """Return the table of layers and memory for minibatches of n_rows, no non-zeros yet."""
+    layers, size = _plan(architecture, n_rows, packed, dropout)
+    dtype = architecture.dtype
+    memory = Memory(
+        work=aligned_zeros(size, dtype),
+        gradient=aligned_zeros(architecture.n_slots if gradient else 0, dtype),
+        row_weight=np.empty(n_rows, dtype),
+        squares=np.empty(max(architecture.sizes)),
+        nonzeros=_room(architecture, 0, 0),
+    )
+    return layers, memory
+
+
+@lru_cache(maxsize=64)
+def _plan(
+    architecture: Architecture, n_rows: int, packed: bool, dropout: bool
+) -> tuple[Array, int]:
+    last = architecture.layers[-1]
+    per_vector = ALIGNMENT // np.dtype(architecture.dtype).itemsize
+    in_stride = -(-architecture.n_in // per_vector) * per_vector
+    shapes = []
+    for layer in architecture.layers:
+        shapes.append(
+            (
+                layer.n_in,
+                layer.n_out,
+                in_stride,
+                layer.stride,
+                layer.weight_offset,
+                -1 if layer.bias_offset is None else layer.bias_offset,
+                activations.CODES[layer.activation],
+                layer.activation in FROM_PREACTIVATION,
+                dropout and layer is not last,
+            )
+        )
+        in_stride = layer.stride
+    table, size = plan(shapes, n_rows, reads_input=not packed)
+    return table, size
+
+
+def _room(architecture: Architecture, n_rows: int, n: int) -> Nonzeros:
+    """Return room for n non-zeros of n_rows rows."""
+    return Nonzeros(
+        row_starts=np.empty(n_rows + 1, np.int64),
+        column=np.empty(n, np.int32),
+        value=np.empty(n, architecture.dtype),
+        column_starts=np.empty(architecture.n_in + 1, np.int64),
+        row=np.empty(n, np.int32),
+        value_by_column=np.empty(n, architecture.dtype),
+    )
+
+
+def _most_nonzeros(
+    architecture: Architecture, source: Strided | Compressed, rows: Array, n_rows: int
+) -> int:
+    """Return how many non-zeros a minibatch may have."""
+    if isinstance(source, Strided):
+        return n_rows * architecture.n_in
+    in_row = np.diff(source.indptr)[rows]
+    return int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows), dtype=np.int64).max())
+
+
+def _minibatches_per_piece(architecture: Architecture, n_rows: int) -> int:
+    """Return how many minibatches are done between two looks at pending signals."""
+    # A weight takes part in three products and sums; a unit's activation may cost as much as 400
+    # operations (gelu), an element read or a parameter updated as much as 20.
+    n_units = sum(architecture.sizes[1:])
+    per_row = 6 * architecture.n_weight_slots + 20 * architecture.n_in + 400 * n_units
+    operations = n_rows * per_row + 20 * architecture.n_slots
+    return max(1, int(PIECE_OPERATIONS / operations))
+
+
+def _training(architecture: Architecture, options: TrainingOptions) -> Training:
+    return Training(
+        batch_size=options.batch_size,
+        loss=losses.CODES[architecture.loss],
+        huber_delta=float(architecture.huber_delta),
+        mean=options.reduction == "mean",
+        l1=float(options.l1),
+        l2=float(options.l2),
+        max_norm=float(options.max_norm),
+        clip_norm=float(options.clip_norm),
+        rule=updates.CODES[options.optimizer.rule],
+        coefficients=tuple(float(c) for c in options.optimizer.coefficients),
+    )
+
+
+def _dropout(options: TrainingOptions, step: int, n_steps: int) -> Dropout:
+    """Return what selects the masks of the n_steps updates after the first `step` ones."""
+    if not options.dropout:
+        return NO_DROPOUT
+    steps = np.arange(step, step + n_steps, dtype=np.uint64)
+    # the hash of many steps at once: its integer arithmetic is that of uint64 arrays too
+    keys: list[Array] = [
+        np.stack(dropout_key(options.dropout_seed, steps, layer), axis=1)  # type: ignore[arg-type]
+        for layer in range(len(options.dropout))
+    ]
+    rates = np.array(options.dropout, np.float64)
+    thresholds = [dropout_threshold(rate) for rate in options.dropout]
+    return Dropout(np.stack(keys, axis=1), np.array(thresholds, np.uint64), 1.0 / (1.0 - rates))
+
+
+def _targets(
+    architecture: Architecture, y: Array, sample_weight: Array | None, rows: Array
+) -> Targets:
+    """Return what the rows of a piece should give, in their order."""
+    is_labels = architecture.loss == "cross_entropy"
+    return Targets(
+        labels=y[rows] if is_labels else np.empty(0, np.int64),
+        target=np.empty((0, 0), architecture.dtype) if is_labels else _plain(y[rows]),
+        weight=np.empty(0) if sample_weight is None else sample_weight[rows],
+    )

@@ -1,0 +1,107 @@
+"""How the kernels of this folder are compiled, and where the machine code is kept.
+
+Every function is compiled the first time it is called with new types, without the GIL, and its
+machine code is kept on disk. Numba's own cache has three habits that a package cannot live with,
+and `_Store` is without them:
+
+* it does not see that a function called from another file has changed: here the key covers the
+  source of the whole folder;
+* it numbers its files through an index that two processes can write at once, after which a
+  signature may load another one's code: here a file is named by the hash of all that decides its
+  content, written aside and then moved into place;
+* a folder that cannot be written is an error, at import or when it fills up: here it means that the
+  code is compiled again by the next process.
+
+The order in which folders are tried is Numba's: ``NUMBA_CACHE_DIR``, ``__pycache__`` beside the
+source, the user's cache folder.
+"""
+
+import contextlib
+import hashlib
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit
+from numba.core.caching import FunctionCache
+
+# Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
+# fused. Not nnan or ninf: what is not a number must stay visible.
+REORDERED = frozenset({"contract", "nsz", "reassoc"})
+
+
+def kernel(function):
+    """Compile `function` on first use; its sums may be reordered."""
+    return _compiled(function, fastmath=set(REORDERED))
+
+
+def exact_kernel(function):
+    """Compile `function` on first use; its arithmetic is done in the order it is written in."""
+    return _compiled(function, fastmath=False)
+
+
+def _compiled(function, fastmath):
+    compiled = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    if compiled is function:
+        # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
+        return np.errstate(all="ignore")(function)
+    with contextlib.suppress(RuntimeError):  # no folder can be written
+        compiled._cache = _FolderCache(function)  # type: ignore[attr-defined]
+    return compiled
+
+
+class _FolderCache(FunctionCache):
+    """Numba's cache of one function, its files kept by `_Store`."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file: Any = _Store(Path(self._cache_path), self._impl.filename_base)
+
+    def save_overload(self, signature, data):
+        with contextlib.suppress(OSError):  # full, or no longer writable
+            super().save_overload(signature, data)
+
+
+class _Store:
+    """The compiled versions of one function: one file each, named by what decides its content."""
+
+    def __init__(self, folder, name):
+        self._folder = folder
+        self._prefix = f"{name}.{_source_stamp()}"
+
+    def load(self, key):
+        try:
+            return pickle.loads(self._path(key).read_bytes())
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None
+
+    def save(self, key, data):
+        handle, aside = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(numba.core.serialize.dumps(data))
+            os.replace(aside, self._path(key))
+        except BaseException:
+            os.unlink(aside)
+            raise
+
+    def flush(self):
+        for path in self._folder.glob(f"{self._prefix}.*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key):
+        return self._folder / f"{self._prefix}.{_short_hash(repr(key).encode())}.nbc"
+
+
+def _source_stamp():
+    """Return a hash of Numba's version and of every source file of this folder."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return _short_hash(numba.__version__.encode(), *(path.read_bytes() for path in sources))
+
+
+def _short_hash(*parts):
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
