@@ -46,6 +46,6 @@ class History(Mapping[str, list[float]]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self.items() if values)
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.items())
         ended = f", stopped={self.stopped!r}" if self.stopped else ""
-        return f"History(n_epochs={self.n_epochs}, {last}{ended})"
+        return f"History(n_epochs={self.n_epochs}{last}{ended})"

@@ -60,7 +60,7 @@ def fit(
                 result = _train_epoch(network, backend, data, order, options, bar)
                 record = _record(result, options)
                 if validation is not None:
-                    measured = network.evaluate(*validation)
+                    measured = network.evaluate(*validation, progress=False)
                     record.update({f"val_{name}": value for name, value in measured.items()})
                 record["time"] = time.perf_counter() - start
                 history.append(record)
