@@ -36,7 +36,7 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
             with path.open("wb") as file:
                 yield file
         else:
-            with _replacing(path) as file:
+            with _replacing(path.resolve()) as file:  # a link stays one
                 yield file
     except OSError as error:
         if error.errno is None:

@@ -114,7 +114,11 @@ def to_bytes(network: Network) -> bytes:
         name: np.ascontiguousarray(view)
         for name, view in _named(architecture, network.parameters).items()
     }
-    return to_safetensors(tensors, metadata)
+    data = to_safetensors(tensors, metadata)
+    header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
+    text = text.ljust(-(-len(text) // 8) * 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
@@ -185,10 +189,15 @@ def from_bytes(data: bytes) -> Network:
     """Return the network that `to_bytes` wrote."""
     from safetensors import deserialize
 
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    architecture, class_labels = _read_metadata(header["__metadata__"])
+    architecture, class_labels = _read_metadata(_header(data)["__metadata__"])
     tensors = {
         name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
         for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
     }
     return _build(architecture, class_labels, tensors.__getitem__, "auto")
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Return a safetensors file's header: its length in 8 bytes, then JSON."""
+    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header
