@@ -149,9 +149,9 @@ def learning_rates(draw, rate):
 
 
 @st.composite
-def optimizers(draw, epsilon=1e-8):
-    """Every rule; `epsilon` bounds how far RMSprop and Adam magnify a small gradient's rounding."""
-    fast, slow = draw(learning_rates(0.05)), draw(learning_rates(0.005))
+def optimizers(draw, epsilon=1e-8, rate=0.05):
+    """Every rule; RMSprop and Adam may magnify a small gradient's rounding by up to 1 / epsilon."""
+    fast, slow = draw(learning_rates(rate)), draw(learning_rates(0.005))
     beta_1, beta_2 = draw(st.sampled_from([0.0, 0.9])), draw(st.sampled_from([0.9, 0.999]))
     return draw(
         st.sampled_from(

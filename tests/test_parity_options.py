@@ -1,0 +1,124 @@
+"""Every training option by itself, on one small network, each compiled backend as the reference.
+
+`test_parity_programs` draws options together at random; here none can be missed.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import strategies as draw
+from programs import Problem, assert_trains_like_the_reference, is_unambiguous, parameters, targets
+from strategies import freeze, lay_out, values
+
+from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
+from fastnn.backends.base import TrainingOptions
+from fastnn.optimizers import SGD, Adam, AdamW, RMSprop
+from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+
+N_ROWS, BATCH_SIZE = 40, 16  # two and a half batches
+PAIRS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
+SCHEDULES = {
+    "number": 0.05,
+    "constant": Constant(0.05, warmup=4),
+    "inverse": InverseScaling(0.05, power=0.3),
+    "step": StepDecay(0.05, every=2, factor=0.5),
+    "cosine": Cosine(0.05, n_steps=5, final=0.01, warmup=2),
+}
+RULES = {
+    "sgd": SGD,
+    "momentum": lambda rate: SGD(rate, momentum=0.9),
+    "nesterov": lambda rate: SGD(rate, momentum=0.9, nesterov=True),
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": lambda rate: AdamW(rate, weight_decay=0.1),
+}
+
+pytestmark = pytest.mark.parametrize("dtype", ["float64", "float32"])
+
+
+def assert_parity(backend, dtype, **options):
+    """On the first data on which no rounding decides between two ways."""
+    problems = (problem(dtype, seed, **options) for seed in range(100))
+    assert_trains_like_the_reference(backend, next(filter(is_unambiguous, problems)))
+
+
+def problem(
+    dtype, seed, sizes=(31, 17, 16, 7), activation="tanh", output="softmax", loss=None, bias=True,
+    x_dtype=None, layout="C", density=0.6, weighted=False, **options,
+):  # fmt: skip
+    rng = np.random.default_rng(seed)
+    architecture = Architecture(
+        sizes, (activation,) * (len(sizes) - 2), output, loss or LOSSES[output][0], bias, dtype,
+        input_scale=1 / 64, huber_delta=0.2,
+    )  # fmt: skip
+    x = lay_out(rng, values(rng, (N_ROWS, sizes[0]), x_dtype or dtype, density), layout)
+    y = targets(rng, architecture, N_ROWS)
+    weight = rng.choice([0.0, 1.0, 0.3, 2.5], N_ROWS) if weighted else None
+    orders = [rng.permutation(N_ROWS), rng.permutation(N_ROWS)]
+    freeze(x, y, weight, *orders)
+    training = replace(TrainingOptions(SGD(0.05), BATCH_SIZE), **options)
+    return Problem(architecture, parameters(rng, architecture), x, y, orders, training, weight)
+
+
+@pytest.mark.parametrize("dropout", [(), (0.5, 0.2)])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_with_and_without_dropout(compiled, dtype, activation, dropout):
+    assert_parity(compiled, dtype, activation=activation, dropout=dropout, dropout_seed=2**63 + 5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_losses_reductions_and_sample_weights(compiled, dtype, output, loss, reduction, weighted):
+    assert_parity(compiled, dtype, output=output, loss=loss, reduction=reduction, weighted=weighted)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("rule", RULES)
+def test_optimizers_and_schedules(compiled, dtype, rule, schedule):
+    rate = SCHEDULES[schedule]
+    if dtype == "float32" and rule in ("rmsprop", "adam", "adamw"):
+        # ε = 1e-8 lies below single precision's rounding of these gradients
+        optimizer = replace(RULES[rule](rate), epsilon=1e-3)
+    else:
+        optimizer = RULES[rule](rate)
+    assert_parity(compiled, dtype, optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 1e-3},
+        {"l2": 1e-2},
+        {"l1": 1e-3, "l2": 1e-2, "reduction": "sum"},
+        {"max_norm": 0.5},
+        {"max_norm": 100.0},
+        {"clip_norm": 0.05},
+        {"clip_norm": 100.0},
+        {"l1": 1e-3, "l2": 1e-2, "max_norm": 0.5, "clip_norm": 0.05, "dropout": (0.25, 0.0)},
+    ],
+    ids=lambda options: " ".join(f"{k}={v}" for k, v in options.items()),
+)
+@pytest.mark.parametrize("optimizer", [SGD(0.05), SGD(0.05, momentum=0.9), Adam(epsilon=1e-3)])
+def test_penalties_limits_and_clipping(compiled, dtype, options, optimizer):
+    assert_parity(compiled, dtype, optimizer=optimizer, **options)
+
+
+@pytest.mark.parametrize("layout", draw.DENSE_LAYOUTS + draw.CSR_LAYOUTS)
+@pytest.mark.parametrize("x_dtype", ["float32", "float64", "uint8"])
+def test_inputs_of_every_kind_and_layout(compiled, dtype, x_dtype, layout):
+    for density in (0.15, 0.6):
+        assert_parity(compiled, dtype, x_dtype=x_dtype, layout=layout, density=density)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("sizes", [(31, 7), (1, 1), (100, 1, 2), (16, 31, 257, 15), (7,) * 6])
+@pytest.mark.parametrize("layout", ["C", "CSR int32"])
+def test_depths_and_biases(compiled, dtype, sizes, bias, layout):
+    assert_parity(compiled, dtype, sizes=sizes, bias=bias, layout=layout)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, N_ROWS, 1000])
+def test_batch_sizes(compiled, dtype, batch_size):
+    assert_parity(compiled, dtype, batch_size=batch_size)
