@@ -66,9 +66,7 @@ def test_openmps_variable_is_read_as_openmp_reads_it(monkeypatch, text, n):
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", " "])
 def test_a_wrong_variable_of_fastnns_own_is_an_error(monkeypatch, text):
     monkeypatch.setenv("FASTNN_NUM_THREADS", text)
-    with pytest.raises(
-        ValueError, match=r"FASTNN_NUM_THREADS must be a whole number .* at least 1"
-    ):
+    with pytest.raises(ValueError, match=r"FASTNN_NUM_THREADS must be a whole .* at least 1"):
         fastnn.get_num_threads()
 
 
