@@ -11,16 +11,12 @@ weight of 0 under L1, a tie for the largest logit. `Watched` finds how near the 
 one.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 import bounds
 import numpy as np
 from parity import inputs_unchanged
 from strategies import Guarded
 
-from fastnn.architecture import Architecture, aligned_zeros
-from fastnn.backends.base import TrainingOptions
+from fastnn.architecture import aligned_zeros
 from fastnn.backends.reference import DERIVATIVE, FORWARD, Reference
 from fastnn.optimizers import OptimizerState
 
@@ -163,17 +159,13 @@ def targets(rng, architecture, n):
     return rng.random((n, architecture.n_out)).astype(architecture.dtype)
 
 
-@dataclass(eq=False, repr=False)
 class Problem:
-    """A network before training, rows, and how to train on them."""
+    """A network before training, rows, and how to train on them: one call for each order."""
 
-    architecture: Architecture
-    start: Any
-    x: Any
-    y: Any
-    orders: list
-    options: TrainingOptions
-    sample_weight: Any = None
+    def __init__(self, architecture, start, x, y, orders, options, sample_weight=None):
+        self.architecture, self.start = architecture, start
+        self.x, self.y, self.sample_weight = x, y, sample_weight
+        self.orders, self.options = orders, options
 
     def __repr__(self):
         x = self.x if isinstance(self.x, np.ndarray) else self.x.data
@@ -184,12 +176,13 @@ class Problem:
         )
 
     def train(self, backend):
-        """Train a copy of the start, one call for each order; parameters, slots, results."""
+        """Train a copy of the start; return parameters, slots, results."""
         a, optimizer = self.architecture, self.options.optimizer
         params, margin = guarded_copy(self.start)
-        slots = Guarded((optimizer.n_state, a.n_slots), a.dtype)
-        slots.view[...] = 0
-        state = OptimizerState(slots.view)
+        flat = Guarded(optimizer.n_state * a.n_slots, a.dtype)
+        slots = flat.view.reshape(optimizer.n_state, a.n_slots)
+        slots[...] = 0
+        state = OptimizerState(slots)
         rows, options, weight = (self.x, self.y), self.options, self.sample_weight
         with np.errstate(all="ignore"):  # of a training that diverges; which is not suitable
             results = [
@@ -199,9 +192,8 @@ class Problem:
         n_steps = sum(-(-len(order) // self.options.batch_size) for order in self.orders)
         assert state.step == n_steps
         assert (margin() == Guarded.SENTINEL).all(), "written outside the parameters"
-        if optimizer.n_state:
-            slots.assert_untouched_around()
-        return params, slots.view, np.array(results)
+        flat.assert_untouched_around()
+        return params, slots, np.array(results)
 
 
 def guarded_copy(params):
