@@ -1,4 +1,4 @@
-"""The comparisons of `parity` themselves: right twins pass, one wrong element fails.
+"""The comparisons of `parity` and `programs`: right twins pass, one wrong element fails.
 
 The right twin is the reference in extended precision, rounded at the end: it differs from the
 reference in nearly every last place. The wrong ones are the reference with one element of one
@@ -7,14 +7,23 @@ beside an output set.
 """
 
 import inspect
+from itertools import count
 
 import numpy as np
 import parity
 import pytest
+from programs import (
+    Jittered,
+    Problem,
+    assert_trains_like_the_reference,
+    parameters,
+    targets,
+)
 from scipy import sparse
+from strategies import values
 
-from fastnn.architecture import ACTIVATIONS, LOSSES
-from fastnn.backends.base import Backend
+from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
+from fastnn.backends.base import Backend, TrainingOptions
 from fastnn.backends.reference import Reference
 from fastnn.optimizers import SGD, Adam, AdamW, RMSprop
 
@@ -92,11 +101,15 @@ def altered(kernel, alter):
     return type("Altered", (Reference,), {kernel: method})()
 
 
-def wrong_in_one_element(name):
+def wrong_in_one_element(name, roundings=1000, call=None):
+    """Move one element of an output: at every call of the kernel, or only at one of them."""
+    calls_so_far = count()
+
     def alter(arguments, compute):
         result, out = compute(), arguments[name]
-        i = np.unravel_index(out.size // 3, out.shape)
-        out[i] += 1000 * np.finfo(out.dtype).eps * np.abs(out).max()
+        if call in (None, next(calls_so_far)):
+            i = np.unravel_index(out.size // 3, out.shape)
+            out[i] += roundings * np.finfo(out.dtype).eps * np.abs(out).max()
         return result
 
     return alter
@@ -185,6 +198,50 @@ def test_an_element_written_beside_an_output_is_caught(kernel):
 
     with pytest.raises(AssertionError, match="written outside the output"):
         getattr(parity, kernel)(altered(kernel, alter), *args)
+
+
+# -- programs -------------------------------------------------------------------------------------
+
+
+def training_problem(dtype, output="softmax", optimizer=None):
+    rng = np.random.default_rng(5)
+    architecture = Architecture(
+        (31, 17, 16, 7), ("tanh", "gelu"), output, LOSSES[output][0], True, dtype
+    )
+    x = values(rng, (40, 31), dtype)
+    orders = [rng.permutation(40), rng.permutation(40)]
+    options = TrainingOptions(optimizer or SGD(0.05, momentum=0.5), batch_size=16, clip_norm=0.5)
+    y = targets(rng, architecture, 40)
+    return Problem(architecture, parameters(rng, architecture), x, y, orders, options)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("optimizer", [SGD(0.05), Adam(epsilon=1e-3)])
+def test_training_within_the_kernels_bounds_passes(dtype, optimizer):
+    for seed in range(100, 110):
+        problem = training_problem(dtype, optimizer=optimizer)
+        assert_trains_like_the_reference(Jittered(seed, problem.options), problem)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("kernel", "name", "output"),
+    [
+        ("dense_forward", "out", "softmax"),
+        ("softmax_cross_entropy", "delta", "softmax"),
+        ("elementwise_loss", "delta", "identity"),
+        ("weight_gradient", "weight_grad", "softmax"),
+        ("weight_gradient", "bias_grad", "softmax"),
+        ("input_gradient", "out", "softmax"),
+        ("update", "params", "softmax"),
+        ("update", "state", "softmax"),
+    ],
+)
+def test_training_with_one_wrong_element_in_one_step_is_caught(kernel, name, output, dtype):
+    """Off by 2e-11 of the largest element in double precision, 1e-2 in single."""
+    wrong = altered(kernel, wrong_in_one_element(name, roundings=1e5, call=3))
+    with pytest.raises(AssertionError, match="parameter tensor"):
+        assert_trains_like_the_reference(wrong, training_problem(dtype, output))
 
 
 def test_every_kernel_has_its_comparison():
