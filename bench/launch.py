@@ -74,7 +74,7 @@ def main(
         options.peers, options.seconds = ["numpy"], 0.0
     if INNER in os.environ:
         return _inner(name, options, measure)
-    runs = [_run_inner(threads, argv) for threads in options.threads]
+    runs = [_run_inner(threads, argv, options.json == "-") for threads in options.threads]
     results = {"benchmark": name, "runs": runs}
     if options.json == "-":
         print(json.dumps(results, indent=1))
@@ -92,14 +92,13 @@ def main(
     return 1 if wrong else 0
 
 
-def _run_inner(threads: int, argv: Sequence[str]) -> dict[str, Any]:
+def _run_inner(threads: int, argv: Sequence[str], json_to_stdout: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "results.json")
         command = [sys.executable, sys.argv[0], *argv, "--threads", str(threads)]
         variables = environment(threads) | {INNER: str(path)}
-        # with `--json -` the tables make room on stdout for the JSON
-        to_stderr = sys.stderr.fileno() if argv and "-" in argv else None
-        done = subprocess.run(command, env=os.environ | variables, stdout=to_stderr, check=False)
+        tables = sys.stderr if json_to_stdout else None
+        done = subprocess.run(command, env=os.environ | variables, stdout=tables, check=False)
         if done.returncode:
             raise SystemExit(done.returncode)
         run: dict[str, Any] = json.loads(path.read_text())

@@ -11,7 +11,8 @@ heart. See README.md beside this file.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cases
@@ -45,7 +46,8 @@ def run_case(
     starts = range(0, len(data.x) - case.n_rows + 1, case.n_rows)
     parameters = case.net.initial_parameters(BIAS_RADIUS)
     expected = verification.Reference(case.net).probabilities(parameters, data.x)
-    verdicts, candidates = [], []
+    verdicts: list[dict[str, Any]] = []
+    candidates = []
     burst = peak.fma_peak(threads, machine.vector_bits())
     candidates.append(timing.Candidate("FMA peak", burst.run, burst.flops))
     for contestant in contestants:
@@ -63,12 +65,12 @@ def run_case(
         else:
             verdict = verification.judged(apart, verification.PROBABILITY_BOUND)
             if verdict["status"] == "verified":
-                run = _round(call, calls)
+                run = partial(predictor.run, calls)
                 candidates.append(timing.Candidate(contestant.label, run, len(calls)))
         verdicts.append({"name": contestant.label, "ours": contestant.ours} | verdict)
 
     timings = timing.measure(candidates, seconds, pause=timing.PAUSE if threads > 1 else 0.0)
-    peak_flops = 1.0 / timings.pop("FMA peak").median
+    peak_flops = 1.0 / timings.pop("FMA peak").minimum
     measured = report.results_of(timings, case.flops, peak_flops)
     results = [verdict | measured.get(verdict["name"], {}) for verdict in verdicts]
     return {
@@ -83,14 +85,6 @@ def run_case(
         "ratios": report.ratios(results),
         "ratios_of_minima": report.ratios(results, "minimum"),
     }
-
-
-def _round(call: Callable[[Any], Any], inputs: Sequence[Any]) -> Callable[[], None]:
-    def run() -> None:
-        for x in inputs:
-            call(x)
-
-    return run
 
 
 def find(options: argparse.Namespace) -> tuple[list[peers.Contestant], dict[str, str]]:

@@ -7,6 +7,7 @@ from math import isfinite
 from statistics import median
 from typing import Any
 
+ALONE = 0.95  # processor time over wall time of a candidate that had its core to itself
 LOSS_TOLERANCE = 0.25  # of the middle loss: shuffles differ, learning does not
 
 
@@ -61,11 +62,24 @@ def case_table(case: dict[str, Any]) -> str:
         if result.get("note"):
             notes.append(f"  {name}: {result['note']}")
     notes += [f"  {line}" for line in loss_warnings(case["results"])]
+    notes += [f"  {line}" for line in shared_lines(case)]
     head = [
         f"{case['case']}: {case['description']}",
         f"  data: {case['data']}; FMA peak {case['peak_gflops']:.0f} GFLOP/s ({case['peak']})",
     ]
     return "\n".join([*head, *_aligned([columns, *rows]), *notes, ""])
+
+
+def shared_lines(case: dict[str, Any]) -> list[str]:
+    """Say by how much fastnn is faster by minima, if the medians were taken on a busy machine."""
+    cores = [r["cores"] for r in case["results"] if r["status"] == "timed"]
+    if not cores or min(cores) >= ALONE:
+        return []
+    lines = [f"the processor was shared, down to {min(cores):.2f} of it; by minima:"]
+    for name, by_peer in case["ratios_of_minima"].items():
+        figures = ", ".join(f"{ratio:.2f}× {peer}" for peer, ratio in by_peer.items())
+        lines += [f"  {name}: {figures}"] if figures else []
+    return lines
 
 
 def loss_warnings(results: Sequence[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 MIN_ROUNDS = 5
 MAX_ROUNDS = 2000
 MIN_SAMPLE = 5e-3  # seconds: thousands of times the clock's resolution and the loop's overhead
+PATIENCE = 60.0  # seconds: thread pools on a busy machine can take a hundred times their time
 PAUSE = 0.02  # seconds: until a thread pool that spins after work has gone to sleep
 
 
@@ -72,21 +73,23 @@ def measure(
 ) -> dict[str, Timing]:
     """Time the candidates for about `seconds` in all, and for `min_rounds` rounds at least.
 
-    Each candidate first runs twice unmeasured: to warm up, and to see how many calls make a sample.
+    After `PATIENCE` seconds fewer rounds have to do. Each candidate first runs twice unmeasured: to warm up, and to see how many calls make a sample.
     `pause` seconds pass before each sample; give `PAUSE` when thread pools are about.
     """
     timings = {candidate.name: Timing() for candidate in candidates}
     if len(timings) != len(candidates):
         raise ValueError(f"two candidates have one name: {[c.name for c in candidates]}")
     repeats = {c.name: _calls_for(c, min_sample) for c in candidates}
-    end = time.perf_counter() + seconds
+    start = time.perf_counter()
     round_number = 0
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        while round_number < min_rounds or (
-            time.perf_counter() < end and round_number < MAX_ROUNDS
-        ):
+        while round_number < MAX_ROUNDS:
+            elapsed = time.perf_counter() - start
+            enough = round_number >= (min_rounds if elapsed < PATIENCE else 1)
+            if enough and elapsed >= seconds:
+                break
             first = round_number % len(candidates)
             for candidate in (*candidates[first:], *candidates[:first]):
                 if pause:

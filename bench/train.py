@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import cases
@@ -43,7 +44,8 @@ def run_case(
     n_rows = len(data.y) // case.batch_size * case.batch_size
     data = Data(data.x[:n_rows], data.y[:n_rows], data.source)
     reference = verification.Reference(case.net)
-    verdicts, trainers = [], {}
+    verdicts: list[dict[str, Any]] = []
+    trainers = {}
     for contestant in contestants:
         verdict, trainer = _verify(case, data, contestant, reference)
         verdicts.append({"name": contestant.label, "ours": contestant.ours} | verdict)
@@ -54,11 +56,11 @@ def run_case(
     steps = case.epochs * n_rows // case.batch_size
     candidates = [timing.Candidate("FMA peak", burst.run, burst.flops)]
     candidates += [
-        timing.Candidate(name, lambda t=trainer: t.train(case.epochs), steps)
+        timing.Candidate(name, partial(trainer.train, case.epochs), steps)
         for name, trainer in trainers.items()
     ]
     timings = timing.measure(candidates, seconds, pause=timing.PAUSE if threads > 1 else 0.0)
-    peak_flops = 1.0 / timings.pop("FMA peak").median
+    peak_flops = 1.0 / timings.pop("FMA peak").minimum
     measured = report.results_of(timings, case.flops, peak_flops)
     few = Data(data.x[:LOSS_ROWS], data.y[:LOSS_ROWS], data.source)
     for name, trainer in trainers.items():
@@ -67,7 +69,7 @@ def run_case(
     results = [verdict | measured.get(verdict["name"], {}) for verdict in verdicts]
     return {
         "case": case.name,
-        "description": f"{case.net}, batch {case.batch_size}, {case.optimizer}, {steps} a fit",
+        "description": f"{case.net}, batch {case.batch_size}, {case.optimizer}, {steps} steps",
         "unit": "step",
         "data": str(data),
         "flops": case.flops,

@@ -19,7 +19,7 @@ VERIFIED_STEPS = 25
 SMOOTH_BOUND = {"sgd": 5e-5, "adam": 5e-4}
 RELU_BOUND = 5e-3
 PROBABILITY_BOUND = 5e-6
-"""Of the largest difference of a probability: logits round by 2e-6, its slope in them is below 1."""
+"""Of a probability's difference: its slope in the logits, which round by 2e-6, is below 1."""
 
 
 def bound(case: TrainCase) -> float:

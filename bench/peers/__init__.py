@@ -18,6 +18,7 @@ MODULES = {
     "sklearn": "peers.scikit_learn",
     "jax": "peers.jax_jit",
     "onnxruntime": "peers.onnx_runtime",
+    "onnxruntime-bound": "peers.onnx_bound",
 }
 LABELS = {
     "numpy": "NumPy, tuned",
@@ -26,8 +27,9 @@ LABELS = {
     "sklearn": "scikit-learn",
     "jax": "JAX jit",
     "onnxruntime": "ONNX Runtime",
+    "onnxruntime-bound": "ONNX, bound",
 }
-DEFAULT = ("numpy", "torch", "sklearn", "jax", "onnxruntime")
+DEFAULT = ("numpy", "torch", "sklearn", "jax", "onnxruntime", "onnxruntime-bound")
 """torch.compile takes a C++ compiler and half a minute a case: only when it is asked for."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,13 @@ class Predictor(ABC):
     @property
     @abstractmethod
     def call(self) -> Callable[[Any], Any]:
-        """What is timed: converted rows (n_rows, n_in) to probabilities (n_rows, n_out)."""
+        """One call: converted rows (n_rows, n_in) to probabilities (n_rows, n_out)."""
+
+    def run(self, inputs: Sequence[Any]) -> None:
+        """Call on each of the inputs: what is timed."""
+        call = self.call
+        for x in inputs:
+            call(x)
 
 
 def layer_pairs(parameters: list[Any]) -> list[tuple[Any, Any]]:

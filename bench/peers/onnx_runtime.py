@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from peers import base
 
 ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid"}
+OUTPUTS = ["p"]
 OPSET, IR_VERSION = 17, 8  # read by every ONNX Runtime since 1.12
 
 
@@ -43,7 +44,7 @@ def model(net: Net, weights: list[Array], biases: list[Array], n_rows: int) -> b
 
 
 class Predictor(base.Predictor):
-    """`InferenceSession.run`, which for one row is faster than binding inputs and outputs."""
+    """`InferenceSession.run`, as everyone calls it."""
 
     def __init__(self, net: Net, parameters: list[Array], n_rows: int) -> None:
         super().__init__(net, parameters, n_rows)
@@ -59,4 +60,4 @@ class Predictor(base.Predictor):
     @property
     def call(self) -> Callable[[Any], Any]:
         run = self.session.run
-        return lambda x: run(None, {"x": x})[0]
+        return lambda x: run(OUTPUTS, {"x": x})[0]

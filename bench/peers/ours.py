@@ -24,13 +24,19 @@ def network(net: Net, parameters: list[Array], backend: str) -> fastnn.Network:
 
 def set_parameters(made: fastnn.Network, parameters: list[Array]) -> None:
     """Write weights, then biases, into a Network."""
-    for view, value in zip([*made.weights, *made.biases], parameters, strict=True):
+    for view, value in zip(views(made), parameters, strict=True):
         view[...] = value
+
+
+def views(made: fastnn.Network) -> list[Array]:
+    """Return views of the weights, then of the biases."""
+    return [view for view in (*made.weights, *made.biases) if view is not None]
 
 
 def optimizer(case: TrainCase) -> fastnn.optimizers.Optimizer:
     """Return the case's optimizer, its other constants at the defaults all libraries share."""
-    return {"sgd": fastnn.SGD, "adam": fastnn.Adam}[case.optimizer](case.learning_rate)
+    rule = fastnn.SGD if case.optimizer == "sgd" else fastnn.Adam
+    return rule(case.learning_rate)
 
 
 class Trainer(base.Trainer):
@@ -55,7 +61,7 @@ class Trainer(base.Trainer):
         self._fit(self.x[order], self.y[order], 1, shuffle=False)
 
     def parameters(self) -> list[Array]:
-        return [view.copy() for view in (*self.network.weights, *self.network.biases)]
+        return [view.copy() for view in views(self.network)]
 
     def _fit(self, x: Array, y: NDArray[np.int64], epochs: int, shuffle: bool) -> None:
         self.network.fit(
@@ -89,7 +95,7 @@ class FrozenPredictor(Predictor):
 
     def __init__(self, net: Net, parameters: list[Array], n_rows: int, *, backend: str) -> None:
         super().__init__(net, parameters, n_rows, backend=backend)
-        self.frozen = self.network.predictor()
+        self.frozen: Callable[[Any], Any] = self.network.predictor()
 
     @property
     def call(self) -> Callable[[Any], Any]:

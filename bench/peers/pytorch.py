@@ -7,7 +7,7 @@ implementations on CPU (a loop, ``foreach``, ``fused``) the one that is fastest 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -99,11 +99,16 @@ class Predictor(base.Predictor):
         super().__init__(net, parameters, n_rows)
         model = sequential(net)
         set_parameters(model, parameters)
-        self.model = model.append(nn.Softmax(dim=1)).eval()
+        self.model = model.append(nn.Softmax(dim=1)).eval().requires_grad_(False)
 
     def convert(self, x: Array) -> torch.Tensor:
         return torch.from_numpy(as_float32(x))
 
     @property
     def call(self) -> Callable[[Any], Any]:
-        return torch.inference_mode()(self.model.forward)
+        forward: Callable[[Any], Any] = self.model.forward
+        return forward
+
+    def run(self, inputs: Sequence[Any]) -> None:
+        with torch.inference_mode():  # entered once: a decorated call takes 5 µs more
+            super().run(inputs)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from cases import Array, Net, TrainCase
@@ -23,4 +26,8 @@ class Predictor(pytorch.Predictor):
 
     def __init__(self, net: Net, parameters: list[Array], n_rows: int) -> None:
         super().__init__(net, parameters, n_rows)
-        self.model.forward = torch.compile(self.model.forward, dynamic=False)
+        self.compiled = torch.compile(self.model.forward, dynamic=False)
+
+    @property
+    def call(self) -> Callable[[Any], Any]:
+        return self.compiled

@@ -99,4 +99,5 @@ class Predictor(base.Predictor):
 
     @property
     def call(self) -> Callable[[Any], Any]:
-        return self.classifier.predict_proba
+        call: Callable[[Any], Any] = self.classifier.predict_proba
+        return call
