@@ -13,8 +13,8 @@ PACKAGE = Path(fastnn.__file__).parent
 
 HEAVY = (
     "numba", "scipy", "sklearn", "tqdm", "safetensors", "pooch", "matplotlib", "threadpoolctl",
-    "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "shutil", "random", "asyncio", "multiprocessing",
-    "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
+    "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
+    "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
     "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
     "fastnn.kernels.numba",
 )  # fmt: skip
