@@ -21,6 +21,7 @@ def results_of(
             "median": timing.median,
             "minimum": timing.minimum,
             "quartiles": list(timing.quartiles),
+            "processor_median": timing.processor_median,
             "rounds": len(timing.seconds),
             "cores": timing.cores,
             "percent_of_peak": 100.0 * flops / timing.median / peak_flops,
@@ -71,12 +72,15 @@ def case_table(case: dict[str, Any]) -> str:
 
 
 def shared_lines(case: dict[str, Any]) -> list[str]:
-    """Say by how much fastnn is faster by minima, if the medians were taken on a busy machine."""
+    """Say by how much fastnn is faster by processor time, if the machine was busy.
+
+    With one thread that is the time a candidate takes where nothing takes the core from it.
+    """
     cores = [r["cores"] for r in case["results"] if r["status"] == "timed"]
     if not cores or min(cores) >= ALONE:
         return []
-    lines = [f"the processor was shared, down to {min(cores):.2f} of it; by minima:"]
-    for name, by_peer in case["ratios_of_minima"].items():
+    lines = [f"the processor was shared, down to {min(cores):.2f} of it; by processor time:"]
+    for name, by_peer in case["ratios_of_processor_time"].items():
         figures = ", ".join(f"{ratio:.2f}× {peer}" for peer, ratio in by_peer.items())
         lines += [f"  {name}: {figures}"] if figures else []
     return lines

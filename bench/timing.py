@@ -59,6 +59,10 @@ class Timing:
         return float(low), float(high)
 
     @property
+    def processor_median(self) -> float:
+        return float(np.median(self.processor_seconds))
+
+    @property
     def cores(self) -> float:
         return sum(self.processor_seconds) / sum(self.seconds)
 
@@ -73,8 +77,9 @@ def measure(
 ) -> dict[str, Timing]:
     """Time the candidates for about `seconds` in all, and for `min_rounds` rounds at least.
 
-    After `PATIENCE` seconds fewer rounds have to do. Each candidate first runs twice unmeasured: to warm up, and to see how many calls make a sample.
-    `pause` seconds pass before each sample; give `PAUSE` when thread pools are about.
+    Each candidate first runs twice unmeasured: to warm up, and to see how many calls make a sample.
+    After `PATIENCE` seconds fewer rounds have to do. `pause` seconds pass before each sample; give
+    `PAUSE` when thread pools are about.
     """
     timings = {candidate.name: Timing() for candidate in candidates}
     if len(timings) != len(candidates):

@@ -78,6 +78,7 @@ def run_case(
         "results": results,
         "ratios": report.ratios(results),
         "ratios_of_minima": report.ratios(results, "minimum"),
+        "ratios_of_processor_time": report.ratios(results, "processor_median"),
     }
 
 
