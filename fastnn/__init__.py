@@ -28,6 +28,7 @@ from fastnn.backends import (
     set_backend,
     use_backend,
 )
+from fastnn.backends.predictor import Predictor
 from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.history import History
 from fastnn.network import Network
@@ -49,6 +50,7 @@ __all__ = [
     "History",
     "Network",
     "Optimizer",
+    "Predictor",
     "RMSprop",
     "__version__",
     "available_backends",

@@ -27,6 +27,7 @@ import numpy as np
 
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends.dropout import dropout_mask
+from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
 
 PREDICT_ROWS = 512
@@ -193,6 +194,10 @@ class Backend(ABC):
                 if softmax:
                     self.softmax(target, target)
                 h = target
+
+    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+        """Return the network frozen for serving; see `Predictor`."""
+        return Predictor(self, architecture, params)
 
     def train_epoch(
         self,

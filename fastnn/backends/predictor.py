@@ -1,0 +1,69 @@
+"""A network frozen for serving: what can be paid once is paid once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn.architecture import Architecture, Array
+
+if TYPE_CHECKING:
+    from fastnn.backends.base import Backend
+
+
+class Predictor:
+    """What a network predicts, without the checks of `Network.predict_proba`.
+
+    Later changes of the network do not reach it. It may be called from several threads at once.
+
+    Parameters
+    ----------
+    backend : Backend
+    architecture : Architecture
+    params : ndarray of shape (architecture.n_slots,)
+        Copied.
+    """
+
+    def __init__(self, backend: Backend, architecture: Architecture, params: Array) -> None:
+        self._backend = backend
+        self._architecture = architecture
+        self._params = architecture.allocate()
+        self._params[...] = params
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Return the network's outputs: probabilities, or numbers.
+
+        Parameters
+        ----------
+        x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
+            float32, float64 or uint8, finite: neither is looked at again here.
+        out : ndarray of shape (n_out,) or (n_rows, n_out), optional
+            Of the network's dtype and C-contiguous: where to write. By default a new array.
+
+        Returns
+        -------
+        ndarray
+            `out`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or out has the wrong shape or dtype.
+        """
+        a = self._architecture
+        shape = (*x.shape[:-1], a.n_out)
+        if len(shape) > 2 or x.shape[-1] != a.n_in:
+            raise ValueError(f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {x.shape}")
+        if x.dtype not in ("float32", "float64", "uint8"):
+            raise TypeError(f"x must be float32, float64 or uint8, got {x.dtype}")
+        if out is None:
+            out = np.empty(shape, a.dtype)
+        elif out.shape != shape or out.dtype != a.dtype or not out.flags.carray:
+            raise ValueError(
+                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got {out.dtype} of "
+                f"shape {out.shape}"
+            )
+        rows, written = (x[None], out[None]) if x.ndim == 1 else (x, out)
+        self._backend.predict(a, self._params, rows, written)
+        return out
