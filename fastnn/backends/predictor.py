@@ -61,8 +61,8 @@ class Predictor:
             out = np.empty(shape, a.dtype)
         elif out.shape != shape or out.dtype != a.dtype or not out.flags.carray:
             raise ValueError(
-                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got {out.dtype} of "
-                f"shape {out.shape}"
+                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got {out.dtype} "
+                f"of shape {out.shape}"
             )
         rows, written = (x[None], out[None]) if x.ndim == 1 else (x, out)
         self._backend.predict(a, self._params, rows, written)
