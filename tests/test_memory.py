@@ -51,13 +51,12 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_an_epoch_over_mnist_raises_the_peak_by_less_than_120_mb(backend):
+def test_an_epoch_over_mnist_raises_the_peak_by_less_than_a_copy(backend):
     done = subprocess.run(
         [sys.executable, "-c", WORK, backend.name], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     peaks = json.loads(done.stdout)
     assert 45 < peaks["50 MB"] < 60  # the measure measures
-    assert peaks["fit"] < 120
-    assert peaks["predict"] < 120
-    assert peaks["evaluate"] < 120
+    for work in ("fit", "predict", "evaluate"):
+        assert peaks[work] < 40  # promised are 120; one copy of the bytes would be 45
