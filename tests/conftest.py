@@ -25,7 +25,7 @@ pytest.register_assert_rewrite("bounds", "parity", "strategies")
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, max_examples=60
 )
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1500, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "ci"))
 
 

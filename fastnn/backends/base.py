@@ -19,7 +19,11 @@ error, exp with Poisson. Huber and absolute error bend that delta.
 
 from __future__ import annotations
 
+import signal
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -230,11 +234,12 @@ class Backend(ABC):
             penalty = _add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
             if options.clip_norm:
                 clip_to_norm(grads, options.clip_norm)
-            self.update(options.optimizer, state.step + 1, params, grads, state.slots)
-            if options.max_norm:
-                for weight in architecture.weights(params):
-                    limit_column_norms(weight, options.max_norm)
-            state.step += 1
+            with _ctrl_c_held():
+                self.update(options.optimizer, state.step + 1, params, grads, state.slots)
+                if options.max_norm:
+                    for weight in architecture.weights(params):
+                        limit_column_norms(weight, options.max_norm)
+                state.step += 1
             total += (count, loss, right, penalty * count)
         mean = total[1:] / total[0] if total[0] else np.full(3, np.nan)
         accuracy = mean[1] if architecture.classifies else np.nan
@@ -333,6 +338,23 @@ def limit_column_norms(weight: Array, max_norm: float) -> None:
     """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer."""
     norms = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=0))
     weight *= np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Hold Ctrl-C back to the end of the block, so that an update is done whole or not at all."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is None:  # nobody is interrupted here
+        yield
+        return
+    held: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> float:
