@@ -25,12 +25,11 @@ except Exception as error:  # numba refuses a NumPy it does not know with more t
 
 from fastnn.kernels.numba import activations, inputs, losses, products, programs, updates
 from fastnn.kernels.numba.layout import (
-    Compressed,
     Dropout,
     Memory,
     Model,
     Nonzeros,
-    Strided,
+    Rows,
     Targets,
     Training,
     plan,
@@ -135,28 +134,16 @@ class NumbaBackend(Backend):
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         if not len(out):
             return
-        source, scale = _source(architecture, x)
-        is_csr = isinstance(source, Compressed)
-        rows = np.arange(len(out))
+        source, rows = _rows(architecture, x), np.arange(len(out))
         n_rows = min(len(rows), PREDICT_ROWS)
-        packed = is_csr or inputs.density(source, architecture.n_in, rows) < PACKED_BELOW
-        layers, memory = _memory(architecture, n_rows, packed, dropout=False, gradient=False)
-        if packed:
-            n = _most_nonzeros(architecture, source, rows, n_rows)
-            memory = memory._replace(nonzeros=_room(architecture, n_rows, n))
-        model = Model(layers, _plain(params))
+        packed = _pays_to_pack(architecture, source, rows)
+        memory = _memory(architecture, source, rows, n_rows, packed)
+        model = Model(_plan(architecture, n_rows, packed, False)[0], _plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
         for start in range(0, len(rows), per_piece):
             piece = slice(start, start + per_piece)
-            if is_csr:
-                programs.predict_csr(
-                    source, scale, rows[piece], model, memory, NO_DROPOUT, y[piece]
-                )
-            else:
-                programs.predict_dense(
-                    source, scale, packed, rows[piece], model, memory, NO_DROPOUT, y[piece]
-                )
+            programs.predict(source, packed, rows[piece], NO_DROPOUT, model, memory, y[piece])
         if y is not out:
             out[...] = y
 
@@ -171,47 +158,41 @@ class NumbaBackend(Backend):
         options: TrainingOptions,
         sample_weight: Array | None = None,
     ) -> EpochResult:
-        source, scale = _source(architecture, x)
-        is_csr = isinstance(source, Compressed)
-        rows = np.array(order, np.int64)
-        n_rows = min(len(rows), options.batch_size)
-        packed = is_csr or inputs.density(source, architecture.n_in, rows) < PACKED_BELOW
-        layers, memory = _memory(
-            architecture, n_rows, packed, dropout=bool(options.dropout), gradient=True
-        )
-        if packed:
-            n = _most_nonzeros(architecture, source, rows, n_rows)
-            memory = memory._replace(nonzeros=_room(architecture, n_rows, n))
-        model = Model(layers, params)
-        training = _training(architecture, options)
-        done = np.array([state.step])
-        totals = np.zeros(4)  # weight, loss, right, penalty
-        per_piece = _minibatches_per_piece(architecture, options.batch_size)
-        for start in range(0, len(rows), per_piece * options.batch_size):
-            piece = rows[start : start + per_piece * options.batch_size]
-            n_steps = -(-len(piece) // options.batch_size)
+        source, rows = _rows(architecture, x), np.array(order, np.int64)
+        batch_size = min(options.batch_size, max(1, len(rows)))
+        packed = _pays_to_pack(architecture, source, rows)
+        layers, _ = _plan(architecture, batch_size, packed, bool(options.dropout))
+        memory = _memory(architecture, source, rows, batch_size, packed, options)
+        model, training = Model(layers, params), _training(architecture, options)
+        done, totals = np.array([state.step]), np.zeros(4)
+        per_piece = batch_size * _minibatches_per_piece(architecture, batch_size)
+        for start in range(0, len(rows), per_piece):
+            piece = rows[start : start + per_piece]
+            n_steps = -(-len(piece) // batch_size)
             rates = options.optimizer.learning_rates(state.step, n_steps)
             dropout = _dropout(options, state.step, n_steps)
             targets = _targets(architecture, y, sample_weight, piece)
             try:
-                if is_csr:
-                    programs.train_csr(
-                        source, scale, piece, targets, training, rates, dropout, model,
-                        state.slots, memory, done, totals,
-                    )  # fmt: skip
-                else:
-                    programs.train_dense(
-                        source, scale, packed, piece, targets, training, rates, dropout, model,
-                        state.slots, memory, done, totals,
-                    )  # fmt: skip
-            finally:  # a signal seen when the piece is done must find its steps counted
+                programs.train(
+                    source, packed, piece, targets, training, rates, dropout, model,
+                    state.slots, memory, done, totals,
+                )  # fmt: skip
+            finally:  # a signal seen when the piece is done must find its updates counted
                 state.step = int(done[0])
-        mean = totals[1:] / totals[0] if totals[0] else np.full(3, np.nan)
-        accuracy = mean[1] if architecture.classifies else np.nan
-        return EpochResult(float(mean[0]), float(accuracy), float(mean[2]))
+        weight, *sums = totals
+        loss, right, penalty = (s / weight if weight else np.nan for s in sums)
+        accuracy = right if architecture.classifies else np.nan
+        return EpochResult(float(loss), float(accuracy), float(penalty))
 
 
 # -- arrays in the few types that kernels are compiled for ----------------------------------------
+
+VALUE_TYPES = ("uint8", "float32", "float64")
+"""What x may be made of."""
+
+NONE = {kind: np.empty(0, kind) for kind in (*VALUE_TYPES, "int32", "int64")}
+for _array in NONE.values():
+    _array.flags.writeable = False
 
 NO_DROPOUT = Dropout(np.zeros((1, 1, 2), np.uint64), np.zeros(1, np.uint64), np.zeros(1))
 
@@ -232,20 +213,11 @@ def _is_csr(x: Any) -> bool:
 def _add_product(a: Any, b: Array, out: Array) -> None:
     """``out += a @ b``; a dense or CSR."""
     if _is_csr(a):
-        starts, column = a.indptr.astype(np.int64), a.indices.astype(np.int32)
+        starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
         products.add_sparse_product(len(out), starts, column, _plain(a.data), _plain(b), out)
     else:
         n, k = a.shape
         products.add_product(n, k, _plain(a).reshape(-1), k, 1, _plain(b), out)
-
-
-def _source(architecture: Architecture, x: Any) -> tuple[Strided | Compressed, float]:
-    """Return x as the kernels take it, read-only, and what its elements are multiplied by."""
-    values = x.data if _is_csr(x) else x
-    scale = architecture.input_scale if values.dtype == np.uint8 else 1.0
-    if _is_csr(x):
-        return Compressed(_frozen(x.data), _frozen(x.indices), _frozen(x.indptr)), scale
-    return _strided(np.asarray(x)), scale
 
 
 def _frozen(array: Array) -> Array:
@@ -255,39 +227,82 @@ def _frozen(array: Array) -> Array:
     return view
 
 
-def _strided(x: Array) -> Strided:
-    """Return x as its memory and steps in it, whatever the strides; nothing is copied."""
+def _rows(architecture: Architecture, x: Any) -> Rows:
+    """Return x as the kernels take it; nothing is copied."""
+    if _is_csr(x):
+        values, steps = _frozen(x.data), (0, 0, 0)
+        indices, indptr = _frozen(x.indices), _frozen(x.indptr.astype(np.int64))
+    else:
+        values, steps = _in_memory(np.asarray(x))
+        indices, indptr = NONE["int32"], NONE["int64"]
+    scale = architecture.input_scale if values.dtype == np.uint8 else 1.0
+    return Rows(
+        *(values if values.dtype == kind else NONE[kind] for kind in VALUE_TYPES),
+        *steps,
+        *(indices if indices.dtype == kind else NONE[kind] for kind in ("int32", "int64")),
+        indptr,
+        scale,
+    )
+
+
+def _in_memory(x: Array) -> tuple[Array, tuple[int, int, int]]:
+    """Return the memory of a dense x, and where in it element (0, 0) and the next ones lie."""
     size = x.itemsize
     if x.flags.c_contiguous:
-        return Strided(_frozen(x.reshape(-1)), 0, x.shape[1], 1)
+        return _frozen(x.reshape(-1)), (0, x.shape[1], 1)
     if any(stride % size for stride in x.strides) or not x.flags.aligned:
-        return _strided(np.ascontiguousarray(x))
+        return _in_memory(np.ascontiguousarray(x))
     # The memory begins at the element with the lowest address.
-    lowest = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in x.strides)]
-    steps = [stride // size for stride in x.strides]
-    extent = 1 + sum(abs(s) * (n - 1) for s, n in zip(steps, x.shape, strict=True))
-    origin = sum(-s * (n - 1) for s, n in zip(steps, x.shape, strict=True) if s < 0)
+    lowest = x[tuple(slice(-1, None) if stride < 0 else slice(1) for stride in x.strides)]
+    row_step, column_step = (stride // size for stride in x.strides)
+    spans = row_step * (x.shape[0] - 1), column_step * (x.shape[1] - 1)
+    extent = 1 + sum(abs(span) for span in spans)
     flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (size,), writeable=False)
-    return Strided(flat, origin, *steps)
+    return flat, (sum(-span for span in spans if span < 0), row_step, column_step)
 
 
 # -- what a call works with -----------------------------------------------------------------------
 
 
+def _pays_to_pack(architecture: Architecture, x: Rows, rows: Array) -> bool:
+    """Say whether minibatches are taken as their non-zeros."""
+    if len(x.indptr):
+        return True
+    values = next((v for v in (x.bytes, x.singles, x.doubles) if len(v)), x.singles)
+    return bool(inputs.density(x, values, architecture.n_in, rows) < PACKED_BELOW)
+
+
 def _memory(
-    architecture: Architecture, n_rows: int, packed: bool, *, dropout: bool, gradient: bool
-) -> tuple[Array, Memory]:
-    """Return the table of layers and memory for minibatches of n_rows, no non-zeros yet."""
-    layers, size = _plan(architecture, n_rows, packed, dropout)
+    architecture: Architecture,
+    x: Rows,
+    rows: Array,
+    n_rows: int,
+    packed: bool,
+    training: TrainingOptions | None = None,
+) -> Memory:
+    """Return what a call on minibatches of n_rows computes with."""
     dtype = architecture.dtype
-    memory = Memory(
+    _, size = _plan(architecture, n_rows, packed, training is not None and bool(training.dropout))
+    n = 0
+    if packed and len(x.indptr):
+        in_row = np.diff(x.indptr)[rows]
+        n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
+    elif packed:
+        n = n_rows * architecture.n_in
+    return Memory(
         work=aligned_zeros(size, dtype),
-        gradient=aligned_zeros(architecture.n_slots if gradient else 0, dtype),
+        gradient=aligned_zeros(architecture.n_slots if training else 0, dtype),
         row_weight=np.empty(n_rows, dtype),
         squares=np.empty(max(architecture.sizes)),
-        nonzeros=_room(architecture, 0, 0),
+        nonzeros=Nonzeros(
+            row_starts=np.empty(n_rows + 1, np.int64),
+            column=np.empty(n, np.uint32),
+            value=np.empty(n, dtype),
+            column_starts=np.empty(architecture.n_in + 1, np.int64),
+            row=np.empty(n, np.uint32),
+            value_by_column=np.empty(n, dtype),
+        ),
     )
-    return layers, memory
 
 
 @lru_cache(maxsize=64)
@@ -315,28 +330,6 @@ def _plan(
         in_stride = layer.stride
     table, size = plan(shapes, n_rows, reads_input=not packed)
     return table, size
-
-
-def _room(architecture: Architecture, n_rows: int, n: int) -> Nonzeros:
-    """Return room for n non-zeros of n_rows rows."""
-    return Nonzeros(
-        row_starts=np.empty(n_rows + 1, np.int64),
-        column=np.empty(n, np.int32),
-        value=np.empty(n, architecture.dtype),
-        column_starts=np.empty(architecture.n_in + 1, np.int64),
-        row=np.empty(n, np.int32),
-        value_by_column=np.empty(n, architecture.dtype),
-    )
-
-
-def _most_nonzeros(
-    architecture: Architecture, source: Strided | Compressed, rows: Array, n_rows: int
-) -> int:
-    """Return how many non-zeros a minibatch may have."""
-    if isinstance(source, Strided):
-        return n_rows * architecture.n_in
-    in_row = np.diff(source.indptr)[rows]
-    return int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows), dtype=np.int64).max())
 
 
 def _minibatches_per_piece(architecture: Architecture, n_rows: int) -> int:

@@ -71,7 +71,8 @@ class _Store:
 
     def __init__(self, folder, name):
         self._folder = folder
-        self._prefix = f"{name}.{_source_stamp()}"
+        self._name = name
+        self._stamp = _source_stamp()
 
     def load(self, key):
         try:
@@ -88,13 +89,16 @@ class _Store:
         except BaseException:
             os.unlink(aside)
             raise
+        for path in self._folder.glob(f"{self._name}.*.nbc"):
+            if self._stamp not in path.name:  # of an older version
+                path.unlink(missing_ok=True)
 
     def flush(self):
-        for path in self._folder.glob(f"{self._prefix}.*.nbc"):
+        for path in self._folder.glob(f"{self._name}.*.nbc"):
             path.unlink(missing_ok=True)
 
     def _path(self, key):
-        return self._folder / f"{self._prefix}.{_short_hash(repr(key).encode())}.nbc"
+        return self._folder / f"{self._name}.{self._stamp}.{_short_hash(repr(key).encode())}.nbc"
 
 
 def _source_stamp():

@@ -28,24 +28,25 @@ TRANSPOSED_AT = 12  # its weights transposed, (n_out, in_stride)
 N_COLUMNS = 13
 
 
-class Strided(NamedTuple):
-    """A matrix of any strides: (r, c) is ``flat[origin + r · row_step + c · column_step]``."""
+class Rows(NamedTuple):
+    """The user's x, dense of any strides or CSR, in one type whatever its own.
 
-    flat: Any
+    Its numbers are one of `bytes`, `singles` and `doubles`, the others have no elements; a CSR
+    matrix's column numbers are one of `short` and `long`, and ``indptr`` has no elements if x is
+    dense. Element (r, c) of a dense x is number ``origin + r · row_step + c · column_step``. Every
+    number is multiplied by `scale`.
+    """
+
+    bytes: Any
+    singles: Any
+    doubles: Any
     origin: int
     row_step: int
     column_step: int
-
-
-class Compressed(NamedTuple):
-    """A CSR matrix: row r has ``data[e]`` in column ``indices[e]`` for indptr[r] ≤ e < indptr[r+1].
-
-    Columns come in any order; one that comes twice counts with the sum.
-    """
-
-    data: Any
-    indices: Any
+    short: Any
+    long: Any
     indptr: Any
+    scale: float
 
 
 class Nonzeros(NamedTuple):

@@ -8,6 +8,8 @@ The first layer's input is a matrix in the workspace or, if `packed`, its non-ze
 everything lies is said in `layout`.
 """
 
+import numpy as np
+
 from .activations import activate, multiply_by_derivative
 from .compiling import kernel
 from .dropout import drop
@@ -30,6 +32,8 @@ from .layout import (
 )
 from .products import add_product, add_sparse_product, transpose
 
+ONE = np.int64(1)  # a plain 1 would be a type of its own, and what it is given to compiled again
+
 
 @kernel
 def forward(model, memory, n_rows, packed, dropout, step):
@@ -48,12 +52,12 @@ def forward(model, memory, n_rows, packed, dropout, step):
             )
         else:
             h = work[layer[INPUT_AT] :]
-            add_product(n_rows, layer[N_IN], h, layer[IN_STRIDE], 1, weight, z)
+            add_product(n_rows, layer[N_IN], h, layer[IN_STRIDE], ONE, weight, z)
         if i == last:
             break
         y = matrix(work, layer[OUTPUT_AT], n_rows, stride)
         if layer[OUTPUT_AT] != layer[Z_AT]:
-            y[:] = z
+            copy_rows(z, y)
         activate(layer[ACTIVATION], n_out, y)
         if layer[DROPPED_AT] != layer[OUTPUT_AT]:
             drop(y, n_out, dropout, step, i, matrix(work, layer[DROPPED_AT], n_rows, stride))
@@ -86,7 +90,7 @@ def backward(model, memory, n_rows, packed, dropout, step, scale, into):
                 n_in, nonzeros.column_starts, nonzeros.row, nonzeros.value_by_column, delta, weight
             )
         else:
-            add_product(n_in, n_rows, work[layer[INPUT_AT] :], 1, in_stride, delta, weight)
+            add_product(n_in, n_rows, work[layer[INPUT_AT] :], ONE, in_stride, delta, weight)
         if layer[BIAS_AT] >= 0:
             add_rows(delta, into[layer[BIAS_AT] : layer[BIAS_AT] + stride])
 
@@ -100,9 +104,17 @@ def _input_gradient(layer, layer_below, params, delta, work, below):
     transposed = matrix(work, layer[TRANSPOSED_AT], n_out, in_stride)
     transpose(weight, n_out, transposed)
     below[:] = 0
-    add_product(n_rows, n_out, delta.reshape(delta.size), stride, 1, transposed, below)
+    add_product(n_rows, n_out, delta.reshape(delta.size), stride, ONE, transposed, below)
     y = matrix(work, layer_below[Z_AT], n_rows, in_stride)
     multiply_by_derivative(layer_below[ACTIVATION], y, n_in, below)
+
+
+@kernel
+def copy_rows(rows, out):
+    """``out = rows``; both (n, stride)."""
+    for r in range(len(rows)):
+        for j in range(rows.shape[1]):
+            out[r, j] = rows[r, j]
 
 
 @kernel

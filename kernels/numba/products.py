@@ -57,49 +57,45 @@ def add_product(n, k, a, row_step, column_step, b, out):
 
 @kernel
 def _add_row(k, a, at, column_step, b, out):
-    """``out += a @ B`` for one row of A."""
+    """``out += a @ B`` for one row of A, which begins at element `at` of a."""
     k_fours = k - k % 4
     for p in range(0, k_fours, 4):
         c0 = at + p * column_step
-        a0, a1 = a[c0], a[c0 + column_step]
-        a2, a3 = a[c0 + 2 * column_step], a[c0 + 3 * column_step]
-        add_four_multiples(a0, b[p], a1, b[p + 1], a2, b[p + 2], a3, b[p + 3], out)
+        c1, c2, c3 = c0 + column_step, c0 + 2 * column_step, c0 + 3 * column_step
+        a0, a1, a2, a3 = a[c0], a[c1], a[c2], a[c3]
+        b0, b1, b2, b3 = b[p], b[p + 1], b[p + 2], b[p + 3]
+        for j in range(len(out)):
+            out[j] += a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
     for p in range(k_fours, k):
-        add_multiple(a[at + p * column_step], b[p], out)
+        a0, b0 = a[at + p * column_step], b[p]
+        for j in range(len(out)):
+            out[j] += a0 * b0[j]
 
 
 @kernel
 def add_sparse_product(n, starts, index, value, b, out):
     """``out += A @ B``; row r of A has ``value[e]`` in column ``index[e]``, e from starts[r].
 
-    It ends where row r + 1 begins. Four non-zeros are taken at a time, so that a row of out is read
-    and written once for four rows of B.
+    It ends where row r + 1 begins. Eight non-zeros are taken at a time, so that a row of out is
+    read and written once for eight rows of B. index is unsigned: a signed one might count from the
+    end, which would have to be asked each time.
     """
     for r in range(n):
         row = out[r]
         start, end = starts[r], starts[r + 1]
-        fours = end - (end - start) % 4
-        for e in range(start, fours, 4):
+        eights = end - (end - start) % 8
+        for e in range(start, eights, 8):
+            a0, a1, a2, a3 = value[e], value[e + 1], value[e + 2], value[e + 3]
+            a4, a5, a6, a7 = value[e + 4], value[e + 5], value[e + 6], value[e + 7]
             b0, b1, b2, b3 = b[index[e]], b[index[e + 1]], b[index[e + 2]], b[index[e + 3]]
-            add_four_multiples(
-                value[e], b0, value[e + 1], b1, value[e + 2], b2, value[e + 3], b3, row
-            )
-        for e in range(fours, end):
-            add_multiple(value[e], b[index[e]], row)
-
-
-@kernel
-def add_four_multiples(a0, b0, a1, b1, a2, b2, a3, b3, out):
-    """``out += a0 b0 + a1 b1 + a2 b2 + a3 b3``."""
-    for j in range(len(out)):
-        out[j] += a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
-
-
-@kernel
-def add_multiple(a, b, out):
-    """``out += a b``."""
-    for j in range(len(out)):
-        out[j] += a * b[j]
+            b4, b5, b6, b7 = b[index[e + 4]], b[index[e + 5]], b[index[e + 6]], b[index[e + 7]]
+            for j in range(len(row)):
+                first = a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
+                row[j] += first + (a4 * b4[j] + a5 * b5[j] + a6 * b6[j] + a7 * b7[j])
+        for e in range(eights, end):
+            a0, b0 = value[e], b[index[e]]
+            for j in range(len(row)):
+                row[j] += a0 * b0[j]
 
 
 @kernel
