@@ -98,12 +98,38 @@ cdef Py_ssize_t row_start(const csr_input *x, Py_ssize_t row) noexcept nogil:
     return (<const int *>x.indptr)[row]
 
 
+cdef Py_ssize_t count_non_zeros(
+    const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
+) noexcept nogil:
+    """Count the numbers of one row that are not zero."""
+    cdef const char *p = x.data + row * x.row_stride
+    cdef Py_ssize_t j, n = 0
+    cdef float f
+    cdef double d
+    for j in range(n_in):
+        if x.type == INPUT_BYTE:
+            n += p[0] != 0
+        elif x.type == INPUT_FLOAT:
+            memcpy(&f, p, sizeof(float))
+            n += f != 0
+        else:
+            memcpy(&d, p, sizeof(double))
+            n += d != 0
+        p += x.column_stride
+    return n
+
+
 cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
     """Return the row stride, in numbers, of a matrix of n columns in the workspace."""
     cdef Py_ssize_t n_bytes = (n * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     if n_bytes % AVOIDED_STRIDE == 0:
         n_bytes += ALIGNMENT
     return n_bytes // size
+
+
+cdef size_t panel_bytes(Py_ssize_t n_terms) noexcept nogil:
+    """Return the size of a dense product's scratch, for sums of n_terms terms."""
+    return n_terms * PANEL_VECTORS * ALIGNMENT
 
 
 cdef struct Space:

@@ -1,14 +1,43 @@
 """A minibatch: rows of an input in the kernels' number type, and the two products it enters."""
 
+cdef enum Form:
+    DENSE  # rows of numbers
+    MASKED  # rows of numbers, most of them zeros, with bit masks of the others
+    CSR  # non-zeros only
+
+cdef enum:
+    SAMPLED_ROWS = 64  # rows looked at to choose a form
+
+cdef double MASKED_DENSITY = 0.4
+
 
 cdef struct Batch:
     const kernels *kernels
     Py_ssize_t n_in
     double scale  # of bytes
-    bint is_sparse
-    char *rows  # dense (n_rows, n_in), stride numbers apart
+    Form form
+    char *rows  # DENSE: (n_rows, n_in), stride numbers apart
     Py_ssize_t stride
+    masked masked
     sparse non_zeros
+
+
+cdef Form form_of(const Input *x, const int64_t *order, Py_ssize_t n_rows) noexcept nogil:
+    """Choose how an input's minibatches are kept, from its kind and a sample of its rows.
+
+    The choice depends on the data and the order only, so a run can be repeated to the bit.
+    """
+    cdef Py_ssize_t i, row, n_sampled = min(n_rows, <Py_ssize_t>SAMPLED_ROWS), n_non_zeros = 0
+    if x.is_sparse:
+        return CSR
+    for i in range(n_sampled):
+        row = i * n_rows // n_sampled
+        n_non_zeros += count_non_zeros(
+            &x.dense, x.n_in, order[row] if order != NULL else row
+        )
+    if n_non_zeros < MASKED_DENSITY * n_sampled * x.n_in:
+        return MASKED
+    return DENSE
 
 
 cdef Py_ssize_t most_non_zeros(
@@ -32,30 +61,49 @@ cdef void lay_out_batch(
     const kernels *kernels,
     const Input *x,
     double scale,
+    Form form,
     Py_ssize_t n_rows,
     Py_ssize_t n_non_zeros,
     Space *space,
 ) noexcept nogil:
     """Give a minibatch of at most n_rows rows its memory."""
+    cdef Py_ssize_t row_words
     batch.kernels = kernels
     batch.n_in = x.n_in
     batch.scale = scale
-    batch.is_sparse = x.is_sparse
-    if x.is_sparse:
+    batch.form = form
+    if form == CSR:
         batch.non_zeros.start = <Py_ssize_t *>reserve(space, (n_rows + 1) * sizeof(Py_ssize_t))
         batch.non_zeros.column = <Py_ssize_t *>reserve(space, n_non_zeros * sizeof(Py_ssize_t))
         batch.non_zeros.value = reserve(space, n_non_zeros * kernels.size)
-    else:
-        batch.stride = padded(x.n_in, kernels.size)
-        batch.rows = reserve(space, n_rows * batch.stride * kernels.size)
+        return
+    if form == MASKED:
+        row_words = (x.n_in + 63) // 64
+        batch.masked.row_mask = <uint64_t *>reserve(space, n_rows * row_words * 8)
+        batch.masked.column_mask = <uint64_t *>reserve(
+            space, row_words * 64 * ((n_rows + 63) // 64) * 8
+        )
+        batch.masked.bytes = NULL
+        if x.dense.type == INPUT_BYTE:
+            batch.masked.bytes_row = padded(row_words * 64, 1)
+            batch.masked.bytes = <unsigned char *>reserve(space, n_rows * batch.masked.bytes_row)
+            batch.masked.table = reserve(space, 256 * kernels.size)
+            return
+    batch.stride = padded(x.n_in, kernels.size)
+    batch.rows = reserve(space, n_rows * batch.stride * kernels.size)
+    batch.masked.numbers, batch.masked.numbers_row = batch.rows, batch.stride
 
 
 cdef void fetch(
     Batch *batch, const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
     """Take rows `order` of the input, or its first ones."""
-    if batch.is_sparse:
+    if batch.form == CSR:
         batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
+    elif batch.form == MASKED:
+        batch.kernels.gather_masked(
+            &x.dense, order, n_rows, x.n_in, batch.scale, &batch.masked
+        )
     else:
         batch.kernels.gather(
             &x.dense, order, n_rows, x.n_in, batch.scale, batch.rows, batch.stride
@@ -69,18 +117,23 @@ cdef void forward(
     const char *weight,
     Py_ssize_t weight_row,
     const char *bias,
+    char *panel,
     char *out,
     Py_ssize_t out_row,
 ) noexcept nogil:
     """``out = x @ weight + bias``."""
-    if batch.is_sparse:
+    if batch.form == CSR:
         batch.kernels.forward_sparse(
             n_rows, n_out, &batch.non_zeros, weight, weight_row, bias, out, out_row
         )
+    elif batch.form == MASKED:
+        batch.kernels.forward_masked(
+            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, bias, out, out_row
+        )
     else:
         batch.kernels.forward(
-            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, bias, out,
-            out_row,
+            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, bias, panel,
+            out, out_row,
         )
 
 
@@ -91,16 +144,21 @@ cdef void outer(
     const char *delta,
     Py_ssize_t delta_row,
     double scale,
+    char *panel,
     char *out,
     Py_ssize_t out_row,
 ) noexcept nogil:
     """``out += scale · xᵀ @ delta``."""
-    if batch.is_sparse:
+    if batch.form == CSR:
         batch.kernels.outer_sparse(
             n_rows, n_out, &batch.non_zeros, delta, delta_row, scale, out, out_row
         )
+    elif batch.form == MASKED:
+        batch.kernels.outer_masked(
+            n_rows, batch.n_in, n_out, &batch.masked, delta, delta_row, scale, out, out_row
+        )
     else:
         batch.kernels.outer(
-            n_rows, batch.n_in, n_out, batch.rows, batch.stride, delta, delta_row, scale, out,
-            out_row,
+            n_rows, batch.n_in, n_out, batch.rows, batch.stride, delta, delta_row, scale, panel,
+            out, out_row,
         )

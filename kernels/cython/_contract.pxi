@@ -56,13 +56,19 @@ cdef class InputBlocks:
     def __cinit__(self, Kernels kernels, x):
         cdef Space space
         cdef Py_ssize_t n_non_zeros
+        cdef Form form
         self.x = read_input(x)
+        form = form_of(&self.x, NULL, self.x.n_rows)
         n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
         space.base, space.used = NULL, 0
-        lay_out_batch(&self.batch, kernels.table, &self.x, 1.0, BLOCK_ROWS, n_non_zeros, &space)
+        lay_out_batch(
+            &self.batch, kernels.table, &self.x, 1.0, form, BLOCK_ROWS, n_non_zeros, &space
+        )
         self.memory = Memory(space.used)
         space.base, space.used = self.memory.data, 0
-        lay_out_batch(&self.batch, kernels.table, &self.x, 1.0, BLOCK_ROWS, n_non_zeros, &space)
+        lay_out_batch(
+            &self.batch, kernels.table, &self.x, 1.0, form, BLOCK_ROWS, n_non_zeros, &space
+        )
 
     cdef Py_ssize_t fetch(self, Py_ssize_t first) noexcept nogil:
         """Fetch the block that begins with the row `first`; return how many rows it has."""
@@ -94,13 +100,14 @@ cdef class Kernels:
         cdef const kernels *k = self.table
         cdef InputBlocks blocks = InputBlocks(self, x)
         cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z
+        cdef Memory panel = Memory(panel_bytes(w.n_rows))
         cdef Py_ssize_t first = 0, n_rows
         with nogil:
             while first < y.n_rows:
                 n_rows = blocks.fetch(first)
                 forward(
                     &blocks.batch, n_rows, y.n_columns, w.data, w.row, b.data,
-                    y.data + first * y.row * k.size, y.row,
+                    panel.data, y.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows
         if preactivation is not None:
@@ -151,6 +158,7 @@ cdef class Kernels:
         cdef const kernels *k = self.table
         cdef InputBlocks blocks = InputBlocks(self, x)
         cdef Padded d = pad(k, delta), g = pad(k, weight_grad, True), b = pad(k, bias_grad, True)
+        cdef Memory panel = Memory(panel_bytes(BLOCK_ROWS))
         cdef Py_ssize_t first = 0, n_rows
         with nogil:
             memset(g.data, 0, g.n_rows * g.row * k.size)
@@ -158,7 +166,7 @@ cdef class Kernels:
                 n_rows = blocks.fetch(first)
                 outer(
                     &blocks.batch, n_rows, d.n_columns, d.data + first * d.row * k.size, d.row,
-                    1.0, g.data, g.row,
+                    1.0, panel.data, g.data, g.row,
                 )
                 first += n_rows
             if b.data != NULL:
@@ -171,7 +179,7 @@ cdef class Kernels:
     def input_gradient(self, delta, weight, int code, y, out):
         cdef const kernels *k = self.table
         cdef Padded d = pad(k, delta), w = pad(k, weight), h = pad(k, y), below = pad(k, out, True)
-        cdef Memory panel = Memory(d.n_columns * 2 * ALIGNMENT)
+        cdef Memory panel = Memory(panel_bytes(d.n_columns))
         with nogil:
             k.backward(
                 d.n_rows, below.n_columns, d.n_columns, d.data, d.row, w.data, w.row, panel.data,

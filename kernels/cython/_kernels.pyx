@@ -25,6 +25,8 @@ cdef extern from "simd/kernels.h" nogil:
         CROSS_ENTROPY
     enum rule:
         SGD, ADAM, ADAMW
+    enum:
+        PANEL_VECTORS
     enum input_type:
         INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE
 
@@ -49,11 +51,24 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t *column
         void *value
 
+    struct masked:
+        uint64_t *row_mask
+        uint64_t *column_mask
+        unsigned char *bytes
+        Py_ssize_t bytes_row
+        void *table
+        void *numbers
+        Py_ssize_t numbers_row
+
     struct kernels:
         size_t size
         void (*gather)(
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*gather_masked)(
+            const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
+            double scale, const masked *out
         ) noexcept nogil
         void (*gather_sparse)(
             const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
@@ -66,7 +81,12 @@ cdef extern from "simd/kernels.h" nogil:
         void (*forward)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
             Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row, const void *bias,
-            void *out, Py_ssize_t out_row
+            void *panel, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*forward_masked)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
+            const void *weight, Py_ssize_t weight_row, const void *bias, void *out,
+            Py_ssize_t out_row
         ) noexcept nogil
         void (*forward_sparse)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *weight,
@@ -74,8 +94,13 @@ cdef extern from "simd/kernels.h" nogil:
         ) noexcept nogil
         void (*outer)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
-            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, void *out,
+            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, void *panel,
+            void *out,
             Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer_masked)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
+            const void *delta, Py_ssize_t delta_row, double scale, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*outer_sparse)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *delta,

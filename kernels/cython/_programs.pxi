@@ -137,6 +137,7 @@ cdef class Program:
         Workspace *w,
         const Input *x,
         const Options *options,
+        Form form,
         Py_ssize_t n_rows,
         Py_ssize_t n_non_zeros,
         bint training,
@@ -148,7 +149,7 @@ cdef class Program:
         cdef Activations *a
         cdef Activations skipped
         cdef int i
-        lay_out_batch(&w.batch, k, x, self.input_scale, n_rows, n_non_zeros, space)
+        lay_out_batch(&w.batch, k, x, self.input_scale, form, n_rows, n_non_zeros, space)
         w.activations = <Activations *>reserve(space, self.n_layers * sizeof(Activations))
         for i in range(self.n_layers):
             a = &skipped if space.base == NULL else &w.activations[i]
@@ -160,11 +161,11 @@ cdef class Program:
                 a.z = reserve(space, n_bytes)
             if training and i < self.n_layers - 1 and options.dropout != NULL:
                 a.dropped = reserve(space, n_bytes)
+        w.panel = reserve(space, panel_bytes(max(self.widest, max(x.n_in, n_rows))))
         if training:
             n_bytes = n_rows * padded(self.widest, k.size) * k.size
             w.delta = reserve(space, n_bytes)
             w.delta_below = reserve(space, n_bytes)
-            w.panel = reserve(space, self.widest * 2 * ALIGNMENT)
             w.grads = reserve(space, self.n_slots * k.size)
             w.labels = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
             w.target_row = padded(self.layers[self.n_layers - 1].n_out, k.size)
@@ -177,6 +178,7 @@ cdef class Program:
         Workspace *w,
         const Input *x,
         const Options *options,
+        Form form,
         Py_ssize_t n_rows,
         Py_ssize_t n_non_zeros,
         bint training,
@@ -185,10 +187,10 @@ cdef class Program:
         cdef Memory memory
         cdef Space space
         space.base, space.used = NULL, 0
-        self.lay_out(w, x, options, n_rows, n_non_zeros, training, &space)
+        self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         memory = Memory(space.used)
         space.base, space.used = memory.data, 0
-        self.lay_out(w, x, options, n_rows, n_non_zeros, training, &space)
+        self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         return memory
 
     # -- forward --------------------------------------------------------------------------------
@@ -204,12 +206,12 @@ cdef class Program:
         cdef const char *bias = NULL if layer.bias < 0 else params + layer.bias * k.size
         if i == 0:
             forward(
-                &w.batch, n_rows, layer.n_out, weight, layer.stride, bias, a.z, a.row
+                &w.batch, n_rows, layer.n_out, weight, layer.stride, bias, w.panel, a.z, a.row
             )
         else:
             k.forward(
                 n_rows, layer.n_in, layer.n_out, w.activations[i - 1].dropped,
-                w.activations[i - 1].row, weight, layer.stride, bias, a.z, a.row,
+                w.activations[i - 1].row, weight, layer.stride, bias, w.panel, a.z, a.row,
             )
 
     def predict(self, params, x, out):
@@ -223,13 +225,15 @@ cdef class Program:
         cdef Py_ssize_t first = 0, n_rows, n_non_zeros
         cdef Activations *a
         cdef Memory memory
+        cdef Form form
         cdef int i
         view(out, True, &result)
         if rows.n_rows == 0:
             return
         with nogil:
+            form = form_of(&rows, NULL, rows.n_rows)
             n_non_zeros = most_non_zeros(&rows, NULL, rows.n_rows, block)
-        memory = self.workspace(&w, &rows, NULL, block, n_non_zeros, False)
+        memory = self.workspace(&w, &rows, NULL, form, block, n_non_zeros, False)
         with nogil:
             while first < rows.n_rows:
                 n_rows = min(block, rows.n_rows - first)
@@ -294,6 +298,7 @@ cdef class Program:
         cdef Totals totals
         cdef Workspace w
         cdef Memory memory
+        cdef Form form
         cdef int64_t t = state.step
         cdef int64_t work = 0, work_of_a_row = self.n_slots
         memset(&totals, 0, sizeof(totals))
@@ -319,8 +324,11 @@ cdef class Program:
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         self.check_rows(&rows, row_numbers, n_order, &target)
         with nogil:
+            form = form_of(&rows, row_numbers, n_order)
             n_non_zeros = most_non_zeros(&rows, row_numbers, n_order, options.batch_size)
-        memory = self.workspace(&w, &rows, &options, options.batch_size, n_non_zeros, True)
+        memory = self.workspace(
+            &w, &rows, &options, form, options.batch_size, n_non_zeros, True
+        )
         try:
             with nogil:
                 while begin < n_order:
@@ -512,12 +520,12 @@ cdef class Program:
                 )
             k.outer(
                 n_rows, layer.n_in, layer.n_out, below.dropped, below.row, w.delta, row, scale,
-                into + layer.weight * k.size, layer.stride,
+                w.panel, into + layer.weight * k.size, layer.stride,
             )
         else:
             outer(
-                &w.batch, n_rows, layer.n_out, w.delta, row, scale, into + layer.weight * k.size,
-                layer.stride,
+                &w.batch, n_rows, layer.n_out, w.delta, row, scale, w.panel,
+                into + layer.weight * k.size, layer.stride,
             )
         if layer.bias >= 0:
             k.column_sums(

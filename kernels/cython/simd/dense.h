@@ -1,34 +1,25 @@
 /* Dense products by register tiles.
 
    All three products of a layer are one loop nest, C (m, n) = Σ_k A[i, k] B[k, j], over tiles of C
-   that stay in registers while k runs to its end:
+   that stay in registers while k runs:
 
        forward    C = out             A = x        B = weight
        outer      C = weight_grad     A = xᵀ       B = delta
        backward   C = delta below     A = delta    B = weightᵀ
 
-   A tile of ROWS × 2 vectors takes, for one k, 2 loads of B and ROWS broadcasts of A for its 2 · ROWS
-   multiply-adds; so many independent sums hide the latency of the adder. A is read in place with any
-   strides, B in place too, but for backward a panel of 2 vectors of columns is transposed first. Every
-   element of C is one chain of multiply-adds in the order of k, whichever tile it falls into: results
-   do not depend on how the matrix is cut. */
+   A tile of r rows by v vectors takes, for one k, v loads of B and r broadcasts of A for its r · v
+   multiply-adds: enough independent sums to hide the adder's latency, few enough to stay in registers.
+   A is read in place. The columns of B are cut into panels as wide as a tile, each copied once into
+   scratch where it lies dense (and transposed, for backward): reading it there meets no unlucky
+   stride and few pages. k runs in slices, so that a slice of the panel stays in L1 while all rows pass.
+
+   Every element of C is one chain of multiply-adds in the order of k, whichever tile it falls into:
+   results do not depend on how the matrices are cut. */
 
 #ifndef FASTNN_DENSE_H
 #define FASTNN_DENSE_H
 
 #include "vector.h"
-
-/* Rows of a tile: accumulators, two vectors of B and one of A fit the registers. */
-#if defined(__AVX512F__) || defined(__aarch64__)
-#define TILE_ROWS 14 /* of 32 registers */
-#elif defined(__AVX2__)
-#define TILE_ROWS 6 /* of 16 */
-#else
-#define TILE_ROWS 4 /* of 16, and multiplying takes one more without a fused multiply-add */
-#endif
-
-#define TILE_VECTORS 2
-#define TILE_COLUMNS (TILE_VECTORS * LANES)
 
 #if defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
@@ -36,9 +27,32 @@
 #define UNROLL
 #endif
 
+/* The most rows of a tile 1, 2, 3 or 4 vectors wide, so that sums, vectors of B and one of A fit the
+   registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define TILE_VECTORS 4
+#define EACH_1(DO) UP_TO_14(DO, 1)
+#define EACH_2(DO) UP_TO_14(DO, 2)
+#define EACH_3(DO) UP_TO_9(DO, 3)
+#define EACH_4(DO) UP_TO_6(DO, 4)
+static const int MOST_ROWS[] = {14, 14, 9, 6};
+#elif defined(__AVX2__)
+#define TILE_VECTORS 2
+#define EACH_1(DO) UP_TO_10(DO, 1)
+#define EACH_2(DO) UP_TO_6(DO, 2)
+static const int MOST_ROWS[] = {10, 6};
+#else
+#define TILE_VECTORS 2
+#define EACH_1(DO) UP_TO_8(DO, 1)
+#define EACH_2(DO) UP_TO_4(DO, 2)
+static const int MOST_ROWS[] = {8, 4};
+#endif
+
+#define MOST_TILE_ROWS 14
+#define SLICE_TERMS 112 /* steps of k that a panel goes before its first row of B is needed again */
+
 /* What a product does, its tiles aside. */
 struct product {
-    ptrdiff_t n_terms;
     ptrdiff_t a_row, a_term; /* strides of A along i and k */
     ptrdiff_t b_term;        /* stride of B along k */
     ptrdiff_t c_row;
@@ -47,119 +61,200 @@ struct product {
     int accumulate; /* C += scale · sum, else C = sum + bias */
 };
 
-/* One tile; `tail` masks its last vector, so that padding columns stay zero. */
-INLINE void tile(const struct product *p, const real *a, const real *b, real *c, const real *bias,
-                 bits tail, const int rows, const int columns) {
-    vec sum[TILE_ROWS][TILE_VECTORS];
-    UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int j = 0; j < columns; j++) sum[i][j] = broadcast(0);
-    for (ptrdiff_t k = 0; k < p->n_terms; k++) {
+/* One slice of one tile's sums. */
+struct slice {
+    const real *a, *b;
+    real *c;
+    const real *bias; /* NULL before the last slice */
+    ptrdiff_t n_terms;
+    bits tail;  /* masks the last vector, so that padding columns stay zero */
+    int resume; /* go on from the sums that an earlier slice left in C */
+};
+
+/* Ask for a line that is about to be changed; it arrives while the tile is being summed. */
+INLINE void prefetch_for_write(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 1, 3);
+#else
+    (void)p;
+#endif
+}
+
+#define EACH_VECTOR \
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++)
+
+/* rows, columns (in vectors) and unit (whether A's rows are neighbours) are constants where this is
+   inlined. Rows of A are addressed from every third one: more pointers than that do not fit. */
+INLINE void tile(const struct product *p, const struct slice *s, const int rows, const int columns,
+                 const int unit) {
+    vec sum[MOST_TILE_ROWS][TILE_VECTORS];
+    const real *a[(MOST_TILE_ROWS + 2) / 3];
+    const ptrdiff_t a_row = unit ? 1 : p->a_row, a_term = unit ? p->a_term : 1;
+    const real *b = s->b;
+    UNROLL for (int g = 0; g < (rows + 2) / 3; g++) a[g] = s->a + 3 * g * a_row;
+    real *const c = s->c;
+    const ptrdiff_t c_row = p->c_row, b_term = p->b_term, end = s->n_terms * a_term;
+    if (s->resume) {
+        EACH_VECTOR sum[i][j] = load(c + i * c_row + j * LANES);
+    } else {
+        EACH_VECTOR {
+            prefetch_for_write(c + i * c_row + j * LANES);
+            sum[i][j] = broadcast(0);
+        }
+    }
+    for (ptrdiff_t k = 0; k < end; k += a_term) {
         vec b_k[TILE_VECTORS];
         UNROLL for (int j = 0; j < columns; j++) b_k[j] = load(b + j * LANES);
         UNROLL for (int i = 0; i < rows; i++) {
-            const vec a_ik = broadcast(a[i * p->a_row]);
+            const vec a_ik = broadcast(unit ? a[0][k + i] : a[i / 3][k + i % 3 * a_row]);
             UNROLL for (int j = 0; j < columns; j++) sum[i][j] += a_ik * b_k[j];
         }
-        a += p->a_term;
-        b += p->b_term;
+        b += b_term;
+    }
+    if (p->accumulate) {
+        const vec scale = broadcast(p->scale);
+        EACH_VECTOR sum[i][j] = load(c + i * c_row + j * LANES) + scale * sum[i][j];
+    } else if (s->bias) {
+        EACH_VECTOR sum[i][j] += load(s->bias + j * LANES);
     }
     UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int j = 0; j < columns; j++) {
-            real *const to = c + i * p->c_row + j * LANES;
-            vec value = sum[i][j];
-            if (p->accumulate)
-                value = load(to) + p->scale * value;
-            else if (bias)
-                value += load(bias + j * LANES);
-            store(to, j == columns - 1 ? keep_lanes(tail, value) : value);
-        }
+        sum[i][columns - 1] = keep_lanes(s->tail, sum[i][columns - 1]);
+    EACH_VECTOR store(c + i * c_row + j * LANES, sum[i][j]);
 }
 
-typedef void tile_function(const struct product *p, const real *a, const real *b, real *c,
-                           const real *bias, bits tail);
+typedef void tile_function(const struct product *p, const struct slice *s);
 
-#define TILES(ROWS) \
-    static void tile_##ROWS##x1(const struct product *p, const real *a, const real *b, real *c, \
-                                const real *bias, bits tail) { \
-        tile(p, a, b, c, bias, tail, ROWS, 1); \
+#define TILE(ROWS, VECTORS) \
+    static void tile_##ROWS##x##VECTORS(const struct product *p, const struct slice *s) { \
+        tile(p, s, ROWS, VECTORS, 0); \
     } \
-    static void tile_##ROWS##x2(const struct product *p, const real *a, const real *b, real *c, \
-                                const real *bias, bits tail) { \
-        tile(p, a, b, c, bias, tail, ROWS, 2); \
+    static void unit_tile_##ROWS##x##VECTORS(const struct product *p, const struct slice *s) { \
+        tile(p, s, ROWS, VECTORS, 1); \
     }
-#define PAIR(ROWS) {tile_##ROWS##x1, tile_##ROWS##x2}
+#define ENTRY(ROWS, VECTORS) {tile_##ROWS##x##VECTORS, unit_tile_##ROWS##x##VECTORS},
 
-TILES(1) TILES(2) TILES(3) TILES(4)
-#if TILE_ROWS > 4
-TILES(5) TILES(6)
-#endif
-#if TILE_ROWS > 6
-TILES(7) TILES(8) TILES(9) TILES(10) TILES(11) TILES(12) TILES(13) TILES(14)
+#define UP_TO_4(DO, V) DO(1, V) DO(2, V) DO(3, V) DO(4, V)
+#define UP_TO_6(DO, V) UP_TO_4(DO, V) DO(5, V) DO(6, V)
+#define UP_TO_7(DO, V) UP_TO_6(DO, V) DO(7, V)
+#define UP_TO_8(DO, V) UP_TO_7(DO, V) DO(8, V)
+#define UP_TO_9(DO, V) UP_TO_8(DO, V) DO(9, V)
+#define UP_TO_10(DO, V) UP_TO_9(DO, V) DO(10, V)
+#define UP_TO_14(DO, V) UP_TO_10(DO, V) DO(11, V) DO(12, V) DO(13, V) DO(14, V)
+
+EACH_1(TILE)
+EACH_2(TILE)
+#if TILE_VECTORS > 2
+EACH_3(TILE)
+EACH_4(TILE)
 #endif
 
-static tile_function *const TILE[TILE_ROWS][TILE_VECTORS] = {
-    PAIR(1), PAIR(2), PAIR(3), PAIR(4),
-#if TILE_ROWS > 4
-    PAIR(5), PAIR(6),
-#endif
-#if TILE_ROWS > 6
-    PAIR(7), PAIR(8), PAIR(9), PAIR(10), PAIR(11), PAIR(12), PAIR(13), PAIR(14),
+/* By vectors of columns, then rows; the second of a pair is for neighbouring rows of A. */
+static tile_function *const TILES[TILE_VECTORS][MOST_TILE_ROWS][2] = {
+    {EACH_1(ENTRY)},
+    {EACH_2(ENTRY)},
+#if TILE_VECTORS > 2
+    {EACH_3(ENTRY)},
+    {EACH_4(ENTRY)},
 #endif
 };
 
-/* One panel of at most two vectors of columns, cut into tiles of nearly equal height. */
-static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n_columns,
-                          const real *a, const real *b, real *c, const real *bias) {
-    const int columns = n_columns > LANES ? 2 : 1;
-    const bits tail = first_lanes(n_columns - (columns - 1) * LANES);
-    const ptrdiff_t n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    for (ptrdiff_t t = 0; t < n_tiles; t++) {
-        const ptrdiff_t first = n_rows * t / n_tiles, last = n_rows * (t + 1) / n_tiles;
-        TILE[last - first - 1][columns - 1](p, a + first * p->a_row, b, c + first * p->c_row, bias,
-                                            tail);
+/* Columns [first, first + n_columns) of C from the panel of B that holds them: slices of k outside, so
+   that one of them serves all rows from L1. */
+static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n_terms,
+                          ptrdiff_t n_columns, const real *a, const real *b, real *c,
+                          const real *bias) {
+    const ptrdiff_t columns = vectors(n_columns), most = MOST_ROWS[columns - 1];
+    const ptrdiff_t n_tiles = (n_rows + most - 1) / most;
+    const ptrdiff_t n_slices = n_terms > SLICE_TERMS ? (n_terms + SLICE_TERMS - 1) / SLICE_TERMS : 1;
+    struct slice s = {.tail = first_lanes(n_columns - (columns - 1) * LANES)};
+    for (ptrdiff_t k = 0; k < n_slices; k++) {
+        const ptrdiff_t from = n_terms * k / n_slices;
+        s.n_terms = n_terms * (k + 1) / n_slices - from;
+        s.resume = k > 0 && !p->accumulate;
+        s.bias = k == n_slices - 1 ? bias : NULL;
+        s.b = b + from * p->b_term;
+        for (ptrdiff_t t = 0; t < n_tiles; t++) {
+            const ptrdiff_t row = n_rows * t / n_tiles, next = n_rows * (t + 1) / n_tiles;
+            s.a = a + row * p->a_row + from * p->a_term;
+            s.c = c + row * p->c_row;
+            TILES[columns - 1][next - row - 1][p->a_row == 1](p, &s);
+        }
     }
 }
 
-static void product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n_columns, const real *a,
-                    const real *b, real *c) {
-    for (ptrdiff_t j = 0; j < n_columns; j += TILE_COLUMNS)
-        panel_product(p, n_rows, n_columns - j < TILE_COLUMNS ? n_columns - j : TILE_COLUMNS, a,
-                      b + j, c + j, p->bias ? p->bias + j : NULL);
+/* B's panel, copied; or transposed, where B is stored the other way round. */
+static void copy_panel(ptrdiff_t n_terms, ptrdiff_t columns, const real *b, ptrdiff_t b_row,
+                       real *panel) {
+    for (ptrdiff_t k = 0; k < n_terms; k++)
+        for (ptrdiff_t j = 0; j < columns; j++)
+            store(panel + (k * columns + j) * LANES, load(b + k * b_row + j * LANES));
+}
+
+/* b's rows have room for whole vectors; those of the panel behind the last of b are zero. */
+static void transpose_panel(ptrdiff_t n_terms, ptrdiff_t n_columns, const real *b, ptrdiff_t b_row,
+                            real *panel) {
+    const ptrdiff_t width = vectors(n_columns) * LANES;
+    for (ptrdiff_t j = 0; j < width; j += LANES)
+        for (ptrdiff_t k = 0; k < n_terms; k += LANES) {
+            const ptrdiff_t terms = n_terms - k < LANES ? n_terms - k : LANES;
+            vec square[sizeof(vec) / sizeof(real)];
+            for (ptrdiff_t i = 0; i < LANES; i++)
+                square[i] = j + i < n_columns ? load(b + (j + i) * b_row + k) : broadcast(0);
+            transpose_square(square);
+            for (ptrdiff_t i = 0; i < terms; i++) store(panel + (k + i) * width + j, square[i]);
+        }
+}
+
+/* A copy pays where a panel is read by several tiles and its rows lie far apart. */
+#define COPIED_ROWS 24
+#define COPIED_STRIDE (1024 / (ptrdiff_t)sizeof(real))
+
+static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdiff_t n_columns,
+                    const real *a, const real *b, int b_transposed, real *panel, real *c) {
+    const ptrdiff_t width = vectors(n_columns), n_panels = (width + TILE_VECTORS - 1) / TILE_VECTORS;
+    const ptrdiff_t b_row = p.b_term;
+    const int copied = n_rows >= COPIED_ROWS && b_row >= COPIED_STRIDE;
+    for (ptrdiff_t t = 0; t < n_panels; t++) {
+        const ptrdiff_t vector = width * t / n_panels, next = width * (t + 1) / n_panels;
+        const ptrdiff_t first = vector * LANES;
+        const ptrdiff_t columns = (next * LANES < n_columns ? next * LANES : n_columns) - first;
+        const real *from = panel;
+        p.b_term = (next - vector) * LANES;
+        if (b_transposed) {
+            transpose_panel(n_terms, columns, b + first * b_row, b_row, panel);
+        } else if (copied) {
+            copy_panel(n_terms, next - vector, b + first, b_row, panel);
+        } else {
+            from = b + first;
+            p.b_term = b_row;
+        }
+        panel_product(&p, n_rows, n_terms, columns, a, from, c + first,
+                      p.bias ? p.bias + first : NULL);
+    }
 }
 
 static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                     ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
-                    void *out, ptrdiff_t out_row) {
-    const struct product p = {.n_terms = n_in, .a_row = x_row, .a_term = 1, .b_term = weight_row,
-                              .c_row = out_row, .bias = bias};
-    product(&p, n_rows, n_out, x, weight, out);
+                    void *panel, void *out, ptrdiff_t out_row) {
+    const struct product p = {.a_row = x_row, .a_term = 1, .b_term = weight_row, .c_row = out_row,
+                              .bias = bias};
+    product(p, n_rows, n_in, n_out, x, weight, 0, panel, out);
 }
 
 static void outer(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *out,
-                  ptrdiff_t out_row) {
-    const struct product p = {.n_terms = n_rows, .a_row = 1, .a_term = x_row, .b_term = delta_row,
-                              .c_row = out_row, .scale = (real)scale, .accumulate = 1};
-    product(&p, n_in, n_out, x, delta, out);
+                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *panel,
+                  void *out, ptrdiff_t out_row) {
+    const struct product p = {.a_row = 1, .a_term = x_row, .b_term = delta_row, .c_row = out_row,
+                              .scale = (real)scale, .accumulate = 1};
+    product(p, n_in, n_rows, n_out, x, delta, 0, panel, out);
 }
 
 static void backward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
                      ptrdiff_t delta_row, const void *weight, ptrdiff_t weight_row, void *panel,
                      void *out, ptrdiff_t out_row) {
-    const struct product p = {.n_terms = n_out, .a_row = delta_row, .a_term = 1,
-                              .b_term = TILE_COLUMNS, .c_row = out_row};
-    real *const transposed = panel;
-    for (ptrdiff_t j = 0; j < n_in; j += TILE_COLUMNS) {
-        const ptrdiff_t columns = n_in - j < TILE_COLUMNS ? n_in - j : TILE_COLUMNS;
-        const real *const rows = (const real *)weight + j * weight_row;
-        for (ptrdiff_t k = 0; k < n_out; k++) {
-            for (ptrdiff_t i = 0; i < columns; i++)
-                transposed[k * TILE_COLUMNS + i] = rows[i * weight_row + k];
-            for (ptrdiff_t i = columns; i < TILE_COLUMNS; i++)
-                transposed[k * TILE_COLUMNS + i] = 0;
-        }
-        panel_product(&p, n_rows, columns, delta, transposed, (real *)out + j, NULL);
-    }
+    const struct product p = {.a_row = delta_row, .a_term = 1, .b_term = weight_row,
+                              .c_row = out_row};
+    product(p, n_rows, n_out, n_in, delta, weight, 1, panel, out);
 }
 
 /* Sums of delta's columns, a vector of columns at a time. */

@@ -6,6 +6,7 @@
 #include "dense.h"
 #include "input.h"
 #include "loss.h"
+#include "masked.h"
 #include "optimizer.h"
 #include "sparse.h"
 
@@ -13,11 +14,14 @@ const struct kernels FASTNN_TABLE = {
     .size = sizeof(real),
     .lanes = LANES,
     .gather = gather,
+    .gather_masked = gather_masked,
     .gather_sparse = gather_sparse,
     .write_rows = write_rows,
     .forward = forward,
+    .forward_masked = forward_masked,
     .forward_sparse = forward_sparse,
     .outer = outer,
+    .outer_masked = outer_masked,
     .outer_sparse = outer_sparse,
     .column_sums = column_sums,
     .backward = backward,

@@ -31,6 +31,8 @@ enum rule { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW };
 /* What the numbers of an input are. */
 enum input_type { INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE };
 
+#define PANEL_VECTORS 4
+
 /* One update: the constants of the rule, worked out for this step. */
 struct step {
     enum rule rule;
@@ -63,6 +65,18 @@ struct sparse {
     void *value;
 };
 
+/* A dense minibatch with bit masks of its non-zeros (see masked.h): its numbers are rows of bytes, to
+   be looked up in a table of 256, or rows of the table's number type. */
+struct masked {
+    uint64_t *row_mask;    /* (n_rows, words of n_in): bit k of row i */
+    uint64_t *column_mask; /* (n_in rounded up to whole words, words of n_rows): bit i of column k */
+    unsigned char *bytes;  /* NULL if the numbers are not bytes; rows are whole words long */
+    ptrdiff_t bytes_row;
+    void *table;
+    void *numbers;
+    ptrdiff_t numbers_row;
+};
+
 struct kernels {
     size_t size;     /* bytes of a number */
     ptrdiff_t lanes; /* numbers in a vector */
@@ -72,6 +86,8 @@ struct kernels {
     /* out = x[order], bytes multiplied by scale */
     void (*gather)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);
+    void (*gather_masked)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
+                          ptrdiff_t n_in, double scale, const struct masked *out);
     void (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
                           double scale, const struct sparse *out);
     /* The way back: out's strides in bytes, of either sign */
@@ -80,24 +96,32 @@ struct kernels {
 
     /* -- products ------------------------------------------------------------------------------ */
 
+    /* panel is scratch of PANEL_VECTORS 64-byte vectors for each term of a sum. */
+
     /* out = x · weight + bias; bias may be NULL */
     void (*forward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                     ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
-                    void *out, ptrdiff_t out_row);
+                    void *panel, void *out, ptrdiff_t out_row);
+    void (*forward_masked)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+                           const struct masked *x, const void *weight, ptrdiff_t weight_row,
+                           const void *bias, void *out, ptrdiff_t out_row);
     void (*forward_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
                            const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
                            ptrdiff_t out_row);
     /* out += scale · xᵀ · delta */
     void (*outer)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *out,
-                  ptrdiff_t out_row);
+                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale,
+                  void *panel, void *out, ptrdiff_t out_row);
+    void (*outer_masked)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+                         const struct masked *x, const void *delta, ptrdiff_t delta_row,
+                         double scale, void *out, ptrdiff_t out_row);
     void (*outer_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
                          const void *delta, ptrdiff_t delta_row, double scale, void *out,
                          ptrdiff_t out_row);
     /* out += scale · (sum of delta's rows) */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, ptrdiff_t delta_row,
                         double scale, void *out);
-    /* out (n_rows, n_in) = delta · weightᵀ; panel is scratch of n_out · 2 vectors */
+    /* out (n_rows, n_in) = delta · weightᵀ */
     void (*backward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
                      ptrdiff_t delta_row, const void *weight, ptrdiff_t weight_row, void *panel,
                      void *out, ptrdiff_t out_row);

@@ -138,6 +138,48 @@ INLINE real max_lanes(vec v) {
     return lane[0];
 }
 
+/* Transpose LANES vectors of LANES numbers: zipping the first half of the rows with the second, over
+   and over, moves each bit of the row number into the lane number. */
+#if !defined(__GNUC__)
+INLINE void transpose_square(vec *rows) { (void)rows; }
+#else
+
+#if defined(FASTNN_DOUBLE)
+#define NUMBER_BYTES 8
+#else
+#define NUMBER_BYTES 4
+#endif
+#if VECTOR_BYTES / NUMBER_BYTES == 16
+#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif VECTOR_BYTES / NUMBER_BYTES == 8
+#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#elif VECTOR_BYTES / NUMBER_BYTES == 4
+#define ZIP_LOW 0, 4, 1, 5
+#define ZIP_HIGH 2, 6, 3, 7
+#else
+#define ZIP_LOW 0, 2
+#define ZIP_HIGH 1, 3
+#endif
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bits){__VA_ARGS__})
+#endif
+
+INLINE void transpose_square(vec *rows) {
+    vec zipped[VECTOR_BYTES / NUMBER_BYTES];
+    _Pragma("GCC unroll 4") for (int step = 1; step < LANES; step *= 2) {
+        _Pragma("GCC unroll 8") for (int i = 0; i < LANES / 2; i++) {
+            zipped[2 * i] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_LOW);
+            zipped[2 * i + 1] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_HIGH);
+        }
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
+    }
+}
+#endif
+
 /* How many vectors cover n numbers. */
 INLINE ptrdiff_t vectors(ptrdiff_t n) { return (n + LANES - 1) / LANES; }
 

@@ -1,0 +1,246 @@
+/* Products with a dense minibatch that is mostly zeros: only its non-zeros are multiplied.
+
+   Bit masks say where they are: row_mask along the rows, 64 columns a word, and column_mask, the same
+   bit matrix transposed, 64 rows a word. With v = x[i, k] running over the set bits,
+
+       forward   out_i    = bias + Σ_k v · weight_k         along row i's mask
+       outer     out_k   += scale · Σ_i v · delta_i         along column k's mask
+
+   Sums stay in registers, as many vectors of columns as fit. What they read over and over must come
+   from L1, so forward walks down the minibatch one slice of weights at a time, and outer takes so many
+   columns of delta at a time that all its rows stay there. Bytes are kept as bytes and scaled by a
+   table of 256 numbers. */
+
+#ifndef FASTNN_MASKED_H
+#define FASTNN_MASKED_H
+
+#include "input.h"
+
+#define WORD_BITS 64
+#define GROUP_VECTORS 8      /* vectors of columns summed at a time */
+#define SLICE_BYTES 65536    /* of an operand that is to stay in L1, two thirds of 48 KB */
+
+INLINE ptrdiff_t words_for(ptrdiff_t n) { return (n + WORD_BITS - 1) / WORD_BITS; }
+
+#if defined(__GNUC__)
+INLINE int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
+#else
+INLINE int lowest_bit(uint64_t word) {
+    int n = 0;
+    while (!(word >> n & 1)) n++;
+    return n;
+}
+#endif
+
+/* -- masks --------------------------------------------------------------------------------------- */
+
+/* One bit for each of the 8 bytes of a word, set if the byte is not zero. */
+INLINE uint64_t non_zero_bytes(uint64_t bytes) {
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    const uint64_t high_bits = (((bytes & low) + low) | bytes) & ~low;
+    return (high_bits >> 7) * 0x0102040810204080 >> 56;
+}
+
+INLINE uint64_t mask_of_bytes(const unsigned char *p) {
+    uint64_t mask = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t bytes;
+        memcpy(&bytes, p + 8 * i, sizeof bytes);
+        mask |= non_zero_bytes(bytes) << 8 * i;
+    }
+    return mask;
+}
+
+INLINE uint64_t mask_of_numbers(const real *p, ptrdiff_t n) {
+    uint64_t mask = 0;
+    for (ptrdiff_t i = 0; i < n; i++) mask |= (uint64_t)(p[i] != 0) << i;
+    return mask;
+}
+
+/* Transpose 64 × 64 bits: exchange ever smaller off-diagonal blocks (Warren, Hacker's Delight, 7-3). */
+static void transpose_bits(uint64_t a[WORD_BITS]) {
+    uint64_t low = 0x00000000ffffffff;
+    for (int size = 32; size; size >>= 1, low ^= low << size)
+        for (int block = 0; block < WORD_BITS; block += 2 * size)
+            for (int k = block; k < block + size; k++) {
+                const uint64_t t = (a[k] >> size ^ a[k + size]) & low;
+                a[k] ^= t << size;
+                a[k + size] ^= t;
+            }
+}
+
+static void transpose_masks(const struct masked *m, ptrdiff_t n_rows, ptrdiff_t n_in) {
+    const ptrdiff_t row_words = words_for(n_in), column_words = words_for(n_rows);
+    for (ptrdiff_t r = 0; r < column_words; r++)
+        for (ptrdiff_t c = 0; c < row_words; c++) {
+            uint64_t square[WORD_BITS];
+            for (ptrdiff_t i = 0; i < WORD_BITS; i++) {
+                const ptrdiff_t row = r * WORD_BITS + i;
+                square[i] = row < n_rows ? m->row_mask[row * row_words + c] : 0;
+            }
+            transpose_bits(square);
+            for (ptrdiff_t i = 0; i < WORD_BITS; i++)
+                m->column_mask[(c * WORD_BITS + i) * column_words + r] = square[i];
+        }
+}
+
+/* Fetch rows as `gather` does, bytes as they are, and find their non-zeros. */
+static void gather_masked(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
+                          ptrdiff_t n_in, double scale, const struct masked *out) {
+    const ptrdiff_t row_words = words_for(n_in);
+    if (out->bytes) {
+        real *const table = out->table;
+        for (int b = 0; b < 256; b++) table[b] = (real)b * (real)scale;
+        for (ptrdiff_t i = 0; i < n_rows; i++) {
+            const char *const from = x->data + (order ? (ptrdiff_t)order[i] : i) * x->row_stride;
+            unsigned char *const to = out->bytes + i * out->bytes_row;
+            if (x->column_stride == 1)
+                memcpy(to, from, (size_t)n_in);
+            else
+                for (ptrdiff_t j = 0; j < n_in; j++)
+                    to[j] = *(const unsigned char *)(from + j * x->column_stride);
+            for (ptrdiff_t c = 0; c < row_words; c++)
+                out->row_mask[i * row_words + c] = mask_of_bytes(to + c * WORD_BITS);
+        }
+    } else {
+        gather(x, order, n_rows, n_in, scale, out->numbers, out->numbers_row);
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            for (ptrdiff_t c = 0; c < row_words; c++) {
+                const ptrdiff_t rest = n_in - c * WORD_BITS;
+                out->row_mask[i * row_words + c] =
+                    mask_of_numbers((const real *)out->numbers + i * out->numbers_row + c * WORD_BITS,
+                                    rest < WORD_BITS ? rest : WORD_BITS);
+            }
+    }
+}
+
+/* -- products ------------------------------------------------------------------------------------ */
+
+INLINE real masked_number(const struct masked *x, int is_bytes, ptrdiff_t i, ptrdiff_t k) {
+    return is_bytes ? ((const real *)x->table)[x->bytes[i * x->bytes_row + k]]
+                    : ((const real *)x->numbers)[i * x->numbers_row + k];
+}
+
+/* What one call of a group works on: a matrix whose rows are added up, and where sums go. */
+struct masked_product {
+    const struct masked *x;
+    ptrdiff_t n_rows, n_in;
+    const real *b; /* weight or delta */
+    ptrdiff_t b_row;
+    real *out;
+    ptrdiff_t out_row;
+    const real *bias;
+    real scale;
+    bits tail;
+};
+
+INLINE void forward_group(const struct masked_product *p, const int is_bytes, const int columns) {
+    const ptrdiff_t row_words = words_for(p->n_in);
+    const ptrdiff_t slice = SLICE_BYTES / (WORD_BITS * columns * (ptrdiff_t)sizeof(vec));
+    const ptrdiff_t step = slice > 1 ? slice : 1;
+    for (ptrdiff_t first = 0; first < row_words; first += step) {
+        const ptrdiff_t last = first + step < row_words ? first + step : row_words;
+        for (ptrdiff_t i = 0; i < p->n_rows; i++) {
+            const uint64_t *const mask = p->x->row_mask + i * row_words;
+            real *const to = p->out + i * p->out_row;
+            vec sum[GROUP_VECTORS];
+            for (int j = 0; j < columns; j++) sum[j] = first ? load(to + j * LANES) : broadcast(0);
+            for (ptrdiff_t c = first; c < last; c++)
+                for (uint64_t word = mask[c]; word; word &= word - 1) {
+                    const ptrdiff_t k = c * WORD_BITS + lowest_bit(word);
+                    const vec v = broadcast(masked_number(p->x, is_bytes, i, k));
+                    const real *const w = p->b + k * p->b_row;
+                    for (int j = 0; j < columns; j++) sum[j] += v * load(w + j * LANES);
+                }
+            if (last == row_words) {
+                if (p->bias)
+                    for (int j = 0; j < columns; j++) sum[j] += load(p->bias + j * LANES);
+                sum[columns - 1] = keep_lanes(p->tail, sum[columns - 1]);
+            }
+            for (int j = 0; j < columns; j++) store(to + j * LANES, sum[j]);
+        }
+    }
+}
+
+INLINE void outer_group(const struct masked_product *p, const int is_bytes, const int columns) {
+    const ptrdiff_t column_words = words_for(p->n_rows);
+    for (ptrdiff_t c = 0; c < column_words; c++)
+        for (ptrdiff_t k = 0; k < p->n_in; k++) {
+            real *const to = p->out + k * p->out_row;
+            vec sum[GROUP_VECTORS];
+            uint64_t word = p->x->column_mask[k * column_words + c];
+            if (!word) continue;
+            for (int j = 0; j < columns; j++) sum[j] = broadcast(0);
+            for (; word; word &= word - 1) {
+                const ptrdiff_t i = c * WORD_BITS + lowest_bit(word);
+                const vec v = broadcast(masked_number(p->x, is_bytes, i, k));
+                const real *const d = p->b + i * p->b_row;
+                for (int j = 0; j < columns; j++) sum[j] += v * load(d + j * LANES);
+            }
+            for (int j = 0; j < columns; j++) {
+                const vec value = load(to + j * LANES) + p->scale * sum[j];
+                store(to + j * LANES, j == columns - 1 ? keep_lanes(p->tail, value) : value);
+            }
+        }
+}
+
+#define EACH_WIDTH(GROUP, IS_BYTES) \
+    switch (columns) { \
+    case 1: GROUP(p, IS_BYTES, 1); break; \
+    case 2: GROUP(p, IS_BYTES, 2); break; \
+    case 3: GROUP(p, IS_BYTES, 3); break; \
+    case 4: GROUP(p, IS_BYTES, 4); break; \
+    case 5: GROUP(p, IS_BYTES, 5); break; \
+    case 6: GROUP(p, IS_BYTES, 6); break; \
+    case 7: GROUP(p, IS_BYTES, 7); break; \
+    default: GROUP(p, IS_BYTES, 8); break; \
+    }
+
+static void forward_bytes(const struct masked_product *p, int columns) {
+    EACH_WIDTH(forward_group, 1)
+}
+static void forward_numbers(const struct masked_product *p, int columns) {
+    EACH_WIDTH(forward_group, 0)
+}
+static void outer_bytes(const struct masked_product *p, int columns) {
+    EACH_WIDTH(outer_group, 1)
+}
+static void outer_numbers(const struct masked_product *p, int columns) {
+    EACH_WIDTH(outer_group, 0)
+}
+
+/* Cut n_out columns into groups of at most `widest` vectors, nearly equal. */
+static void each_group(struct masked_product *p, ptrdiff_t n_out, ptrdiff_t widest,
+                       void (*group)(const struct masked_product *p, int columns)) {
+    const ptrdiff_t width = vectors(n_out), n_groups = (width + widest - 1) / widest;
+    const real *const b = p->b, *const bias = p->bias;
+    real *const out = p->out;
+    for (ptrdiff_t g = 0; g < n_groups; g++) {
+        const ptrdiff_t first = width * g / n_groups, last = width * (g + 1) / n_groups;
+        p->b = b + first * LANES;
+        p->bias = bias ? bias + first * LANES : NULL;
+        p->out = out + first * LANES;
+        p->tail = first_lanes(n_out - (last - 1) * LANES);
+        group(p, (int)(last - first));
+    }
+}
+
+static void forward_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+                           const struct masked *x, const void *weight, ptrdiff_t weight_row,
+                           const void *bias, void *out, ptrdiff_t out_row) {
+    struct masked_product p = {.x = x, .n_rows = n_rows, .n_in = n_in, .b = weight,
+                               .b_row = weight_row, .out = out, .out_row = out_row, .bias = bias};
+    each_group(&p, n_out, GROUP_VECTORS, x->bytes ? forward_bytes : forward_numbers);
+}
+
+static void outer_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+                         const struct masked *x, const void *delta, ptrdiff_t delta_row,
+                         double scale, void *out, ptrdiff_t out_row) {
+    struct masked_product p = {.x = x, .n_rows = n_rows, .n_in = n_in, .b = delta,
+                               .b_row = delta_row, .out = out, .out_row = out_row,
+                               .scale = (real)scale};
+    transpose_masks(x, n_rows, n_in);
+    each_group(&p, n_out, GROUP_VECTORS, x->bytes ? outer_bytes : outer_numbers);
+}
+
+#endif
