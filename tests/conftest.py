@@ -40,7 +40,8 @@ def backends_under_test():
     return [name for name in NAMES if name != "numba" or find_spec("numba")]
 
 
-def _backend(name):
+def under_test(name):
+    """The backend `name`; skips a test if it is not under test, and fails it if it is missing."""
     if name not in backends_under_test():
         pytest.skip(f"{name} is not under test here (see tests/conftest.py)")
     try:
@@ -52,13 +53,19 @@ def _backend(name):
 @pytest.fixture(scope="session", params=["numpy", "numba", "cython"])
 def backend(request):
     """Each backend."""
-    return _backend(request.param)
+    return under_test(request.param)
 
 
 @pytest.fixture(scope="session", params=["numba", "cython"])
 def compiled(request):
     """Each compiled backend."""
-    return _backend(request.param)
+    return under_test(request.param)
+
+
+@pytest.fixture(scope="session")
+def cython():
+    """The Cython backend."""
+    return under_test("cython")
 
 
 @pytest.fixture(scope="session")
