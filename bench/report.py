@@ -47,8 +47,12 @@ def ratios(
 def case_table(case: dict[str, Any]) -> str:
     """Return a case as text: times in µs, and how many times faster fastnn is."""
     ours = list(case["ratios"])
-    columns = ["", f"µs/{case['unit']}", "min", "q1", "q3", "% peak", "cores"]
-    columns += [f"÷ {name.removeprefix('fastnn ')}" for name in ours]
+    upper = ["", f"µs/{case['unit']}", "min", "q1", "q3", "% peak", "cores"]
+    lower = [""] * len(upper)
+    for name in ours:  # "fastnn cython predictor" stands on two lines
+        backend, _, kind = name.removeprefix("fastnn ").partition(" ")
+        upper.append(f"÷ {backend}")
+        lower.append(kind)
     rows, notes = [], []
     for result in case["results"]:
         name = result["name"]
@@ -68,7 +72,9 @@ def case_table(case: dict[str, Any]) -> str:
         f"{case['case']}: {case['description']}",
         f"  data: {case['data']}; FMA peak {case['peak_gflops']:.0f} GFLOP/s ({case['peak']})",
     ]
-    return "\n".join([*head, *_aligned([columns, *rows]), *notes, ""])
+    return "\n".join(
+        [*head, *_aligned([upper, *([lower] if any(lower) else []), *rows]), *notes, ""]
+    )
 
 
 def shared_lines(case: dict[str, Any]) -> list[str]:

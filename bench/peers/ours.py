@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class Predictor(base.Predictor):
 
     @property
     def call(self) -> Callable[[Any], Any]:
-        return self.network.predict_proba
+        return partial(self.network.predict_proba, progress=False)
 
 
 class FrozenPredictor(Predictor):
