@@ -1,5 +1,7 @@
 """What a fit takes in: every kind of input, sample weights, options, data in pieces."""
 
+import copy
+
 import numpy as np
 import pytest
 from examples import blobs, same_bits, small_network
@@ -348,6 +350,10 @@ def test_partial_fit_takes_a_new_rate_on_with_the_old_state():
     net.partial_fit(X, Y, optimizer=SGD(0.1, momentum=0.5))
     assert net.optimizer_state.slots is momentum
     assert net.optimizer_state.step == 4
+    twin = copy.deepcopy(net)
+    net.partial_fit(X, Y)
+    twin.partial_fit(X, Y, optimizer=SGD(0.1, momentum=0.5))
+    assert_same_network(net, twin)
 
 
 @pytest.mark.parametrize("other", [RMSprop(), SGD(0.2)], ids=repr)
