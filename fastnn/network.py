@@ -255,7 +255,7 @@ class Network:
         Warns
         -----
         RuntimeWarning
-            If the fit was interrupted (Ctrl-C; the network keeps the weights of its last update),
+            If the fit was interrupted (Ctrl-C; the network keeps what it has learned),
             or stopped because the loss became infinite or NaN.
         """
         optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)

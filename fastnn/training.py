@@ -125,7 +125,7 @@ def _warn_if_cut_short(history: History, epochs: int) -> None:
         during = min(epoch + 1, epochs)  # a callback of the last one may be what was interrupted
         warnings.warn(
             f"the fit was interrupted in epoch {during} of {epochs}; the network is usable and "
-            "holds the weights of its last update",
+            "keeps what it has learned",
             RuntimeWarning,
             stacklevel=4,
         )
