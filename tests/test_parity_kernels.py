@@ -135,6 +135,13 @@ def test_softmax_cross_entropy(compiled, seed, n, k, dtype, kinds, weighted):
     parity.softmax_cross_entropy(compiled, z, labels, weight)
 
 
+@pytest.mark.parametrize("k", [2, 7, 100])
+def test_cross_entropy_keeps_its_digits_beside_huge_logits(compiled, k):
+    """log k, of k equal logits of 1e4: log Σ exp(z − max) − (z − max), not + max − z at the end."""
+    z, labels = np.full((5, k), 1e4), np.zeros(5, np.int64)
+    parity.softmax_cross_entropy(compiled, z, labels, None)
+
+
 @given(
     seed=seeds, n=rows, k=widths, dtype=dtypes, loss=st.sampled_from(ELEMENTWISE_LOSSES),
     weighted=st.booleans(), huber_delta=st.sampled_from([0.25, 1.0]),

@@ -90,7 +90,7 @@ def read_idx(path, header):
         return np.frombuffer(file.read(), np.uint8, offset=header)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data(request):
     """55,000 training and 10,000 test images, and the rows of 1000 batches: shuffled passes."""
     try:
@@ -121,7 +121,7 @@ class Outcome(NamedTuple):
     predicted: np.ndarray
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def outcomes(data):
     """Each program run to its end."""
     found = {}
