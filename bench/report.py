@@ -72,9 +72,8 @@ def case_table(case: dict[str, Any]) -> str:
         f"{case['case']}: {case['description']}",
         f"  data: {case['data']}; FMA peak {case['peak_gflops']:.0f} GFLOP/s ({case['peak']})",
     ]
-    return "\n".join(
-        [*head, *_aligned([upper, *([lower] if any(lower) else []), *rows]), *notes, ""]
-    )
+    table = [upper, lower, *rows] if any(lower) else [upper, *rows]
+    return "\n".join([*head, *_aligned(table), *notes, ""])
 
 
 def shared_lines(case: dict[str, Any]) -> list[str]:
