@@ -44,13 +44,21 @@ def exact_kernel(function):
     return _compiled(function, fastmath=False)
 
 
+def inlined(function):
+    """Write `function`, which returns a view, out wherever it is called."""
+    return njit(inline="always")(function)
+
+
 def _compiled(function, fastmath):
-    compiled = njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
+    # Kernels are given all their memory. Without Numba's run time (_nrt) they cannot ask for any,
+    # and no code is made to count who else holds an array.
+    options: dict[str, Any] = {"error_model": "numpy", "fastmath": fastmath, "_nrt": False}
+    compiled: Any = njit(nogil=True, **options)(function)
     if compiled is function:
         # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
         return np.errstate(all="ignore")(function)
     with contextlib.suppress(RuntimeError):  # no folder can be written
-        compiled._cache = _FolderCache(function)  # type: ignore[attr-defined]
+        compiled._cache = _FolderCache(function)
     return compiled
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compiling import kernel
+from .compiling import inlined
 
 # Columns of the table.
 N_IN, N_OUT = 0, 1
@@ -122,7 +122,7 @@ class Training(NamedTuple):
     coefficients: tuple[float, float, float, float]
 
 
-@kernel
+@inlined
 def matrix(buffer, at, n_rows, stride):
     """Return the matrix (n_rows, stride) that begins at element `at` of `buffer`."""
     return buffer[at : at + n_rows * stride].reshape((n_rows, stride))

@@ -12,6 +12,9 @@ numbers of A are constants of that loop.
 """
 
 from .compiling import kernel
+from .vectors import use_wide_vectors
+
+BLOCK = 16  # rows and columns transposed together: a cache line of float32
 
 
 @kernel
@@ -21,6 +24,7 @@ def add_product(n, k, a, row_step, column_step, b, out):
     Four rows of out and four of B at a time: each number loaded takes part in four products, and
     sixteen numbers of A, four of B and four sums fill the vector registers of AVX-512.
     """
+    use_wide_vectors()
     n_fours, k_fours = n - n % 4, k - k % 4
     for r in range(0, n_fours, 4):
         at0 = r * row_step
@@ -80,6 +84,7 @@ def add_sparse_product(n, starts, index, value, b, out):
     read and written once for eight rows of B. index is unsigned: a signed one might count from the
     end, which would have to be asked each time.
     """
+    use_wide_vectors()
     for r in range(n):
         row = out[r]
         start, end = starts[r], starts[r + 1]
@@ -100,7 +105,10 @@ def add_sparse_product(n, starts, index, value, b, out):
 
 @kernel
 def transpose(matrix, n_columns, out):
-    """``out[j, i] = matrix[i, j]`` for j below n_columns."""
-    for i in range(len(matrix)):
-        for j in range(n_columns):
-            out[j, i] = matrix[i, j]
+    """``out[j, i] = matrix[i, j]`` for j below n_columns, in blocks whose cache lines are kept."""
+    n_rows = len(matrix)
+    for first_row in range(0, n_rows, BLOCK):
+        for first_column in range(0, n_columns, BLOCK):
+            for i in range(first_row, min(first_row + BLOCK, n_rows)):
+                for j in range(first_column, min(first_column + BLOCK, n_columns)):
+                    out[j, i] = matrix[i, j]
