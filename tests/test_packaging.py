@@ -81,17 +81,17 @@ def names_in(wheel):
 
 
 def sources(checkout, *suffixes):
-    """The files of both packages, as their paths in the checkout."""
+    """The files of all packages, as their paths in the checkout."""
     return {
         path.relative_to(checkout).as_posix()
-        for package in ("fastnn", "kernels")
+        for package in ("fastnn", "kernels", "bench")
         for path in (checkout / package).rglob("*")
         if path.suffix in suffixes
     }
 
 
 def installed_as(path):
-    return f"fastnn/{path}" if path.startswith("kernels/") else path
+    return path if path.startswith("fastnn/") else f"fastnn/{path}"
 
 
 def environment_with(folder, *install):

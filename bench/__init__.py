@@ -1,0 +1,1 @@
+"""The benchmarks: scripts to run from a checkout, installed too for ``fastnn bench``."""

@@ -1,0 +1,65 @@
+"""``fastnn bench``: the short form of the benchmarks, on this machine, against what is installed."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastnn.cli import options as words
+
+# For each script: the cases that show most in least time.
+SHORT_FORM = {
+    "train": ("mnist-sgd", "small-sgd", "small-adam"),
+    "predict": ("small-random-1", "medium-mnist-1", "medium-mnist-10000"),
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "bench",
+        help="compare fastnn with its peers on this machine",
+        description="Time training and prediction against those peers that are installed (NumPy, "
+        "PyTorch, scikit-learn, JAX, ONNX Runtime), each verified first. For the long form run the "
+        "scripts in bench/ of the source.",
+    )
+    parser.add_argument(
+        "--backend", nargs="+", default=[], metavar="NAME", help="default: all that run here"
+    )
+    parser.add_argument(
+        "--threads", nargs="+", type=words.whole_number(1), default=[1], help="default: 1"
+    )
+    parser.add_argument("--peers", nargs="*", metavar="NAME", help="default: those installed")
+    parser.add_argument(
+        "--seconds", type=words.positive_number, default=3.0, help="for each case, default: 3"
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="folder with the four MNIST files")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the scripts one after the other, each in a process of its own."""
+    code = 0
+    for script, cases in SHORT_FORM.items():
+        command = [sys.executable, str(_folder() / f"{script}.py"), "--cases", *cases]
+        command += ["--seconds", str(options.seconds)]
+        command += ["--threads", *map(str, options.threads)]
+        if options.backend:
+            command += ["--backend", *options.backend]
+        if options.peers is not None:
+            command += ["--peers", *options.peers]
+        if options.data_dir:
+            command += ["--data-dir", options.data_dir]
+        code = max(code, subprocess.run(command, check=False).returncode)
+    return code
+
+
+def _folder() -> Path:
+    spec = find_spec("fastnn.bench")
+    if spec is None or spec.origin is None:
+        raise ImportError("the benchmarks are not installed; run them from fastnn's source, bench/")
+    return Path(spec.origin).parent
