@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import fastnn
 from fastnn.architecture import Architecture
@@ -74,6 +75,13 @@ def predict(weights, x):
 
 
 # -- the data, and what the programs make of them --------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread():
+    """On a busy machine OpenBLAS loses more by waiting for its threads than it gains by them."""
+    with threadpool_limits(1):
+        yield
 
 
 class Data(NamedTuple):
