@@ -30,6 +30,7 @@ from fastnn.kernels.numba.layout import (
     Model,
     Nonzeros,
     Rows,
+    Steps,
     Targets,
     Training,
     plan,
@@ -296,7 +297,7 @@ def _frozen(array: Array) -> Array:
 def _rows(architecture: Architecture, x: Any) -> Rows:
     """Return x as the kernels take it; nothing is copied."""
     if _is_csr(x):
-        values, steps = _frozen(x.data), (0, 0, 0)
+        values, steps = _frozen(x.data), Steps(0, 0, 0)
         indices, indptr = _frozen(x.indices), _frozen(x.indptr.astype(np.int64))
     else:
         values, steps = _in_memory(np.asarray(x))
@@ -304,18 +305,18 @@ def _rows(architecture: Architecture, x: Any) -> Rows:
     scale = architecture.input_scale if values.dtype == np.uint8 else 1.0
     return Rows(
         *(values if values.dtype == kind else NONE[kind] for kind in VALUE_TYPES),
-        *steps,
+        steps,
         *(indices if indices.dtype == kind else NONE[kind] for kind in ("int32", "int64")),
         indptr,
         scale,
     )
 
 
-def _in_memory(x: Array) -> tuple[Array, tuple[int, int, int]]:
+def _in_memory(x: Array) -> tuple[Array, Steps]:
     """Return the memory of a dense x, and where in it element (0, 0) and the next ones lie."""
     size = x.itemsize
     if x.flags.c_contiguous:
-        return _frozen(x.reshape(-1)), (0, x.shape[1], 1)
+        return _frozen(x.reshape(-1)), Steps(0, x.shape[1], 1)
     if any(stride % size for stride in x.strides) or not x.flags.aligned:
         return _in_memory(np.ascontiguousarray(x))
     # The memory begins at the element with the lowest address.
@@ -324,7 +325,7 @@ def _in_memory(x: Array) -> tuple[Array, tuple[int, int, int]]:
     spans = row_step * (x.shape[0] - 1), column_step * (x.shape[1] - 1)
     extent = 1 + sum(abs(span) for span in spans)
     flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (size,), writeable=False)
-    return flat, (sum(-span for span in spans if span < 0), row_step, column_step)
+    return flat, Steps(sum(-span for span in spans if span < 0), row_step, column_step)
 
 
 # -- what a call works with -----------------------------------------------------------------------
@@ -335,7 +336,7 @@ def _pays_to_pack(architecture: Architecture, x: Rows, rows: Array) -> bool:
     if len(x.indptr):
         return True
     values = next((v for v in (x.bytes, x.singles, x.doubles) if len(v)), x.singles)
-    return bool(inputs.density(x, values, architecture.n_in, rows) < PACKED_BELOW)
+    return bool(inputs.density(values, x.steps, architecture.n_in, rows) < PACKED_BELOW)
 
 
 def _memory(

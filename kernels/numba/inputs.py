@@ -6,7 +6,7 @@ any, so that the programs are not compiled again when x is of another type.
 """
 
 from .compiling import kernel
-from .layout import IN_STRIDE, INPUT_AT, N_IN, matrix
+from .layout import IN_STRIDE, INPUT_AT, N_IN
 
 CACHE_LINE = 64  # bytes
 
@@ -17,14 +17,14 @@ SAMPLED_ROWS = 64
 
 
 @kernel
-def density(x, values, n_in, rows):
+def density(values, steps, n_in, rows):
     """Return which fraction of dense x is not zero, judged from some of `rows`."""
     every = max(1, len(rows) // SAMPLED_ROWS)
     seen, found = 0, 0
     for i in range(0, len(rows), every):
-        at = x.origin + rows[i] * x.row_step
+        at = steps.origin + rows[i] * steps.row_step
         for c in range(n_in):
-            found += values[at + c * x.column_step] != 0
+            found += values[at + c * steps.column_step] != 0
         seen += n_in
     return found / max(1, seen)
 
@@ -32,85 +32,89 @@ def density(x, values, n_in, rows):
 @kernel
 def gather(x, layer, rows, packed, memory):
     """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros."""
-    nonzeros = memory.nonzeros
+    starts, column = memory.nonzeros.row_starts, memory.nonzeros.column
+    value, work = memory.nonzeros.value, memory.work
     if len(x.indptr):
-        starts = nonzeros.row_starts
         starts[0] = 0
         for i in range(len(rows)):
             starts[i + 1] = starts[i] + x.indptr[rows[i] + 1] - x.indptr[rows[i]]
         if len(x.short):
-            _gather_columns(x, x.short, rows, nonzeros)
+            _gather_columns(x.short, x.indptr, rows, starts, column)
         else:
-            _gather_columns(x, x.long, rows, nonzeros)
+            _gather_columns(x.long, x.indptr, rows, starts, column)
         if len(x.bytes):
-            _gather_values(x, x.bytes, rows, nonzeros)
+            _gather_values(x.bytes, x.scale, x.indptr, rows, starts, value)
         elif len(x.singles):
-            _gather_values(x, x.singles, rows, nonzeros)
+            _gather_values(x.singles, x.scale, x.indptr, rows, starts, value)
         else:
-            _gather_values(x, x.doubles, rows, nonzeros)
-    elif len(x.bytes):
-        _take(x, x.bytes, layer, rows, packed, memory)
+            _gather_values(x.doubles, x.scale, x.indptr, rows, starts, value)
+        return
+    # What is fetched is stored, because reads whose result is used nowhere are left out.
+    fetched = memory.squares
+    if len(x.bytes):
+        fetched[0] = _fetch(x.bytes, x.steps, layer[N_IN], rows)
+        if packed:
+            _pack(x.bytes, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
+        else:
+            _copy(x.bytes, x.steps, x.scale, layer, rows, work)
     elif len(x.singles):
-        _take(x, x.singles, layer, rows, packed, memory)
+        fetched[0] = _fetch(x.singles, x.steps, layer[N_IN], rows)
+        if packed:
+            _pack(x.singles, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
+        else:
+            _copy(x.singles, x.steps, x.scale, layer, rows, work)
     else:
-        _take(x, x.doubles, layer, rows, packed, memory)
+        fetched[0] = _fetch(x.doubles, x.steps, layer[N_IN], rows)
+        if packed:
+            _pack(x.doubles, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
+        else:
+            _copy(x.doubles, x.steps, x.scale, layer, rows, work)
 
 
 @kernel
-def _take(x, values, layer, rows, packed, memory):
-    """Take `rows` out of dense x, whose numbers are `values`."""
-    # Stored, because reads whose result is used nowhere are left out.
-    memory.squares[0] = _fetch(x, values, layer[N_IN], rows)
-    if packed:
-        _pack(x, values, layer[N_IN], rows, memory.nonzeros)
-    else:
-        out = matrix(memory.work, layer[INPUT_AT], len(rows), layer[IN_STRIDE])
-        _copy(x, values, layer[N_IN], rows, out)
-
-
-@kernel
-def _fetch(x, values, n_in, rows):
+def _fetch(values, steps, n_in, rows):
     """Return the sum of one number of each cache line of `rows`.
 
     Shuffled rows lie anywhere in memory. Reads that wait for nothing are done ten and more at a
     time, so that all rows arrive in the time it would take to go to a few, one after the other.
     """
-    total = values[0]
+    total = 0.0
     per_line = CACHE_LINE // values.itemsize
     for i in range(len(rows)):
-        at = x.origin + rows[i] * x.row_step
+        at = steps.origin + rows[i] * steps.row_step
         for c in range(0, n_in, per_line):
-            total += values[at + c * x.column_step]
+            total += values[at + c * steps.column_step]
     return total
 
 
 @kernel
-def _copy(x, values, n_in, rows, out):
-    """Copy rows of dense x to out (n, stride)."""
-    real = out.dtype.type
-    scale = real(x.scale)
+def _copy(values, steps, scale, layer, rows, work):
+    """Copy rows of dense x to the first layer's input."""
+    n_in = layer[N_IN]
+    real = work.dtype.type
+    factor = real(scale)
     for i in range(len(rows)):
-        at = x.origin + rows[i] * x.row_step
-        row = out[i]
-        if x.column_step == 1:
+        at = steps.origin + rows[i] * steps.row_step
+        to = layer[INPUT_AT] + i * layer[IN_STRIDE]
+        row = work[to : to + n_in]
+        if steps.column_step == 1:
             for c in range(n_in):
-                row[c] = real(values[at + c]) * scale
+                row[c] = real(values[at + c]) * factor
         else:
             for c in range(n_in):
-                row[c] = real(values[at + c * x.column_step]) * scale
+                row[c] = real(values[at + c * steps.column_step]) * factor
 
 
 @kernel
-def _pack(x, values, n_in, rows, nonzeros):
+def _pack(values, steps, scale, n_in, rows, starts, column, value):
     """Pack the non-zeros of rows of dense x."""
-    starts, column, value = nonzeros.row_starts, nonzeros.column, nonzeros.value
     real = value.dtype.type
-    scale = real(x.scale)
-    in_blocks = n_in - n_in % BLOCK if x.column_step == 1 else 0
+    factor = real(scale)
+    in_blocks = n_in - n_in % BLOCK if steps.column_step == 1 else 0
     n = 0
     starts[0] = 0
     for i in range(len(rows)):
-        at = x.origin + rows[i] * x.row_step
+        at = steps.origin + rows[i] * steps.row_step
         row = values[at : at + in_blocks]
         for first in range(0, in_blocks, BLOCK):
             found = False
@@ -120,34 +124,34 @@ def _pack(x, values, n_in, rows, nonzeros):
                 # Written always and kept if not zero: a branch would be guessed wrong too often.
                 for c in range(first, first + BLOCK):
                     column[n] = c
-                    value[n] = real(row[c]) * scale
+                    value[n] = real(row[c]) * factor
                     n += row[c] != 0
         for c in range(in_blocks, n_in):
-            element = values[at + c * x.column_step]
+            element = values[at + c * steps.column_step]
             column[n] = c
-            value[n] = real(element) * scale
+            value[n] = real(element) * factor
             n += element != 0
         starts[i + 1] = n
 
 
 @kernel
-def _gather_columns(x, indices, rows, nonzeros):
+def _gather_columns(indices, indptr, rows, starts, column):
     """Copy the column numbers of rows of CSR x."""
     for i in range(len(rows)):
-        start, to = x.indptr[rows[i]], nonzeros.row_starts[i]
-        for e in range(nonzeros.row_starts[i + 1] - to):
-            nonzeros.column[to + e] = indices[start + e]
+        start, to = indptr[rows[i]], starts[i]
+        for e in range(starts[i + 1] - to):
+            column[to + e] = indices[start + e]
 
 
 @kernel
-def _gather_values(x, data, rows, nonzeros):
+def _gather_values(data, scale, indptr, rows, starts, value):
     """Copy the numbers of rows of CSR x."""
-    real = nonzeros.value.dtype.type
-    scale = real(x.scale)
+    real = value.dtype.type
+    factor = real(scale)
     for i in range(len(rows)):
-        start, to = x.indptr[rows[i]], nonzeros.row_starts[i]
-        for e in range(nonzeros.row_starts[i + 1] - to):
-            nonzeros.value[to + e] = real(data[start + e]) * scale
+        start, to = indptr[rows[i]], starts[i]
+        for e in range(starts[i + 1] - to):
+            value[to + e] = real(data[start + e]) * factor
 
 
 @kernel
@@ -155,7 +159,8 @@ def transpose_nonzeros(n_rows, n_columns, nonzeros):
     """Pack the same non-zeros by columns, rows ascending: a counting sort."""
     starts, column, value = nonzeros.row_starts, nonzeros.column, nonzeros.value
     column_starts = nonzeros.column_starts
-    column_starts[: n_columns + 1] = 0
+    for c in range(n_columns + 1):
+        column_starts[c] = 0
     for e in range(starts[n_rows]):
         column_starts[column[e] + 1] += 1
     for c in range(n_columns):

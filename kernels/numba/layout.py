@@ -28,21 +28,26 @@ TRANSPOSED_AT = 12  # its weights transposed, (n_out, in_stride)
 N_COLUMNS = 13
 
 
+class Steps(NamedTuple):
+    """Element (r, c) of a dense x is ``origin + r · row_step + c · column_step`` numbers away."""
+
+    origin: int
+    row_step: int
+    column_step: int
+
+
 class Rows(NamedTuple):
     """The user's x, dense of any strides or CSR, in one type whatever its own.
 
     Its numbers are one of `bytes`, `singles` and `doubles`, the others have no elements; a CSR
     matrix's column numbers are one of `short` and `long`, and ``indptr`` has no elements if x is
-    dense. Element (r, c) of a dense x is number ``origin + r · row_step + c · column_step``. Every
-    number is multiplied by `scale`.
+    dense. Every number is multiplied by `scale`.
     """
 
     bytes: Any
     singles: Any
     doubles: Any
-    origin: int
-    row_step: int
-    column_step: int
+    steps: Steps
     short: Any
     long: Any
     indptr: Any

@@ -21,7 +21,7 @@ import math
 import numpy as np
 
 from .activations import sigmoid, softplus
-from .compiling import kernel
+from .compiling import exact_kernel, kernel
 from .exponential import exp_in_place
 
 CODES = {
@@ -63,6 +63,12 @@ def softmax(z, n_out, out):
             row[j] /= total
 
 
+@exact_kernel
+def _row_loss(total, z, largest):
+    """Return ``log Σ exp(z − max z) − (z − max z)``: reordered, it would lose the digits of z."""
+    return math.log(np.float64(total)) - np.float64(z - largest)
+
+
 @kernel
 def softmax_cross_entropy(z, n_out, labels, weight, delta):
     """Return ``Σ_rows weight · (log Σ exp z − z[label])``; ``delta = (p − onehot) · weight``."""
@@ -76,7 +82,7 @@ def softmax_cross_entropy(z, n_out, labels, weight, delta):
         for j in range(1, n_out):
             total += row[j]
             largest = max(largest, z[r, j])
-        loss = math.log(np.float64(total)) - (z[r, labels[r]] - largest)
+        loss = _row_loss(total, z[r, labels[r]], largest)
         factor = weight[r] if len(weight) else one
         softmax_loss += factor * loss
         for j in range(n_out):

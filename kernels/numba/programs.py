@@ -139,7 +139,11 @@ def _clear_padding(layers, buffer):
     It is zero already unless an input was infinite or not a number: zero times those is not zero.
     """
     for layer in layers:
-        weight = matrix(buffer, layer[WEIGHT_AT], layer[N_IN], layer[STRIDE])
-        weight[:, layer[N_OUT] :] = 0
+        n_out, stride = layer[N_OUT], layer[STRIDE]
+        for i in range(layer[N_IN]):
+            row_at = layer[WEIGHT_AT] + i * stride
+            for at in range(row_at + n_out, row_at + stride):
+                buffer[at] = 0
         if layer[BIAS_AT] >= 0:
-            buffer[layer[BIAS_AT] + layer[N_OUT] : layer[BIAS_AT] + layer[STRIDE]] = 0
+            for at in range(layer[BIAS_AT] + n_out, layer[BIAS_AT] + stride):
+                buffer[at] = 0
