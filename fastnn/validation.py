@@ -473,7 +473,7 @@ def _as_array(name: str, value: Any) -> Array:
 
 
 def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
-    if array.dtype in INPUT_DTYPES:  # in this machine's byte order
+    if array.dtype in INPUT_DTYPES and array.flags.aligned:  # in this machine's byte order
         return array
     if array.dtype.kind not in "fiub":
         hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""

@@ -22,17 +22,20 @@ from __future__ import annotations
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
+from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
+
+Views = tuple[Layer, Array, Array | None]
+"""A layer's place, and its weights and bias or their gradients."""
 
 PREDICT_ROWS = 512
 """Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
@@ -221,26 +224,30 @@ class Backend(ABC):
         leaves params and state as some whole number of updates made them.
         """
         grads = architecture.allocate()
+        layers = list(architecture.views(params))
+        gradients = list(architecture.views(grads))
+        batch = np.empty((min(options.batch_size, len(order)), architecture.n_in), grads.dtype)
         n_weight_slots = architecture.n_weight_slots
         total = np.zeros(4)  # weight, loss, right, penalty
-        for start in range(0, len(order), options.batch_size):
-            rows = order[start : start + options.batch_size]
-            row_weight = None if sample_weight is None else sample_weight[rows]
-            count = float(len(rows) if row_weight is None else row_weight.sum())
-            loss, right = self._backpropagate(
-                architecture, params, grads, gather(architecture, x, rows), y[rows],
-                row_weight, count, options, state.step,
-            )  # fmt: skip
-            penalty = _add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
-            if options.clip_norm:
-                clip_to_norm(grads, options.clip_norm)
-            with _ctrl_c_held():
+        with _ctrl_c_held() as let_ctrl_c_through:
+            for start in range(0, len(order), options.batch_size):
+                rows = order[start : start + options.batch_size]
+                row_weight = None if sample_weight is None else sample_weight[rows]
+                count = float(len(rows) if row_weight is None else row_weight.sum())
+                loss, right = self._backpropagate(
+                    architecture, layers, gradients, gather(architecture, x, rows, batch), y[rows],
+                    row_weight, count, options, state.step,
+                )  # fmt: skip
+                penalty = _add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
+                if options.clip_norm:
+                    clip_to_norm(grads, options.clip_norm)
                 self.update(options.optimizer, state.step + 1, params, grads, state.slots)
                 if options.max_norm:
-                    for weight in architecture.weights(params):
+                    for _, weight, _ in layers:
                         limit_column_norms(weight, options.max_norm)
                 state.step += 1
-            total += (count, loss, right, penalty * count)
+                total += (count, loss, right, penalty * count)
+                let_ctrl_c_through()
         mean = total[1:] / total[0] if total[0] else np.full(3, np.nan)
         accuracy = mean[1] if architecture.classifies else np.nan
         return EpochResult(float(mean[0]), float(accuracy), float(mean[2]))
@@ -248,8 +255,8 @@ class Backend(ABC):
     def _backpropagate(
         self,
         architecture: Architecture,
-        params: Array,
-        grads: Array,
+        layers: list[Views],
+        gradients: list[Views],
         x: Any,
         y: Array,
         row_weight: Array | None,
@@ -259,7 +266,6 @@ class Backend(ABC):
     ) -> tuple[float, float]:
         """Write a minibatch's gradient; return the weighted sums of loss and of right rows."""
         n_rows, dtype = len(y), np.dtype(architecture.dtype)
-        layers = list(architecture.views(params))
         inputs, stored = [x], []  # of each layer; what its activation's derivative is taken from
         for i, (layer, weight, bias) in enumerate(layers[:-1]):
             out = np.empty((n_rows, layer.n_out), dtype)
@@ -272,12 +278,11 @@ class Backend(ABC):
         self.dense_forward(inputs[-1], weight, bias, "identity", z)
 
         factor = 1.0 if options.reduction == "sum" else (1.0 / count if count else 0.0)
-        weights = np.ones(n_rows) if row_weight is None else row_weight
+        weights = np.ones(n_rows, dtype) if row_weight is None else row_weight
         delta = np.empty_like(z)
-        loss = self.loss(architecture, z, y, (weights * factor).astype(dtype), delta)
-        right = float(weights @ rows_right(architecture, z, y))
+        loss = self.loss(architecture, z, y, np.multiply(weights, factor, dtype=dtype), delta)
+        right = float(weights[rows_right(architecture, z, y)].sum(dtype=np.float64))
 
-        gradients = list(architecture.views(grads))
         for i in range(len(layers) - 1, -1, -1):
             self.weight_gradient(inputs[i], delta, *gradients[i][1:])
             if i:
@@ -305,14 +310,21 @@ class Backend(ABC):
         )
 
 
-def gather(architecture: Architecture, x: Any, rows: Array | slice) -> Any:
-    """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be."""
+def gather(
+    architecture: Architecture, x: Any, rows: Array | slice, into: Array | None = None
+) -> Any:
+    """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be.
+
+    Bytes are written to the first rows of `into` (as many, n_in), if given.
+    """
     batch = x[rows]
     dense = isinstance(batch, np.ndarray)
     values = batch if dense else batch.data
     dtype = np.dtype(architecture.dtype)
+    out = into[: len(batch)] if dense and into is not None else None
     if values.dtype == np.uint8:
-        values = np.multiply(values, dtype.type(architecture.input_scale), dtype=dtype)
+        scale = dtype.type(architecture.input_scale)
+        values = np.multiply(values, scale, out=out, dtype=dtype)
     elif values.dtype != dtype:
         values = values.astype(dtype)
     if dense:
@@ -341,20 +353,27 @@ def limit_column_norms(weight: Array, max_norm: float) -> None:
 
 
 @contextmanager
-def _ctrl_c_held() -> Iterator[None]:
-    """Hold Ctrl-C back to the end of the block, so that an update is done whole or not at all."""
+def _ctrl_c_held() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back during the block; calling what is yielded lets it through there."""
+    handler = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is None:  # nobody is interrupted here
-        yield
+    if not (is_main and callable(handler)):  # nobody is interrupted here
+        yield lambda: None
         return
-    held: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    held: list[tuple[int, Any]] = []
+
+    def let_through() -> None:
+        if held:
+            number, frame = held.pop()
+            held.clear()
+            handler(number, frame)
+
+    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
     try:
-        yield
+        yield let_through
     finally:
         signal.signal(signal.SIGINT, handler)
-        if held:
-            signal.raise_signal(signal.SIGINT)
+    let_through()
 
 
 def _add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> float:

@@ -17,6 +17,7 @@ from fastnn.architecture import Array
 from fastnn.backends.base import Backend
 from fastnn.optimizers import Optimizer
 
+UPDATE_BLOCK = 24_576  # parameters updated at a time: temporaries of 96 KB stay in L2
 LEAKY_SLOPE = 0.01  # of leaky_relu below zero, as in PyTorch and Keras (Maas et al., 2013)
 
 # -- activations: y = f(z) ------------------------------------------------------------------------
@@ -216,31 +217,46 @@ class Reference(Backend):
     def update(
         self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
     ) -> None:
-        real = params.dtype.type
-        rate = optimizer.learning_rates(step - 1, 1)[0]
-        beta_1, beta_2, epsilon, weight_decay = optimizer.coefficients
-        match optimizer.rule:
-            case "sgd":
-                params -= real(rate) * grads
-            case "momentum" | "nesterov":
-                m = state[0]
-                m *= real(beta_1)
-                m += grads
-                ahead = grads + real(beta_1) * m if optimizer.rule == "nesterov" else m
-                params -= real(rate) * ahead
-            case "rmsprop":
-                v = state[0]
-                v += real(1 - beta_2) * (grads * grads - v)
-                params -= real(rate) * grads / (np.sqrt(v) + real(epsilon))
-            case "adam" | "adamw":
-                m, v = state
-                if weight_decay:
-                    params *= real(1 - rate * weight_decay)
-                m += real(1 - beta_1) * (grads - m)
-                v += real(1 - beta_2) * (grads * grads - v)
-                size = real(rate / (1 - beta_1**step))
-                correction = real(1 / math.sqrt(1 - beta_2**step))
-                params -= size * m / (np.sqrt(v) * correction + real(epsilon))
+        rate = float(optimizer.learning_rates(step - 1, 1)[0])
+        rule, coefficients = optimizer.rule, optimizer.coefficients
+        for start in range(0, len(params), UPDATE_BLOCK):
+            block = slice(start, start + UPDATE_BLOCK)
+            _update(rule, coefficients, rate, step, params[block], grads[block], state[:, block])
+
+
+def _update(
+    rule: str,
+    coefficients: tuple[float, float, float, float],
+    rate: float,
+    step: int,
+    p: Array,
+    g: Array,
+    state: Array,
+) -> None:
+    """``p ← p − …`` by the rules that stand in `fastnn.optimizers`."""
+    real = p.dtype.type
+    beta_1, beta_2, epsilon, weight_decay = coefficients
+    match rule:
+        case "sgd":
+            p -= real(rate) * g
+        case "momentum" | "nesterov":
+            m = state[0]
+            m *= real(beta_1)
+            m += g
+            p -= real(rate) * (g + real(beta_1) * m if rule == "nesterov" else m)
+        case "rmsprop":
+            v = state[0]
+            v += real(1 - beta_2) * (g * g - v)
+            p -= real(rate) * g / (np.sqrt(v) + real(epsilon))
+        case "adam" | "adamw":
+            m, v = state
+            if weight_decay:
+                p *= real(1 - rate * weight_decay)
+            m += real(1 - beta_1) * (g - m)
+            v += real(1 - beta_2) * (g * g - v)
+            size = real(rate / (1 - beta_1**step))
+            correction = real(1 / math.sqrt(1 - beta_2**step))
+            p -= size * m / (np.sqrt(v) * correction + real(epsilon))
 
 
 def _weighted_sum(losses: Array, sample_weight: Array | None, delta: Array) -> float:
@@ -248,4 +264,4 @@ def _weighted_sum(losses: Array, sample_weight: Array | None, delta: Array) -> f
     if sample_weight is None:
         return float(losses.sum(dtype=np.float64))
     delta *= sample_weight[:, None]
-    return float(losses.astype(np.float64) @ sample_weight)
+    return float((losses * sample_weight).sum(dtype=np.float64))

@@ -1,4 +1,4 @@
-"""``fastnn bench``: the short form of the benchmarks, on this machine, against what is installed."""
+"""``fastnn bench``: the short form of the benchmarks, here and against what is installed."""
 
 from __future__ import annotations
 
