@@ -6,6 +6,7 @@ their terms: arrays of few types, codes for names, work in pieces short enough f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ import numpy as np
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions, _ctrl_c_held
 from fastnn.backends.dropout import dropout_key, dropout_threshold
-from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.optimizers import SGD, Optimizer, OptimizerState
 
 try:
     import numba  # noqa: F401
@@ -35,6 +36,9 @@ from fastnn.kernels.numba.layout import (
     Training,
     plan,
 )
+from fastnn.kernels.numba.notice import give_notice
+
+give_notice()
 
 PACKED_BELOW = 0.4
 """Density of x below which a minibatch's zeros are left out."""
@@ -58,6 +62,20 @@ class NumbaBackend(Backend):
     """Kernels and programs of ``fastnn.kernels.numba``."""
 
     name: ClassVar[str] = "numba"
+
+    def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
+        """Compile, or load from disk, what networks of `dtypes` need, whatever their x."""
+        for dtype in dtypes:
+            architecture = Architecture((2, 2, 2), ("relu",), dtype=dtype)
+            params, optimizer = architecture.allocate(), SGD()
+            options = TrainingOptions(optimizer, batch_size=2)
+            state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
+            y, out = np.zeros(2, np.int64), np.empty((2, 2), dtype)
+            for kind in VALUE_TYPES:  # the density of x is measured outside of the programs
+                x = np.zeros((2, 2), kind)
+                for backend in (self, _WITH_BLAS):
+                    backend.train_epoch(architecture, params, state, x, y, y, options)
+                    backend.predict(architecture, params, x, out)
 
     # -- kernels --------------------------------------------------------------------------------
 
