@@ -27,7 +27,8 @@ cdef int view(object array, bint writable, Array *out) except -1:
     PyObject_GetBuffer(array, &buffer, PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE * writable))
     out.data = <char *>buffer.buf
     out.itemsize = buffer.itemsize
-    out.kind = buffer.format[0]
+    # Before the letter there may be a byte order (the adapter lets only the native one through).
+    out.kind = buffer.format[strlen(buffer.format) - 1]
     out.shape[0] = 1
     out.strides[0] = 0
     for i in range(buffer.ndim):
@@ -98,27 +99,6 @@ cdef Py_ssize_t row_start(const csr_input *x, Py_ssize_t row) noexcept nogil:
     return (<const int *>x.indptr)[row]
 
 
-cdef Py_ssize_t count_non_zeros(
-    const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
-) noexcept nogil:
-    """Count the numbers of one row that are not zero."""
-    cdef const char *p = x.data + row * x.row_stride
-    cdef Py_ssize_t j, n = 0
-    cdef float f
-    cdef double d
-    for j in range(n_in):
-        if x.type == INPUT_BYTE:
-            n += p[0] != 0
-        elif x.type == INPUT_FLOAT:
-            memcpy(&f, p, sizeof(float))
-            n += f != 0
-        else:
-            memcpy(&d, p, sizeof(double))
-            n += d != 0
-        p += x.column_stride
-    return n
-
-
 cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
     """Return the row stride, in numbers, of a matrix of n columns in the workspace."""
     cdef Py_ssize_t n_bytes = (n * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
@@ -147,16 +127,18 @@ cdef char *reserve(Space *space, size_t n_bytes) noexcept nogil:
 
 
 cdef class Memory:
-    """Zeroed, aligned memory that lives as long as this object."""
+    """Aligned memory that lives as long as this object; zeros at first."""
 
     cdef void *raw
     cdef char *data
+    cdef size_t n_bytes
 
     def __cinit__(self, size_t n_bytes):
         self.raw = calloc(n_bytes + 2 * ALIGNMENT, 1)
         if self.raw == NULL:
             raise MemoryError(f"no memory for a workspace of {n_bytes} bytes")
         self.data = <char *>((<uintptr_t>self.raw + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
+        self.n_bytes = n_bytes
 
     def __dealloc__(self):
         free(self.raw)

@@ -6,7 +6,7 @@ cdef enum Form:
     CSR  # non-zeros only
 
 cdef enum:
-    SAMPLED_ROWS = 64  # rows looked at to choose a form
+    SAMPLED_ROWS = 32  # rows looked at to choose a form
 
 cdef double MASKED_DENSITY = 0.4
 
@@ -22,7 +22,9 @@ cdef struct Batch:
     sparse non_zeros
 
 
-cdef Form form_of(const Input *x, const int64_t *order, Py_ssize_t n_rows) noexcept nogil:
+cdef Form form_of(
+    const kernels *kernels, const Input *x, const int64_t *order, Py_ssize_t n_rows
+) noexcept nogil:
     """Choose how an input's minibatches are kept, from its kind and a sample of its rows.
 
     The choice depends on the data and the order only, so a run can be repeated to the bit.
@@ -32,7 +34,7 @@ cdef Form form_of(const Input *x, const int64_t *order, Py_ssize_t n_rows) noexc
         return CSR
     for i in range(n_sampled):
         row = i * n_rows // n_sampled
-        n_non_zeros += count_non_zeros(
+        n_non_zeros += kernels.count_non_zeros(
             &x.dense, x.n_in, order[row] if order != NULL else row
         )
     if n_non_zeros < MASKED_DENSITY * n_sampled * x.n_in:
@@ -72,6 +74,7 @@ cdef void lay_out_batch(
     batch.n_in = x.n_in
     batch.scale = scale
     batch.form = form
+    batch.masked.n_next = 0
     if form == CSR:
         batch.non_zeros.start = <Py_ssize_t *>reserve(space, (n_rows + 1) * sizeof(Py_ssize_t))
         batch.non_zeros.column = <Py_ssize_t *>reserve(space, n_non_zeros * sizeof(Py_ssize_t))
@@ -92,6 +95,30 @@ cdef void lay_out_batch(
     batch.stride = padded(x.n_in, kernels.size)
     batch.rows = reserve(space, n_rows * batch.stride * kernels.size)
     batch.masked.numbers, batch.masked.numbers_row = batch.rows, batch.stride
+
+
+cdef bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
+    """Say whether a dense input's rows can be read where they are."""
+    cdef Py_ssize_t size = batch.kernels.size
+    return (
+        batch.form == DENSE
+        and x.dense.type == (INPUT_FLOAT if size == 4 else INPUT_DOUBLE)
+        and x.dense.column_stride == size
+        and x.dense.row_stride % size == 0
+        and <uintptr_t>x.dense.data % size == 0
+    )
+
+
+cdef void borrow(Batch *batch, const Input *x) noexcept nogil:
+    """Take the first rows of an input that lies ready, without a copy."""
+    batch.rows, batch.stride = <char *>x.dense.data, x.dense.row_stride // batch.kernels.size
+
+
+cdef void announce(
+    Batch *batch, const Input *x, const int64_t *order, Py_ssize_t n_rows
+) noexcept nogil:
+    """Say which rows will be fetched next."""
+    batch.masked.input, batch.masked.next_order, batch.masked.n_next = &x.dense, order, n_rows
 
 
 cdef void fetch(

@@ -58,7 +58,7 @@ cdef class InputBlocks:
         cdef Py_ssize_t n_non_zeros
         cdef Form form
         self.x = read_input(x)
-        form = form_of(&self.x, NULL, self.x.n_rows)
+        form = form_of(kernels.table, &self.x, NULL, self.x.n_rows)
         n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
         space.base, space.used = NULL, 0
         lay_out_batch(

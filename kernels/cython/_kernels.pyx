@@ -13,10 +13,11 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cython cimport critical_section
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 cdef extern from "simd/kernels.h" nogil:
     enum activation:
@@ -59,9 +60,15 @@ cdef extern from "simd/kernels.h" nogil:
         void *table
         void *numbers
         Py_ssize_t numbers_row
+        const dense_input *input
+        const int64_t *next_order
+        Py_ssize_t n_next
 
     struct kernels:
         size_t size
+        Py_ssize_t (*count_non_zeros)(
+            const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
+        ) noexcept nogil
         void (*gather)(
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, void *out, Py_ssize_t out_row

@@ -12,6 +12,7 @@ stored. All memory is one workspace, allocated before the first step.
 
 cdef enum:
     PREDICT_ROWS = 126  # 9 tiles of 14 rows: activations stay in L2 beside the weights
+    LARGEST_SPARE = 1 << 26  # bytes of a workspace that is kept from call to call
     # Multiply-adds between two looks at pending signals: milliseconds on any processor.
     WORK_BETWEEN_SIGNALS = 1 << 27
 
@@ -95,7 +96,7 @@ cdef class Program:
 
     cdef Kernels owner
     cdef const kernels *kernels
-    cdef Memory memory
+    cdef Memory memory, spare
     cdef Layer *layers
     cdef int n_layers
     cdef loss loss
@@ -183,15 +184,27 @@ cdef class Program:
         Py_ssize_t n_non_zeros,
         bint training,
     ):
-        """Allocate a pass's memory at once; the workspace lives as long as what is returned."""
+        """Lay a pass's workspace out in the spare memory, or in new memory if that is too small or
+        taken by another thread; it lives as long as what is returned.
+        """
         cdef Memory memory
         cdef Space space
         space.base, space.used = NULL, 0
         self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
-        memory = Memory(space.used)
+        with critical_section(self):
+            memory = self.spare
+            self.spare = None
+        if memory is None or memory.n_bytes < space.used:
+            memory = Memory(space.used)
         space.base, space.used = memory.data, 0
         self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         return memory
+
+    cdef void give_back(self, Memory memory):
+        """Keep a pass's memory for the next one: fresh pages cost more than a small pass."""
+        with critical_section(self):
+            if memory.n_bytes <= LARGEST_SPARE:
+                self.spare = memory
 
     # -- forward --------------------------------------------------------------------------------
 
@@ -226,19 +239,24 @@ cdef class Program:
         cdef Activations *a
         cdef Memory memory
         cdef Form form
+        cdef bint in_place
         cdef int i
         view(out, True, &result)
         if rows.n_rows == 0:
             return
         with nogil:
-            form = form_of(&rows, NULL, rows.n_rows)
+            form = form_of(k, &rows, NULL, rows.n_rows)
             n_non_zeros = most_non_zeros(&rows, NULL, rows.n_rows, block)
         memory = self.workspace(&w, &rows, NULL, form, block, n_non_zeros, False)
+        in_place = lies_ready(&w.batch, &rows)
         with nogil:
             while first < rows.n_rows:
                 n_rows = min(block, rows.n_rows - first)
                 rest = rows_from(&rows, first)
-                fetch(&w.batch, &rest, NULL, n_rows)
+                if in_place:
+                    borrow(&w.batch, &rest)
+                else:
+                    fetch(&w.batch, &rest, NULL, n_rows)
                 for i in range(self.n_layers):
                     a = &w.activations[i]
                     self.forward_layer(i, p, &w, n_rows)
@@ -255,6 +273,7 @@ cdef class Program:
                     result.data + first * result.strides[0], result.strides[0], result.strides[1],
                 )
                 first += n_rows
+        self.give_back(memory)
 
     # -- training -------------------------------------------------------------------------------
 
@@ -289,7 +308,8 @@ cdef class Program:
         cdef char *p = address(params, True)
         cdef char *first_state = NULL
         cdef char *second_state = NULL
-        cdef Py_ssize_t n_order = order.shape[0], n_slots = len(slots), n_non_zeros, begin = 0
+        cdef Py_ssize_t n_order = order.shape[0], n_slots = len(slots)
+        cdef Py_ssize_t n_non_zeros, begin = 0, next_batch
         cdef const int64_t *row_numbers = &order[0] if n_order else NULL
         cdef const double *weights = NULL
         cdef Options options
@@ -324,7 +344,7 @@ cdef class Program:
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         self.check_rows(&rows, row_numbers, n_order, &target)
         with nogil:
-            form = form_of(&rows, row_numbers, n_order)
+            form = form_of(self.kernels, &rows, row_numbers, n_order)
             n_non_zeros = most_non_zeros(&rows, row_numbers, n_order, options.batch_size)
         memory = self.workspace(
             &w, &rows, &options, form, options.batch_size, n_non_zeros, True
@@ -332,6 +352,11 @@ cdef class Program:
         try:
             with nogil:
                 while begin < n_order:
+                    next_batch = begin + options.batch_size
+                    announce(
+                        &w.batch, &rows, row_numbers + next_batch,
+                        max(<Py_ssize_t>0, min(options.batch_size, n_order - next_batch)),
+                    )
                     prepare_step(
                         &step, weight_decay, rates[totals.n_steps], t + totals.n_steps + 1
                     )
@@ -340,7 +365,7 @@ cdef class Program:
                         row_numbers + begin, min(options.batch_size, n_order - begin), &options,
                         &step, t + totals.n_steps, &w, &totals,
                     )
-                    begin += options.batch_size
+                    begin = next_batch
                     work += work_of_a_row * options.batch_size
                     if work > WORK_BETWEEN_SIGNALS:
                         work = 0
@@ -348,6 +373,7 @@ cdef class Program:
                             PyErr_CheckSignals()
         finally:
             state.step = t + totals.n_steps
+            self.give_back(memory)
         return totals.weight, totals.loss, totals.right, totals.penalty
 
     cdef int check_rows(

@@ -21,12 +21,6 @@
 
 #include "vector.h"
 
-#if defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 16")
-#else
-#define UNROLL
-#endif
-
 /* The most rows of a tile 1, 2, 3 or 4 vectors wide, so that sums, vectors of B and one of A fit the
    registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. */
 #if defined(__AVX512F__) || defined(__aarch64__)

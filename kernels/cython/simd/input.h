@@ -33,6 +33,20 @@ INLINE void gather_row(const char *from, ptrdiff_t stride, enum input_type type,
         for (ptrdiff_t j = 0; j < n; j++) to[j] = number_at(from + j * stride, type, scale);
 }
 
+/* How many of a row's numbers are not zero. */
+static ptrdiff_t count_non_zeros(const struct dense_input *x, ptrdiff_t n_in, ptrdiff_t row) {
+    const char *const from = x->data + row * x->row_stride;
+    int32_t n = 0;
+    if (x->type == INPUT_BYTE && x->column_stride == 1)
+        for (ptrdiff_t j = 0; j < n_in; j++) n += from[j] != 0;
+    else if (x->type == INPUT_FLOAT && x->column_stride == (ptrdiff_t)sizeof(float))
+        for (ptrdiff_t j = 0; j < n_in; j++) n += number_at(from + j * 4, INPUT_FLOAT, 1) != 0;
+    else
+        for (ptrdiff_t j = 0; j < n_in; j++)
+            n += number_at(from + j * x->column_stride, x->type, 1) != 0;
+    return n;
+}
+
 static void gather(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row) {
     for (ptrdiff_t i = 0; i < n_rows; i++) {

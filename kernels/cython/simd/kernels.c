@@ -13,6 +13,7 @@
 const struct kernels FASTNN_TABLE = {
     .size = sizeof(real),
     .lanes = LANES,
+    .count_non_zeros = count_non_zeros,
     .gather = gather,
     .gather_masked = gather_masked,
     .gather_sparse = gather_sparse,

@@ -75,6 +75,10 @@ struct masked {
     void *table;
     void *numbers;
     ptrdiff_t numbers_row;
+    /* Rows of the input that the next minibatch will fetch: forward asks for them on its way. */
+    const struct dense_input *input;
+    const int64_t *next_order;
+    ptrdiff_t n_next;
 };
 
 struct kernels {
@@ -83,6 +87,7 @@ struct kernels {
 
     /* -- a user's arrays: rows order[0 … n_rows), the first n_rows where order is NULL ---------- */
 
+    ptrdiff_t (*count_non_zeros)(const struct dense_input *x, ptrdiff_t n_in, ptrdiff_t row);
     /* out = x[order], bytes multiplied by scale */
     void (*gather)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);

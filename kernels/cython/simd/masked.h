@@ -7,18 +7,23 @@
        outer     out_k   += scale · Σ_i v · delta_i         along column k's mask
 
    Sums stay in registers, as many vectors of columns as fit. What they read over and over must come
-   from L1, so forward walks down the minibatch one slice of weights at a time, and outer takes so many
-   columns of delta at a time that all its rows stay there. Bytes are kept as bytes and scaled by a
-   table of 256 numbers. */
+   from L1, so forward walks down the minibatch one slice of weights at a time, and outer takes 64 rows
+   of delta at a time. Bytes stay bytes and are scaled by a table of 256 numbers. */
 
 #ifndef FASTNN_MASKED_H
 #define FASTNN_MASKED_H
 
 #include "input.h"
 
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+#endif
+
 #define WORD_BITS 64
-#define GROUP_VECTORS 8      /* vectors of columns summed at a time */
-#define SLICE_BYTES 65536    /* of an operand that is to stay in L1, two thirds of 48 KB */
+#define CACHE_LINE 64
+#define GROUP_VECTORS 8 /* vectors of columns summed at a time */
+/* Of weights that are to stay in L1: of 48 KB, since most rows of a slice are never asked for. */
+#define SLICE_BYTES 65536
 
 INLINE ptrdiff_t words_for(ptrdiff_t n) { return (n + WORD_BITS - 1) / WORD_BITS; }
 
@@ -42,6 +47,10 @@ INLINE uint64_t non_zero_bytes(uint64_t bytes) {
 }
 
 INLINE uint64_t mask_of_bytes(const unsigned char *p) {
+#if defined(__AVX512BW__)
+    const __m512i bytes = _mm512_loadu_si512(p);
+    return _mm512_test_epi8_mask(bytes, bytes);
+#else
     uint64_t mask = 0;
     for (int i = 0; i < 8; i++) {
         uint64_t bytes;
@@ -49,6 +58,7 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
         mask |= non_zero_bytes(bytes) << 8 * i;
     }
     return mask;
+#endif
 }
 
 INLINE uint64_t mask_of_numbers(const real *p, ptrdiff_t n) {
@@ -57,30 +67,37 @@ INLINE uint64_t mask_of_numbers(const real *p, ptrdiff_t n) {
     return mask;
 }
 
-/* Transpose 64 × 64 bits: exchange ever smaller off-diagonal blocks (Warren, Hacker's Delight, 7-3). */
-static void transpose_bits(uint64_t a[WORD_BITS]) {
+/* Transpose squares of 64 × 64 bits, all those of 64 rows side by side: ever smaller off-diagonal
+   blocks are exchanged (Warren, Hacker's Delight, 7-3), a vector of squares at a time. */
+#define SQUARES 16
+
+static void transpose_squares(uint64_t square[WORD_BITS][SQUARES]) {
     uint64_t low = 0x00000000ffffffff;
-    for (int size = 32; size; size >>= 1, low ^= low << size)
-        for (int block = 0; block < WORD_BITS; block += 2 * size)
-            for (int k = block; k < block + size; k++) {
-                const uint64_t t = (a[k] >> size ^ a[k + size]) & low;
-                a[k] ^= t << size;
-                a[k + size] ^= t;
+    for (int size = WORD_BITS / 2; size; size >>= 1, low ^= low << size)
+        for (int k = 0; k < WORD_BITS; k = (k + size + 1) & ~size) {
+            uint64_t *const upper = square[k], *const lower = square[k + size];
+            for (int c = 0; c < SQUARES; c++) {
+                const uint64_t t = (upper[c] >> size ^ lower[c]) & low;
+                upper[c] ^= t << size;
+                lower[c] ^= t;
             }
+        }
 }
 
 static void transpose_masks(const struct masked *m, ptrdiff_t n_rows, ptrdiff_t n_in) {
     const ptrdiff_t row_words = words_for(n_in), column_words = words_for(n_rows);
     for (ptrdiff_t r = 0; r < column_words; r++)
-        for (ptrdiff_t c = 0; c < row_words; c++) {
-            uint64_t square[WORD_BITS];
-            for (ptrdiff_t i = 0; i < WORD_BITS; i++) {
-                const ptrdiff_t row = r * WORD_BITS + i;
-                square[i] = row < n_rows ? m->row_mask[row * row_words + c] : 0;
-            }
-            transpose_bits(square);
-            for (ptrdiff_t i = 0; i < WORD_BITS; i++)
-                m->column_mask[(c * WORD_BITS + i) * column_words + r] = square[i];
+        for (ptrdiff_t first = 0; first < row_words; first += SQUARES) {
+            const ptrdiff_t squares = row_words - first < SQUARES ? row_words - first : SQUARES;
+            uint64_t square[WORD_BITS][SQUARES];
+            memset(square, 0, sizeof square);
+            for (ptrdiff_t i = 0; i < WORD_BITS && r * WORD_BITS + i < n_rows; i++)
+                memcpy(square[i], m->row_mask + (r * WORD_BITS + i) * row_words + first,
+                       (size_t)squares * sizeof(uint64_t));
+            transpose_squares(square);
+            for (ptrdiff_t c = 0; c < squares; c++)
+                for (ptrdiff_t i = 0; i < WORD_BITS; i++)
+                    m->column_mask[((first + c) * WORD_BITS + i) * column_words + r] = square[i][c];
         }
 }
 
@@ -99,6 +116,7 @@ static void gather_masked(const struct dense_input *x, const int64_t *order, ptr
             else
                 for (ptrdiff_t j = 0; j < n_in; j++)
                     to[j] = *(const unsigned char *)(from + j * x->column_stride);
+            memset(to + n_in, 0, (size_t)(row_words * WORD_BITS - n_in));
             for (ptrdiff_t c = 0; c < row_words; c++)
                 out->row_mask[i * row_words + c] = mask_of_bytes(to + c * WORD_BITS);
         }
@@ -132,7 +150,21 @@ struct masked_product {
     const real *bias;
     real scale;
     bits tail;
+    int prefetches; /* once for all groups of columns */
 };
+
+/* Ask for a part of the i-th row that the next minibatch will fetch, which may lie in main memory. */
+INLINE void prefetch_next(const struct masked *x, ptrdiff_t i, ptrdiff_t first, ptrdiff_t last) {
+#if defined(__GNUC__)
+    if (i >= x->n_next) return;
+    const struct dense_input *const in = x->input;
+    const char *const row = in->data + (ptrdiff_t)x->next_order[i] * in->row_stride;
+    for (ptrdiff_t p = first * in->column_stride; p < last * in->column_stride; p += CACHE_LINE)
+        __builtin_prefetch(row + p, 0, 2);
+#else
+    (void)x, (void)i, (void)first, (void)last;
+#endif
+}
 
 INLINE void forward_group(const struct masked_product *p, const int is_bytes, const int columns) {
     const ptrdiff_t row_words = words_for(p->n_in);
@@ -144,6 +176,7 @@ INLINE void forward_group(const struct masked_product *p, const int is_bytes, co
             const uint64_t *const mask = p->x->row_mask + i * row_words;
             real *const to = p->out + i * p->out_row;
             vec sum[GROUP_VECTORS];
+            if (p->prefetches) prefetch_next(p->x, i, first * WORD_BITS, last * WORD_BITS);
             for (int j = 0; j < columns; j++) sum[j] = first ? load(to + j * LANES) : broadcast(0);
             for (ptrdiff_t c = first; c < last; c++)
                 for (uint64_t word = mask[c]; word; word &= word - 1) {
@@ -220,6 +253,7 @@ static void each_group(struct masked_product *p, ptrdiff_t n_out, ptrdiff_t wide
         p->b = b + first * LANES;
         p->bias = bias ? bias + first * LANES : NULL;
         p->out = out + first * LANES;
+        p->prefetches = g == 0;
         p->tail = first_lanes(n_out - (last - 1) * LANES);
         group(p, (int)(last - first));
     }

@@ -41,6 +41,7 @@ typedef word words __attribute__((vector_size(VECTOR_BYTES)));
 #define INLINE static inline __attribute__((always_inline))
 #define MASK(condition) (condition)
 #define RESTRICT __restrict__
+#define UNROLL _Pragma("GCC unroll 16")
 
 /* x - 0 is x for every x (x + 0 would lose the sign of -0), so compilers make it a broadcast. */
 INLINE vec broadcast(real x) { return x - (vec){0}; }
@@ -53,6 +54,7 @@ INLINE bits broadcast_bits(integer x) { return x - (bits){0}; }
 #define INLINE static inline
 #define MASK(condition) (-(bits)(condition))
 #define RESTRICT __restrict
+#define UNROLL
 
 typedef real vec;
 typedef integer bits;
@@ -66,6 +68,16 @@ INLINE bits broadcast_bits(integer x) { return x; }
 INLINE vec load(const real *p) {
     vec v;
     memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* A vector that several operations use stays loaded; else compilers load it again for each of them. */
+INLINE vec loaded(vec v) {
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    __asm__("" : "+v"(v));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
     return v;
 }
 
