@@ -277,10 +277,11 @@ class Network:
         if self.architecture.classifies:
             validation.check_two_classes(data.y, self.class_labels)
         self._start_optimizer(optimizer)
-        with blas_limited():
+        backend = get_backend(self._backend)
+        with blas_limited(backend.uses_blas):
             return training.fit(
                 self,
-                get_backend(self._backend),
+                backend,
                 data,
                 self._for_this_fit(options, data),
                 epochs=epochs,
@@ -333,10 +334,11 @@ class Network:
         if not same or self.optimizer_state.slots.shape[0] != optimizer.n_state:
             self._start_optimizer(optimizer)
         self._optimizer = optimizer
-        with blas_limited():
+        backend = get_backend(self._backend)
+        with blas_limited(backend.uses_blas):
             return training.fit(
                 self,
-                get_backend(self._backend),
+                backend,
                 data,
                 self._for_this_fit(options, data),
                 epochs=1,
@@ -431,14 +433,9 @@ class Network:
             If an argument is not as described.
         """
         data = self._checked_rows(x, y, sample_weight)
-        with blas_limited():
-            return evaluate(
-                get_backend(self._backend),
-                self.architecture,
-                self.parameters,
-                *data,
-                progress=progress,
-            )
+        backend = get_backend(self._backend)
+        with blas_limited(backend.uses_blas):
+            return evaluate(backend, self.architecture, self.parameters, *data, progress=progress)
 
     def predictor(self) -> Predictor:
         """Return the network frozen for serving: no checks, preallocated, microseconds.
@@ -497,7 +494,7 @@ class Network:
         n_rows = x.shape[0]
         out = np.empty((n_rows, a.n_out), a.dtype)
         parts = calls(a, n_rows, PREDICT_ROWS)
-        with blas_limited():
+        with blas_limited(backend.uses_blas):
             if len(parts) <= 1:
                 backend.predict(a, self.parameters, x, out)
                 return out

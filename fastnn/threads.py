@@ -50,9 +50,10 @@ def available_processors() -> int:
 
 
 @contextmanager
-def blas_limited() -> Iterator[None]:
-    """Hold NumPy's BLAS to the number of threads that was asked for, if one was."""
-    wanted, controller = _wanted(), _blas_controller()
+def blas_limited(uses_blas: bool) -> Iterator[None]:
+    """Hold NumPy's BLAS, if it is used, to the number of threads that was asked for, if one was."""
+    wanted = _wanted() if uses_blas else None
+    controller = None if wanted is None else _blas_controller()
     if wanted is None or controller is None:
         yield
     else:

@@ -100,6 +100,8 @@ class Backend(ABC):
     """Kernels and programs; see the module's text for shapes and notation."""
 
     name: ClassVar[str]
+    uses_blas: ClassVar[bool] = True
+    """Whether products are NumPy's."""
 
     # -- kernels --------------------------------------------------------------------------------
 

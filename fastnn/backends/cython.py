@@ -63,6 +63,7 @@ class CythonBackend(Backend):
     """
 
     name: ClassVar[str] = "cython"
+    uses_blas: ClassVar[bool] = False
 
     def __init__(self) -> None:
         forced = os.environ.get("FASTNN_ISA") or None
