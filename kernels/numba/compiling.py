@@ -44,15 +44,37 @@ def exact_kernel(function):
     return _compiled(function, fastmath=False)
 
 
+def inner_kernel(function):
+    """Compile `function` as `kernel` does, for other kernels alone: Python cannot call it."""
+    return _compiled(function, fastmath=set(REORDERED), no_cpython_wrapper=True)
+
+
+def apart_kernel(function):
+    """Compile `function` as `kernel` does; what it writes must not overlap with what it reads.
+
+    Otherwise a loop over several rows begins with comparing where each of them lies, which costs as
+    much as a short row does.
+    """
+    compiled = kernel(function)
+    if hasattr(compiled, "_compiler"):  # not so under NUMBA_DISABLE_JIT=1
+        compiled._compiler._customize_flags = _without_overlap
+    return compiled
+
+
+def _without_overlap(flags):
+    flags.noalias = True
+    return flags
+
+
 def inlined(function):
     """Write `function`, which returns a view, out wherever it is called."""
     return njit(inline="always")(function)
 
 
-def _compiled(function, fastmath):
+def _compiled(function, **options):
     # Kernels are given all their memory. Without Numba's run time (_nrt) they cannot ask for any,
-    # and no code is made to count who else holds an array.
-    options: dict[str, Any] = {"error_model": "numpy", "fastmath": fastmath, "_nrt": False}
+    # and no code is made to count who else holds an array; none is called from C.
+    options |= {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     compiled: Any = njit(nogil=True, **options)(function)
     if compiled is function:
         # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.

@@ -5,7 +5,7 @@ on the way. Only these functions are made for each type of x; `gather`, which ca
 any, so that the programs are not compiled again when x is of another type.
 """
 
-from .compiling import kernel
+from .compiling import inner_kernel, kernel
 from .layout import IN_STRIDE, INPUT_AT, N_IN
 
 CACHE_LINE = 64  # bytes
@@ -29,7 +29,7 @@ def density(values, steps, n_in, rows):
     return found / max(1, seen)
 
 
-@kernel
+@inner_kernel
 def gather(x, layer, rows, packed, memory):
     """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros."""
     starts, column = memory.nonzeros.row_starts, memory.nonzeros.column
@@ -71,7 +71,7 @@ def gather(x, layer, rows, packed, memory):
             _copy(x.doubles, x.steps, x.scale, layer, rows, work)
 
 
-@kernel
+@inner_kernel
 def _fetch(values, steps, n_in, rows):
     """Return the sum of one number of each cache line of `rows`.
 
@@ -87,7 +87,7 @@ def _fetch(values, steps, n_in, rows):
     return total
 
 
-@kernel
+@inner_kernel
 def _copy(values, steps, scale, layer, rows, work):
     """Copy rows of dense x to the first layer's input."""
     n_in = layer[N_IN]
@@ -105,7 +105,7 @@ def _copy(values, steps, scale, layer, rows, work):
                 row[c] = real(values[at + c * steps.column_step]) * factor
 
 
-@kernel
+@inner_kernel
 def _pack(values, steps, scale, n_in, rows, starts, column, value):
     """Pack the non-zeros of rows of dense x."""
     real = value.dtype.type
@@ -134,7 +134,7 @@ def _pack(values, steps, scale, n_in, rows, starts, column, value):
         starts[i + 1] = n
 
 
-@kernel
+@inner_kernel
 def _gather_columns(indices, indptr, rows, starts, column):
     """Copy the column numbers of rows of CSR x."""
     for i in range(len(rows)):
@@ -143,7 +143,7 @@ def _gather_columns(indices, indptr, rows, starts, column):
             column[to + e] = indices[start + e]
 
 
-@kernel
+@inner_kernel
 def _gather_values(data, scale, indptr, rows, starts, value):
     """Copy the numbers of rows of CSR x."""
     real = value.dtype.type
@@ -154,7 +154,7 @@ def _gather_values(data, scale, indptr, rows, starts, value):
             value[to + e] = real(data[start + e]) * factor
 
 
-@kernel
+@inner_kernel
 def transpose_nonzeros(n_rows, n_columns, nonzeros):
     """Pack the same non-zeros by columns, rows ascending: a counting sort."""
     starts, column, value = nonzeros.row_starts, nonzeros.column, nonzeros.value

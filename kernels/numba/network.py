@@ -11,7 +11,7 @@ everything lies is said in `layout`.
 import numpy as np
 
 from .activations import activate, multiply_by_derivative
-from .compiling import kernel
+from .compiling import inner_kernel
 from .dropout import drop
 from .inputs import transpose_nonzeros
 from .layout import (
@@ -35,7 +35,7 @@ from .products import add_product, add_sparse_product, transpose
 ONE = np.int64(1)  # a plain 1 would be a type of its own, and what it is given to compiled again
 
 
-@kernel
+@inner_kernel
 def forward(model, memory, n_rows, packed, dropout, step):
     """Write every hidden layer's output, and the last layer's z, to the workspace."""
     layers, work, nonzeros = model.layers, memory.work, memory.nonzeros
@@ -63,7 +63,7 @@ def forward(model, memory, n_rows, packed, dropout, step):
             drop(y, n_out, dropout, step, i, matrix(work, layer[DROPPED_AT], n_rows, stride))
 
 
-@kernel
+@inner_kernel
 def backward(model, memory, n_rows, packed, dropout, step, scale, into):
     """Add `scale` times the gradient to `into`, from the delta of the last layer in the workspace.
 
@@ -95,7 +95,7 @@ def backward(model, memory, n_rows, packed, dropout, step, scale, into):
             add_rows(delta, into[layer[BIAS_AT] : layer[BIAS_AT] + stride])
 
 
-@kernel
+@inner_kernel
 def _input_gradient(layer, layer_below, params, delta, work, below):
     """``below = (δ @ Wᵀ) ∘ activation'``."""
     n_rows, stride = delta.shape
@@ -109,7 +109,7 @@ def _input_gradient(layer, layer_below, params, delta, work, below):
     multiply_by_derivative(layer_below[ACTIVATION], y, n_in, below)
 
 
-@kernel
+@inner_kernel
 def copy_rows(rows, out):
     """``out = rows``; both (n, stride)."""
     for r in range(len(rows)):
@@ -117,7 +117,7 @@ def copy_rows(rows, out):
             out[r, j] = rows[r, j]
 
 
-@kernel
+@inner_kernel
 def fill_rows(params, bias_at, out):
     """Set every row of out (n, stride) to the bias at `bias_at`, or to zero without one."""
     if bias_at < 0:
@@ -129,7 +129,7 @@ def fill_rows(params, bias_at, out):
             row[j] = params[bias_at + j]
 
 
-@kernel
+@inner_kernel
 def add_rows(rows, out):
     """``out += Σ rows``; rows (n, stride), out (stride,)."""
     for r in range(len(rows)):

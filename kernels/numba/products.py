@@ -11,13 +11,13 @@ The inner loop always runs along rows of B and out, which are contiguous and who
 numbers of A are constants of that loop.
 """
 
-from .compiling import kernel
+from .compiling import apart_kernel, inner_kernel
 from .vectors import use_wide_vectors
 
 BLOCK = 16  # rows and columns transposed together: a cache line of float32
 
 
-@kernel
+@apart_kernel
 def add_product(n, k, a, row_step, column_step, b, out):
     """``out += A @ B``; A (n, k) with ``A[r, p] = a[r · row_step + p · column_step]``, B (k, m).
 
@@ -59,7 +59,7 @@ def add_product(n, k, a, row_step, column_step, b, out):
         _add_row(k, a, r * row_step, column_step, b, out[r])
 
 
-@kernel
+@inner_kernel
 def _add_row(k, a, at, column_step, b, out):
     """``out += a @ B`` for one row of A, which begins at element `at` of a."""
     k_fours = k - k % 4
@@ -76,7 +76,7 @@ def _add_row(k, a, at, column_step, b, out):
             out[j] += a0 * b0[j]
 
 
-@kernel
+@apart_kernel
 def add_sparse_product(n, starts, index, value, b, out):
     """``out += A @ B``; row r of A has ``value[e]`` in column ``index[e]``, e from starts[r].
 
@@ -103,7 +103,7 @@ def add_sparse_product(n, starts, index, value, b, out):
                 row[j] += a0 * b0[j]
 
 
-@kernel
+@inner_kernel
 def transpose(matrix, n_columns, out):
     """``out[j, i] = matrix[i, j]`` for j below n_columns, in blocks whose cache lines are kept."""
     n_rows = len(matrix)

@@ -5,7 +5,7 @@ so that each program is compiled once for a network of float32 and once for one 
 """
 
 from .activations import SOFTMAX, activate
-from .compiling import kernel
+from .compiling import inner_kernel, kernel
 from .inputs import gather
 from .layout import (
     ACTIVATION,
@@ -98,7 +98,7 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         _clear_padding(model.layers, slots[i])
 
 
-@kernel
+@inner_kernel
 def _measure(first, n_rows, targets, training, model, memory):
     """Write the last layer's delta; return the sums of weight, of loss, and of rows right."""
     last = model.layers[len(model.layers) - 1]
@@ -132,7 +132,7 @@ def _measure(first, n_rows, targets, training, model, memory):
     return count, (loss / factor if factor != 0 else 0.0), right
 
 
-@kernel
+@inner_kernel
 def _clear_padding(layers, buffer):
     """Set the padding of a vector in the layout of the parameters to zero.
 

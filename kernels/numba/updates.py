@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from .compiling import kernel
+from .compiling import inner_kernel, kernel
 
 CODES = {"sgd": 0, "momentum": 1, "nesterov": 2, "rmsprop": 3, "adam": 4, "adamw": 5}
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = CODES.values()
@@ -57,7 +57,7 @@ def update(rule, coefficients, rate, step, p, g, state):
             p[i] = keep * p[i] - size * m[i] / (np.sqrt(v[i]) * correction + eps)
 
 
-@kernel
+@inner_kernel
 def add_penalty(l1, l2, w, g):
     """Add the gradient of ``l1 Σ|w| + l2/2 Σw²`` over w (n_weight_slots,) to g; return that."""
     real = w.dtype.type
@@ -75,7 +75,7 @@ def add_penalty(l1, l2, w, g):
     return 0.5 * l2 * squares + l1 * magnitudes
 
 
-@kernel
+@inner_kernel
 def clip_to_norm(g, max_norm):
     """Scale the whole gradient down to the norm `max_norm` if it is longer."""
     squares = 0.0
@@ -88,7 +88,7 @@ def clip_to_norm(g, max_norm):
             g[i] *= factor
 
 
-@kernel
+@inner_kernel
 def limit_column_norms(weight, n_out, max_norm, squares):
     """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer.
 
