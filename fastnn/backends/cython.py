@@ -18,6 +18,7 @@ import numpy as np
 from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.backends.dropout import dropout_threshold
+from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
@@ -142,6 +143,13 @@ class CythonBackend(Backend):
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
         self._program(architecture).predict(params, _readable(x), out)
+
+    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+        """Return the network frozen for serving, as one compiled object."""
+        predictor: Predictor = _kernels.Predictor(
+            self._compile(architecture), params, np.empty, np.dtype(architecture.dtype)
+        )
+        return predictor
 
     def train_epoch(
         self,

@@ -228,38 +228,42 @@ cdef class Program:
             )
 
     def predict(self, params, x, out):
-        """Forward through all layers, a block of rows at a time."""
-        cdef const kernels *k = self.kernels
-        cdef Input rows = read_input(x), rest
+        """Forward through all layers: ``out`` from rows of x."""
+        cdef Input rows = read_input(x)
         cdef Array result
-        cdef const char *p = address(params)
+        view(out, True, &result)
+        self.run(address(params), &rows, &result)
+
+    cdef int run(self, const char *params, const Input *x, const Array *out) except -1:
+        """Predict a block of rows at a time."""
+        cdef const kernels *k = self.kernels
+        cdef Input rest
         cdef Workspace w
-        cdef Py_ssize_t block = min(<Py_ssize_t>PREDICT_ROWS, rows.n_rows)
+        cdef Py_ssize_t block = min(<Py_ssize_t>PREDICT_ROWS, x.n_rows)
         cdef Py_ssize_t first = 0, n_rows, n_non_zeros
         cdef Activations *a
         cdef Memory memory
         cdef Form form
         cdef bint in_place
         cdef int i
-        view(out, True, &result)
-        if rows.n_rows == 0:
-            return
+        if x.n_rows == 0:
+            return 0
         with nogil:
-            form = form_of(k, &rows, NULL, rows.n_rows)
-            n_non_zeros = most_non_zeros(&rows, NULL, rows.n_rows, block)
-        memory = self.workspace(&w, &rows, NULL, form, block, n_non_zeros, False)
-        in_place = lies_ready(&w.batch, &rows)
+            form = form_of(k, x, NULL, x.n_rows)
+            n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
+        memory = self.workspace(&w, x, NULL, form, block, n_non_zeros, False)
+        in_place = lies_ready(&w.batch, x)
         with nogil:
-            while first < rows.n_rows:
-                n_rows = min(block, rows.n_rows - first)
-                rest = rows_from(&rows, first)
+            while first < x.n_rows:
+                n_rows = min(block, x.n_rows - first)
+                rest = rows_from(x, first)
                 if in_place:
                     borrow(&w.batch, &rest)
                 else:
                     fetch(&w.batch, &rest, NULL, n_rows)
                 for i in range(self.n_layers):
                     a = &w.activations[i]
-                    self.forward_layer(i, p, &w, n_rows)
+                    self.forward_layer(i, params, &w, n_rows)
                     if self.layers[i].activation == SOFTMAX:
                         k.softmax(n_rows, self.layers[i].n_out, a.z, a.row, a.h, a.row)
                     elif self.layers[i].activation != IDENTITY:
@@ -270,10 +274,11 @@ cdef class Program:
                 a = &w.activations[self.n_layers - 1]
                 k.write_rows(
                     n_rows, self.layers[self.n_layers - 1].n_out, a.h, a.row,
-                    result.data + first * result.strides[0], result.strides[0], result.strides[1],
+                    out.data + first * out.strides[0], out.strides[0], out.strides[1],
                 )
                 first += n_rows
         self.give_back(memory)
+        return 0
 
     # -- training -------------------------------------------------------------------------------
 

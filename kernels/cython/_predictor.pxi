@@ -1,0 +1,124 @@
+"""A network frozen for serving: a copy of its parameters, called with rows.
+
+What a call has to find out is kept to the shapes and number types of what it is given; memory comes
+from the program's spare workspace.
+"""
+
+
+cdef int describe(object array, bint writable, Array *out) except -1:
+    """Describe an array of at most two dimensions; return how many it has. One is one row."""
+    cdef Py_buffer buffer
+    cdef int i, n_dims
+    PyObject_GetBuffer(array, &buffer, PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE * writable))
+    n_dims = buffer.ndim
+    if 1 <= n_dims <= 2:
+        out.data = <char *>buffer.buf
+        out.itemsize = buffer.itemsize
+        out.kind = buffer.format[0] if buffer.format[1] == 0 else b"?"
+        out.shape[0] = 1
+        out.strides[0] = 0
+        for i in range(n_dims):
+            out.shape[i + 2 - n_dims] = buffer.shape[i]
+            out.strides[i + 2 - n_dims] = buffer.strides[i]
+    PyBuffer_Release(&buffer)
+    return n_dims
+
+
+cdef class Predictor:
+    """What a network predicts, without the checks of `Network.predict_proba`.
+
+    Later changes of the network do not reach it. It may be called from several threads at once.
+
+    Parameters
+    ----------
+    program : Program
+    params : ndarray of shape (n_slots,)
+        Copied.
+    empty : callable
+        ``empty(shape, dtype)`` makes the array that is returned.
+    dtype : dtype
+        The network's.
+    """
+
+    cdef Program program
+    cdef Memory params
+    cdef object empty, dtype
+    cdef Py_ssize_t n_in, n_out
+    cdef char kind
+
+    def __init__(self, Program program, params, empty, dtype):
+        cdef Array given
+        view(params, False, &given)
+        self.program = program
+        self.params = Memory(given.shape[1] * given.itemsize)
+        memcpy(self.params.data, given.data, given.shape[1] * given.itemsize)
+        self.empty, self.dtype = empty, dtype
+        self.kind = given.kind
+        self.n_in = program.layers[0].n_in
+        self.n_out = program.layers[program.n_layers - 1].n_out
+
+    cdef tuple shape(self, int n_dims, Py_ssize_t n_rows):
+        """Return the shape of what is predicted."""
+        if n_dims == 1:
+            return (self.n_out,)
+        return (n_rows, self.n_out)
+
+    def __call__(self, x, out=None):
+        """Return the network's outputs: probabilities, or numbers.
+
+        Parameters
+        ----------
+        x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
+            float32, float64 or uint8, finite: neither is looked at again here.
+        out : ndarray of shape (n_out,) or (n_rows, n_out), optional
+            Of the network's dtype and C-contiguous: where to write. By default a new array.
+
+        Returns
+        -------
+        ndarray
+            `out`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x or out has the wrong shape or dtype.
+        """
+        cdef Input rows
+        cdef Array seen
+        cdef int n_dims = 2
+        if hasattr(x, "indptr"):
+            rows = read_input(x)
+        else:
+            memset(&rows, 0, sizeof(rows))
+            n_dims = describe(x, False, &seen)
+            if n_dims < 1 or n_dims > 2:
+                raise ValueError(
+                    f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {x.shape}"
+                )
+            if seen.kind != b"f" and seen.kind != b"d" and seen.kind != b"B":
+                raise TypeError(f"x must be float32, float64 or uint8, got {x.dtype}")
+            rows.dense.data = seen.data
+            rows.dense.type = type_of(&seen)
+            rows.dense.row_stride, rows.dense.column_stride = seen.strides[0], seen.strides[1]
+            rows.n_rows, rows.n_in = seen.shape[0], seen.shape[1]
+        if rows.n_in != self.n_in:
+            raise ValueError(
+                f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {x.shape}"
+            )
+        if out is None:
+            out = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
+            describe(out, True, &seen)
+        elif (
+            describe(out, True, &seen) != n_dims
+            or seen.shape[0] != rows.n_rows
+            or seen.shape[1] != self.n_out
+            or seen.kind != self.kind
+            or seen.strides[1] != seen.itemsize
+            or (seen.shape[0] > 1 and seen.strides[0] != seen.shape[1] * seen.itemsize)
+        ):
+            raise ValueError(
+                f"out must be writable, C-contiguous {self.dtype} of shape "
+                f"{self.shape(n_dims, rows.n_rows)}, got {out.dtype} of shape {out.shape}"
+            )
+        self.program.run(self.params.data, &rows, &seen)
+        return out
