@@ -25,13 +25,13 @@ except Exception as error:  # numba refuses a NumPy it does not know with more t
     raise ImportError(f"numba cannot be imported: {error}") from error
 
 from fastnn.kernels.numba import activations, inputs, losses, products, programs, updates
+from fastnn.kernels.numba.arrays import NO_DROPOUT, VALUE_TYPES, is_csr, plain, rows_of
 from fastnn.kernels.numba.layout import (
     Dropout,
     Memory,
     Model,
     Nonzeros,
     Rows,
-    Steps,
     Targets,
     Training,
     plan,
@@ -98,7 +98,7 @@ class NumbaBackend(Backend):
         out[...] = z
 
     def softmax(self, z: Array, out: Array) -> None:
-        rows = _plain(np.atleast_2d(z))
+        rows = plain(np.atleast_2d(z))
         y = np.empty(rows.shape, rows.dtype)
         losses.softmax(rows, rows.shape[1], y)
         out[...] = y.reshape(out.shape)
@@ -108,7 +108,7 @@ class NumbaBackend(Backend):
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
         loss = losses.softmax_cross_entropy(
-            _plain(z), z.shape[1], _plain(labels), _weight_or_none(sample_weight, z), d
+            plain(z), z.shape[1], plain(labels), _weight_or_none(sample_weight, z), d
         )
         delta[...] = d
         return float(loss)
@@ -125,7 +125,7 @@ class NumbaBackend(Backend):
         d = np.empty(delta.shape, delta.dtype)
         weight = _weight_or_none(sample_weight, z)
         total = losses.elementwise_loss(
-            losses.CODES[loss], _plain(z), z.shape[1], _plain(target), weight, huber_delta, d
+            losses.CODES[loss], plain(z), z.shape[1], plain(target), weight, huber_delta, d
         )
         delta[...] = d
         return float(total)
@@ -134,7 +134,7 @@ class NumbaBackend(Backend):
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
         gradient = np.zeros(weight_grad.shape, weight_grad.dtype)
-        _add_product(x.T.tocsr() if _is_csr(x) else x.T, delta, gradient)
+        _add_product(x.T.tocsr() if is_csr(x) else x.T, delta, gradient)
         weight_grad[...] = gradient
         if bias_grad is not None:
             delta.sum(axis=0, out=bias_grad)
@@ -145,7 +145,7 @@ class NumbaBackend(Backend):
         below = np.zeros(out.shape, out.dtype)
         _add_product(delta, weight.T, below)
         activations.multiply_by_derivative(
-            activations.CODES[activation], _plain(y), y.shape[1], below
+            activations.CODES[activation], plain(y), y.shape[1], below
         )
         out[...] = below
 
@@ -154,20 +154,20 @@ class NumbaBackend(Backend):
     ) -> None:
         rate = float(optimizer.learning_rates(step - 1, 1)[0])
         rule = updates.CODES[optimizer.rule]
-        updates.update(rule, optimizer.coefficients, rate, step, params, _plain(grads), state)
+        updates.update(rule, optimizer.coefficients, rate, step, params, plain(grads), state)
 
     # -- programs -------------------------------------------------------------------------------
 
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         if not len(out):
             return
-        source, rows = _rows(architecture, x), np.arange(len(out))
+        source, rows = rows_of(x, architecture.input_scale), np.arange(len(out))
         n_rows = min(len(rows), PREDICT_ROWS)
         packed = _pays_to_pack(architecture, source, rows)
         if _is_large(architecture, n_rows, packed):
             return _WITH_BLAS.predict(architecture, params, x, out)
         memory = _memory(architecture, source, rows, n_rows, packed)
-        model = Model(_plan(architecture, n_rows, packed, False)[0], _plain(params))
+        model = Model(_plan(architecture, n_rows, packed, False)[0], plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
         for start in range(0, len(rows), per_piece):
@@ -187,7 +187,7 @@ class NumbaBackend(Backend):
         options: TrainingOptions,
         sample_weight: Array | None = None,
     ) -> EpochResult:
-        source, rows = _rows(architecture, x), np.array(order, np.int64)
+        source, rows = rows_of(x, architecture.input_scale), np.array(order, np.int64)
         batch_size = min(options.batch_size, max(1, len(rows)))
         packed = _pays_to_pack(architecture, source, rows)
         if _is_large(architecture, batch_size, packed):
@@ -232,7 +232,7 @@ class _WithBlas(NumbaBackend):
         out: Array,
         preactivation: Array | None = None,
     ) -> None:
-        if _is_csr(x):
+        if is_csr(x):
             super().dense_forward(x, weight, bias, activation, out, preactivation)
             return
         np.matmul(x, weight, out=out)
@@ -245,7 +245,7 @@ class _WithBlas(NumbaBackend):
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
-        if _is_csr(x):
+        if is_csr(x):
             super().weight_gradient(x, delta, weight_grad, bias_grad)
             return
         np.matmul(x.T, delta, out=weight_grad)
@@ -270,80 +270,18 @@ def _is_large(architecture: Architecture, n_rows: int, packed: bool) -> bool:
     return n_rows * (first + sum(others)) >= BLAS_FROM
 
 
-# -- arrays in the few types that kernels are compiled for ----------------------------------------
-
-VALUE_TYPES = ("uint8", "float32", "float64")
-"""What x may be made of."""
-
-NONE = {kind: np.empty(0, kind) for kind in (*VALUE_TYPES, "int32", "int64")}
-for _array in NONE.values():
-    _array.flags.writeable = False
-
-NO_DROPOUT = Dropout(np.zeros((1, 1, 2), np.uint64), np.zeros(1, np.uint64), np.zeros(1))
-
-
-def _plain(array: Array) -> Array:
-    """Return a writable, row-major array: read-only and strided ones are types of their own."""
-    return np.require(array, requirements=["C", "W"])
-
-
 def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
-    return np.empty(0, z.dtype) if sample_weight is None else _plain(sample_weight)
-
-
-def _is_csr(x: Any) -> bool:
-    return not isinstance(x, np.ndarray)
+    return np.empty(0, z.dtype) if sample_weight is None else plain(sample_weight)
 
 
 def _add_product(a: Any, b: Array, out: Array) -> None:
     """``out += a @ b``; a dense or CSR."""
-    if _is_csr(a):
+    if is_csr(a):
         starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
-        products.add_sparse_product(len(out), starts, column, _plain(a.data), _plain(b), out)
+        products.add_sparse_product(len(out), starts, column, plain(a.data), plain(b), out)
     else:
         n, k = a.shape
-        products.add_product(n, k, _plain(a).reshape(-1), k, 1, _plain(b), out)
-
-
-def _frozen(array: Array) -> Array:
-    """Return a read-only view, so that read-only arrays and others are one type."""
-    view = np.ascontiguousarray(array)[:]
-    view.flags.writeable = False
-    return view
-
-
-def _rows(architecture: Architecture, x: Any) -> Rows:
-    """Return x as the kernels take it; nothing is copied."""
-    if _is_csr(x):
-        values, steps = _frozen(x.data), Steps(0, 0, 0)
-        indices, indptr = _frozen(x.indices), _frozen(x.indptr.astype(np.int64))
-    else:
-        values, steps = _in_memory(np.asarray(x))
-        indices, indptr = NONE["int32"], NONE["int64"]
-    scale = architecture.input_scale if values.dtype == np.uint8 else 1.0
-    return Rows(
-        *(values if values.dtype == kind else NONE[kind] for kind in VALUE_TYPES),
-        steps,
-        *(indices if indices.dtype == kind else NONE[kind] for kind in ("int32", "int64")),
-        indptr,
-        scale,
-    )
-
-
-def _in_memory(x: Array) -> tuple[Array, Steps]:
-    """Return the memory of a dense x, and where in it element (0, 0) and the next ones lie."""
-    size = x.itemsize
-    if x.flags.c_contiguous:
-        return _frozen(x.reshape(-1)), Steps(0, x.shape[1], 1)
-    if any(stride % size for stride in x.strides) or not x.flags.aligned:
-        return _in_memory(np.ascontiguousarray(x))
-    # The memory begins at the element with the lowest address.
-    lowest = x[tuple(slice(-1, None) if stride < 0 else slice(1) for stride in x.strides)]
-    row_step, column_step = (stride // size for stride in x.strides)
-    spans = row_step * (x.shape[0] - 1), column_step * (x.shape[1] - 1)
-    extent = 1 + sum(abs(span) for span in spans)
-    flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (size,), writeable=False)
-    return flat, Steps(sum(-span for span in spans if span < 0), row_step, column_step)
+        products.add_product(n, k, plain(a).reshape(-1), k, 1, plain(b), out)
 
 
 # -- what a call works with -----------------------------------------------------------------------
@@ -464,6 +402,6 @@ def _targets(
     is_labels = architecture.loss == "cross_entropy"
     return Targets(
         labels=y[rows] if is_labels else np.empty(0, np.int64),
-        target=np.empty((0, 0), architecture.dtype) if is_labels else _plain(y[rows]),
+        target=np.empty((0, 0), architecture.dtype) if is_labels else plain(y[rows]),
         weight=np.empty(0) if sample_weight is None else sample_weight[rows],
     )
