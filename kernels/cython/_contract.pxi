@@ -53,12 +53,12 @@ cdef class InputBlocks:
     cdef Input x
     cdef Batch batch
 
-    def __cinit__(self, Kernels kernels, x):
+    def __cinit__(self, Kernels kernels, x, Py_ssize_t n_out):
         cdef Space space
         cdef Py_ssize_t n_non_zeros
         cdef Form form
         self.x = read_input(x)
-        form = form_of(kernels.table, &self.x, NULL, self.x.n_rows)
+        form = form_of(kernels.table, &self.x, NULL, self.x.n_rows, n_out)
         n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
         space.base, space.used = NULL, 0
         lay_out_batch(
@@ -98,7 +98,7 @@ cdef class Kernels:
 
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table
-        cdef InputBlocks blocks = InputBlocks(self, x)
+        cdef InputBlocks blocks = InputBlocks(self, x, out.shape[1])
         cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z
         cdef Memory panel = Memory(panel_bytes(w.n_rows))
         cdef Py_ssize_t first = 0, n_rows
@@ -156,7 +156,7 @@ cdef class Kernels:
 
     def weight_gradient(self, x, delta, weight_grad, bias_grad):
         cdef const kernels *k = self.table
-        cdef InputBlocks blocks = InputBlocks(self, x)
+        cdef InputBlocks blocks = InputBlocks(self, x, delta.shape[1])
         cdef Padded d = pad(k, delta), g = pad(k, weight_grad, True), b = pad(k, bias_grad, True)
         cdef Memory panel = Memory(panel_bytes(BLOCK_ROWS))
         cdef Py_ssize_t first = 0, n_rows

@@ -66,6 +66,7 @@ cdef extern from "simd/kernels.h" nogil:
 
     struct kernels:
         size_t size
+        Py_ssize_t lanes
         Py_ssize_t (*count_non_zeros)(
             const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
         ) noexcept nogil

@@ -249,7 +249,7 @@ cdef class Program:
         if x.n_rows == 0:
             return 0
         with nogil:
-            form = form_of(k, x, NULL, x.n_rows)
+            form = form_of(k, x, NULL, x.n_rows, self.layers[0].n_out)
             n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
         memory = self.workspace(&w, x, NULL, form, block, n_non_zeros, False)
         in_place = lies_ready(&w.batch, x)
@@ -349,7 +349,7 @@ cdef class Program:
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         self.check_rows(&rows, row_numbers, n_order, &target)
         with nogil:
-            form = form_of(self.kernels, &rows, row_numbers, n_order)
+            form = form_of(self.kernels, &rows, row_numbers, n_order, self.layers[0].n_out)
             n_non_zeros = most_non_zeros(&rows, row_numbers, n_order, options.batch_size)
         memory = self.workspace(
             &w, &rows, &options, form, options.batch_size, n_non_zeros, True

@@ -54,7 +54,6 @@ static void update(const struct step *s, ptrdiff_t n, void *params, const void *
     }
 }
 
-
 static double sum_of_squares(ptrdiff_t n, const void *values) {
     const real *const w = values;
     double sum = 0.0;
