@@ -6,7 +6,7 @@ them. Left out are only Numba where the package is not installed, and what is no
 without a compiler.
 
 ``FASTNN_TEST_PROFILE=thorough`` draws many more examples, at random; the default draws the same
-ones each time.
+ones each time, and ``short`` the first few of them, for builds that run many times slower.
 """
 
 import os
@@ -25,6 +25,7 @@ pytest.register_assert_rewrite("bounds", "parity", "strategies")
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, max_examples=60
 )
+hypothesis.settings.register_profile("short", hypothesis.settings.get_profile("ci"), max_examples=8)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "ci"))
 

@@ -231,7 +231,7 @@ class Backend(ABC):
         batch = np.empty((min(options.batch_size, len(order)), architecture.n_in), grads.dtype)
         n_weight_slots = architecture.n_weight_slots
         total = np.zeros(4)  # weight, loss, right, penalty
-        with _ctrl_c_held() as let_ctrl_c_through:
+        with ctrl_c_held() as let_ctrl_c_through:
             for start in range(0, len(order), options.batch_size):
                 rows = order[start : start + options.batch_size]
                 row_weight = None if sample_weight is None else sample_weight[rows]
@@ -355,7 +355,7 @@ def limit_column_norms(weight: Array, max_norm: float) -> None:
 
 
 @contextmanager
-def _ctrl_c_held() -> Iterator[Callable[[], None]]:
+def ctrl_c_held() -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C back during the block; calling what is yielded lets it through there."""
     handler = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions, _ctrl_c_held
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions, ctrl_c_held
 from fastnn.backends.dropout import dropout_key, dropout_threshold
 from fastnn.optimizers import SGD, Optimizer, OptimizerState
 
@@ -205,7 +205,7 @@ class NumbaBackend(Backend):
             rates = options.optimizer.learning_rates(state.step, n_steps)
             dropout = _dropout(options, state.step, n_steps)
             targets = _targets(architecture, y, sample_weight, piece)
-            with _ctrl_c_held():
+            with ctrl_c_held():
                 programs.train(
                     source, packed, piece, targets, training, rates, dropout, model,
                     state.slots, memory, done, totals,
