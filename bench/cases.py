@@ -16,6 +16,7 @@ Array = NDArray[Any]
 CHECKOUT = Path(__file__).resolve().parents[1]
 SEED = 777
 N_CLASSES = 10
+MADE_TEST_ROWS = 2000  # of digits made in place of MNIST
 PIXEL = 1.0 / 255.0  # what a byte of an image is multiplied by
 
 
@@ -31,9 +32,9 @@ class Net:
         """Of one row's forward pass."""
         return sum(a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
-    def initial_parameters(self, bias_radius: float = 0.0) -> list[Array]:
+    def initial_parameters(self, bias_radius: float = 0.0, seed: int = SEED) -> list[Array]:
         """Weights (n_in, n_out), then biases (n_out,): uniform, Glorot and Bengio (2010)."""
-        rng = np.random.default_rng(SEED)
+        rng = np.random.default_rng(seed)
         pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         radii = [np.sqrt(6.0 / (n_in + n_out)) for n_in, n_out in pairs]
         weights = [
@@ -142,7 +143,7 @@ class Data:
 
 def load(data: str, net: Net, n_rows: int, folder: str | None) -> Data:
     """Return at most `n_rows` rows of the data set "mnist", or exactly so many of "random"."""
-    return _random(net, n_rows) if data == "random" else _images(n_rows, folder)
+    return random(net, n_rows) if data == "random" else images(n_rows, folder)[0]
 
 
 def as_float32(x: Array) -> NDArray[np.float32]:
@@ -152,23 +153,35 @@ def as_float32(x: Array) -> NDArray[np.float32]:
     return np.asarray(x, np.float32)
 
 
-def _random(net: Net, n_rows: int) -> Data:
-    """Normal inputs, no zero among them, labelled by a random linear map: dense, and learnable."""
+def random(net: Net, n_rows: int, density: float = 1.0, dtype: str = "float32") -> Data:
+    """Normal inputs, or bytes, labelled by a random linear map: learnable.
+
+    A share `density` of them is not zero, scattered without any order.
+    """
     rng = np.random.default_rng(SEED)
-    x = rng.standard_normal((n_rows, net.sizes[0]), dtype=np.float32)
+    shape = (n_rows, net.sizes[0])
+    if dtype == "uint8":
+        x: Array = rng.integers(1, 256, shape, np.uint8)
+    else:
+        x = rng.standard_normal(shape, dtype=np.float32)
+    if density < 1.0:
+        x[rng.random(shape, np.float32) >= density] = 0
     teacher = rng.standard_normal((net.sizes[0], N_CLASSES), dtype=np.float32)
-    return Data(x, (x @ teacher).argmax(axis=1), "normal random numbers")
+    return Data(x, (x @ teacher).argmax(axis=1), "random numbers")
 
 
-def _images(n_rows: int, folder: str | None) -> Data:
+def images(n_rows: int, folder: str | None) -> tuple[Data, Data]:
+    """Return at most `n_rows` rows of MNIST's training images, and all of its test images."""
     from fastnn import datasets
 
     found = _mnist_folder(folder)
     if found is None:
-        made = datasets.digits(n_rows, test=0).train
-        return Data(made.x, made.y, "digits made by fastnn (no MNIST folder found)")
-    train = datasets.mnist(found, validation=0).train
-    return Data(train.x[:n_rows], train.y[:n_rows], "MNIST")
+        made = datasets.digits(n_rows + MADE_TEST_ROWS, test=MADE_TEST_ROWS)
+        source = "digits made by fastnn (no MNIST folder found)"
+        return Data(made.train.x, made.train.y, source), Data(made.test.x, made.test.y, source)
+    mnist = datasets.mnist(found, validation=0)
+    train = Data(mnist.train.x[:n_rows], mnist.train.y[:n_rows], "MNIST")
+    return train, Data(mnist.test.x, mnist.test.y, "MNIST")
 
 
 def _mnist_folder(named: str | None) -> Path | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import machine
 import peers
+import picture
 import report
 
 INNER = "FASTNN_BENCH_THREADS"
@@ -51,6 +52,13 @@ def main(
     case_names: Sequence[str],
     measure: Measure,
     argv: Sequence[str] | None = None,
+    *,
+    default_peers: Sequence[str] = peers.DEFAULT,
+    smoke_peers: Sequence[str] = ("numpy",),
+    seconds: float = 10.0,
+    threads: Sequence[int] = (1,),
+    conclude: Callable[[list[dict[str, Any]]], str] | None = None,
+    more_options: Callable[[argparse.ArgumentParser], object] | None = None,
 ) -> int:
     """Run a benchmark: the outer process starts one inner one per number of threads.
 
@@ -67,15 +75,29 @@ def main(
         each case as it is done.
     argv : sequence of str, optional
         The arguments; those of this process by default.
+    default_peers, smoke_peers, seconds, threads
+        What ``--peers``, ``--seconds`` and ``--threads`` are if not said.
+    conclude : callable, optional
+        From the runs of all numbers of threads to what is to be said of them together.
+    more_options : callable, optional
+        Adds to the parser what this benchmark alone has.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    options = _parser(description, case_names).parse_args(argv)
+    parser = _parser(name, description, case_names)
+    parser.set_defaults(peers=list(default_peers), seconds=seconds, threads=list(threads))
+    if more_options is not None:
+        more_options(parser)
+    options = parser.parse_args(argv)
     if options.smoke:
-        options.peers, options.seconds = ["numpy"], 0.0
+        options.peers, options.seconds = list(smoke_peers), 0.0
     if INNER in os.environ:
         return _inner(name, options, measure)
     runs = [_run_inner(threads, argv, options.json == "-") for threads in options.threads]
     results = {"benchmark": name, "runs": runs}
+    if conclude is not None:
+        print(conclude(runs), file=sys.stderr if options.json == "-" else None)
+    if getattr(options, "picture", None):
+        picture.draw(results, options.picture)
     if options.json == "-":
         print(json.dumps(results, indent=1))
     elif options.json:
@@ -116,7 +138,7 @@ def _inner(name: str, options: argparse.Namespace, measure: Measure) -> int:
     return 0
 
 
-def _parser(description: str, case_names: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(name: str, description: str, case_names: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
     add(
@@ -136,25 +158,21 @@ def _parser(description: str, case_names: Sequence[str]) -> argparse.ArgumentPar
     add(
         "--peers",
         nargs="*",
-        default=list(peers.DEFAULT),
         choices=list(peers.MODULES),
         metavar="NAME",
-        help=f"of {', '.join(peers.MODULES)}; nothing for none; "
-        f"by default {', '.join(peers.DEFAULT)}",
+        help=f"of {', '.join(peers.MODULES)}; nothing for none (default %(default)s)",
     )
     add(
         "--threads",
         nargs="+",
         type=int,
-        default=[1],
         metavar="N",
-        help="threads for everything, a process for each number (default 1)",
+        help="threads for everything, a process for each number (default %(default)s)",
     )
     add(
         "--seconds",
         type=float,
-        default=10.0,
-        help="time for each case, all candidates together (default 10)",
+        help="time for each case, all candidates together (default %(default)s)",
     )
     add(
         "--data-dir",
@@ -163,6 +181,8 @@ def _parser(description: str, case_names: Sequence[str]) -> argparse.ArgumentPar
         "../shared/data/mnist beside the checkout, else digits made by fastnn take their place",
     )
     add("--json", metavar="FILE", help="write all results there; - for standard output")
+    if name in picture.DRAWINGS:
+        add("--picture", metavar="FILE", help="draw what was found: PNG, SVG, PDF (matplotlib)")
     add(
         "--smoke",
         action="store_true",

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import cases
-import launch
-import machine
 import numpy as np
-import peak
+
+import cases
+import contest
+import launch
 import peers
 import report
 import timing
@@ -48,8 +48,6 @@ def run_case(
     expected = verification.Reference(case.net).probabilities(parameters, data.x)
     verdicts: list[dict[str, Any]] = []
     candidates = []
-    burst = peak.fma_peak(threads, machine.vector_bits())
-    candidates.append(timing.Candidate("FMA peak", burst.run, burst.flops))
     for contestant in contestants:
         verdict: dict[str, Any]
         try:
@@ -69,23 +67,12 @@ def run_case(
                 candidates.append(timing.Candidate(contestant.label, run, len(calls)))
         verdicts.append({"name": contestant.label, "ours": contestant.ours} | verdict)
 
-    timings = timing.measure(candidates, seconds, pause=timing.PAUSE if threads > 1 else 0.0)
-    peak_flops = 1.0 / timings.pop("FMA peak").minimum
-    measured = report.results_of(timings, case.flops, peak_flops)
-    results = [verdict | measured.get(verdict["name"], {}) for verdict in verdicts]
     return {
         "case": case.name,
         "description": f"{case.net}, {case.n_rows} row{'s' if case.n_rows > 1 else ''} a call",
         "unit": "call",
         "data": str(data),
-        "flops": case.flops,
-        "peak": burst.source,
-        "peak_gflops": peak_flops / 1e9,
-        "results": results,
-        "ratios": report.ratios(results),
-        "ratios_of_minima": report.ratios(results, "minimum"),
-        "ratios_of_processor_time": report.ratios(results, "processor_median"),
-    }
+    } | contest.time_beside_peak(verdicts, candidates, case.flops, threads=threads, seconds=seconds)
 
 
 def find(options: argparse.Namespace) -> tuple[list[peers.Contestant], dict[str, str]]:

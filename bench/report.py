@@ -73,7 +73,7 @@ def case_table(case: dict[str, Any]) -> str:
         f"  data: {case['data']}; FMA peak {case['peak_gflops']:.0f} GFLOP/s ({case['peak']})",
     ]
     table = [upper, lower, *rows] if any(lower) else [upper, *rows]
-    return "\n".join([*head, *_aligned(table), *notes, ""])
+    return "\n".join([*head, *aligned(table), *notes, ""])
 
 
 def shared_lines(case: dict[str, Any]) -> list[str]:
@@ -129,7 +129,8 @@ def machine_lines(stamp: dict[str, Any], threads: int) -> str:
     return "\n".join(lines)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines, the first column to the left."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
         "  " + row[0].ljust(widths[0]) + "".join(

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import cases
-import launch
-import machine
 import numpy as np
-import peak
+
+import cases
+import contest
+import launch
 import peers
 import report
 import timing
@@ -47,47 +47,40 @@ def run_case(
     verdicts: list[dict[str, Any]] = []
     trainers = {}
     for contestant in contestants:
-        verdict, trainer = _verify(case, data, contestant, reference)
+        verdict, trainer = verify(case, data, contestant, reference)
         verdicts.append({"name": contestant.label, "ours": contestant.ours} | verdict)
         if verdict["status"] == "verified":
             trainers[contestant.label] = trainer
 
-    burst = peak.fma_peak(threads, machine.vector_bits())
     steps = case.epochs * n_rows // case.batch_size
-    candidates = [timing.Candidate("FMA peak", burst.run, burst.flops)]
-    candidates += [
+    candidates = [
         timing.Candidate(name, partial(trainer.train, case.epochs), steps)
         for name, trainer in trainers.items()
     ]
-    timings = timing.measure(candidates, seconds, pause=timing.PAUSE if threads > 1 else 0.0)
-    peak_flops = 1.0 / timings.pop("FMA peak").minimum
-    measured = report.results_of(timings, case.flops, peak_flops)
+    measured = contest.time_beside_peak(
+        verdicts, candidates, case.flops, threads=threads, seconds=seconds
+    )
     few = Data(data.x[:LOSS_ROWS], data.y[:LOSS_ROWS], data.source)
-    for name, trainer in trainers.items():
-        measured[name]["loss"] = reference.loss(trainer.parameters(), few)
-        measured[name]["note"] = trainer.note
-    results = [verdict | measured.get(verdict["name"], {}) for verdict in verdicts]
+    for result in measured["results"]:
+        if result["status"] == "timed":
+            trainer = trainers[result["name"]]
+            result["loss"] = reference.loss(trainer.parameters(), few)
+            result["note"] = trainer.note
     return {
         "case": case.name,
         "description": f"{case.net}, batch {case.batch_size}, {case.optimizer}, {steps} steps",
         "unit": "step",
         "data": str(data),
-        "flops": case.flops,
-        "peak": burst.source,
-        "peak_gflops": peak_flops / 1e9,
-        "results": results,
-        "ratios": report.ratios(results),
-        "ratios_of_minima": report.ratios(results, "minimum"),
-        "ratios_of_processor_time": report.ratios(results, "processor_median"),
-    }
+    } | measured
 
 
-def _verify(
+def verify(
     case: TrainCase,
     data: Data,
     contestant: peers.Contestant,
     reference: verification.Reference,
 ) -> tuple[dict[str, Any], Any]:
+    """Return the verdict on a contestant after its first steps, and its trainer."""
     order = np.random.default_rng(cases.SEED).permutation(len(data.y))
     order = order[: verification.VERIFIED_STEPS * case.batch_size]
     try:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from cases import PIXEL, Array, Data, Net, TrainCase
 from numpy.typing import NDArray
+
+from cases import PIXEL, Array, Data, Net, TrainCase
 
 VERIFIED_STEPS = 25
 
@@ -51,10 +52,9 @@ class Reference:
 
     def train(self, case: TrainCase, data: Data, order: NDArray[np.int64]) -> list[Array]:
         """Return the parameters after training on these rows, in this order."""
-        from peers.ours import optimizer
-
         from fastnn.backends.base import TrainingOptions
         from fastnn.optimizers import OptimizerState
+        from peers.ours import optimizer
 
         rule = optimizer(case)
         params = self._packed(case.net.initial_parameters())

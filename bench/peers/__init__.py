@@ -1,6 +1,7 @@
 """The candidates: fastnn's backends, and what a user would pick instead, each in its best setting.
 
-Every module here has a class `Trainer`, or `Predictor`, or both, after those of `peers.base`.
+A module here has a class `Trainer`, or `Predictor`, or both, after those of `peers.base`, or
+`kernels`, which makes an object with the kernels of a backend.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 MODULES = {
     "numpy": "peers.tuned_numpy",
+    "numpy-kernels": "peers.numpy_kernels",
     "torch": "peers.pytorch",
     "torch-compile": "peers.pytorch_compiled",
     "sklearn": "peers.scikit_learn",
@@ -22,6 +24,7 @@ MODULES = {
 }
 LABELS = {
     "numpy": "NumPy, tuned",
+    "numpy-kernels": "NumPy",
     "torch": "PyTorch eager",
     "torch-compile": "torch.compile",
     "sklearn": "scikit-learn",
@@ -49,7 +52,7 @@ def find(
 
     Parameters
     ----------
-    kind : {"Trainer", "Predictor", "FrozenPredictor"}
+    kind : {"Trainer", "Predictor", "FrozenPredictor", "kernels"}
     backends : sequence of str
         Of fastnn; empty for all that run here.
     peers : sequence of str

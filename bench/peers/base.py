@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from cases import SEED, Array, Net, TrainCase, as_float32
 from numpy.typing import NDArray
+
+from cases import SEED, Array, Net, TrainCase, as_float32
 
 
 class Trainer(ABC):
@@ -37,11 +38,16 @@ class Trainer(ABC):
         """Return the training data as they best lie in memory: float32, unless overridden."""
         return as_float32(x)
 
-    def train(self, epochs: int) -> None:
-        """Train from the start, each pass over the rows in a new random order."""
+    def learn(self, epochs: int, after_epoch: Callable[[], None]) -> None:
+        """Train from the start, and call `after_epoch` after each pass over the rows."""
         self.reset()
         for _ in range(epochs):
             self.one_pass(self.rng.permutation(len(self.y)))
+            after_epoch()
+
+    def train(self, epochs: int) -> None:
+        """Train from the start, each pass over the rows in a new random order."""
+        self.learn(epochs, lambda: None)
 
     def follow(self, order: NDArray[np.int64]) -> None:
         """Train from the start on these rows, in this order."""

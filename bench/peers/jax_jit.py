@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import PIXEL, Array, Net, TrainCase, as_float32
 from jax import lax
 from numpy.typing import NDArray
 
+from cases import PIXEL, Array, Net, TrainCase, as_float32
 from peers import base
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8

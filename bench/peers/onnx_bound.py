@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cases import Array, Net
 
+from cases import Array, Net
 from peers import onnx_runtime
 
 

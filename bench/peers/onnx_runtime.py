@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from cases import Array, Net
 from onnx import TensorProto, helper, numpy_helper
 
+from cases import Array, Net
 from peers import base
 
 ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid"}

@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from cases import PIXEL, Array, Net, TrainCase
 from numpy.typing import NDArray
 
 import fastnn
+from cases import PIXEL, Array, Net, TrainCase
+from fastnn.backends import get_backend
+from fastnn.backends.base import Backend
 from peers import base
 
 
@@ -40,6 +42,11 @@ def optimizer(case: TrainCase) -> fastnn.optimizers.Optimizer:
     return rule(case.learning_rate)
 
 
+def kernels(*, backend: str) -> Backend:
+    """Return a backend itself: its kernels, without a network around them."""
+    return get_backend(backend)
+
+
 class Trainer(base.Trainer):
     """`Network.fit` on the rows as they are: images stay bytes."""
 
@@ -58,21 +65,25 @@ class Trainer(base.Trainer):
         self.reset()
         self._fit(self.x, self.y, epochs, shuffle=True)
 
+    def learn(self, epochs: int, after_epoch: Callable[[], None]) -> None:
+        self.reset()
+        self._fit(self.x, self.y, epochs, shuffle=True, callbacks=lambda *_: after_epoch())
+
     def one_pass(self, order: NDArray[np.int64]) -> None:
         self._fit(self.x[order], self.y[order], 1, shuffle=False)
 
     def parameters(self) -> list[Array]:
         return [view.copy() for view in views(self.network)]
 
-    def _fit(self, x: Array, y: NDArray[np.int64], epochs: int, shuffle: bool) -> None:
+    def _fit(self, x: Array, y: NDArray[np.int64], epochs: int, **options: Any) -> None:
         self.network.fit(
             x,
             y,
             epochs=epochs,
             batch_size=self.case.batch_size,
             optimizer=self.optimizer,
-            shuffle=shuffle,
             progress=False,
+            **options,
         )
 
 

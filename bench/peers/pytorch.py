@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from cases import PIXEL, Array, Net, TrainCase, as_float32
 from numpy.typing import NDArray
 from torch import nn
 
+from cases import PIXEL, Array, Net, TrainCase, as_float32
 from peers import base
 
 TRIALS, TRIAL_STEPS = 15, 10

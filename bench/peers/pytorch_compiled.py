@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from cases import Array, Net, TrainCase
 from numpy.typing import NDArray
 
+from cases import Array, Net, TrainCase
 from peers import pytorch
 
 

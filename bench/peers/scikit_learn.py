@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cases import SEED, Array, Net, TrainCase
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from cases import SEED, Array, Net, TrainCase
 from peers import base
 
 ACTIVATIONS = {"sigmoid": "logistic", "relu": "relu"}
@@ -74,6 +74,15 @@ class Trainer(base.Trainer):
     def train(self, epochs: int) -> None:
         self.reset()
         self._fit(self.x, self.y, max_iter=epochs, shuffle=True)
+
+    def learn(self, epochs: int, after_epoch: Callable[[], None]) -> None:
+        """A `partial_fit` is an epoch: the only way to look at the network between two of them."""
+        self.reset()
+        self.classifier.set_params(shuffle=True)
+        del self.classifier._optimizer  # the next call makes a fresh one, as `fit` does
+        for _ in range(epochs):
+            self.classifier.partial_fit(self.x, self.y)
+            after_epoch()
 
     def one_pass(self, order: NDArray[np.int64]) -> None:
         self._fit(self.x[order], self.y[order], max_iter=1, shuffle=False)

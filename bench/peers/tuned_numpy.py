@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cases import PIXEL, Array, Net, TrainCase
 from numpy.typing import NDArray
 
+from cases import PIXEL, Array, Net, TrainCase
 from peers import base
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
