@@ -81,8 +81,8 @@ class Architecture:
         One of `ACTIVATIONS` for each hidden layer.
     output : {"softmax", "sigmoid", "identity", "exp"}
         What turns the last layer's z into predictions.
-    loss : str
-        One of ``LOSSES[output]``.
+    loss : str, optional
+        One of ``LOSSES[output]``; by default the first.
     bias : bool
         Whether layers have biases.
     dtype : {"float32", "float64"}
@@ -96,11 +96,15 @@ class Architecture:
     sizes: tuple[int, ...]
     activations: tuple[str, ...] = ()
     output: str = "softmax"
-    loss: str = "cross_entropy"
+    loss: str = ""
     bias: bool = True
     dtype: str = "float32"
     input_scale: float = 1.0 / 255.0
     huber_delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.loss:
+            object.__setattr__(self, "loss", LOSSES[self.output][0])
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

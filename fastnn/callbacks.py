@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from fastnn.validation import check_choice, check_count, check_in_range, check_monitored
+from fastnn.validation import check_choice, check_count, check_flag, check_in_range, check_monitored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +94,7 @@ class EarlyStopping(Callback):
         self.patience = check_count("patience", patience)
         self.min_delta = check_in_range("min_delta", min_delta, 0.0, float("inf"))
         self.mode = check_choice("mode", mode, ("auto", "min", "max"))
-        self.restore_best = restore_best
+        self.restore_best = check_flag("restore_best", restore_best)
         self.best: float | None = None
         self.best_epoch = 0
         self._best_parameters: NDArray[np.floating] | None = None

@@ -21,7 +21,7 @@ from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.progress import calls, progress_bar
 from fastnn.threads import blas_limited
 
-_IN_FILE = ("architecture", "parameters", "class_labels")
+_IN_FILE = ("architecture", "_parameters", "class_labels")
 
 
 class Network:
@@ -122,6 +122,10 @@ class Network:
             As for `Network`.
         """
         network = cls.__new__(cls)
+        a = architecture
+        architecture = validation.check_architecture(
+            a.sizes, a.activations, a.output, a.loss, a.huber_delta, a.bias, a.dtype, a.input_scale
+        )
         network._set_up(architecture, backend, seed, class_labels)
         return network
 
@@ -142,7 +146,7 @@ class Network:
         )
         self.backend = backend
         self.rng = validation.check_seed(seed)
-        self.parameters = architecture.allocate()
+        self._parameters = architecture.allocate()
         self._dropout_seed = 0
         self._optimizer: Optimizer | None = None
         self._optimizer_state: OptimizerState | None = None
@@ -155,6 +159,15 @@ class Network:
         )
 
     # -- parts ----------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases in one buffer; assigning copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        self._parameters[...] = validation.check_parameters(values, self._parameters)
 
     @property
     def weights(self) -> list[Array]:
@@ -274,7 +287,8 @@ class Network:
             except ValueError as error:
                 raise ValueError(f"validation_data: {error}") from None
         data = self._checked_rows(x, y, sample_weight)
-        if self.architecture.classifies:
+        a = self.architecture
+        if a.output == "softmax" or (a.output == "sigmoid" and a.n_out == 1):
             validation.check_two_classes(data.y, self.class_labels)
         self._start_optimizer(optimizer)
         backend = get_backend(self._backend)
@@ -314,8 +328,8 @@ class Network:
         Parameters
         ----------
         optimizer : Optimizer, optional
-            The default is the one used last, or ``Adam()``. One that remembers other things than
-            the last one starts afresh.
+            The default is the one used last, or ``Adam()``. One of another kind than the last one
+            starts afresh.
 
         Returns
         -------
@@ -331,7 +345,7 @@ class Network:
         )
         data = self._checked_rows(x, y, sample_weight)
         same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
-        if not same or self.optimizer_state.slots.shape[0] != optimizer.n_state:
+        if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):
             self._start_optimizer(optimizer)
         self._optimizer = optimizer
         backend = get_backend(self._backend)
@@ -561,5 +575,8 @@ class Network:
         self._optimizer = optimizer
         self._dropout_seed = int(self.rng.integers(2**63))
         self._optimizer_state = OptimizerState(
-            np.zeros((optimizer.n_state, a.n_slots), a.dtype), step=0
+            np.zeros(self._slots_shape(optimizer), a.dtype), step=0
         )
+
+    def _slots_shape(self, optimizer: Optimizer) -> tuple[int, int]:
+        return optimizer.n_state, self.architecture.n_slots

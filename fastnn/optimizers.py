@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.schedules import Schedule
-from fastnn.validation import check_in_range, check_learning_rate, check_positive
+from fastnn.validation import check_flag, check_in_range, check_learning_rate, check_positive
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         check_learning_rate(self.learning_rate)
         check_in_range("momentum", self.momentum, 0.0, 1.0, open_high=True)
+        check_flag("nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0, for example momentum=0.9")
 

@@ -137,7 +137,7 @@ class Cosine(Schedule):
     n_steps : int
         Steps from the full rate down to `final`, where it then stays.
     final : float, default 0.0
-        The last rate, at least 0.
+        The last rate, from 0 to `learning_rate`.
     warmup : int, default 0
         Steps over which the rate rises linearly to its full value.
     """
@@ -149,7 +149,7 @@ class Cosine(Schedule):
     def _check(self) -> None:
         check_positive("learning_rate", self.learning_rate)
         check_count("n_steps", self.n_steps)
-        check_in_range("final", self.final, 0.0, float("inf"))
+        check_in_range("final", self.final, 0.0, self.learning_rate)
 
     def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         progress = np.minimum(t / self.n_steps, 1.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -54,7 +55,15 @@ def blas_limited(uses_blas: bool) -> Iterator[None]:
     """Hold NumPy's BLAS, if it is used, to the number of threads that was asked for, if one was."""
     wanted = _wanted() if uses_blas else None
     controller = None if wanted is None else _blas_controller()
-    if wanted is None or controller is None:
+    if wanted is None:
+        yield
+    elif controller is None:
+        warnings.warn(
+            f"NumPy's BLAS does not keep to {wanted} threads: that takes threadpoolctl "
+            '(pip install "fastnn[threads]"), or OMP_NUM_THREADS set before Python starts',
+            RuntimeWarning,
+            stacklevel=4,
+        )
         yield
     else:
         with controller.limit(limits=wanted, user_api="blas"):

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
-from fastnn.callbacks import Callback
+from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.history import History
 from fastnn.progress import calls, progress_bar
+from fastnn.validation import check_callback
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -74,8 +75,9 @@ def fit(
                     break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-    for callback in callbacks:
-        callback.on_fit_end(network)
+        finally:  # after an error in a callback too, so that the best weights are restored
+            for callback in callbacks:
+                callback.on_fit_end(network)
     _warn_if_cut_short(history, epochs)
     return history
 
@@ -140,8 +142,5 @@ def _warn_if_cut_short(history: History, epochs: int) -> None:
 
 def as_callbacks(callbacks: Any) -> list[Callback]:
     """Return callbacks from callback objects and plain functions, one or several."""
-    from fastnn.callbacks import FunctionCallback
-    from fastnn.validation import check_callback
-
     several = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [c if isinstance(c, Callback) else FunctionCallback(check_callback(c)) for c in several]

@@ -165,6 +165,17 @@ def check_architecture(
     )
 
 
+def check_parameters(values: Any, buffer: Array) -> Array:
+    """Return values that fit the parameters' `buffer`."""
+    array = _as_array("parameters", values)
+    if array.shape != buffer.shape or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"parameters must be numbers of shape {buffer.shape}, got dtype {array.dtype} of shape "
+            f"{array.shape}; a single layer is assigned by network.weights[i][...] = values"
+        )
+    return array
+
+
 def check_seed(seed: Any) -> np.random.Generator:
     """Return the generator that `seed` stands for."""
     try:
@@ -324,6 +335,7 @@ def check_x(x: Any, n_in: int, dtype: str) -> Any:
     if array.dtype != np.uint8:
         for start in range(0, len(array), _CHECK_ROWS):
             _check_finite("x", array[start : start + _CHECK_ROWS], start)
+            _check_range("x", array[start : start + _CHECK_ROWS], dtype)
     return array
 
 
@@ -382,8 +394,8 @@ def check_labels(
 
 
 def check_two_classes(y: Array, class_labels: Sequence[Any] | None = None) -> None:
-    """Check that a fit sees at least two classes."""
-    if np.all(y == y.flat[0]):
+    """Check that a fit sees at least two classes; y (n_rows,) labels, or one column of targets."""
+    if np.all(y == y.flat[0]) and y.flat[0] == int(y.flat[0]):
         label = int(y.flat[0]) if class_labels is None else class_labels[int(y.flat[0])]
         raise ValueError(
             f"y holds only one class, {label!r}: a classifier needs rows of at least two to learn "
@@ -411,6 +423,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     if array.dtype.kind not in "fiub":
         hint = "; names of classes need class_labels=" if output == "sigmoid" else ""
         raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
+    _check_range("y", array, dtype)
     targets = np.ascontiguousarray(array, dtype)
     _check_finite("y", targets, 0)
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
@@ -498,6 +511,19 @@ def _is_finite(values: Array) -> bool:
     return bool(np.isfinite(values).all())
 
 
+def _check_range(name: str, rows: Array, dtype: str) -> None:
+    """Check that float64 numbers fit a float32 network."""
+    if rows.dtype != np.float64 or dtype != "float32" or not rows.size:
+        return
+    largest = float(np.finfo(np.float32).max)
+    for value in (rows.max(), rows.min()):
+        if abs(value) > largest and np.isfinite(value):
+            raise ValueError(
+                f"{name} holds {value:g}, beyond what a float32 network can take ({largest:.3g}): "
+                'scale it down, or use dtype="float64"'
+            )
+
+
 def _is_sparse(x: Any) -> bool:
     sparse = sys.modules.get("scipy.sparse")  # whoever holds a sparse matrix has imported it
     return sparse is not None and bool(sparse.issparse(x))
@@ -519,6 +545,7 @@ def _check_sparse(x: Any, n_in: int, dtype: str) -> Any:
             f"x must be finite, got {data[at]} in row {row}, column {x.indices[at]}; drop or fill "
             "such values first"
         )
+    _check_range("x", data, dtype)
     if data is x.data:
         return x
     return type(x)((data, x.indices, x.indptr), shape=x.shape)

@@ -154,3 +154,20 @@ def test_watching_what_is_not_measured_says_what_is():
 def test_early_stopping_checks_its_options(options, error, words):
     with pytest.raises(error, match=words):
         fastnn.EarlyStopping(**options)
+
+
+def test_an_error_in_a_callback_still_restores_the_best_weights():
+    net = fastnn.Network((4, 3, 2), seed=0, backend="numpy")
+    x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    best = []
+
+    def spoil(network, epoch, record):
+        best.append(network.parameters.copy())
+        if epoch == 2:
+            network.parameters[...] = np.nan
+            raise OSError("no more")
+
+    stopping = fastnn.EarlyStopping("accuracy", min_delta=2.0)  # nothing beats the first epoch
+    with pytest.raises(OSError, match="no more"):
+        net.fit(x, y, epochs=5, callbacks=[stopping, spoil], progress=False)
+    np.testing.assert_array_equal(net.parameters, best[0])

@@ -210,13 +210,13 @@ def test_evaluate_measures_all_rows_of_a_file(pets, backend):
     assert found == {
         "backend": backend.name,
         "n_rows": 300,
-        "test": {
+        "all": {
             "loss": pytest.approx(measured["loss"], rel=1e-12),
             "accuracy": measured["accuracy"],
         },
     }
     text = pets.ok("evaluate", "pets.safetensors", "pets.csv")
-    assert text.startswith("300 rows  loss ")
+    assert text.startswith("300 rows, all there are  loss ")
     assert text.endswith(" %\n")
 
 

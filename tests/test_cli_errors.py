@@ -69,7 +69,10 @@ ERRORS = {
     "threads": ("train pets.csv --threads 0", "a whole number of at least 1, got '0'"),
     "backend": ("train pets.csv --backend torch", "invalid choice: 'torch'"),
     # data
-    "file missing": ("train absent.csv", "No such file or directory: 'absent.csv'"),
+    "file missing": (
+        "train absent.csv",
+        "no file 'absent.csv', nor a data set of that name: those are mnist",
+    ),
     "file is a folder": ("train elsewhere", "Is a directory: 'elsewhere'"),
     "file empty": ("train empty.csv", "empty.csv"),
     "file of bytes": ("train bytes.csv", "bytes.csv"),
@@ -144,8 +147,10 @@ def test_an_absent_backend_is_named_with_the_reason(cli, without_numba, command)
 
 def test_wrong_environment_variables_are_errors_in_words(cli, monkeypatch):
     monkeypatch.setenv("FASTNN_BACKEND", "torch")
-    assert cli("info") == 2
+    assert cli("train", "pets.csv") == 2
     assert "the backend given by FASTNN_BACKEND must be one of" in cli.err
+    assert cli("info") == 0
+    assert "none in use: the backend given by FASTNN_BACKEND must be one of" in cli.out
     monkeypatch.setenv("FASTNN_BACKEND", "numpy")
     monkeypatch.setenv("FASTNN_NUM_THREADS", "many")
     assert cli("train", "pets.csv", "--quiet") == 2
@@ -176,16 +181,19 @@ def test_a_full_disk_is_an_error_and_the_old_file_stays(cli, monkeypatch, comman
     assert sorted(os.listdir()) == before
 
 
-def test_a_training_that_diverges_says_so_and_saves_what_there_is(cli):
+def test_a_training_that_diverges_says_so_and_saves_nothing(cli):
+    (cli.folder / "fractions.safetensors").write_text("old")
     done = subprocess.run(
         [sys.executable, "-m", "fastnn", "train", "fractions.csv", "--task", "regression",
          "--optimizer", "sgd", "--learning-rate", "1e9", "--quiet", "--json"],
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0
-    assert "fastnn: warning: the loss became" in done.stderr
+    assert done.returncode == 2
+    warning, error = done.stderr.splitlines()[-2:]
+    assert warning.startswith("fastnn: warning: the loss became")
+    assert error.startswith("fastnn train: error: the training diverged and nothing was saved")
     assert "Traceback" not in done.stderr
-    assert all(line.startswith("fastnn: warning: ") for line in done.stderr.splitlines())
+    assert (cli.folder / "fractions.safetensors").read_text() == "old"
 
 
 def test_an_interrupt_outside_a_fit_is_code_130(cli, monkeypatch):

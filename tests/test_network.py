@@ -321,3 +321,31 @@ def test_a_copy_keeps_the_backend_by_name_and_auto_as_auto():
 def test_the_optimizer_state_of_an_untrained_network_is_an_error():
     with pytest.raises(AttributeError, match="not trained yet"):
         _ = small_network().optimizer_state
+
+
+def test_assigning_parameters_copies_and_refuses_what_does_not_fit():
+    net = fastnn.Network((3, 2), seed=0, backend="numpy")
+    buffer = net.parameters
+    net.parameters = np.arange(len(buffer))
+    assert net.parameters is buffer
+    np.testing.assert_array_equal(buffer, np.arange(len(buffer)))
+    with pytest.raises(ValueError, match="parameters must be numbers of shape"):
+        net.parameters = np.zeros(3, np.float32)
+
+
+def test_an_architecture_is_checked_before_it_becomes_a_network():
+    assert fastnn.Architecture((5, 1), output="identity").loss == "squared_error"
+    with pytest.raises(ValueError, match="activation"):
+        fastnn.Network.from_architecture(fastnn.Architecture((5, 4, 1), ("foo",)))
+    with pytest.raises(ValueError, match="at least 1"):
+        fastnn.Network.from_architecture(fastnn.Architecture((5, 0)))
+
+
+def test_numbers_beyond_float32_are_refused_by_a_float32_network():
+    net = fastnn.Network((2, 1), output="identity", seed=0, backend="numpy")
+    with pytest.raises(ValueError, match="x holds 1e\\+300, beyond"):
+        net.predict(np.full((3, 2), 1e300))
+    with pytest.raises(ValueError, match="y holds -1e\\+300, beyond"):
+        net.fit(np.ones((3, 2)), [0, 1, -1e300])
+    wide = fastnn.Network((2, 1), output="identity", dtype="float64", seed=0, backend="numpy")
+    assert np.isfinite(wide.predict(np.full((3, 2), 1e300))).all()

@@ -1,5 +1,6 @@
 """`Network.predictor`: what `predict_proba` says, frozen, and without a way to crash."""
 
+import pickle
 import threading
 
 import numpy as np
@@ -125,3 +126,16 @@ def test_several_threads_may_call_one_predictor(backend):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_csr_rows_with_indices_outside_are_an_error(backend):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.csr_array(np.eye(20, dtype=np.float32)[:3])
+    x.indices[1] = 10**8
+    with pytest.raises(ValueError, match="indices"):
+        network(backend).predictor()(x)
+
+
+def test_a_predictor_can_be_pickled(backend):
+    fast, x = network(backend).predictor(), RNG.normal(size=(3, 20)).astype(np.float32)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fast))(x), fast(x))

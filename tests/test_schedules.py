@@ -43,7 +43,8 @@ def test_rates_depend_on_the_step_alone():
         (lambda: StepDecay(0.1, every=5, factor=0.0), ValueError, r"factor must be in \(0, 1\]"),
         (lambda: StepDecay(0.1, every=5, factor=1.5), ValueError, r"factor must be in \(0, 1\]"),
         (lambda: Cosine(0.1, n_steps=0), ValueError, "n_steps must be at least 1"),
-        (lambda: Cosine(0.1, n_steps=5, final=-0.1), ValueError, r"final must be in \[0, inf\)"),
+        (lambda: Cosine(0.1, n_steps=5, final=-0.1), ValueError, r"final must be in \[0, 0.1\]"),
+        (lambda: Cosine(0.1, n_steps=5, final=0.2), ValueError, r"final must be in \[0, 0.1\]"),
     ],
 )
 def test_impossible_schedules_are_refused(make, error, words):

@@ -222,11 +222,12 @@ def test_blas_is_left_alone_if_no_number_was_asked_for(blas_threads, monkeypatch
     assert seen_while_computing(blas_threads, monkeypatch) == {2}
 
 
-def test_without_threadpoolctl_all_works(monkeypatch):
+def test_without_threadpoolctl_all_works_with_a_word(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     threads._blas_controller.cache_clear()
     try:
         fastnn.set_num_threads(1)
-        assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
+        with pytest.warns(RuntimeWarning, match="takes threadpoolctl"):
+            assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
     finally:
         threads._blas_controller.cache_clear()

@@ -56,8 +56,15 @@ def available_backends() -> dict[str, str | None]:
     dict
         Name to None, or to the reason why the backend is absent and how to get it.
     """
-    loaded = {name: _load(name) for name in NAMES}
-    return {name: found if isinstance(found, str) else None for name, found in loaded.items()}
+    return {name: _reason_absent(name) for name in NAMES}
+
+
+def _reason_absent(name: str) -> str | None:
+    try:
+        found = _load(name)
+    except ValueError as error:  # a wrong FASTNN_ISA: an error when the backend is wanted
+        return str(error)
+    return found if isinstance(found, str) else None
 
 
 def get_backend(name: str | None = None) -> Backend:

@@ -18,7 +18,7 @@ import numpy as np
 from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.backends.dropout import dropout_threshold
-from fastnn.backends.predictor import Predictor
+from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
 from fastnn.optimizers import Optimizer, OptimizerState
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
@@ -146,8 +146,15 @@ class CythonBackend(Backend):
 
     def predictor(self, architecture: Architecture, params: Array) -> Predictor:
         """Return the network frozen for serving, as one compiled object."""
+        copied = architecture.allocate()
+        copied[...] = params
+        dtype = np.dtype(architecture.dtype)
         predictor: Predictor = _kernels.Predictor(
-            self._compile(architecture), params, np.empty, np.dtype(architecture.dtype)
+            self._compile(architecture),
+            copied,
+            (np.empty, dtype),
+            check_csr,
+            (restore_predictor, (self.name, architecture, copied)),
         )
         return predictor
 

@@ -31,13 +31,16 @@ class Predictor:
         self._params = architecture.allocate()
         self._params[...] = params
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restore_predictor, (self._backend.name, self._architecture, self._params)
+
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the network's outputs: probabilities, or numbers.
 
         Parameters
         ----------
         x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
-            float32, float64 or uint8, finite: neither is looked at again here.
+            float32, float64 or uint8; whether they are finite is not looked at here.
         out : ndarray of shape (n_out,) or (n_rows, n_out), optional
             Of the network's dtype and C-contiguous: where to write. By default a new array.
 
@@ -52,6 +55,8 @@ class Predictor:
             If x or out has the wrong shape or dtype.
         """
         a = self._architecture
+        if not isinstance(x, np.ndarray):
+            check_csr(x)
         shape = (*x.shape[:-1], a.n_out)
         if len(shape) > 2 or x.shape[-1] != a.n_in:
             raise ValueError(f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {x.shape}")
@@ -67,3 +72,21 @@ class Predictor:
         rows, written = (x[None], out[None]) if x.ndim == 1 else (x, out)
         self._backend.predict(a, self._params, rows, written)
         return out
+
+
+def check_csr(x: Any) -> None:
+    """Check that x is a CSR matrix whose indices lie inside it."""
+    if not hasattr(x, "indptr") or getattr(x, "format", None) != "csr":
+        raise TypeError(f"x must be an array or a CSR matrix, got {type(x).__name__}")
+    x.check_format(full_check=True)
+
+
+def restore_predictor(backend: str, architecture: Architecture, params: Array) -> Predictor:
+    """Return a predictor that was pickled, on its backend or the one that runs here."""
+    from fastnn.backends import BackendUnavailableError, get_backend
+
+    try:
+        found = get_backend(backend)
+    except BackendUnavailableError:
+        found = get_backend()
+    return found.predictor(architecture, params)

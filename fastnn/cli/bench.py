@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fastnn.backends import NAMES
 from fastnn.cli import options as words
 
 # For each script: the cases that show most in least time.
@@ -28,7 +29,7 @@ def add_parser(commands: Any) -> None:
         "scripts in bench/ of the source.",
     )
     parser.add_argument(
-        "--backend", nargs="+", default=[], metavar="NAME", help="default: all that run here"
+        "--backend", nargs="+", choices=NAMES, default=[], help="default: all that run here"
     )
     parser.add_argument(
         "--threads", nargs="+", type=words.whole_number(1), default=[1], help="default: 1"
@@ -54,7 +55,9 @@ def run(options: argparse.Namespace) -> int:
             command += ["--peers", *options.peers]
         if options.data_dir:
             command += ["--data-dir", options.data_dir]
-        code = max(code, subprocess.run(command, check=False).returncode)
+        code = subprocess.run(command, check=False).returncode
+        if code:
+            break
     return code
 
 

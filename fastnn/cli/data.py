@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,24 +22,28 @@ def training_data(options: argparse.Namespace) -> Dataset:
     if options.data == "digits":
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
-    table = read_table(options.data, label=options.label)
+    table = read_table(_file(options.data), label=options.label)
     return table.split(validation=None if table.validation else 0.1, task=options.task)
 
 
 class TestRows(NamedTuple):
-    """Rows to measure a saved network on: inputs, and labels as the data have them."""
+    """Rows to measure a saved network on: inputs, and labels as the data have them.
+
+    A file may set no rows apart for that; then they are all its rows.
+    """
 
     x: Any
     y: Any
+    set_apart: bool = True
 
 
 def test_data(options: argparse.Namespace) -> TestRows:
     """Return the test rows of a data set, or all rows of a file that sets none apart."""
     if options.data in ("mnist", "digits"):
         return TestRows(*training_data(options).test)
-    table = read_table(options.data, label=options.label)
+    table = read_table(_file(options.data), label=options.label)
     rows: Split | None = table.test
-    return TestRows(table.x, table.y) if rows is None else TestRows(*rows)
+    return TestRows(table.x, table.y, False) if rows is None else TestRows(*rows)
 
 
 def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
@@ -48,13 +53,21 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
     if _is_idx(options.data):
         array = read_idx(options.data)
         return array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
-    table = read_table(options.data, label=False)
+    table = read_table(_file(options.data), label=False)
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
             "holds labels, remove it, or use `fastnn evaluate`"
         )
     return table.x
+
+
+def _file(path: str) -> str:
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"
+        )
+    return path
 
 
 def _is_idx(path: str) -> bool:

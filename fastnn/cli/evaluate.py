@@ -31,10 +31,12 @@ def run(options: argparse.Namespace) -> int:
     words.apply_backend_options(options)
     network = load(options.model, backend=options.backend)
     rows = test_data(options)
-    measured = network.evaluate(rows.x, rows.y)
+    measured = network.evaluate(rows.x, rows.y, progress=words.shows_progress(options))
     if options.json:
         backend = get_backend(options.backend).name
-        words.print_json({"backend": backend, "n_rows": len(rows.x), "test": measured})
+        which = "test" if rows.set_apart else "all"
+        words.print_json({"backend": backend, "n_rows": len(rows.x), which: measured})
     else:
-        print(f"{len(rows.x):,} rows  {words.measures(measured)}")
+        what = "test rows" if rows.set_apart else "rows, all there are"
+        print(f"{len(rows.x):,} {what}  {words.measures(measured)}")
     return 0

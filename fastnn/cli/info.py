@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     print(f"fastnn {found['fastnn']} on {found['platform']}, Python {found['python']}")
     print("backends")
+    if found["backend"] not in found["backends"]:
+        print(f"  none in use: {found['backend']}")
     for name, reason in found["backends"].items():
         isa = f" ({found['isa']})" if name == found["backend"] and found["isa"] else ""
         chosen = "  <- in use" if name == found["backend"] else ""
@@ -51,13 +53,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _collect() -> dict[str, Any]:
-    backend = backends.get_backend()
+    try:
+        backend: Any = backends.get_backend()
+    except (ValueError, backends.BackendUnavailableError) as error:
+        backend, in_use = None, str(error)
+    else:
+        in_use = backend.name
     return {
         "fastnn": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "backends": backends.available_backends(),
-        "backend": backend.name,
+        "backend": in_use,
         "isa": getattr(backend, "isa", None),
         "threads": threads.get_num_threads(),
         "processors": threads.available_processors(),

@@ -109,14 +109,24 @@ def output_path(text: str) -> Path:
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """Print one object as one line of JSON; what JSON cannot say (NaN, infinity) is null."""
-    print(json.dumps(_plain(record)), flush=True)
+    """Print one object as one line of JSON."""
+    print(as_json(record), flush=True)
+
+
+def as_json(record: Mapping[str, Any]) -> str:
+    """Return one object as JSON; what JSON cannot say (NaN, infinity) is null."""
+    return json.dumps(_plain(record))
 
 
 def note(text: str, options: argparse.Namespace) -> None:
     """Say on standard error what is going on, unless ``--quiet``."""
     if not options.quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def shows_progress(options: argparse.Namespace) -> bool:
+    """Say whether a bar is wanted: by someone who looks, and not with ``--quiet``."""
+    return not options.quiet and sys.stderr.isatty()
 
 
 def measures(values: Mapping[str, float]) -> str:

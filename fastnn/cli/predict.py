@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
@@ -40,13 +39,16 @@ def run(options: argparse.Namespace) -> int:
     words.apply_backend_options(options)
     network = load(options.model, backend=options.backend)
     x = prediction_rows(options, network.architecture.n_in)
-    predictions = network.predict(x).tolist()
+    progress = words.shows_progress(options)
+    predictions = network.predict(x, progress=progress).tolist()
     if options.json:
         records = [{"prediction": prediction} for prediction in predictions]
         if network.architecture.classifies:
-            for record, row in zip(records, network.predict_proba(x).tolist(), strict=True):
+            for record, row in zip(
+                records, network.predict_proba(x, progress=progress).tolist(), strict=True
+            ):
                 record["probabilities"] = row
-        lines = [json.dumps(record) for record in records]
+        lines = [words.as_json(record) for record in records]
     else:
         lines = [",".join(map(str, p)) if isinstance(p, list) else str(p) for p in predictions]
     text = "".join(f"{line}\n" for line in lines)

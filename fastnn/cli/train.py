@@ -107,16 +107,22 @@ def run(options: argparse.Namespace) -> int:
         optimizer=_optimizer(options, n_steps),
         validation_data=prepared.validation or None,
         callbacks=callbacks.FunctionCallback(_reporter(options)),
-        progress=not options.quiet and sys.stderr.isatty(),
+        progress=words.shows_progress(options),
     )
     seconds = time.perf_counter() - start
+    if history.stopped == "diverged" or not np.isfinite(network.parameters).all():
+        raise ValueError(
+            "the training diverged and nothing was saved: try a smaller --learning-rate"
+        )
     if inputs is not None:
         fold(network, inputs, targets)
     network.class_labels = _labels(data)
     network.save(path)  # first of all: there is something to lose now
 
     measured = {
-        name: network.evaluate(*labelled(split, network.class_labels))
+        name: network.evaluate(
+            *labelled(split, network.class_labels), progress=words.shows_progress(options)
+        )
         for name, split in (("train", data.train), ("test", data.test))
         if split
     }
@@ -125,7 +131,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _default_name(data: str) -> str:
-    name = data if data in ("mnist", "digits") else Path(data).name.split(".")[0] or "network"
+    path = Path(data)
+    name = path.stem if path.suffix.lower() in (".csv", ".npz", ".tsv", ".txt") else path.name
     return f"{name}.safetensors"
 
 

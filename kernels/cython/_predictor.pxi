@@ -1,4 +1,4 @@
-"""A network frozen for serving: a copy of its parameters, called with rows.
+"""A network frozen for serving: parameters of its own, called with rows.
 
 What a call has to find out is kept to the shapes and number types of what it is given; memory comes
 from the program's spare workspace.
@@ -33,29 +33,33 @@ cdef class Predictor:
     ----------
     program : Program
     params : ndarray of shape (n_slots,)
-        Copied.
-    empty : callable
-        ``empty(shape, dtype)`` makes the array that is returned.
-    dtype : dtype
-        The network's.
+        Its own: nobody else changes them.
+    make : tuple
+        ``(empty, dtype)``: ``empty(shape, dtype)`` makes the array that is returned.
+    check_csr : callable
+        Raises an error for what is not a CSR matrix with indices inside it.
+    recipe : tuple
+        What ``__reduce__`` returns.
     """
 
     cdef Program program
-    cdef Memory params
-    cdef object empty, dtype
+    cdef object params, empty, dtype, check_csr, recipe
+    cdef const char *data
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
-    def __init__(self, Program program, params, empty, dtype):
-        cdef Array given
-        view(params, False, &given)
+    def __init__(self, Program program, params, tuple make, check_csr, tuple recipe):
+        cdef Array seen
+        view(params, False, &seen)
         self.program = program
-        self.params = Memory(given.shape[1] * given.itemsize)
-        memcpy(self.params.data, given.data, given.shape[1] * given.itemsize)
-        self.empty, self.dtype = empty, dtype
-        self.kind = given.kind
+        self.params, self.data, self.kind = params, seen.data, seen.kind
+        self.empty, self.dtype = make
+        self.check_csr, self.recipe = check_csr, recipe
         self.n_in = program.layers[0].n_in
         self.n_out = program.layers[program.n_layers - 1].n_out
+
+    def __reduce__(self):
+        return self.recipe
 
     cdef tuple shape(self, int n_dims, Py_ssize_t n_rows):
         """Return the shape of what is predicted."""
@@ -69,7 +73,7 @@ cdef class Predictor:
         Parameters
         ----------
         x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
-            float32, float64 or uint8, finite: neither is looked at again here.
+            float32, float64 or uint8; whether they are finite is not looked at here.
         out : ndarray of shape (n_out,) or (n_rows, n_out), optional
             Of the network's dtype and C-contiguous: where to write. By default a new array.
 
@@ -87,6 +91,7 @@ cdef class Predictor:
         cdef Array seen
         cdef int n_dims = 2
         if hasattr(x, "indptr"):
+            self.check_csr(x)
             rows = read_input(x)
         else:
             memset(&rows, 0, sizeof(rows))
@@ -120,5 +125,5 @@ cdef class Predictor:
                 f"out must be writable, C-contiguous {self.dtype} of shape "
                 f"{self.shape(n_dims, rows.n_rows)}, got {out.dtype} of shape {out.shape}"
             )
-        self.program.run(self.params.data, &rows, &seen)
+        self.program.run(self.data, &rows, &seen)
         return out

@@ -51,7 +51,7 @@ class _Notice(event.Listener):
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # clear the line
         elif not self._said:
             self._said = True
-            print(f"{TEXT} (some 15 s)", file=sys.stderr, flush=True)
+            print(f"{TEXT}; it takes a while", file=sys.stderr, flush=True)
 
 
 def _is_ours(occasion):
