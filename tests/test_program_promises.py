@@ -229,3 +229,14 @@ def test_the_gil_is_free_while_compiled_code_trains(compiled):
         ticks.append(1)
     worker.join()
     assert len(ticks) > 5
+
+
+def test_training_leaves_the_threads_float_mode_as_it_was(backend):
+    """Compiled training takes subnormal numbers as zero, which must not outlive it."""
+    architecture = Architecture((3, 2))
+    state = OptimizerState(np.zeros((2, architecture.n_slots), np.float32))
+    x, y = np.ones((4, 3), np.float32), np.array([0, 1, 0, 1])
+    options = TrainingOptions(Adam(), 2)
+    backend.train_epoch(architecture, architecture.allocate(), state, x, y, np.arange(4), options)
+    assert np.float32(1e-40) * np.float32(0.5) > 0
+    assert np.float64(5e-324) + 0.0 > 0

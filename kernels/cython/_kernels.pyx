@@ -175,6 +175,10 @@ cdef extern from "simd/kernels.h" nogil:
     const instruction_set *choose_instruction_set(const char *name, int *known)
     const char *const *runnable_instruction_sets()
 
+cdef extern from "simd/float_mode.h" nogil:
+    uint64_t flush_subnormals()
+    void restore_float_mode(uint64_t mode)
+
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 

@@ -325,6 +325,7 @@ cdef class Program:
         cdef Memory memory
         cdef Form form
         cdef int64_t t = state.step
+        cdef uint64_t float_mode
         cdef int64_t work = 0, work_of_a_row = self.n_slots
         memset(&totals, 0, sizeof(totals))
         memset(&step, 0, sizeof(step))
@@ -365,11 +366,13 @@ cdef class Program:
                     prepare_step(
                         &step, weight_decay, rates[totals.n_steps], t + totals.n_steps + 1
                     )
+                    float_mode = flush_subnormals()
                     self.train_batch(
                         p, first_state, second_state, &rows, &target, weights,
                         row_numbers + begin, min(options.batch_size, n_order - begin), &options,
                         &step, t + totals.n_steps, &w, &totals,
                     )
+                    restore_float_mode(float_mode)
                     begin = next_batch
                     work += work_of_a_row * options.batch_size
                     if work > WORK_BETWEEN_SIGNALS:
