@@ -136,6 +136,24 @@ def test_csr_rows_with_indices_outside_are_an_error(backend):
         network(backend).predictor()(x)
 
 
+@pytest.mark.parametrize("oddity", ["mixed", "bigendian"])
+def test_odd_csr_rows(backend, oddity):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.random_array((6, 20), density=0.3, format="csr", rng=1, dtype=np.float32)
+    expected = network(backend).predict_proba(x)
+    if oddity == "mixed":
+        x.indptr = x.indptr.astype("i8")
+    else:
+        x.data = x.data.astype(">f4")
+    np.testing.assert_allclose(network(backend).predictor()(x), expected, rtol=1e-5)
+
+
+def test_other_sparse_formats_are_an_error(backend):
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match="CSR"):
+        network(backend).predictor()(sparse.csc_array(np.eye(20, dtype=np.float32)))
+
+
 def test_a_predictor_can_be_pickled(backend):
     fast, x = network(backend).predictor(), RNG.normal(size=(3, 20)).astype(np.float32)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fast))(x), fast(x))

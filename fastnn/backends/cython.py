@@ -153,7 +153,7 @@ class CythonBackend(Backend):
             self._compile(architecture),
             copied,
             (np.empty, dtype),
-            check_csr,
+            _readable_csr,
             (restore_predictor, (self.name, architecture, copied)),
         )
         return predictor
@@ -223,6 +223,11 @@ class CythonBackend(Backend):
 
 def _weights(sample_weight: Array | None) -> Array | None:
     return None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
+
+
+def _readable_csr(x: Any) -> Any:
+    check_csr(x)
+    return _readable(x)
 
 
 def _readable(x: Any) -> Any:

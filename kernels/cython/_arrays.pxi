@@ -117,12 +117,21 @@ cdef struct Space:
     size_t used
 
 
+cdef extern from "simd/redzone.h" nogil:
+    enum:
+        REDZONE
+    void forbid(void *address, size_t n_bytes)
+    void allow(void *address, size_t n_bytes)
+
+
 cdef char *reserve(Space *space, size_t n_bytes) noexcept nogil:
     """Take an aligned piece of the space; only count it if there is no memory yet."""
     cdef char *piece = NULL
+    cdef size_t whole = (n_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT + REDZONE
     if space.base != NULL:
         piece = space.base + space.used
-    space.used += (n_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        forbid(piece + n_bytes, whole - n_bytes)
+    space.used += whole
     return piece
 
 
@@ -139,6 +148,7 @@ cdef class Memory:
             raise MemoryError(f"no memory for a workspace of {n_bytes} bytes")
         self.data = <char *>((<uintptr_t>self.raw + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
         self.n_bytes = n_bytes
+        forbid(self.data + n_bytes, <char *>self.raw + n_bytes + 2 * ALIGNMENT - self.data - n_bytes)
 
     def __dealloc__(self):
         free(self.raw)

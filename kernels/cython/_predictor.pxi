@@ -36,25 +36,25 @@ cdef class Predictor:
         Its own: nobody else changes them.
     make : tuple
         ``(empty, dtype)``: ``empty(shape, dtype)`` makes the array that is returned.
-    check_csr : callable
-        Raises an error for what is not a CSR matrix with indices inside it.
+    read_csr : callable
+        Returns a CSR matrix as `read_input` takes it; raises an error for what is not one.
     recipe : tuple
         What ``__reduce__`` returns.
     """
 
     cdef Program program
-    cdef object params, empty, dtype, check_csr, recipe
+    cdef object params, empty, dtype, read_csr, recipe
     cdef const char *data
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
-    def __init__(self, Program program, params, tuple make, check_csr, tuple recipe):
+    def __init__(self, Program program, params, tuple make, read_csr, tuple recipe):
         cdef Array seen
         view(params, False, &seen)
         self.program = program
         self.params, self.data, self.kind = params, seen.data, seen.kind
         self.empty, self.dtype = make
-        self.check_csr, self.recipe = check_csr, recipe
+        self.read_csr, self.recipe = read_csr, recipe
         self.n_in = program.layers[0].n_in
         self.n_out = program.layers[program.n_layers - 1].n_out
 
@@ -91,7 +91,7 @@ cdef class Predictor:
         cdef Array seen
         cdef int n_dims = 2
         if hasattr(x, "indptr"):
-            self.check_csr(x)
+            x = self.read_csr(x)  # x is what keeps the memory alive
             rows = read_input(x)
         else:
             memset(&rows, 0, sizeof(rows))

@@ -196,6 +196,7 @@ cdef class Program:
             self.spare = None
         if memory is None or memory.n_bytes < space.used:
             memory = Memory(space.used)
+        allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
         space.base, space.used = memory.data, 0
         self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         return memory
