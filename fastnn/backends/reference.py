@@ -29,21 +29,6 @@ def sigmoid(z: Array) -> Array:
     return y
 
 
-def relu(z: Array) -> Array:
-    """``max(z, 0)``."""
-    return np.maximum(z, 0)
-
-
-def leaky_relu(z: Array) -> Array:
-    """``z`` above zero, ``0.01 z`` below."""
-    return np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z)
-
-
-def elu(z: Array) -> Array:
-    """``z`` above zero, ``eᶻ − 1`` below (Clevert et al., 2016, α = 1)."""
-    return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
-
-
 def normal_cdf(z: Array) -> Array:
     """``Φ(z) = erfc(−z/√2) / 2``; NumPy has no erfc, so the standard library's, one by one."""
     return np.asarray(np.frompyfunc(math.erfc, 1, 1)(z * -math.sqrt(0.5)) / 2, z.dtype)
@@ -68,9 +53,9 @@ FORWARD: dict[str, Callable[[Array], Array]] = {
     "identity": lambda z: z,
     "sigmoid": sigmoid,
     "tanh": np.tanh,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),  # α = 1 (Clevert et al., 2016)
     "gelu": gelu,
     "silu": silu,
     "softplus": softplus,
@@ -226,7 +211,7 @@ class Reference(Backend):
 
 def _update(
     rule: str,
-    coefficients: tuple[float, float, float, float],
+    coefficients: tuple[float, ...],
     rate: float,
     step: int,
     p: Array,
