@@ -81,7 +81,7 @@ def test_a_wrong_x_is_refused_in_words(case):
 
 
 def test_a_value_that_is_not_finite_is_found_in_any_row_of_a_long_x():
-    x = np.zeros((3 * validation._CHECK_ROWS, 2), np.float32)
+    x = np.zeros((3 * validation.data.CHECK_ROWS, 2), np.float32)
     x[-1, 1] = np.nan
     with pytest.raises(ValueError, match=f"got nan in row {len(x) - 1}, column 1"):
         check_x(x, 2, "float32")

@@ -1,0 +1,271 @@
+"""Checks of the rows a network learns from, is measured on, or predicts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Array
+from fastnn.validation.values import as_array, listed
+
+INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
+"""What backends read as it is; other real dtypes are converted."""
+
+CHECK_ROWS = 4096
+"""Rows looked through at a time, so that a check of a memory map does not load it whole."""
+
+
+def check_x(x: Any, n_in: int, dtype: str) -> Any:
+    """Return x as backends read it: a dense float32, float64 or uint8 array, or CSR of these.
+
+    Raises
+    ------
+    TypeError
+        If x does not hold real numbers.
+    ValueError
+        If x is not two-dimensional, not `n_in` wide, or not finite.
+    """
+    if _is_sparse(x):
+        return _check_sparse(x, n_in, dtype)
+    array = as_array("x", x)
+    if array.ndim != 2:
+        hint = {
+            1: "one row is x.reshape(1, -1)",
+            0: "one row of one feature is [[value]]",
+        }.get(array.ndim, "flatten each row first: x.reshape(len(x), -1)")
+        raise ValueError(f"x must have shape (n_rows, {n_in}), got {array.shape}; {hint}")
+    if array.shape[1] != n_in:
+        raise ValueError(
+            f"x has {array.shape[1]} columns, but the network takes {n_in}: x must have shape "
+            f"(n_rows, {n_in})"
+        )
+    array = _as_input_dtype("x", array, dtype)
+    if array.dtype != np.uint8:
+        for start in range(0, len(array), CHECK_ROWS):
+            _check_finite("x", array[start : start + CHECK_ROWS], start)
+            _check_range("x", array[start : start + CHECK_ROWS], dtype)
+    return array
+
+
+def check_rows(name: str, array: Any, n_rows: int) -> None:
+    """Check that `array` has as many rows as x."""
+    if array.shape[0] != n_rows:
+        raise ValueError(
+            f"x has {n_rows} rows, but {name} has {array.shape[0]}: there must be one for each row"
+        )
+
+
+def check_not_empty(n_rows: int) -> None:
+    """Check that there is something to learn from."""
+    if n_rows == 0:
+        raise ValueError("x has no rows: there is nothing to learn from or to measure")
+
+
+def check_labels(
+    y: Any, n_rows: int, n_classes: int, class_labels: Sequence[Any] | None = None
+) -> NDArray[np.int64]:
+    """Return class indices ``(n_rows,)`` from labels or one-hot rows.
+
+    Raises
+    ------
+    TypeError
+        If y holds neither integers nor, with `class_labels`, labels.
+    ValueError
+        If y has the wrong shape, or a label that is not a class.
+    """
+    array = as_array("y", y)
+    if array.ndim == 2 and array.shape[1] == 1 and n_classes != 1:
+        array = array[:, 0]
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_classes):
+        raise ValueError(
+            f"y must be class labels of shape (n_rows,) or one-hot rows of shape (n_rows, "
+            f"{n_classes}), got shape {array.shape}"
+        )
+    check_rows("y", array, n_rows)
+    if array.ndim == 2:
+        return _from_one_hot(array)
+    if class_labels is not None:
+        return _encode(array, class_labels)
+    if array.dtype.kind not in "iub":
+        if array.dtype.kind != "f":
+            raise TypeError(
+                f"y must hold class indices 0 to {n_classes - 1}, got dtype {array.dtype}; for "
+                "other labels give the network class_labels="
+            )
+        if not np.all(np.isfinite(array) & (array == np.floor(array))):
+            raise ValueError(
+                f"y must hold class indices 0 to {n_classes - 1}, got numbers that are not whole; "
+                'for regression use output="identity"'
+            )
+    _check_bounds(array, n_classes)
+    return array.astype(np.int64)
+
+
+def check_two_classes(y: Array, class_labels: Sequence[Any] | None = None) -> None:
+    """Check that a fit sees at least two classes; y (n_rows,) labels, or one column of targets."""
+    if np.all(y == y.flat[0]) and y.flat[0] == int(y.flat[0]):
+        label = int(y.flat[0]) if class_labels is None else class_labels[int(y.flat[0])]
+        raise ValueError(
+            f"y holds only one class, {label!r}: a classifier needs rows of at least two to learn "
+            "from (partial_fit takes any rows)"
+        )
+
+
+def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> Array:
+    """Return targets ``(n_rows, n_out)`` of the network's dtype.
+
+    Raises
+    ------
+    TypeError
+        If y does not hold real numbers.
+    ValueError
+        If y has the wrong shape, is not finite, or lies outside what the output can predict.
+    """
+    array = as_array("y", y)
+    if array.ndim == 1 and n_out == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != n_out:
+        expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
+        raise ValueError(f"y must have shape {expected}, got {np.shape(y)}")
+    check_rows("y", array, n_rows)
+    if array.dtype.kind not in "fiub":
+        hint = "; names of classes need class_labels=" if output == "sigmoid" else ""
+        raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
+    _check_range("y", array, dtype)
+    targets = np.ascontiguousarray(array, dtype)
+    _check_finite("y", targets, 0)
+    if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
+        raise ValueError(
+            "y must lie in [0, 1] for a sigmoid output, got values from "
+            f"{targets.min():g} to {targets.max():g}"
+        )
+    if output == "exp" and len(targets) and targets.min() < 0:
+        raise ValueError(f"y must not be negative for an exp output, got {targets.min():g}")
+    return targets
+
+
+def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return sample weights ``(n_rows,)`` as float64: finite, not negative, not all zero."""
+    array = as_array("sample_weight", sample_weight)
+    if array.ndim != 1:
+        raise ValueError(f"sample_weight must have shape (n_rows,), got {array.shape}")
+    check_rows("sample_weight", array, n_rows)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"sample_weight must hold real numbers, got dtype {array.dtype}")
+    weights = array.astype(np.float64)
+    _check_finite("sample_weight", weights[:, None], 0)
+    if n_rows and weights.min() < 0:
+        raise ValueError(f"sample_weight must not be negative, got {weights.min():g}")
+    if n_rows and not weights.any():
+        raise ValueError("sample_weight is zero for every row: there is nothing to learn from")
+    return weights
+
+
+def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
+    if array.dtype in INPUT_DTYPES and array.flags.aligned:  # in this machine's byte order
+        return array
+    if array.dtype.kind not in "fiub":
+        hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
+    return array.astype(dtype)
+
+
+def _check_finite(name: str, rows: Array, first_row: int) -> None:
+    if not _is_finite(rows):
+        bad = ~np.isfinite(rows)
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} must be finite, got {rows[row, column]} in row {first_row + row}, column "
+            f"{column} ({int(bad.sum())} such values near there); drop or fill them first"
+        )
+
+
+def _is_finite(values: Array) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.sum(values)):  # one pass; only a sum that overflows needs a second look
+            return True
+    return bool(np.isfinite(values).all())
+
+
+def _check_range(name: str, rows: Array, dtype: str) -> None:
+    """Check that float64 numbers fit a float32 network."""
+    if rows.dtype != np.float64 or dtype != "float32" or not rows.size:
+        return
+    largest = float(np.finfo(np.float32).max)
+    for value in (rows.max(), rows.min()):
+        if abs(value) > largest and np.isfinite(value):
+            raise ValueError(
+                f"{name} holds {value:g}, beyond what a float32 network can take ({largest:.3g}): "
+                'scale it down, or use dtype="float64"'
+            )
+
+
+def _is_sparse(x: Any) -> bool:
+    sparse = sys.modules.get("scipy.sparse")  # whoever holds a sparse matrix has imported it
+    return sparse is not None and bool(sparse.issparse(x))
+
+
+def _check_sparse(x: Any, n_in: int, dtype: str) -> Any:
+    if x.ndim != 2 or x.shape[1] != n_in:
+        raise ValueError(f"x must have shape (n_rows, {n_in}), got {x.shape}")
+    x = x.tocsr()
+    try:
+        x.check_format(full_check=True)  # compiled kernels trust the indices
+    except ValueError as error:
+        raise ValueError(f"x is not a valid CSR matrix: {error}") from None
+    data = _as_input_dtype("x", x.data, dtype)
+    if data.dtype != np.uint8 and not _is_finite(data):
+        at = int(np.isfinite(data).argmin())
+        row = int(np.searchsorted(x.indptr, at, side="right")) - 1
+        raise ValueError(
+            f"x must be finite, got {data[at]} in row {row}, column {x.indices[at]}; drop or fill "
+            "such values first"
+        )
+    _check_range("x", data, dtype)
+    if data is x.data:
+        return x
+    return type(x)((data, x.indices, x.indptr), shape=x.shape)
+
+
+def _check_bounds(labels: Array, n_classes: int) -> None:
+    wrong = (labels < 0) | (labels >= n_classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"y must hold class indices 0 to {n_classes - 1}, got {labels[row]} in row {row} "
+            f"({int(wrong.sum())} out of range)"
+        )
+
+
+def _from_one_hot(rows: Array) -> NDArray[np.int64]:
+    if rows.dtype.kind not in "fiub":
+        raise TypeError(f"one-hot rows of y must hold numbers, got dtype {rows.dtype}")
+    right = ((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)
+    if not right.all():
+        row = int((~right).argmax())
+        raise ValueError(
+            f"each row of a two-dimensional y must hold a single 1 among zeros, row {row} is "
+            f'{rows[row]}; for several labels a row use output="sigmoid"'
+        )
+    return np.asarray(rows.argmax(axis=1), np.int64)
+
+
+def _encode(y: Array, class_labels: Sequence[Any]) -> NDArray[np.int64]:
+    index = {label: i for i, label in enumerate(class_labels)}
+    try:
+        found, inverse = np.unique(y, return_inverse=True)
+    except TypeError:  # no order between them
+        kinds = sorted({type(v).__name__ for v in y.tolist()})
+        raise TypeError(f"y must hold labels of one kind, got {listed(kinds)}") from None
+    unknown = [v for v in found.tolist() if v not in index]
+    if unknown:
+        raise ValueError(
+            f"y holds {unknown[0]!r}, which is not one of the network's class labels "
+            f"{list(class_labels)!r}"
+        )
+    codes = np.array([index[v] for v in found.tolist()], np.int64)
+    return codes[inverse]

@@ -1,0 +1,211 @@
+"""Checks of what describes a network and its training."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
+from fastnn.validation.values import (
+    as_array,
+    check_choice,
+    check_count,
+    check_flag,
+    check_positive,
+    describe,
+    listed,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from fastnn.optimizers import Optimizer
+
+_MOST_PARAMETERS = 2**48
+"""Past every machine's memory, and far enough below what an array's size can be to pad rows."""
+
+
+def check_architecture(
+    sizes: Any,
+    activation: Any,
+    output: Any,
+    loss: Any,
+    huber_delta: Any,
+    bias: Any,
+    dtype: Any,
+    input_scale: Any,
+) -> Architecture:
+    """Return the architecture that the arguments of `fastnn.Network` describe."""
+    sizes = check_sizes(sizes)
+    output = check_choice("output", output, OUTPUTS)
+    losses = LOSSES[output]
+    if loss is not None and check_choice("loss", loss, sum(LOSSES.values(), ())) not in losses:
+        raise ValueError(
+            f"the output {output!r} is trained with {listed(losses)}, got loss={loss!r}"
+        )
+    return Architecture(
+        sizes=sizes,
+        activations=check_per_layer(
+            "activation",
+            activation,
+            len(sizes) - 2,
+            lambda name, value: check_choice(name, value, ACTIVATIONS),
+        ),
+        output=output,
+        loss=losses[0] if loss is None else loss,
+        bias=check_flag("bias", bias),
+        dtype=_check_dtype(dtype),
+        input_scale=check_positive("input_scale", input_scale),
+        huber_delta=check_positive("huber_delta", huber_delta),
+    )
+
+
+def check_parameters(values: Any, buffer: Array) -> Array:
+    """Return values that fit the parameters' `buffer`."""
+    array = as_array("parameters", values)
+    if array.shape != buffer.shape or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"parameters must be numbers of shape {buffer.shape}, got dtype {array.dtype} of shape "
+            f"{array.shape}; a single layer is assigned by network.weights[i][...] = values"
+        )
+    return array
+
+
+def check_seed(seed: Any) -> np.random.Generator:
+    """Return the generator that `seed` stands for."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"seed must be a whole number of at least 0, a SeedSequence, a Generator or None, "
+            f"got {describe(seed)}"
+        ) from None
+
+
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """Return `optimizer` if it is one."""
+    from fastnn.optimizers import Optimizer
+
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "optimizer must be a fastnn.SGD, RMSprop, Adam or AdamW, such as fastnn.SGD(0.5), "
+            f"got {describe(optimizer)}"
+        )
+    return optimizer
+
+
+def check_callback(callback: Any) -> Callable[..., Any]:
+    """Return `callback` if it can be called after an epoch."""
+    if not callable(callback) or isinstance(callback, type):
+        raise TypeError(
+            "a callback must be a fastnn.Callback or a function f(network, epoch, record), "
+            f"got {describe(callback)}"
+        )
+    return cast("Callable[..., Any]", callback)
+
+
+def check_validation_data(data: Any) -> tuple[Any, ...]:
+    """Return ``(x, y)`` or ``(x, y, sample_weight)``."""
+    plain = isinstance(data, Iterable) and not isinstance(data, str | np.ndarray | Mapping)
+    parts = tuple(data) if plain else ()
+    if len(parts) not in (2, 3):
+        raise TypeError(
+            f"validation_data must be a tuple (x, y) or (x, y, sample_weight), got {describe(data)}"
+        )
+    return parts
+
+
+def check_sizes(sizes: object) -> tuple[int, ...]:
+    """Return the layer sizes as a tuple: at least an input and an output, each at least 1."""
+    if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence | np.ndarray):
+        raise TypeError(
+            "sizes must be a sequence of layer widths such as (784, 100, 10), "
+            f"got {describe(sizes)}"
+        )
+    if len(sizes) < 2:
+        raise ValueError(
+            "sizes must hold at least the widths of input and output, such as (784, 10), "
+            f"got {tuple(sizes)!r}"
+        )
+    widths = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
+    n_parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
+    if n_parameters >= _MOST_PARAMETERS:
+        raise ValueError(
+            f"sizes {shortened(repr(widths))} make more parameters than any memory can hold"
+        )
+    return widths
+
+
+def check_per_layer(
+    name: str, value: Any, n_hidden: int, check: Callable[[str, Any], Any]
+) -> tuple[Any, ...]:
+    """Return one checked value for each hidden layer, from one for all or a sequence of them."""
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        return (check(name, value),) * n_hidden
+    if len(value) != n_hidden:
+        raise ValueError(
+            f"{name} must be one value or one for each of the {n_hidden} hidden layers, "
+            f"got {len(value)} values"
+        )
+    return tuple(check(f"{name}[{i}]", v) for i, v in enumerate(value))
+
+
+def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
+    """Return what an ``init`` callable made, if it is finite weights of that shape."""
+    array = as_array("the weights that init returned", weight)
+    if array.shape != shape:
+        raise ValueError(f"init must return weights of shape {shape}, got {array.shape}")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise ValueError(f"init must return finite real weights, got {describe(weight)}")
+    return array
+
+
+def check_monitored(monitor: str, record: Mapping[str, float]) -> float:
+    """Return the measurement that early stopping watches."""
+    if monitor not in record:
+        hint = "; give fit validation_data=" if monitor.startswith("val_") else ""
+        raise ValueError(
+            f"early stopping watches {monitor!r}, but this fit measures only "
+            f"{listed([name for name in record if name != 'time'])}{hint}"
+        )
+    return record[monitor]
+
+
+def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, ...]:
+    """Return distinct class labels, one a class, as Python ints, floats or strings."""
+    if output != "softmax" and not (output == "sigmoid" and n_classes == 1):
+        raise ValueError(
+            "class_labels needs a softmax output, or a sigmoid output of width 1; "
+            f"the output is {output!r} of width {n_classes}"
+        )
+    expected = n_classes if output == "softmax" else 2
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise TypeError(
+            f"class_labels must be a sequence of labels such as ('no', 'yes'), got "
+            f"{describe(labels)}"
+        )
+    values = tuple(v.item() if isinstance(v, np.generic) else v for v in labels)
+    if not all(isinstance(v, str) for v in values) and not all(
+        isinstance(v, int | float) for v in values
+    ):
+        raise TypeError(f"class labels must be all strings or all numbers, got {list(values)!r}")
+    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        raise ValueError(f"class labels must be finite, got {list(values)!r}")
+    if len(values) != expected:
+        raise ValueError(f"class_labels must hold {expected} labels, got {len(values)}")
+    if len(set(values)) != len(values):
+        raise ValueError(f"class_labels must be distinct, got {list(values)!r}")
+    return values
+
+
+def _check_dtype(dtype: Any) -> str:
+    try:
+        name = "" if dtype is None else np.dtype(dtype).name  # NumPy takes None for float64
+    except (TypeError, ValueError, SyntaxError):
+        name = ""
+    if name not in ("float32", "float64"):
+        raise ValueError(f"dtype must be float32 or float64, got {describe(dtype)}")
+    return str(name)

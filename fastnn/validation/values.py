@@ -1,0 +1,129 @@
+"""Checks of single values, and the words that errors are made of."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastnn.architecture import Array
+
+
+def check_number(name: str, value: object) -> float:
+    """Return `value` as a float if it is a real number."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {describe(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"{name} must be a number that a float can hold, got {describe(value)}"
+        ) from None
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return `value` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def check_positive(name: str, value: object) -> float:
+    """Return `value` if it is a finite number above 0."""
+    number = check_number(name, value)
+    if not (number > 0 and math.isfinite(number)):
+        raise ValueError(f"{name} must be above 0 and finite, got {value!r}")
+    return number
+
+
+def check_in_range(
+    name: str,
+    value: object,
+    low: float,
+    high: float,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> float:
+    """Return `value` if it lies between `low` and `high` and is finite."""
+    number = check_number(name, value)
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below and math.isfinite(number)):
+        left = "(" if open_low else "["
+        right = ")" if open_high or math.isinf(high) else "]"
+        raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}, got {value!r}")
+    return number
+
+
+def check_count(name: str, value: object, minimum: int = 1) -> int:
+    """Return `value` as an int if it is a whole number of at least `minimum`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {describe(value)}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of `choices`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {listed(choices)}, got {describe(value)}")
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {listed(choices)}, got {value!r}")
+    return value
+
+
+def check_backend_name(value: object, names: Sequence[str], source: str) -> str:
+    """Return `value` if it names a backend; `source` is where the name was given."""
+    return check_choice(f"the backend given by {source}", value, names)
+
+
+def check_thread_variable(name: str, text: str) -> int:
+    """Return the thread count in the environment variable `name`."""
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError(
+            f"the environment variable {name} must be a whole number of threads, at least 1, "
+            f"got {text!r}"
+        )
+    return int(text)
+
+
+def check_learning_rate(value: object) -> None:
+    """Check that `value` is a positive number or a schedule."""
+    from fastnn.schedules import Schedule
+
+    if isinstance(value, Schedule):
+        return
+    if isinstance(value, str) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            "learning_rate must be a number or a fastnn.schedules.Schedule, such as "
+            f"Cosine(0.1, n_steps=1000), got {describe(value)}"
+        )
+    check_positive("learning_rate", value)
+
+
+def describe(value: object) -> str:
+    """Return a value as an error shows it, with its type."""
+    return f"{shortened(repr(value))} ({type(value).__name__})"
+
+
+def shortened(text: str) -> str:
+    """Return a text in at most 60 characters."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def listed(choices: Sequence[str]) -> str:
+    """Return names in quotes, with commas between."""
+    return ", ".join(repr(choice) for choice in choices)
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Return `value` as an array, if its rows are of one length."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array with rows of one length: {error}") from None
