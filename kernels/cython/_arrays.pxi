@@ -148,7 +148,7 @@ cdef class Memory:
             raise MemoryError(f"no memory for a workspace of {n_bytes} bytes")
         self.data = <char *>((<uintptr_t>self.raw + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
         self.n_bytes = n_bytes
-        forbid(self.data + n_bytes, <char *>self.raw + n_bytes + 2 * ALIGNMENT - self.data - n_bytes)
+        forbid(self.data + n_bytes, <char *>self.raw + 2 * ALIGNMENT - self.data)
 
     def __dealloc__(self):
         free(self.raw)
