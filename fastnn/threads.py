@@ -2,7 +2,8 @@
 
 The number is, strongest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
 and ``OMP_NUM_THREADS``, and the processors that this process is allowed (its affinity and, on
-Linux, its control group's quota). It is an upper bound: small work stays on one thread.
+Linux, its control group's quota). It is an upper bound. Today only NumPy's BLAS makes use of it:
+the kernels of the compiled backends compute on the calling thread, without the GIL.
 """
 
 from __future__ import annotations

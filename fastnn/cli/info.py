@@ -44,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
         isa = f" ({found['isa']})" if name == found["backend"] and found["isa"] else ""
         chosen = "  <- in use" if name == found["backend"] else ""
         print(f"  {name:<7} {'available' if reason is None else reason}{isa}{chosen}")
-    print(f"threads   {found['threads']} of {found['processors']} allowed")
+    print(
+        f"threads   {found['threads']} of {found['processors']} allowed, for NumPy's BLAS;", end=" "
+    )
+    print("compiled kernels use one")
     print(f"BLAS      {found['blas']} (NumPy's)")
     print("packages  " + ", ".join(f"{k} {v or 'absent'}" for k, v in found["packages"].items()))
     print(f"cache     {found['cache_folder']}")

@@ -28,7 +28,8 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=whole_number(1),
         metavar="N",
-        help="threads to use at most (default: FASTNN_NUM_THREADS, or the processors allowed)",
+        help="threads for NumPy's BLAS at most; compiled kernels use one (default: "
+        "FASTNN_NUM_THREADS, or the processors allowed)",
     )
 
 
