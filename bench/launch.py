@@ -90,9 +90,12 @@ def main(
     options = parser.parse_args(argv)
     if options.smoke:
         options.peers, options.seconds = list(smoke_peers), 0.0
-    if INNER in os.environ:
-        return _inner(name, options, measure)
-    runs = [_run_inner(threads, argv, options.json == "-") for threads in options.threads]
+    try:
+        if INNER in os.environ:
+            return _inner(name, options, measure)
+        runs = [_run_inner(threads, argv, options.json == "-") for threads in options.threads]
+    except KeyboardInterrupt:
+        return 130
     results = {"benchmark": name, "runs": runs}
     if conclude is not None:
         print(conclude(runs), file=sys.stderr if options.json == "-" else None)

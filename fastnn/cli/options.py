@@ -55,11 +55,12 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def apply_backend_options(options: argparse.Namespace) -> None:
-    """Set the thread count; the backend is each network's own."""
-    from fastnn.threads import set_num_threads
+    """Set the thread count, or check the environment's; the backend is each network's own."""
+    from fastnn.threads import get_num_threads, set_num_threads
 
     if options.threads is not None:
         set_num_threads(options.threads)
+    get_num_threads()
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:
