@@ -10,6 +10,7 @@ the files that installers recorded. See README.md beside this file.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -55,7 +56,9 @@ def statements(backends: Sequence[str], chosen: Sequence[str]) -> dict[str, str]
 
 def execute(statement: str) -> None:
     """Run a statement in a new process, from start to exit."""
-    subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True, text=True)
+    compiled_once = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", statement]
+    subprocess.run(command, env=compiled_once, check=True, capture_output=True, text=True)
 
 
 def import_costs(todo: dict[str, str], seconds: float) -> dict[str, Any]:
