@@ -2,8 +2,9 @@
 
 The number is, strongest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
 and ``OMP_NUM_THREADS``, and the processors that this process is allowed (its affinity and, on
-Linux, its control group's quota). It is an upper bound. Today only NumPy's BLAS makes use of it:
-the kernels of the compiled backends compute on the calling thread, without the GIL.
+Linux, its control group's quota). It is an upper bound: the Cython backend shares large work among
+that many threads of its own, and NumPy's BLAS follows it; the Numba backend computes on the calling
+thread. threadpoolctl sees and sets the same number.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ def set_num_threads(n_threads: int | None) -> None:
 def get_num_threads() -> int:
     """Return how many threads fastnn may use."""
     return _wanted() or _openmp_threads() or available_processors()
+
+
+def usable_threads() -> int:
+    """Return how many threads a compiled kernel shares its work among: one that waits for a
+    processor holds up all the others, so never more than there are processors.
+    """
+    return min(get_num_threads(), available_processors())
 
 
 def available_processors() -> int:

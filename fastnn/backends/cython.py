@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
 from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.threads import usable_threads
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
 
@@ -57,6 +59,11 @@ _RULE = {name: code for code, name in enumerate(Optimizer.RULES)}
 class CythonBackend(Backend):
     """The kernels and programs in compiled code.
 
+    Parameters
+    ----------
+    n_threads : callable, optional
+        Returns how many threads a program may share large work among.
+
     Attributes
     ----------
     isa : str
@@ -66,7 +73,8 @@ class CythonBackend(Backend):
     name: ClassVar[str] = "cython"
     uses_blas: ClassVar[bool] = False
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: Callable[[], int] = usable_threads) -> None:
+        self._n_threads = n_threads
         forced = os.environ.get("FASTNN_ISA") or None
         self._kernels = {
             np.dtype(dtype): _kernels.Kernels(forced, dtype == "float64")
@@ -218,6 +226,7 @@ class CythonBackend(Backend):
             architecture.n_weight_slots,
             architecture.input_scale,
             architecture.huber_delta,
+            self._n_threads,
         )
 
 

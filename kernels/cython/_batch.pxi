@@ -26,9 +26,10 @@ cdef Form form_of(
     const int64_t *order,
     Py_ssize_t n_rows,
     Py_ssize_t n_out,
+    double *density,
 ) noexcept nogil:
     """Choose how an input's minibatches are kept, from its kind, a sample of its rows and the width
-    of the layer it enters.
+    of the layer it enters. The fraction of the sample that is not zero goes to `density`.
 
     Skipping zeros costs a fixed amount for each non-zero beside its V vectors of multiply-adds, so
     it pays below a density of 0.6 V / (V + 2). Measured with 100 rows of 784 random bytes (gather,
@@ -39,29 +40,35 @@ cdef Form form_of(
     cdef double width = (n_out + kernels.lanes - 1) // kernels.lanes
     cdef Py_ssize_t i, row, n_sampled = min(n_rows, <Py_ssize_t>SAMPLED_ROWS), n_non_zeros = 0
     if x.is_sparse:
+        density[0] = <double>(row_start(&x.csr, x.n_rows) - row_start(&x.csr, 0)) / (
+            <double>x.n_rows * x.n_in
+        )
         return CSR
     for i in range(n_sampled):
         row = i * n_rows // n_sampled
         n_non_zeros += kernels.count_non_zeros(
             &x.dense, x.n_in, order[row] if order != NULL else row
         )
-    if n_non_zeros < 0.6 * width / (width + 2) * n_sampled * x.n_in:
-        return MASKED
-    return DENSE
+    density[0] = <double>n_non_zeros / (<double>n_sampled * x.n_in)
+    return MASKED if density[0] < 0.6 * width / (width + 2) else DENSE
 
 
 cdef Py_ssize_t most_non_zeros(
     const Input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t batch_size
 ) noexcept nogil:
-    """Return how many non-zeros of a CSR input the fullest minibatch holds."""
-    cdef Py_ssize_t i, row, n = 0, most = 0
+    """Return how many non-zeros of a CSR input the fullest minibatch holds; without an order, the
+    fullest of all batch_size rows that are neighbours.
+    """
+    cdef Py_ssize_t i, n = 0, most = 0
     if not x.is_sparse:
         return 0
     for i in range(n_rows):
-        if i % batch_size == 0:
-            n = 0
-        row = order[i] if order != NULL else i
-        n += row_start(&x.csr, row + 1) - row_start(&x.csr, row)
+        if order == NULL:
+            n = row_start(&x.csr, min(i + batch_size, n_rows)) - row_start(&x.csr, i)
+        else:
+            if i % batch_size == 0:
+                n = 0
+            n += row_start(&x.csr, order[i] + 1) - row_start(&x.csr, order[i])
         most = max(most, n)
     return most
 
@@ -117,7 +124,7 @@ cdef bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
     )
 
 
-cdef void borrow(Batch *batch, const Input *x) noexcept nogil:
+cdef void borrow_rows(Batch *batch, const Input *x) noexcept nogil:
     """Take the first rows of an input that lies ready, without a copy."""
     batch.rows, batch.stride = <char *>x.dense.data, x.dense.row_stride // batch.kernels.size
 
@@ -129,10 +136,35 @@ cdef void announce(
     batch.masked.input, batch.masked.next_order, batch.masked.n_next = &x.dense, order, n_rows
 
 
+cdef Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
+    """Return the minibatch without its first rows, for forward."""
+    cdef Batch rest = batch[0]
+    if first == 0:
+        return rest
+    if batch.form == CSR:
+        rest.non_zeros.start += first
+        return rest
+    if batch.form == MASKED:
+        rest.masked.row_mask += first * ((batch.n_in + 63) // 64)
+        rest.masked.next_order += first
+        rest.masked.n_next -= first
+        if batch.masked.bytes != NULL:
+            rest.masked.bytes += first * batch.masked.bytes_row
+            return rest
+    rest.rows += first * batch.stride * batch.kernels.size
+    rest.masked.numbers = rest.rows
+    return rest
+
+
 cdef void fetch(
-    Batch *batch, const Input *x, const int64_t *order, Py_ssize_t n_rows
+    const Batch *batch,
+    const Input *x,
+    const int64_t *order,
+    Py_ssize_t n_rows,
 ) noexcept nogil:
     """Take rows `order` of the input, or its first ones."""
+    if n_rows == 0:
+        return
     if batch.form == CSR:
         batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
     elif batch.form == MASKED:
@@ -142,6 +174,18 @@ cdef void fetch(
     else:
         batch.kernels.gather(
             &x.dense, order, n_rows, x.n_in, batch.scale, batch.rows, batch.stride
+        )
+
+
+cdef void index_columns(
+    const Batch *batch, Py_ssize_t n_rows, Py_ssize_t member, Py_ssize_t n_members
+) noexcept nogil:
+    """Do a member's part of what `outer` needs to know and `fetch` does not find out."""
+    cdef Py_ssize_t words = (batch.n_in + 63) // 64
+    if batch.form == MASKED:
+        batch.kernels.transpose_masks(
+            &batch.masked, n_rows, batch.n_in, share(words, 1, member, n_members),
+            share(words, 1, member + 1, n_members),
         )
 
 
@@ -175,6 +219,8 @@ cdef void forward(
 cdef void outer(
     const Batch *batch,
     Py_ssize_t n_rows,
+    Py_ssize_t begin,
+    Py_ssize_t end,
     Py_ssize_t n_out,
     const char *delta,
     Py_ssize_t delta_row,
@@ -183,17 +229,17 @@ cdef void outer(
     char *out,
     Py_ssize_t out_row,
 ) noexcept nogil:
-    """``out += scale · xᵀ @ delta``."""
+    """``out += scale · x[:, begin:end]ᵀ @ delta``, after `index_columns`."""
     if batch.form == CSR:
         batch.kernels.outer_sparse(
-            n_rows, n_out, &batch.non_zeros, delta, delta_row, scale, out, out_row
+            n_rows, begin, end, n_out, &batch.non_zeros, delta, delta_row, scale, out, out_row
         )
     elif batch.form == MASKED:
         batch.kernels.outer_masked(
-            n_rows, batch.n_in, n_out, &batch.masked, delta, delta_row, scale, out, out_row
+            n_rows, begin, end, n_out, &batch.masked, delta, delta_row, scale, out, out_row
         )
     else:
         batch.kernels.outer(
-            n_rows, batch.n_in, n_out, batch.rows, batch.stride, delta, delta_row, scale, panel,
-            out, out_row,
+            n_rows, end - begin, n_out, batch.rows + begin * batch.kernels.size, batch.stride,
+            delta, delta_row, scale, panel, out, out_row,
         )

@@ -56,9 +56,10 @@ cdef class InputBlocks:
     def __cinit__(self, Kernels kernels, x, Py_ssize_t n_out):
         cdef Space space
         cdef Py_ssize_t n_non_zeros
+        cdef double density
         cdef Form form
         self.x = read_input(x)
-        form = form_of(kernels.table, &self.x, NULL, self.x.n_rows, n_out)
+        form = form_of(kernels.table, &self.x, NULL, self.x.n_rows, n_out, &density)
         n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
         space.base, space.used = NULL, 0
         lay_out_batch(
@@ -164,9 +165,10 @@ cdef class Kernels:
             memset(g.data, 0, g.n_rows * g.row * k.size)
             while first < d.n_rows:
                 n_rows = blocks.fetch(first)
+                index_columns(&blocks.batch, n_rows, 0, 1)
                 outer(
-                    &blocks.batch, n_rows, d.n_columns, d.data + first * d.row * k.size, d.row,
-                    1.0, panel.data, g.data, g.row,
+                    &blocks.batch, n_rows, 0, g.n_rows, d.n_columns,
+                    d.data + first * d.row * k.size, d.row, 1.0, panel.data, g.data, g.row,
                 )
                 first += n_rows
             if b.data != NULL:
@@ -199,7 +201,10 @@ cdef class Kernels:
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         prepare_step(&step, weight_decay, rate, t)
         with nogil:
-            k.update(&step, p.row, p.data, g.data, s.data, s.data + s.row * k.size)
+            k.update(
+                &step, p.n_rows, p.n_columns, p.data, p.row, g.data, g.row, s.data,
+                s.data + s.row * k.size,
+            )
         p.write_back()
         if s.n_rows:
             s.write_back()

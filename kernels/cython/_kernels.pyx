@@ -78,6 +78,9 @@ cdef extern from "simd/kernels.h" nogil:
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, const masked *out
         ) noexcept nogil
+        void (*transpose_masks)(
+            const masked *x, Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t begin, Py_ssize_t end
+        ) noexcept nogil
         void (*gather_sparse)(
             const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
             const sparse *out
@@ -107,12 +110,14 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t out_row
         ) noexcept nogil
         void (*outer_masked)(
-            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
-            const void *delta, Py_ssize_t delta_row, double scale, void *out, Py_ssize_t out_row
+            Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
+            const masked *x, const void *delta, Py_ssize_t delta_row, double scale, void *out,
+            Py_ssize_t out_row
         ) noexcept nogil
         void (*outer_sparse)(
-            Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *delta,
-            Py_ssize_t delta_row, double scale, void *out, Py_ssize_t out_row
+            Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
+            const sparse *x, const void *delta, Py_ssize_t delta_row, double scale, void *out,
+            Py_ssize_t out_row
         ) noexcept nogil
         void (*column_sums)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *delta, Py_ssize_t delta_row,
@@ -132,8 +137,9 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t y_row, void *delta, Py_ssize_t delta_row
         ) noexcept nogil
         void (*drop)(
-            uint64_t key, uint32_t threshold, double rate, Py_ssize_t n_rows, Py_ssize_t n_out,
-            const void *h, Py_ssize_t h_row, void *out, Py_ssize_t out_row
+            uint64_t key, uint32_t threshold, double rate, Py_ssize_t first, Py_ssize_t width,
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *h, Py_ssize_t h_row, void *out,
+            Py_ssize_t out_row
         ) noexcept nogil
         void (*softmax)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row, void *out,
@@ -150,11 +156,16 @@ cdef extern from "simd/kernels.h" nogil:
             double huber_delta, void *delta, Py_ssize_t delta_row, double *right
         ) noexcept nogil
         void (*update)(
-            const step *step, Py_ssize_t n, void *params, const void *grads, void *first,
+            const step *step, Py_ssize_t n_rows, Py_ssize_t n_out, void *params,
+            Py_ssize_t params_row, const void *grads, Py_ssize_t grads_row, void *first,
             void *second
         ) noexcept nogil
-        double (*penalize)(
-            Py_ssize_t n, const void *weights, double l1, double l2, void *grads
+        void (*add_penalty)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *weight, Py_ssize_t weight_row,
+            double l1, double l2, void *grads, Py_ssize_t grads_row
+        ) noexcept nogil
+        double (*penalty)(
+            Py_ssize_t n, const void *weights, double l1, double l2
         ) noexcept nogil
         double (*sum_of_squares)(
             Py_ssize_t n, const void *values
@@ -179,11 +190,24 @@ cdef extern from "simd/float_mode.h" nogil:
     uint64_t flush_subnormals()
     void restore_float_mode(uint64_t mode)
 
+cdef extern from "simd/barrier.h" nogil:
+    ctypedef long shared_number
+    struct barrier:
+        pass
+    long read_shared(shared_number *n)
+    void write_shared(shared_number *n, long value)
+    void give_way()
+    void wait_at(barrier *b, int n_threads)
+
 cdef extern from "Python.h":
-    int PyErr_CheckSignals() except -1
+    int PyErr_CheckSignals()  # leaves the error set
+
+from .pool import borrow, give_back
 
 include "_arrays.pxi"
+include "_team.pxi"
 include "_batch.pxi"
 include "_contract.pxi"
 include "_programs.pxi"
+include "_training.pxi"
 include "_predictor.pxi"

@@ -1,20 +1,37 @@
-"""The programs, each one call: ``predict`` and ``train_epoch`` of fastnn.backends.base.
-
-A minibatch goes through the layers as the contract says:
+"""A network's layers as compiled code walks through them, and `predict`.
 
     z_l = h_{l-1} @ W_l + b_l,   h_l = activation_l(z_l)
-    δ_L from the loss;   δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1};   ∂W_l = h_{l-1}ᵀ @ δ_l
 
-The delta below a layer is worked out before the layer's weights change, so plain SGD without a
-penalty or a limit on the gradient adds ``-rate · h_{l-1}ᵀ δ_l`` straight into them: no gradient is
-stored. All memory is one workspace, allocated before the first step.
+All memory of a pass is one workspace, allocated before its first step. Rows are predicted a block at
+a time; of several threads each takes its own rows.
 """
 
 cdef enum:
     PREDICT_ROWS = 126  # 9 tiles of 14 rows: activations stay in L2 beside the weights
     LARGEST_SPARE = 1 << 26  # bytes of a workspace that is kept from call to call
-    # Multiply-adds between two looks at pending signals: milliseconds on any processor.
-    WORK_BETWEEN_SIGNALS = 1 << 27
+
+# Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
+# them wait for each other in every training step.
+cdef double work_to_wake_for = 4e6, work_to_share = 1e6
+
+
+def set_work_for_threads(double to_wake_for, double to_share):
+    """Set how much work for each thread it takes to use several; tests make it small.
+
+    Parameters
+    ----------
+    to_wake_for, to_share : float
+        Multiply-adds of a prediction, and of a training step.
+
+    Returns
+    -------
+    tuple of float
+        The numbers before.
+    """
+    global work_to_wake_for, work_to_share
+    before = (work_to_wake_for, work_to_share)
+    work_to_wake_for, work_to_share = to_wake_for, to_share
+    return before
 
 
 cdef struct Layer:
@@ -28,53 +45,13 @@ cdef struct Activations:
     char *h  # output of the layer, (n_rows, n_out)
     char *z  # pre-activation; h, if it is not kept apart
     char *dropped  # output after dropout; h, if there is none
+    char *delta  # derivative of the loss by z; training only
     Py_ssize_t row
-
-
-cdef struct Options:
-    Py_ssize_t batch_size
-    bint mean
-    double l1, l2, max_norm, clip_norm
-    uint64_t dropout_seed
-    const double *dropout  # by hidden layer, or NULL
-    const uint32_t *thresholds
 
 
 cdef struct Workspace:
     Batch batch
     Activations *activations  # by layer
-    char *delta
-    char *delta_below
-    char *panel
-    char *grads
-    int64_t *labels
-    char *targets
-    Py_ssize_t target_row
-    double *row_weight
-    double *norms
-
-
-cdef struct Totals:
-    double weight, loss, right, penalty
-    int64_t n_steps
-
-
-cdef uint64_t mix64(uint64_t z) noexcept nogil:
-    """SplitMix64, as in fastnn.backends.dropout."""
-    z += <uint64_t>0x9E3779B97F4A7C15
-    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
-    return z ^ (z >> 31)
-
-
-cdef void prepare_step(step *s, double weight_decay, double rate, int64_t t) noexcept nogil:
-    """Work out the constants of update t, counted from 1."""
-    s.learning_rate = rate
-    s.shrink = 1.0
-    if s.rule == ADAM or s.rule == ADAMW:
-        s.shrink = 1.0 - rate * weight_decay
-        s.size = rate / (1.0 - pow(s.first_decay, <double>t))
-        s.correction = 1.0 / sqrt(1.0 - pow(s.second_decay, <double>t))
 
 
 cdef class Program:
@@ -92,6 +69,8 @@ cdef class Program:
         Lengths of the parameters and of the weights among them.
     input_scale, huber_delta : float
         As in `fastnn.architecture.Architecture`.
+    get_num_threads : callable
+        Returns how many threads may compute; asked when there is work for several.
     """
 
     cdef Kernels owner
@@ -102,6 +81,7 @@ cdef class Program:
     cdef loss loss
     cdef Py_ssize_t n_slots, n_weight_slots, widest
     cdef double input_scale, huber_delta
+    cdef object get_num_threads
 
     def __init__(
         self,
@@ -112,6 +92,7 @@ cdef class Program:
         Py_ssize_t n_weight_slots,
         double input_scale,
         double huber_delta,
+        get_num_threads,
     ):
         cdef Layer *layer
         cdef int i
@@ -123,6 +104,7 @@ cdef class Program:
         self.loss = <loss>loss_code
         self.n_slots, self.n_weight_slots = n_slots, n_weight_slots
         self.input_scale, self.huber_delta = input_scale, huber_delta
+        self.get_num_threads = get_num_threads
         self.widest = 0
         for i in range(self.n_layers):
             layer = &self.layers[i]
@@ -131,74 +113,31 @@ cdef class Program:
             layer.activation = <activation><int>code
             self.widest = max(self.widest, layer.n_out)
 
+    cdef double work_of_a_row(self, double density) noexcept nogil:
+        """Return the multiply-adds of one row's way through the layers."""
+        cdef double work = 0.0
+        cdef int i
+        for i in range(self.n_layers):
+            work += (density if i == 0 else 1.0) * self.layers[i].n_in * self.layers[i].n_out
+        return work
+
+    cdef int threads_for(self, double work, double work_of_each) except -1:
+        """Return how many threads to divide so much work among."""
+        if not work >= 2 * work_of_each:
+            return 1
+        return min(<int>self.get_num_threads(), <int>min(work / work_of_each, 1024.0))
+
     # -- memory ---------------------------------------------------------------------------------
 
-    cdef void lay_out(
-        self,
-        Workspace *w,
-        const Input *x,
-        const Options *options,
-        Form form,
-        Py_ssize_t n_rows,
-        Py_ssize_t n_non_zeros,
-        bint training,
-        Space *space,
-    ) noexcept nogil:
-        """Divide the space among what a pass needs; without memory yet, only add it up."""
-        cdef const kernels *k = self.kernels
-        cdef Py_ssize_t n_bytes, row
-        cdef Activations *a
-        cdef Activations skipped
-        cdef int i
-        lay_out_batch(&w.batch, k, x, self.input_scale, form, n_rows, n_non_zeros, space)
-        w.activations = <Activations *>reserve(space, self.n_layers * sizeof(Activations))
-        for i in range(self.n_layers):
-            a = &skipped if space.base == NULL else &w.activations[i]
-            a.row = padded(self.layers[i].n_out, k.size)
-            n_bytes = n_rows * a.row * k.size
-            a.h = reserve(space, n_bytes)
-            a.z = a.dropped = a.h
-            if training and self.layers[i].keeps_z:
-                a.z = reserve(space, n_bytes)
-            if training and i < self.n_layers - 1 and options.dropout != NULL:
-                a.dropped = reserve(space, n_bytes)
-        w.panel = reserve(space, panel_bytes(max(self.widest, max(x.n_in, n_rows))))
-        if training:
-            n_bytes = n_rows * padded(self.widest, k.size) * k.size
-            w.delta = reserve(space, n_bytes)
-            w.delta_below = reserve(space, n_bytes)
-            w.grads = reserve(space, self.n_slots * k.size)
-            w.labels = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
-            w.target_row = padded(self.layers[self.n_layers - 1].n_out, k.size)
-            w.targets = reserve(space, n_rows * w.target_row * k.size)
-            w.row_weight = <double *>reserve(space, n_rows * sizeof(double))
-            w.norms = <double *>reserve(space, self.widest * sizeof(double))
-
-    cdef Memory workspace(
-        self,
-        Workspace *w,
-        const Input *x,
-        const Options *options,
-        Form form,
-        Py_ssize_t n_rows,
-        Py_ssize_t n_non_zeros,
-        bint training,
-    ):
-        """Lay a pass's workspace out in the spare memory, or in new memory if that is too small or
-        taken by another thread; it lives as long as what is returned.
-        """
+    cdef Memory take_memory(self, size_t n_bytes):
+        """Return the spare memory, or new memory if that is too small or taken by another thread."""
         cdef Memory memory
-        cdef Space space
-        space.base, space.used = NULL, 0
-        self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         with critical_section(self):
             memory = self.spare
             self.spare = None
-        if memory is None or memory.n_bytes < space.used:
-            memory = Memory(space.used)
+        if memory is None or memory.n_bytes < n_bytes:
+            memory = Memory(n_bytes)
         allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
-        space.base, space.used = memory.data, 0
-        self.lay_out(w, x, options, form, n_rows, n_non_zeros, training, &space)
         return memory
 
     cdef void give_back(self, Memory memory):
@@ -207,25 +146,62 @@ cdef class Program:
             if memory.n_bytes <= LARGEST_SPARE:
                 self.spare = memory
 
+    cdef void lay_out_activations(self, Workspace *w, Py_ssize_t n_rows, Space *space) noexcept nogil:
+        """Give each layer room for the outputs of n_rows rows."""
+        cdef Activations *a
+        cdef Activations counted_only
+        cdef int i
+        w.activations = <Activations *>reserve(space, self.n_layers * sizeof(Activations))
+        for i in range(self.n_layers):
+            a = &counted_only if space.base == NULL else &w.activations[i]
+            a.row = padded(self.layers[i].n_out, self.kernels.size)
+            a.h = reserve(space, n_rows * a.row * self.kernels.size)
+            a.z = a.dropped = a.h
+
     # -- forward --------------------------------------------------------------------------------
 
     cdef void forward_layer(
-        self, Py_ssize_t i, const char *params, Workspace *w, Py_ssize_t n_rows
+        self, Py_ssize_t i, const char *params, Workspace *w, const Part *part, char *panel
     ) noexcept nogil:
-        """Work out the pre-activations of layer i from what lies below it."""
+        """Work out a part of the pre-activations of layer i from what lies below it."""
         cdef const kernels *k = self.kernels
         cdef const Layer *layer = &self.layers[i]
         cdef const Activations *a = &w.activations[i]
-        cdef const char *weight = params + layer.weight * k.size
-        cdef const char *bias = NULL if layer.bias < 0 else params + layer.bias * k.size
+        cdef const Activations *below
+        cdef const char *weight = params + (layer.weight + part.column) * k.size
+        cdef const char *bias = NULL
+        cdef char *z = a.z + (part.row * a.row + part.column) * k.size
+        cdef Batch rows
+        if part.n_rows == 0 or part.n_columns == 0:
+            return
+        if layer.bias >= 0:
+            bias = params + (layer.bias + part.column) * k.size
         if i == 0:
+            rows = rows_after(&w.batch, part.row)
             forward(
-                &w.batch, n_rows, layer.n_out, weight, layer.stride, bias, w.panel, a.z, a.row
+                &rows, part.n_rows, part.n_columns, weight, layer.stride, bias, panel, z, a.row
             )
         else:
+            below = &w.activations[i - 1]
             k.forward(
-                n_rows, layer.n_in, layer.n_out, w.activations[i - 1].dropped,
-                w.activations[i - 1].row, weight, layer.stride, bias, w.panel, a.z, a.row,
+                part.n_rows, layer.n_in, part.n_columns,
+                below.dropped + part.row * below.row * k.size, below.row, weight, layer.stride,
+                bias, panel, z, a.row,
+            )
+
+    cdef void activate(self, Py_ssize_t i, Workspace *w, const Part *part) noexcept nogil:
+        """Work out the same part of the layer's outputs; softmax takes whole rows."""
+        cdef const kernels *k = self.kernels
+        cdef const Activations *a = &w.activations[i]
+        cdef Py_ssize_t offset = (part.row * a.row + part.column) * k.size
+        if part.n_rows == 0 or part.n_columns == 0:
+            return
+        if self.layers[i].activation == SOFTMAX:
+            k.softmax(part.n_rows, part.n_columns, a.z + offset, a.row, a.h + offset, a.row)
+        elif self.layers[i].activation != IDENTITY:
+            k.activate(
+                self.layers[i].activation, part.n_rows, part.n_columns, a.z + offset, a.row,
+                a.h + offset, a.row,
             )
 
     def predict(self, params, x, out):
@@ -236,50 +212,96 @@ cdef class Program:
         self.run(address(params), &rows, &result)
 
     cdef int run(self, const char *params, const Input *x, const Array *out) except -1:
-        """Predict a block of rows at a time."""
-        cdef const kernels *k = self.kernels
-        cdef Input rest
-        cdef Workspace w
-        cdef Py_ssize_t block = min(<Py_ssize_t>PREDICT_ROWS, x.n_rows)
-        cdef Py_ssize_t first = 0, n_rows, n_non_zeros
-        cdef Activations *a
-        cdef Memory memory
+        """Predict rows of x that the caller keeps alive."""
+        cdef double density
         cdef Form form
-        cdef bint in_place
-        cdef int i
+        cdef Prediction prediction
+        cdef int n_threads
+        cdef Workspace w
+        cdef char *panel
+        cdef Memory memory
+        cdef Py_ssize_t block, n_non_zeros
+        cdef Space space
         if x.n_rows == 0:
             return 0
         with nogil:
-            form = form_of(k, x, NULL, x.n_rows, self.layers[0].n_out)
-            n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
-        memory = self.workspace(&w, x, NULL, form, block, n_non_zeros, False)
-        in_place = lies_ready(&w.batch, x)
-        with nogil:
-            while first < x.n_rows:
-                n_rows = min(block, x.n_rows - first)
-                rest = rows_from(x, first)
-                if in_place:
-                    borrow(&w.batch, &rest)
-                else:
-                    fetch(&w.batch, &rest, NULL, n_rows)
-                for i in range(self.n_layers):
-                    a = &w.activations[i]
-                    self.forward_layer(i, params, &w, n_rows)
-                    if self.layers[i].activation == SOFTMAX:
-                        k.softmax(n_rows, self.layers[i].n_out, a.z, a.row, a.h, a.row)
-                    elif self.layers[i].activation != IDENTITY:
-                        k.activate(
-                            self.layers[i].activation, n_rows, self.layers[i].n_out, a.z, a.row,
-                            a.h, a.row,
-                        )
-                a = &w.activations[self.n_layers - 1]
-                k.write_rows(
-                    n_rows, self.layers[self.n_layers - 1].n_out, a.h, a.row,
-                    out.data + first * out.strides[0], out.strides[0], out.strides[1],
-                )
-                first += n_rows
+            form = form_of(self.kernels, x, NULL, x.n_rows, self.layers[0].n_out, &density)
+        n_threads = self.threads_for(
+            x.n_rows * self.work_of_a_row(density if form != DENSE else 1.0), work_to_wake_for
+        )
+        n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
+        block = min(<Py_ssize_t>PREDICT_ROWS, x.n_rows)
+        n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
+        space.base, space.used = NULL, 0
+        self.lay_out_prediction(&w, x, form, block, n_non_zeros, &panel, &space)
+        memory = self.take_memory(n_threads * space.used)
+        if n_threads == 1:  # what Prediction does, without the object
+            space.base, space.used = memory.data, 0
+            self.lay_out_prediction(&w, x, form, block, n_non_zeros, &panel, &space)
+            with nogil:
+                self.predict_rows(params, x, out, 0, x.n_rows, block, &w, panel)
+        else:
+            prediction = Prediction(self)
+            prediction.params, prediction.x, prediction.out = params, x, out
+            prediction.memory, prediction.form = memory, form
+            prediction.block, prediction.n_non_zeros = block, n_non_zeros
+            prediction.run(n_threads)
         self.give_back(memory)
         return 0
+
+    cdef void lay_out_prediction(
+        self,
+        Workspace *w,
+        const Input *x,
+        Form form,
+        Py_ssize_t block,
+        Py_ssize_t n_non_zeros,
+        char **panel,
+        Space *space,
+    ) noexcept nogil:
+        """Divide the space among what a block of rows needs; without memory yet, only add it up."""
+        lay_out_batch(
+            &w.batch, self.kernels, x, self.input_scale, form, block, n_non_zeros, space
+        )
+        self.lay_out_activations(w, block, space)
+        panel[0] = reserve(space, panel_bytes(max(self.widest, x.n_in)))
+
+    cdef void predict_rows(
+        self,
+        const char *params,
+        const Input *x,
+        const Array *out,
+        Py_ssize_t first,
+        Py_ssize_t end,
+        Py_ssize_t block,
+        Workspace *w,
+        char *panel,
+    ) noexcept nogil:
+        """Predict rows [first, end), a block at a time."""
+        cdef const Layer *last = &self.layers[self.n_layers - 1]
+        cdef const Activations *a
+        cdef bint in_place = lies_ready(&w.batch, x)
+        cdef Input rest
+        cdef Part part
+        cdef Py_ssize_t i
+        part.row = part.column = 0
+        while first < end:
+            part.n_rows = min(block, end - first)
+            rest = rows_from(x, first)
+            if in_place:
+                borrow_rows(&w.batch, &rest)
+            else:
+                fetch(&w.batch, &rest, NULL, part.n_rows)
+            for i in range(self.n_layers):
+                part.n_columns = self.layers[i].n_out
+                self.forward_layer(i, params, w, &part, panel)
+                self.activate(i, w, &part)
+            a = &w.activations[self.n_layers - 1]
+            self.kernels.write_rows(
+                part.n_rows, last.n_out, a.h, a.row, out.data + first * out.strides[0],
+                out.strides[0], out.strides[1],
+            )
+            first += part.n_rows
 
     # -- training -------------------------------------------------------------------------------
 
@@ -309,37 +331,23 @@ cdef class Program:
 
         ``state.step`` counts the updates done, also when an interrupt ends the pass.
         """
-        cdef Input rows = read_input(x)
-        cdef Array target
-        cdef char *p = address(params, True)
-        cdef char *first_state = NULL
-        cdef char *second_state = NULL
-        cdef Py_ssize_t n_order = order.shape[0], n_slots = len(slots)
-        cdef Py_ssize_t n_non_zeros, begin = 0, next_batch
-        cdef const int64_t *row_numbers = &order[0] if n_order else NULL
-        cdef const double *weights = NULL
-        cdef Options options
-        cdef step step
-        cdef double weight_decay
-        cdef Totals totals
-        cdef Workspace w
-        cdef Memory memory
-        cdef Form form
-        cdef int64_t t = state.step
-        cdef uint64_t float_mode
-        cdef int64_t work = 0, work_of_a_row = self.n_slots
-        memset(&totals, 0, sizeof(totals))
-        memset(&step, 0, sizeof(step))
-        if n_order == 0:
+        cdef Epoch epoch = Epoch(self)
+        cdef Options *options = &epoch.options
+        if order.shape[0] == 0:
             return 0.0, 0.0, 0.0, 0.0
-        view(y, False, &target)
-        if sample_weight is not None:
-            weights = &sample_weight[0]
-        if n_slots > 0:
-            first_state = address(slots[0], True)
-        if n_slots > 1:
-            second_state = address(slots[1], True)
-        options.batch_size = min(batch_size, n_order)
+        epoch.params = address(params, True)
+        epoch.first_state = address(slots[0], True) if len(slots) > 0 else NULL
+        epoch.second_state = address(slots[1], True) if len(slots) > 1 else NULL
+        epoch.x = read_input(x)
+        view(y, False, &epoch.y)
+        epoch.order, epoch.n_order = &order[0], order.shape[0]
+        epoch.sample_weight = NULL if sample_weight is None else &sample_weight[0]
+        epoch.rates = &rates[0]
+        epoch.t = state.step
+        epoch.step.rule = <rule>rule_code
+        epoch.step.first_decay, epoch.step.second_decay, epoch.step.epsilon = coefficients[:3]
+        options.weight_decay = coefficients[3]
+        options.batch_size = min(batch_size, epoch.n_order)
         options.mean = mean
         options.l1, options.l2 = l1, l2
         options.max_norm, options.clip_norm = max_norm, clip_norm
@@ -347,223 +355,41 @@ cdef class Program:
         options.dropout = NULL
         if dropout is not None and dropout.shape[0]:
             options.dropout, options.thresholds = &dropout[0], &thresholds[0]
-        step.rule = <rule>rule_code
-        step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
-        self.check_rows(&rows, row_numbers, n_order, &target)
-        with nogil:
-            form = form_of(self.kernels, &rows, row_numbers, n_order, self.layers[0].n_out)
-            n_non_zeros = most_non_zeros(&rows, row_numbers, n_order, options.batch_size)
-        memory = self.workspace(
-            &w, &rows, &options, form, options.batch_size, n_non_zeros, True
-        )
         try:
-            with nogil:
-                while begin < n_order:
-                    next_batch = begin + options.batch_size
-                    announce(
-                        &w.batch, &rows, row_numbers + next_batch,
-                        max(<Py_ssize_t>0, min(options.batch_size, n_order - next_batch)),
-                    )
-                    prepare_step(
-                        &step, weight_decay, rates[totals.n_steps], t + totals.n_steps + 1
-                    )
-                    float_mode = flush_subnormals()
-                    self.train_batch(
-                        p, first_state, second_state, &rows, &target, weights,
-                        row_numbers + begin, min(options.batch_size, n_order - begin), &options,
-                        &step, t + totals.n_steps, &w, &totals,
-                    )
-                    restore_float_mode(float_mode)
-                    begin = next_batch
-                    work += work_of_a_row * options.batch_size
-                    if work > WORK_BETWEEN_SIGNALS:
-                        work = 0
-                        with gil:
-                            PyErr_CheckSignals()
+            epoch.train()
         finally:
-            state.step = t + totals.n_steps
-            self.give_back(memory)
-        return totals.weight, totals.loss, totals.right, totals.penalty
+            state.step = epoch.t + epoch.n_steps
+        return epoch.weight, epoch.loss, epoch.right, epoch.penalty
 
-    cdef int check_rows(
-        self, const Input *x, const int64_t *order, Py_ssize_t n_order, const Array *target
-    ) except -1:
-        """Refuse row numbers and labels that point outside: C would follow them."""
-        cdef Py_ssize_t i, n_rows = x.n_rows, n_classes = self.layers[self.n_layers - 1].n_out
-        cdef bint row_outside = False, label_outside = False
-        cdef int64_t label
-        with nogil:
-            for i in range(n_order):
-                if order[i] < 0 or order[i] >= n_rows:
-                    row_outside = True
-            if self.loss == CROSS_ENTROPY and not row_outside:
-                for i in range(n_order):
-                    label = (<const int64_t *>(target.data + order[i] * target.strides[1]))[0]
-                    if label < 0 or label >= n_classes:
-                        label_outside = True
-        if row_outside:
-            raise IndexError(f"order holds row numbers outside [0, {n_rows})")
-        if label_outside:
-            raise IndexError(f"y holds labels outside [0, {n_classes})")
-        return 0
 
-    cdef void train_batch(
-        self,
-        char *params,
-        char *first_state,
-        char *second_state,
-        const Input *x,
-        const Array *y,
-        const double *sample_weight,
-        const int64_t *order,
-        Py_ssize_t n_rows,
-        const Options *options,
-        const step *step,
-        int64_t t,
-        Workspace *w,
-        Totals *totals,
-    ) noexcept nogil:
-        """One update, from the rows `order`; t updates were done before."""
-        cdef const kernels *k = self.kernels
-        cdef const Layer *layer
-        cdef const Activations *a
-        cdef const double *row_weight = NULL
-        cdef double count = n_rows, factor, loss_sum, right, penalty, norm
-        cdef bint fused = (
-            step.rule == SGD and options.l1 == 0 and options.l2 == 0 and options.clip_norm == 0
+cdef class Prediction(Team):
+    """One call of `Program.run` by several threads: each takes its own rows and workspace."""
+
+    cdef Program program
+    cdef const char *params
+    cdef const Input *x
+    cdef const Array *out
+    cdef Memory memory
+    cdef Form form
+    cdef Py_ssize_t block, n_non_zeros
+
+    def __init__(self, Program program):
+        self.program = program
+
+    cdef void work(self, int member, int n_members) noexcept nogil:
+        cdef Workspace w
+        cdef char *panel
+        cdef Space space
+        cdef Part part = rows_of(self.x.n_rows, 1, member, n_members)
+        space.base, space.used = NULL, 0
+        self.program.lay_out_prediction(
+            &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
         )
-        cdef char *into = params if fused else w.grads
-        cdef double scale = -step.learning_rate if fused else 1.0
-        cdef Py_ssize_t i
-
-        fetch(&w.batch, x, order, n_rows)
-        for i in range(self.n_layers - 1):
-            layer = &self.layers[i]
-            a = &w.activations[i]
-            self.forward_layer(i, params, w, n_rows)
-            if layer.activation != IDENTITY:
-                k.activate(layer.activation, n_rows, layer.n_out, a.z, a.row, a.h, a.row)
-            if a.dropped != a.h:
-                k.drop(
-                    mix64(mix64(mix64(options.dropout_seed) ^ <uint64_t>t) ^ <uint64_t>i),
-                    options.thresholds[i], options.dropout[i], n_rows, layer.n_out, a.h, a.row,
-                    a.dropped, a.row,
-                )
-        self.forward_layer(self.n_layers - 1, params, w, n_rows)
-
-        if sample_weight != NULL:
-            row_weight = w.row_weight
-            count = 0.0
-            for i in range(n_rows):
-                w.row_weight[i] = sample_weight[order[i]]
-                count += w.row_weight[i]
-        factor = 1.0
-        if options.mean:
-            factor = 1.0 / count if count != 0 else 0.0
-        loss_sum = self.output_delta(y, order, row_weight, factor, n_rows, w, &right)
-
-        if not fused:
-            memset(w.grads, 0, self.n_slots * k.size)
-        for i in range(self.n_layers - 1, -1, -1):
-            self.backward_layer(i, params, into, scale, options, t, n_rows, w)
-
-        penalty = 0.0
-        if not fused:
-            if options.l1 != 0 or options.l2 != 0:
-                penalty = k.penalize(
-                    self.n_weight_slots, params, options.l1, options.l2, w.grads
-                )
-            if options.clip_norm != 0:
-                norm = sqrt(k.sum_of_squares(self.n_slots, w.grads))
-                if norm > options.clip_norm:
-                    k.scale(self.n_slots, options.clip_norm / norm, w.grads)
-            k.update(step, self.n_slots, params, w.grads, first_state, second_state)
-        if options.max_norm != 0:
-            for i in range(self.n_layers):
-                layer = &self.layers[i]
-                k.limit_column_norms(
-                    layer.n_in, layer.n_out, options.max_norm, w.norms,
-                    params + layer.weight * k.size, layer.stride,
-                )
-        totals.weight += count
-        totals.loss += loss_sum if factor != 0 else 0.0
-        totals.right += right
-        totals.penalty += penalty * count
-        totals.n_steps += 1
-
-    cdef double output_delta(
-        self,
-        const Array *y,
-        const int64_t *order,
-        const double *row_weight,
-        double factor,
-        Py_ssize_t n_rows,
-        Workspace *w,
-        double *right,
-    ) noexcept nogil:
-        """Work out the last layer's delta; return the weighted sum of the rows' losses."""
-        cdef const kernels *k = self.kernels
-        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out, i
-        cdef const Activations *a = &w.activations[self.n_layers - 1]
-        cdef dense_input targets
-        if self.loss == CROSS_ENTROPY:
-            for i in range(n_rows):
-                w.labels[i] = (<const int64_t *>(y.data + order[i] * y.strides[1]))[0]
-            return k.softmax_cross_entropy(
-                n_rows, n_out, a.z, a.row, w.labels, row_weight, factor, w.delta, a.row, right
-            )
-        targets.data = y.data
-        targets.type = INPUT_DOUBLE if y.kind == b"d" else INPUT_FLOAT
-        targets.row_stride, targets.column_stride = y.strides[0], y.strides[1]
-        k.gather(&targets, order, n_rows, n_out, 1.0, w.targets, w.target_row)
-        return k.elementwise_loss(
-            self.loss, n_rows, n_out, a.z, a.row, w.targets, w.target_row, row_weight, factor,
-            self.huber_delta, w.delta, a.row, right,
+        space.base, space.used = self.memory.data + member * space.used, 0
+        self.program.lay_out_prediction(
+            &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
         )
-
-    cdef void backward_layer(
-        self,
-        Py_ssize_t i,
-        const char *params,
-        char *into,
-        double scale,
-        const Options *options,
-        int64_t t,
-        Py_ssize_t n_rows,
-        Workspace *w,
-    ) noexcept nogil:
-        """Take layer i's delta to the layer below, then add scale · gradient to `into`."""
-        cdef const kernels *k = self.kernels
-        cdef const Layer *layer = &self.layers[i]
-        cdef const Activations *below = NULL
-        cdef Py_ssize_t row = w.activations[i].row
-        if i > 0:
-            below = &w.activations[i - 1]
-            k.backward(
-                n_rows, layer.n_in, layer.n_out, w.delta, row, params + layer.weight * k.size,
-                layer.stride, w.panel, w.delta_below, below.row,
-            )
-            k.derive(
-                self.layers[i - 1].activation, n_rows, layer.n_in, below.z, below.row,
-                w.delta_below, below.row,
-            )
-            if below.dropped != below.h:
-                k.drop(
-                    mix64(mix64(mix64(options.dropout_seed) ^ <uint64_t>t) ^ <uint64_t>(i - 1)),
-                    options.thresholds[i - 1], options.dropout[i - 1], n_rows, layer.n_in,
-                    w.delta_below, below.row, w.delta_below, below.row,
-                )
-            k.outer(
-                n_rows, layer.n_in, layer.n_out, below.dropped, below.row, w.delta, row, scale,
-                w.panel, into + layer.weight * k.size, layer.stride,
-            )
-        else:
-            outer(
-                &w.batch, n_rows, layer.n_out, w.delta, row, scale, w.panel,
-                into + layer.weight * k.size, layer.stride,
-            )
-        if layer.bias >= 0:
-            k.column_sums(
-                n_rows, layer.n_out, w.delta, row, scale, into + layer.bias * k.size
-            )
-        w.delta, w.delta_below = w.delta_below, w.delta
+        self.program.predict_rows(
+            self.params, self.x, self.out, part.row, part.row + part.n_rows, self.block, &w, panel
+        )
+        self.wait(n_members)

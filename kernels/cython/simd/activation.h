@@ -109,12 +109,13 @@ INLINE uint32_t dropout_hash(uint32_t counter, uint32_t low, uint32_t high) {
     return h ^ (h >> 16);
 }
 
-static void drop(uint64_t key, uint32_t threshold, double rate, ptrdiff_t n_rows, ptrdiff_t n_out,
-                 const void *h, ptrdiff_t h_row, void *out, ptrdiff_t out_row) {
+static void drop(uint64_t key, uint32_t threshold, double rate, ptrdiff_t first, ptrdiff_t width,
+                 ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row, void *out,
+                 ptrdiff_t out_row) {
     const real kept = (real)(1.0 / (1.0 - rate));
     const uint32_t low = (uint32_t)key, high = (uint32_t)(key >> 32);
     for (ptrdiff_t i = 0; i < n_rows; i++) {
-        const uint32_t counter = (uint32_t)i * (uint32_t)n_out;
+        const uint32_t counter = (uint32_t)first + (uint32_t)i * (uint32_t)width;
         const real *const from = (const real *)h + i * h_row;
         real *const to = (real *)out + i * out_row;
         /* Times zero, not zero itself: what is not a number stays so, as in the reference. */

@@ -93,6 +93,9 @@ struct kernels {
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);
     void (*gather_masked)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                           ptrdiff_t n_in, double scale, const struct masked *out);
+    /* Make words [begin, end) of a row's column masks, of all columns they stand for. */
+    void (*transpose_masks)(const struct masked *x, ptrdiff_t n_rows, ptrdiff_t n_in,
+                            ptrdiff_t begin, ptrdiff_t end);
     void (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
                           double scale, const struct sparse *out);
     /* The way back: out's strides in bytes, of either sign */
@@ -117,12 +120,13 @@ struct kernels {
     void (*outer)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                   ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale,
                   void *panel, void *out, ptrdiff_t out_row);
-    void (*outer_masked)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+    /* The same for columns [begin, end) of x, out being their part of the gradient. */
+    void (*outer_masked)(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
                          const struct masked *x, const void *delta, ptrdiff_t delta_row,
                          double scale, void *out, ptrdiff_t out_row);
-    void (*outer_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
-                         const void *delta, ptrdiff_t delta_row, double scale, void *out,
-                         ptrdiff_t out_row);
+    void (*outer_sparse)(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
+                         const struct sparse *x, const void *delta, ptrdiff_t delta_row,
+                         double scale, void *out, ptrdiff_t out_row);
     /* out += scale · (sum of delta's rows) */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, ptrdiff_t delta_row,
                         double scale, void *out);
@@ -139,9 +143,11 @@ struct kernels {
     /* delta *= activation', taken from the output y (of gelu and silu: from z) */
     void (*derive)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row);
-    /* out = h · mask / (1 - rate), the mask that fastnn.backends.dropout defines */
-    void (*drop)(uint64_t key, uint32_t threshold, double rate, ptrdiff_t n_rows, ptrdiff_t n_out,
-                 const void *h, ptrdiff_t h_row, void *out, ptrdiff_t out_row);
+    /* out = h · mask / (1 - rate), the mask that fastnn.backends.dropout defines: units are counted
+       along the rows of the whole layer, `width` wide, from `first`, the first unit of h. */
+    void (*drop)(uint64_t key, uint32_t threshold, double rate, ptrdiff_t first, ptrdiff_t width,
+                 ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row, void *out,
+                 ptrdiff_t out_row);
 
     /* -- losses: return the weighted sum, delta scaled by weight · factor; delta may be z ------- */
 
@@ -157,12 +163,19 @@ struct kernels {
                                const double *row_weight, double factor, double huber_delta,
                                void *delta, ptrdiff_t delta_row, double *right);
 
+    /* -- parameters: parts of matrices, n_out wide, with the state at the stride of the parameters */
+
+    void (*update)(const struct step *step, ptrdiff_t n_rows, ptrdiff_t n_out, void *params,
+                   ptrdiff_t params_row, const void *grads, ptrdiff_t grads_row, void *first,
+                   void *second);
+    /* grads += l2 · weight + l1 · sign(weight) */
+    void (*add_penalty)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *weight, ptrdiff_t weight_row,
+                        double l1, double l2, void *grads, ptrdiff_t grads_row);
+
     /* -- over vectors of n parameters ---------------------------------------------------------- */
 
-    void (*update)(const struct step *step, ptrdiff_t n, void *params, const void *grads,
-                   void *first, void *second);
-    /* grads += l2 · weights + l1 · sign(weights); returns l1 Σ|w| + l2/2 Σw² */
-    double (*penalize)(ptrdiff_t n, const void *weights, double l1, double l2, void *grads);
+    /* l1 Σ|w| + l2/2 Σw² */
+    double (*penalty)(ptrdiff_t n, const void *weights, double l1, double l2);
     double (*sum_of_squares)(ptrdiff_t n, const void *values);
     void (*scale)(ptrdiff_t n, double factor, void *values);
     /* Columns longer than max_norm are scaled down to it; norms is scratch of n_out doubles. */

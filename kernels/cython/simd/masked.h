@@ -15,15 +15,24 @@
 
 #include "input.h"
 
-#if defined(__AVX512BW__)
+#if defined(__GNUC__) && defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 #define WORD_BITS 64
 #define CACHE_LINE 64
-#define GROUP_VECTORS 8 /* vectors of columns summed at a time */
-/* Of weights that are to stay in L1: of 48 KB, since most rows of a slice are never asked for. */
+
+/* The most vectors of columns summed at a time: each group walks through the non-zeros again, so as
+   many as 16 registers hold beside a number of x and, without a fused multiply-add, a product; wider
+   ones need no more. And the bytes of weights that are to stay in L1: more than it holds, since most
+   rows of a slice are hardly asked for. */
+#if defined(__AVX512F__)
+#define GROUP_VECTORS 8
 #define SLICE_BYTES 65536
+#else
+#define GROUP_VECTORS 14
+#define SLICE_BYTES 32768
+#endif
 
 INLINE ptrdiff_t words_for(ptrdiff_t n) { return (n + WORD_BITS - 1) / WORD_BITS; }
 
@@ -50,6 +59,20 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
 #if defined(__AVX512BW__)
     const __m512i bytes = _mm512_loadu_si512(p);
     return _mm512_test_epi8_mask(bytes, bytes);
+#elif defined(__GNUC__) && defined(__AVX2__)
+    const __m256i *const from = (const __m256i *)p, zero = _mm256_setzero_si256();
+    const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256(from), zero);
+    const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256(from + 1), zero);
+    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 |
+             (uint32_t)_mm256_movemask_epi8(low));
+#elif defined(__GNUC__) && defined(__SSE2__)
+    uint64_t zeros = 0;
+    for (int i = 0; i < 4; i++) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)p + i);
+        const int part = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+        zeros |= (uint64_t)part << 16 * i;
+    }
+    return ~zeros;
 #else
     uint64_t mask = 0;
     for (int i = 0; i < 8; i++) {
@@ -84,11 +107,12 @@ static void transpose_squares(uint64_t square[WORD_BITS][SQUARES]) {
         }
 }
 
-static void transpose_masks(const struct masked *m, ptrdiff_t n_rows, ptrdiff_t n_in) {
+static void transpose_masks(const struct masked *m, ptrdiff_t n_rows, ptrdiff_t n_in,
+                            ptrdiff_t begin, ptrdiff_t end) {
     const ptrdiff_t row_words = words_for(n_in), column_words = words_for(n_rows);
     for (ptrdiff_t r = 0; r < column_words; r++)
-        for (ptrdiff_t first = 0; first < row_words; first += SQUARES) {
-            const ptrdiff_t squares = row_words - first < SQUARES ? row_words - first : SQUARES;
+        for (ptrdiff_t first = begin; first < end; first += SQUARES) {
+            const ptrdiff_t squares = end - first < SQUARES ? end - first : SQUARES;
             uint64_t square[WORD_BITS][SQUARES];
             memset(square, 0, sizeof square);
             for (ptrdiff_t i = 0; i < WORD_BITS && r * WORD_BITS + i < n_rows; i++)
@@ -143,6 +167,7 @@ INLINE real masked_number(const struct masked *x, int is_bytes, ptrdiff_t i, ptr
 struct masked_product {
     const struct masked *x;
     ptrdiff_t n_rows, n_in;
+    ptrdiff_t begin, end; /* outer: the columns of x, which are rows of out, to go through */
     const real *b; /* weight or delta */
     ptrdiff_t b_row;
     real *out;
@@ -198,8 +223,8 @@ INLINE void forward_group(const struct masked_product *p, const int is_bytes, co
 INLINE void outer_group(const struct masked_product *p, const int is_bytes, const int columns) {
     const ptrdiff_t column_words = words_for(p->n_rows);
     for (ptrdiff_t c = 0; c < column_words; c++)
-        for (ptrdiff_t k = 0; k < p->n_in; k++) {
-            real *const to = p->out + k * p->out_row;
+        for (ptrdiff_t k = p->begin; k < p->end; k++) {
+            real *const to = p->out + (k - p->begin) * p->out_row;
             vec sum[GROUP_VECTORS];
             uint64_t word = p->x->column_mask[k * column_words + c];
             if (!word) continue;
@@ -217,29 +242,38 @@ INLINE void outer_group(const struct masked_product *p, const int is_bytes, cons
         }
 }
 
-#define EACH_WIDTH(GROUP, IS_BYTES) \
+#if GROUP_VECTORS > 8
+#define CASES_ABOVE_8(CASE) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#else
+#define CASES_ABOVE_8(CASE)
+#endif
+#define EACH_WIDTH(CASE) \
     switch (columns) { \
-    case 1: GROUP(p, IS_BYTES, 1); break; \
-    case 2: GROUP(p, IS_BYTES, 2); break; \
-    case 3: GROUP(p, IS_BYTES, 3); break; \
-    case 4: GROUP(p, IS_BYTES, 4); break; \
-    case 5: GROUP(p, IS_BYTES, 5); break; \
-    case 6: GROUP(p, IS_BYTES, 6); break; \
-    case 7: GROUP(p, IS_BYTES, 7); break; \
-    default: GROUP(p, IS_BYTES, 8); break; \
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASES_ABOVE_8(CASE) \
     }
 
+#define GROUP(NAME, IS_BYTES, N) \
+    case N: NAME(p, IS_BYTES, N); break;
+
 static void forward_bytes(const struct masked_product *p, int columns) {
-    EACH_WIDTH(forward_group, 1)
+#define CASE(N) GROUP(forward_group, 1, N)
+    EACH_WIDTH(CASE)
+#undef CASE
 }
 static void forward_numbers(const struct masked_product *p, int columns) {
-    EACH_WIDTH(forward_group, 0)
+#define CASE(N) GROUP(forward_group, 0, N)
+    EACH_WIDTH(CASE)
+#undef CASE
 }
 static void outer_bytes(const struct masked_product *p, int columns) {
-    EACH_WIDTH(outer_group, 1)
+#define CASE(N) GROUP(outer_group, 1, N)
+    EACH_WIDTH(CASE)
+#undef CASE
 }
 static void outer_numbers(const struct masked_product *p, int columns) {
-    EACH_WIDTH(outer_group, 0)
+#define CASE(N) GROUP(outer_group, 0, N)
+    EACH_WIDTH(CASE)
+#undef CASE
 }
 
 /* Cut n_out columns into groups of at most `widest` vectors, nearly equal. */
@@ -267,13 +301,12 @@ static void forward_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
     each_group(&p, n_out, GROUP_VECTORS, x->bytes ? forward_bytes : forward_numbers);
 }
 
-static void outer_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
+static void outer_masked(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
                          const struct masked *x, const void *delta, ptrdiff_t delta_row,
                          double scale, void *out, ptrdiff_t out_row) {
-    struct masked_product p = {.x = x, .n_rows = n_rows, .n_in = n_in, .b = delta,
+    struct masked_product p = {.x = x, .n_rows = n_rows, .begin = begin, .end = end, .b = delta,
                                .b_row = delta_row, .out = out, .out_row = out_row,
                                .scale = (real)scale};
-    transpose_masks(x, n_rows, n_in);
     each_group(&p, n_out, GROUP_VECTORS, x->bytes ? outer_bytes : outer_numbers);
 }
 

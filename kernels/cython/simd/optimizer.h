@@ -1,5 +1,5 @@
-/* One pass over parameters, gradient and state: the rules of fastnn.optimizers, and what looks at the
-   whole vector (penalties, norms).
+/* One pass over a part of a parameter matrix, its gradient and its state: the rules of
+   fastnn.optimizers; penalties; and the sums and limits that look at whole vectors and columns.
 
    Padding is computed along: where parameter, gradient and state are zero they stay zero. */
 
@@ -29,28 +29,51 @@ INLINE vec updated(const struct step *s, enum rule rule, vec p, vec g, vec *m, v
     }
 }
 
-/* n is a whole number of vectors; rules without a first or second state leave it alone. */
-INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n, real *p, const real *g,
-                       real *first, real *second) {
+/* Rules without a first or second state leave it alone. */
+INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n_rows, ptrdiff_t n_out,
+                       real *p, ptrdiff_t p_row, const real *g, ptrdiff_t g_row, real *first,
+                       real *second) {
     const int has_first = rule != SGD, has_second = rule == ADAM || rule == ADAMW;
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        vec m = has_first ? load(first + i) : broadcast(0);
-        vec v = has_second ? load(second + i) : broadcast(0);
-        store(p + i, updated(s, rule, load(p + i), load(g + i), &m, &v));
-        if (has_first) store(first + i, m);
-        if (has_second) store(second + i, v);
-    }
+    const ptrdiff_t width = vectors(n_out) * LANES;
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        for (ptrdiff_t j = 0; j < width; j += LANES) {
+            const ptrdiff_t at = i * p_row + j;
+            vec m = has_first ? load(first + at) : broadcast(0);
+            vec v = has_second ? load(second + at) : broadcast(0);
+            store(p + at, updated(s, rule, load(p + at), load(g + i * g_row + j), &m, &v));
+            if (has_first) store(first + at, m);
+            if (has_second) store(second + at, v);
+        }
 }
 
-static void update(const struct step *s, ptrdiff_t n, void *params, const void *grads, void *first,
+static void update(const struct step *s, ptrdiff_t n_rows, ptrdiff_t n_out, void *params,
+                   ptrdiff_t params_row, const void *grads, ptrdiff_t grads_row, void *first,
                    void *second) {
+#define CASE(RULE) \
+    case RULE: \
+        update_all(s, RULE, n_rows, n_out, params, params_row, grads, grads_row, first, second); \
+        break;
     switch (s->rule) {
-    case SGD: update_all(s, SGD, n, params, grads, first, second); break;
-    case MOMENTUM: update_all(s, MOMENTUM, n, params, grads, first, second); break;
-    case NESTEROV: update_all(s, NESTEROV, n, params, grads, first, second); break;
-    case RMSPROP: update_all(s, RMSPROP, n, params, grads, first, second); break;
-    case ADAM: update_all(s, ADAM, n, params, grads, first, second); break;
-    case ADAMW: update_all(s, ADAMW, n, params, grads, first, second); break;
+        CASE(SGD)
+        CASE(MOMENTUM)
+        CASE(NESTEROV)
+        CASE(RMSPROP)
+        CASE(ADAM)
+        CASE(ADAMW)
+    }
+#undef CASE
+}
+
+static void add_penalty(ptrdiff_t n_rows, ptrdiff_t n_out, const void *weight, ptrdiff_t weight_row,
+                        double l1, double l2, void *grads, ptrdiff_t grads_row) {
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
+        const real *const w = (const real *)weight + i * weight_row;
+        real *const g = (real *)grads + i * grads_row;
+        for (ptrdiff_t j = 0; j < n_out; j++) {
+            const real sign = (real)((w[j] > 0) - (w[j] < 0));
+            if (l2 != 0.0) g[j] += (real)l2 * w[j];
+            if (l1 != 0.0) g[j] += (real)l1 * (w[j] == w[j] ? sign : w[j]);
+        }
     }
 }
 
@@ -61,16 +84,12 @@ static double sum_of_squares(ptrdiff_t n, const void *values) {
     return sum;
 }
 
-static double penalize(ptrdiff_t n, const void *weights, double l1, double l2, void *grads) {
+static double penalty(ptrdiff_t n, const void *weights, double l1, double l2) {
     const real *const w = weights;
-    real *const g = grads;
     double squares = 0.0, absolutes = 0.0;
     for (ptrdiff_t i = 0; i < n; i++) {
-        const real sign = (real)((w[i] > 0) - (w[i] < 0));
         squares += (double)w[i] * (double)w[i];
         absolutes += fabs((double)w[i]);
-        if (l2 != 0.0) g[i] += (real)l2 * w[i];
-        if (l1 != 0.0) g[i] += (real)l1 * (w[i] == w[i] ? sign : w[i]);
     }
     return (l2 != 0.0 ? 0.5 * l2 * squares : 0.0) + (l1 != 0.0 ? l1 * absolutes : 0.0);
 }

@@ -55,17 +55,20 @@ static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct spars
     }
 }
 
-static void outer_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
-                         const void *delta, ptrdiff_t delta_row, double scale, void *out,
-                         ptrdiff_t out_row) {
+/* Columns [begin, end) of x, whose gradients are the rows of out. */
+static void outer_sparse(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
+                         const struct sparse *x, const void *delta, ptrdiff_t delta_row,
+                         double scale, void *out, ptrdiff_t out_row) {
     const ptrdiff_t last = (vectors(n_out) - 1) * LANES;
     const bits tail = first_lanes(n_out - last);
     const real *const value = x->value;
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const real *const d = (const real *)delta + i * delta_row;
         for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
+            const ptrdiff_t k = x->column[e];
             const vec v = broadcast((real)scale * value[e]);
-            real *const to = (real *)out + x->column[e] * out_row;
+            real *const to = (real *)out + (k - begin) * out_row;
+            if (k < begin || k >= end) continue;
             for (ptrdiff_t j = 0; j < last; j += LANES) store(to + j, load(to + j) + v * load(d + j));
             store(to + last, keep_lanes(tail, load(to + last) + v * load(d + last)));
         }

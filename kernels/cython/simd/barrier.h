@@ -1,0 +1,71 @@
+/* Where threads wait for each other, a few times in each minibatch.
+
+   The last to arrive opens the gate for all. The others watch it: for some microseconds without a
+   break, since the others are usually about to come, then giving way to other threads at each look,
+   for the one that is missing may be waiting for this very processor. */
+
+#ifndef FASTNN_BARRIER_H
+#define FASTNN_BARRIER_H
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#include <windows.h>
+#define GIVE_WAY() SwitchToThread()
+#define RELAX() YieldProcessor()
+typedef volatile long shared_number;
+static inline long read_shared(shared_number *n) { return InterlockedOr(n, 0); }
+static inline void write_shared(shared_number *n, long value) { InterlockedExchange(n, value); }
+static inline long add_one(shared_number *n) { return InterlockedIncrement(n); }
+#else
+#if defined(_WIN32)
+#include <windows.h>
+#define GIVE_WAY() SwitchToThread()
+#else
+#include <sched.h>
+#define GIVE_WAY() sched_yield()
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#define RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define RELAX() __asm__ volatile("yield")
+#else
+#define RELAX() ((void)0)
+#endif
+typedef long shared_number;
+static inline long read_shared(shared_number *n) { return __atomic_load_n(n, __ATOMIC_ACQUIRE); }
+static inline void write_shared(shared_number *n, long value) {
+    __atomic_store_n(n, value, __ATOMIC_RELEASE);
+}
+static inline long add_one(shared_number *n) { return __atomic_add_fetch(n, 1, __ATOMIC_ACQ_REL); }
+#endif
+
+#define SPINS 2000 /* 30 to 100 µs */
+
+/* Zeros to begin with. The numbers lie in cache lines of their own: those who watch one are not
+   disturbed by changes of the other. */
+struct barrier {
+    shared_number arrived;
+    char apart[64 - sizeof(shared_number)];
+    shared_number opened; /* how often */
+    char from_what_follows[64 - sizeof(shared_number)];
+};
+
+static inline void give_way(void) { GIVE_WAY(); }
+
+/* Wait until n_threads threads are here; what each wrote before, all see afterwards. */
+static inline void wait_at(struct barrier *b, int n_threads) {
+    if (n_threads == 1) return;
+    const long before = read_shared(&b->opened);
+    if (add_one(&b->arrived) == n_threads) {
+        write_shared(&b->arrived, 0);
+        write_shared(&b->opened, before + 1);
+        return;
+    }
+    for (long n = 0; read_shared(&b->opened) == before; n++)
+        if (n < SPINS)
+            RELAX();
+        else
+            give_way();
+}
+
+#endif

@@ -1,0 +1,216 @@
+"""Programs of the Cython backend by several threads: the same bits, whoever computes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import strategies as draw
+from conftest import under_test
+from hypothesis import given
+from hypothesis import strategies as st
+from programs import parameters
+from test_parity_programs import X_DTYPES, inputs, networks, problems
+
+from fastnn.architecture import Architecture
+from fastnn.backends.base import TrainingOptions
+from fastnn.optimizers import SGD, OptimizerState
+
+TEAMS = (2, 3, 7)
+
+
+@pytest.fixture(scope="module")
+def teams():
+    """Backends by the number of threads that share each program, however small it is."""
+    under_test("cython")
+    from fastnn.backends.cython import CythonBackend
+    from fastnn.kernels.cython import _kernels
+
+    before = _kernels.set_work_for_threads(1e-9, 1e-9)
+    yield {n: CythonBackend(lambda n=n: n) for n in (1, *TEAMS)}
+    _kernels.set_work_for_threads(*before)
+
+
+# -- bits -----------------------------------------------------------------------------------------
+
+
+def assert_same_bits(got, expected, what):
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.tobytes() == expected.tobytes(), f"{what}: {got} is not {expected} to the bit"
+
+
+@given(problem=st.one_of(problems("float32"), problems("float64")))
+def test_training_has_the_same_bits_for_a_team_of_any_size(teams, problem):
+    alone = problem.train(teams[1])
+    for n in TEAMS:
+        for got, expected, what in zip(
+            problem.train(teams[n]), alone, ("parameters", "state", "results"), strict=True
+        ):
+            assert_same_bits(got, expected, f"{what} by {n} threads")
+
+
+@given(
+    draw.seeds, networks(), st.sampled_from([1, 2, 40, 300]), st.sampled_from(X_DTYPES),
+    draw.layouts, draw.densities,
+)  # fmt: skip
+def test_prediction_has_the_same_bits_for_a_team_of_any_size(
+    teams, seed, architecture, n_rows, x_dtype, layout, density
+):
+    rng = np.random.default_rng(seed)
+    x = inputs(rng, n_rows, architecture.n_in, x_dtype, layout, density)
+    params = parameters(rng, architecture)
+    out = {n: np.full((n_rows, architecture.n_out), -1.0, architecture.dtype) for n in teams}
+    for n, backend in teams.items():
+        backend.predict(architecture, params, x, out[n])
+        assert_same_bits(out[n], out[1], f"predict by {n} threads")
+        assert_same_bits(
+            backend.predictor(architecture, params)(x), out[1], f"predictor by {n} threads"
+        )
+
+
+# -- company --------------------------------------------------------------------------------------
+
+
+class Work:
+    """A training that takes some tenths of a second."""
+
+    def __init__(self, n_steps=300):
+        rng = np.random.default_rng(0)
+        self.architecture = Architecture((200, 128, 10), ("tanh",), "softmax")
+        self.start = parameters(rng, self.architecture)
+        self.x = rng.random((2000, 200), np.float32)
+        self.y = rng.integers(0, 10, 2000)
+        self.order = rng.integers(0, 2000, 50 * n_steps)
+
+    def train(self, backend, epochs=1):
+        params = self.start.copy()
+        state = OptimizerState(np.empty((0, len(params)), params.dtype))
+        options = TrainingOptions(SGD(0.01), 50)
+        for _ in range(epochs):
+            backend.train_epoch(
+                self.architecture, params, state, self.x, self.y, self.order, options
+            )
+        return params
+
+
+def test_several_callers_at_once_disturb_nobody(teams):
+    work, results = Work(), {}
+
+    def train(caller):
+        results[caller] = work.train(teams[2], epochs=3)
+
+    callers = [threading.Thread(target=train, args=(i,)) for i in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    expected = work.train(teams[1], epochs=3)
+    assert sorted(results) == [0, 1, 2, 3]
+    for params in results.values():
+        assert_same_bits(params, expected, "one of four trainings at once")
+
+
+def test_the_threads_are_kept_and_sleep_between_calls(teams):
+    work = Work()
+    work.train(teams[3])
+    ours = [t for t in threading.enumerate() if t.name.startswith("fastnn")]
+    work.train(teams[3])
+    assert [t for t in threading.enumerate() if t.name.startswith("fastnn")] == ours
+    assert len(ours) >= 2
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.15
+
+
+def test_where_no_thread_can_be_started_one_does_the_work(teams, monkeypatch):
+    from fastnn.kernels.cython import pool
+
+    class Refusing:
+        def __init__(self, *_):
+            pass
+
+        def submit(self, *_):
+            raise RuntimeError("can't start new thread")
+
+    pool._forget()
+    monkeypatch.setattr(pool, "ThreadPoolExecutor", Refusing)
+    work = Work(n_steps=5)
+    assert_same_bits(work.train(teams[2]), work.train(teams[1]), "without a second thread")
+    pool._forget()
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+PROGRAM = """
+import os, signal, sys, threading, time
+import numpy as np
+from fastnn.kernels.cython import _kernels
+from fastnn.backends.cython import CythonBackend
+from test_thread_teams import Work
+_kernels.set_work_for_threads(1e-9, 1e-9)
+backend, work = CythonBackend(lambda: 2), Work()
+"""
+
+
+def run_program(code, **options):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM + code], capture_output=True, text=True, timeout=120,
+        cwd=os.path.dirname(__file__), **options,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_threads_of_its_own():
+    under_test("cython")
+    done = run_program("""
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process with threads
+before = work.train(backend)
+child = os.fork()
+if child == 0:
+    same = work.train(backend).tobytes() == before.tobytes()
+    threads = sum(t.name.startswith("fastnn") for t in threading.enumerate())
+    os._exit(0 if same and threads == 1 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert work.train(backend).tobytes() == before.tobytes()
+print("done")
+""")
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+def test_an_interrupt_ends_a_shared_pass_between_two_steps():
+    under_test("cython")
+    done = run_program("""
+from fastnn.optimizers import SGD, OptimizerState
+from fastnn.backends.base import TrainingOptions
+params = work.start.copy()
+state = OptimizerState(np.empty((0, len(params)), params.dtype))
+order = np.tile(work.order, 300)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+try:
+    backend.train_epoch(work.architecture, params, state, work.x, work.y, order,
+                        TrainingOptions(SGD(0.01), 50))
+except KeyboardInterrupt:
+    n = state.step
+    again = work.start.copy()
+    fresh = OptimizerState(np.empty((0, len(params)), params.dtype))
+    CythonBackend(lambda: 1).train_epoch(work.architecture, again, fresh, work.x, work.y,
+                                         order[: n * 50], TrainingOptions(SGD(0.01), 50))
+    assert 0 < n < len(order) // 50 and fresh.step == n
+    assert again.tobytes() == params.tobytes()
+    work.train(backend)  # and the threads are still of use
+    print("done")
+""")
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_python_exits_while_threads_wait():
+    under_test("cython")
+    done = run_program("work.train(backend); print('done')")
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
