@@ -107,9 +107,14 @@ cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
     return n_bytes // size
 
 
-cdef size_t panel_bytes(Py_ssize_t n_terms) noexcept nogil:
-    """Return the size of a dense product's scratch, for sums of n_terms terms."""
-    return n_terms * PANEL_VECTORS * ALIGNMENT
+cdef size_t panel_bytes(Py_ssize_t n_columns, Py_ssize_t n_rows, size_t size) noexcept nogil:
+    """Return the size of a layer's dense products' scratch: sums run over inputs or outputs, at most
+    n_columns, and in the gradient over n_rows rows, of which blocks of columns are copied too.
+    """
+    return max(
+        n_columns * PANEL_VECTORS * ALIGNMENT,
+        n_rows * (PANEL_VECTORS * ALIGNMENT + BLOCK_COLUMNS * <Py_ssize_t>size),
+    )
 
 
 cdef struct Space:

@@ -101,7 +101,7 @@ cdef class Kernels:
         cdef const kernels *k = self.table
         cdef InputBlocks blocks = InputBlocks(self, x, out.shape[1])
         cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z
-        cdef Memory panel = Memory(panel_bytes(w.n_rows))
+        cdef Memory panel = Memory(panel_bytes(w.n_rows, 0, k.size))
         cdef Py_ssize_t first = 0, n_rows
         with nogil:
             while first < y.n_rows:
@@ -159,7 +159,7 @@ cdef class Kernels:
         cdef const kernels *k = self.table
         cdef InputBlocks blocks = InputBlocks(self, x, delta.shape[1])
         cdef Padded d = pad(k, delta), g = pad(k, weight_grad, True), b = pad(k, bias_grad, True)
-        cdef Memory panel = Memory(panel_bytes(BLOCK_ROWS))
+        cdef Memory panel = Memory(panel_bytes(0, BLOCK_ROWS, k.size))
         cdef Py_ssize_t first = 0, n_rows
         with nogil:
             memset(g.data, 0, g.n_rows * g.row * k.size)
@@ -181,7 +181,7 @@ cdef class Kernels:
     def input_gradient(self, delta, weight, int code, y, out):
         cdef const kernels *k = self.table
         cdef Padded d = pad(k, delta), w = pad(k, weight), h = pad(k, y), below = pad(k, out, True)
-        cdef Memory panel = Memory(panel_bytes(d.n_columns))
+        cdef Memory panel = Memory(panel_bytes(d.n_columns, 0, k.size))
         with nogil:
             k.backward(
                 d.n_rows, below.n_columns, d.n_columns, d.data, d.row, w.data, w.row, panel.data,

@@ -27,7 +27,7 @@ cdef extern from "simd/kernels.h" nogil:
     enum rule:
         SGD, ADAM, ADAMW
     enum:
-        PANEL_VECTORS
+        PANEL_VECTORS, BLOCK_COLUMNS
     enum input_type:
         INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE
 
@@ -200,7 +200,7 @@ cdef extern from "simd/barrier.h" nogil:
     void wait_at(barrier *b, int n_threads)
 
 cdef extern from "Python.h":
-    int PyErr_CheckSignals()  # leaves the error set
+    int PyErr_CheckSignals() except -1
 
 from .pool import borrow, give_back
 

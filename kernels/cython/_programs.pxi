@@ -129,6 +129,10 @@ cdef class Program:
 
     # -- memory ---------------------------------------------------------------------------------
 
+    cdef Py_ssize_t most_terms(self, const Input *x) noexcept nogil:
+        """Return the length of the longest sum in a dense product with weights."""
+        return self.widest if x.is_sparse else max(self.widest, x.n_in)
+
     cdef Memory take_memory(self, size_t n_bytes):
         """Return the spare memory, or new memory if that is too small or taken by another thread."""
         cdef Memory memory
@@ -264,7 +268,7 @@ cdef class Program:
             &w.batch, self.kernels, x, self.input_scale, form, block, n_non_zeros, space
         )
         self.lay_out_activations(w, block, space)
-        panel[0] = reserve(space, panel_bytes(max(self.widest, x.n_in)))
+        panel[0] = reserve(space, panel_bytes(self.most_terms(x), 0, self.kernels.size))
 
     cdef void predict_rows(
         self,

@@ -91,6 +91,7 @@ cdef class Epoch(Team):
     cdef double weight, loss, right, penalty  # sums so far
     cdef int64_t n_steps, work_since_signals
     cdef bint interrupted
+    cdef object error  # what ended it
 
     def __init__(self, Program program):
         self.program = program
@@ -139,7 +140,9 @@ cdef class Epoch(Team):
         self.own = <OwnSpace *>reserve(space, n_threads * sizeof(OwnSpace))
         for i in range(n_threads):
             own = &counted_too if space.base == NULL else &self.own[i]
-            own.panel = reserve(space, panel_bytes(max(self.program.widest, max(self.x.n_in, n_rows))))
+            own.panel = reserve(
+                space, panel_bytes(self.program.most_terms(&self.x), n_rows, k.size)
+            )
             own.gradient = reserve(space, n_bytes)
             own.norms = <double *>reserve(space, self.program.widest * sizeof(double))
 
@@ -177,7 +180,9 @@ cdef class Epoch(Team):
             memset(self.gradient, 0, program.n_slots * self.kernels.size)
         self.run(n_threads)
         program.give_back(memory)
-        return -1 if self.interrupted else 0
+        if self.interrupted:
+            raise self.error
+        return 0
 
     cdef int check_rows(self) except -1:
         """Refuse row numbers and labels that point outside: C would follow them."""
@@ -228,10 +233,13 @@ cdef class Epoch(Team):
         restore_float_mode(float_mode)
 
     cdef void look_at_signals(self) noexcept nogil:
-        """See whether a signal's handler, Ctrl-C's for one, raises an exception; it stays set."""
+        """See whether a signal's handler, Ctrl-C's for one, raises an exception, and keep that."""
         self.work_since_signals = 0
         with gil:
-            self.interrupted = PyErr_CheckSignals() != 0
+            try:
+                PyErr_CheckSignals()
+            except BaseException as error:
+                self.error, self.interrupted = error, True
 
     cdef void fetch_rows(
         self, Py_ssize_t begin, Py_ssize_t n_rows, int member, int n_members

@@ -9,9 +9,11 @@
 
    A tile of r rows by v vectors takes, for one k, v loads of B and r broadcasts of A for its r · v
    multiply-adds: enough independent sums to hide the adder's latency, few enough to stay in registers.
-   A is read in place. The columns of B are cut into panels as wide as a tile, each copied once into
-   scratch where it lies dense (and transposed, for backward): reading it there meets no unlucky
-   stride and few pages. k runs in slices, so that a slice of the panel stays in L1 while all rows pass.
+   The columns of B are cut into panels as wide as a tile, each copied once into scratch where it lies
+   dense (and transposed, for backward): reading it there meets no unlucky stride and few pages. Its
+   numbers come from far apart, which no processor foresees, so copying one panel asks for the next.
+   k runs in slices, so that a slice of the panel stays in L1 while all rows pass. A is read in place,
+   but for the outer product's, each row of which would be a number a page: it is copied in blocks.
 
    Every element of C is one chain of multiply-adds in the order of k, whichever tile it falls into:
    results do not depend on how the matrices are cut. */
@@ -43,7 +45,13 @@ static const int MOST_ROWS[] = {8, 4};
 #endif
 
 #define MOST_TILE_ROWS 14
-#define SLICE_TERMS 112 /* steps of k that a panel goes before its first row of B is needed again */
+
+/* Steps of k that a panel goes before its first row of B is needed again: half of L1. */
+#if defined(__AVX512F__)
+#define SLICE_TERMS 112
+#else
+#define SLICE_TERMS 256
+#endif
 
 /* What a product does, its tiles aside. */
 struct product {
@@ -69,6 +77,14 @@ struct slice {
 INLINE void prefetch_for_write(const void *p) {
 #if defined(__GNUC__)
     __builtin_prefetch(p, 1, 3);
+#else
+    (void)p;
+#endif
+}
+
+INLINE void prefetch_into_l2(const void *p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p, 0, 2);
 #else
     (void)p;
 #endif
@@ -176,12 +192,17 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
     }
 }
 
+#define LINE_NUMBERS (64 / (ptrdiff_t)sizeof(real))
+
 /* B's panel, copied; or transposed, where B is stored the other way round. */
 static void copy_panel(ptrdiff_t n_terms, ptrdiff_t columns, const real *b, ptrdiff_t b_row,
                        real *panel) {
-    for (ptrdiff_t k = 0; k < n_terms; k++)
-        for (ptrdiff_t j = 0; j < columns; j++)
-            store(panel + (k * columns + j) * LANES, load(b + k * b_row + j * LANES));
+    const ptrdiff_t width = columns * LANES;
+    for (ptrdiff_t k = 0; k < n_terms; k++) {
+        const real *const row = b + k * b_row;
+        for (ptrdiff_t j = 0; j < width; j += LINE_NUMBERS) prefetch_into_l2(row + width + j);
+        for (ptrdiff_t j = 0; j < width; j += LANES) store(panel + k * width + j, load(row + j));
+    }
 }
 
 /* b's rows have room for whole vectors; those of the panel behind the last of b are zero. */
@@ -235,12 +256,25 @@ static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const voi
     product(p, n_rows, n_in, n_out, x, weight, 0, panel, out);
 }
 
+/* A's columns are taken BLOCK_COLUMNS at a time, copied where they lie too far apart for their pages
+   to be remembered, and are used often enough. */
 static void outer(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                   ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *panel,
                   void *out, ptrdiff_t out_row) {
-    const struct product p = {.a_row = 1, .a_term = x_row, .b_term = delta_row, .c_row = out_row,
-                              .scale = (real)scale, .accumulate = 1};
-    product(p, n_in, n_rows, n_out, x, delta, 0, panel, out);
+    struct product p = {.a_row = 1, .a_term = x_row, .b_term = delta_row, .c_row = out_row,
+                        .scale = (real)scale, .accumulate = 1};
+    real *const block = (real *)panel + n_rows * PANEL_VECTORS * LINE_NUMBERS;
+    if (x_row < COPIED_STRIDE || n_rows < COPIED_ROWS || n_out < 4 * TILE_VECTORS * LANES) {
+        product(p, n_in, n_rows, n_out, x, delta, 0, panel, out);
+        return;
+    }
+    for (ptrdiff_t first = 0; first < n_in; first += BLOCK_COLUMNS) {
+        const ptrdiff_t n = n_in - first < BLOCK_COLUMNS ? n_in - first : BLOCK_COLUMNS;
+        for (ptrdiff_t k = 0; k < n_rows; k++)
+            memcpy(block + k * n, (const real *)x + k * x_row + first, (size_t)n * sizeof(real));
+        p.a_term = n;
+        product(p, n, n_rows, n_out, block, delta, 0, panel, (real *)out + first * out_row);
+    }
 }
 
 static void backward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,

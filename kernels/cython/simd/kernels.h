@@ -31,7 +31,10 @@ enum rule { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW };
 /* What the numbers of an input are. */
 enum input_type { INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE };
 
+/* Scratch of a dense product for each term of its sums: 64-byte vectors of B's panel, and columns of
+   A that are taken at a time. */
 #define PANEL_VECTORS 4
+#define BLOCK_COLUMNS 96
 
 /* One update: the constants of the rule, worked out for this step. */
 struct step {
@@ -104,7 +107,7 @@ struct kernels {
 
     /* -- products ------------------------------------------------------------------------------ */
 
-    /* panel is scratch of PANEL_VECTORS 64-byte vectors for each term of a sum. */
+    /* panel is scratch of PANEL_VECTORS 64-byte vectors and BLOCK_COLUMNS numbers for each term. */
 
     /* out = x · weight + bias; bias may be NULL */
     void (*forward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
