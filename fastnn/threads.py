@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fastnn._version import __version__
 from fastnn.validation import check_count, check_thread_variable
 
 _chosen: int | None = None
@@ -44,8 +45,9 @@ def get_num_threads() -> int:
 
 
 def usable_threads() -> int:
-    """Return how many threads a compiled kernel shares its work among: one that waits for a
-    processor holds up all the others, so never more than there are processors.
+    """Return how many threads a compiled program may share its work among.
+
+    Never more than there are processors: one that waits for a processor holds up all the others.
     """
     return min(get_num_threads(), available_processors())
 
@@ -57,6 +59,38 @@ def available_processors() -> int:
     else:
         allowed = os.cpu_count() or 1
     return max(1, min(allowed, _control_group_quota()))
+
+
+def show_to_threadpoolctl(library: str) -> None:
+    """Have threadpoolctl, if it is installed, list and limit the threads of a compiled library.
+
+    Parameters
+    ----------
+    library : str
+        The file that was loaded. It is listed with ``"user_api": "fastnn"``, and a limit is what
+        `set_num_threads` sets.
+    """
+    try:
+        from threadpoolctl import LibController, register
+    except ImportError:
+        return
+
+    class Controller(LibController):  # type: ignore[misc]
+        user_api = internal_api = "fastnn"
+        filename_prefixes = (os.path.basename(library),)
+        if os.name != "nt":  # where an extension module exports one name only
+            check_symbols = ("fastnn_single_baseline",)
+
+        def get_num_threads(self) -> int:
+            return get_num_threads()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            set_num_threads(num_threads)
+
+        def get_version(self) -> str:
+            return __version__
+
+    register(Controller)
 
 
 @contextmanager

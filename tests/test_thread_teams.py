@@ -27,8 +27,9 @@ TEAMS = (2, 3, 7)
 def teams():
     """Backends by the number of threads that share each program, however small it is."""
     under_test("cython")
-    from fastnn.backends.cython import CythonBackend
     from fastnn.kernels.cython import _kernels
+
+    from fastnn.backends.cython import CythonBackend
 
     before = _kernels.set_work_for_threads(1e-9, 1e-9)
     yield {n: CythonBackend(lambda n=n: n) for n in (1, *TEAMS)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import under_test
 from examples import blobs, small_network
 
 import fastnn
@@ -231,3 +232,17 @@ def test_without_threadpoolctl_all_works_with_a_word(monkeypatch):
             assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
     finally:
         threads._blas_controller.cache_clear()
+
+
+# -- threadpoolctl --------------------------------------------------------------------------------
+
+
+def test_threadpoolctl_sees_and_limits_the_compiled_threads():
+    under_test("cython")
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    fastnn.set_num_threads(3)
+    (ours,) = (i for i in threadpoolctl.threadpool_info() if i["user_api"] == "fastnn")
+    assert (ours["num_threads"], ours["version"]) == (3, fastnn.__version__)
+    with threadpoolctl.threadpool_limits(1):
+        assert fastnn.get_num_threads() == 1
+    assert fastnn.get_num_threads() == 3

@@ -21,7 +21,7 @@ from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.threads import usable_threads
+from fastnn.threads import show_to_threadpoolctl, usable_threads
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
 
@@ -37,6 +37,8 @@ except ImportError as error:
         f"the compiled extension {_EXTENSION} is built but cannot be loaded ({error}): "
         "reinstall fastnn for this Python and this machine"
     ) from error
+
+show_to_threadpoolctl(_kernels.__file__)
 
 # Codes: positions in the enumerations of kernels.h.
 _ACTIVATION = {name: code for code, name in enumerate((*ACTIVATIONS, "exp", "softmax"))}

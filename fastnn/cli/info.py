@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
         chosen = "  <- in use" if name == found["backend"] else ""
         print(f"  {name:<7} {'available' if reason is None else reason}{isa}{chosen}")
     print(
-        f"threads   {found['threads']} of {found['processors']} allowed, for NumPy's BLAS;", end=" "
+        f"threads   {found['threads']} of {found['processors']} allowed, for large work of "
+        "cython and NumPy's BLAS; numba uses one"
     )
-    print("compiled kernels use one")
     print(f"BLAS      {found['blas']} (NumPy's)")
     print("packages  " + ", ".join(f"{k} {v or 'absent'}" for k, v in found["packages"].items()))
     print(f"cache     {found['cache_folder']}")

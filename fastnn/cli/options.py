@@ -28,7 +28,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=whole_number(1),
         metavar="N",
-        help="threads for NumPy's BLAS at most; compiled kernels use one (default: "
+        help="threads to share large work among at most; numba uses one (default: "
         "FASTNN_NUM_THREADS, or the processors allowed)",
     )
 

@@ -2,8 +2,8 @@
 
     z_l = h_{l-1} @ W_l + b_l,   h_l = activation_l(z_l)
 
-All memory of a pass is one workspace, allocated before its first step. Rows are predicted a block at
-a time; of several threads each takes its own rows.
+All memory of a pass is one workspace, allocated before its first step. Rows are predicted a block
+at a time; of several threads each takes its own rows.
 """
 
 cdef enum:
@@ -134,7 +134,7 @@ cdef class Program:
         return self.widest if x.is_sparse else max(self.widest, x.n_in)
 
     cdef Memory take_memory(self, size_t n_bytes):
-        """Return the spare memory, or new memory if that is too small or taken by another thread."""
+        """Return the spare memory; new memory if that is too small or taken by another thread."""
         cdef Memory memory
         with critical_section(self):
             memory = self.spare
@@ -150,7 +150,9 @@ cdef class Program:
             if memory.n_bytes <= LARGEST_SPARE:
                 self.spare = memory
 
-    cdef void lay_out_activations(self, Workspace *w, Py_ssize_t n_rows, Space *space) noexcept nogil:
+    cdef void lay_out_activations(
+        self, Workspace *w, Py_ssize_t n_rows, Space *space
+    ) noexcept nogil:
         """Give each layer room for the outputs of n_rows rows."""
         cdef Activations *a
         cdef Activations counted_only

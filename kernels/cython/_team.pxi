@@ -1,8 +1,8 @@
 """Threads that go through a pass side by side.
 
-Each member of a team does the same steps, every one on its own part of the arrays, and waits for the
-others where it is going to read what they write. An element of a result is computed by one member,
-in the same way whichever it is: the results of a team of any size have the same bits.
+Each member of a team does the same steps, every one on its own part of the arrays, and waits for
+the others where it is going to read what they write. An element of a result is computed by one
+member, in the same way whichever it is: the results of a team of any size have the same bits.
 """
 
 cdef enum:
