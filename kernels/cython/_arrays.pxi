@@ -108,8 +108,8 @@ cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
 
 
 cdef size_t panel_bytes(Py_ssize_t n_columns, Py_ssize_t n_rows, size_t size) noexcept nogil:
-    """Return the size of a layer's dense products' scratch: sums run over inputs or outputs, at most
-    n_columns, and in the gradient over n_rows rows, of which blocks of columns are copied too.
+    """Return the size of the scratch of a layer's dense products: sums run over inputs or outputs,
+    at most n_columns, and in the gradient over n_rows rows, blocks of whose columns are copied too.
     """
     return max(
         n_columns * PANEL_VECTORS * ALIGNMENT,

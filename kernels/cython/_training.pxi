@@ -314,9 +314,9 @@ cdef class Epoch(Team):
         self, Py_ssize_t i, Py_ssize_t n_rows, int member, int n_members
     ) noexcept nogil:
         """Return a member's part of layer i's outputs, or of its weights: columns that are the same
-        in both. Where zeros are skipped it takes rows, since finding non-zeros costs as much for few
-        columns as for many: with MNIST and 784-100 two threads are 1.45 times as fast as one by
-        rows, 1.2 times by columns.
+        in both. Where zeros are skipped it takes rows, since finding non-zeros costs as much for
+        few columns as for many: with MNIST and 784-100 two threads are 1.45 times as fast as one
+        by rows, 1.2 times by columns.
         """
         cdef Py_ssize_t n_out = self.program.layers[i].n_out
         if i == 0 and self.w.batch.form == MASKED:
