@@ -10,8 +10,9 @@ them:
 
     | W_1 | W_2 | … | W_L | b_1 | b_2 | … | b_L |
 
-Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, each ``b_l``
-likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer state have
+Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, and by one more
+where it would be a multiple of 1 KB (rows that far apart share a few lines of every cache), each
+``b_l`` likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer state have
 the same layout, so that averaging, clipping and updating are operations on one vector, and a
 penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
 """
@@ -29,6 +30,7 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes: one AVX-512 vector, one cache line
+AVOIDED_STRIDE = 1024  # bytes
 
 ACTIVATIONS = (
     "identity",
@@ -196,8 +198,11 @@ class Architecture:
         return zip(self.layers, self.weights(buffer), self.biases(buffer), strict=True)
 
     def _padded(self, n: int) -> int:
-        per_vector = ALIGNMENT // np.dtype(self.dtype).itemsize
-        return -(-n // per_vector) * per_vector
+        itemsize = np.dtype(self.dtype).itemsize
+        n_bytes = -(-n * itemsize // ALIGNMENT) * ALIGNMENT
+        if n_bytes % AVOIDED_STRIDE == 0:
+            n_bytes += ALIGNMENT
+        return n_bytes // itemsize
 
 
 def aligned_zeros(n: int, dtype: DTypeLike) -> Array:

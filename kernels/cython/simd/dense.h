@@ -248,12 +248,61 @@ static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdi
     }
 }
 
+/* One to three rows: too few for tiles, whose sums would wait for each other, and the work is to read
+   the weights once. So they are read as they lie, a few rows side by side, and the sums stay in L1. */
+#define FEW_ROWS 3
+
+INLINE void add_terms(const struct product *p, const real *a, const real *b, real *c,
+                      ptrdiff_t width, const int rows, const int terms, const int first) {
+    vec a_ik[FEW_ROWS][8];
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int k = 0; k < terms; k++) a_ik[i][k] = broadcast(a[i * p->a_row + k]);
+    for (ptrdiff_t j = 0; j < width; j += LANES) {
+        vec sum[FEW_ROWS];
+        UNROLL for (int i = 0; i < rows; i++)
+            sum[i] = first ? broadcast(0) : load(c + i * p->c_row + j);
+        UNROLL for (int k = 0; k < terms; k++) {
+            const vec b_k = load(b + k * p->b_term + j);
+            UNROLL for (int i = 0; i < rows; i++) sum[i] += a_ik[i][k] * b_k;
+        }
+        UNROLL for (int i = 0; i < rows; i++) store(c + i * p->c_row + j, sum[i]);
+    }
+}
+
+INLINE void few_rows(const struct product *p, ptrdiff_t n_terms, ptrdiff_t n_columns, const real *a,
+                     const real *b, real *c, const int rows, const int terms) {
+    const ptrdiff_t width = vectors(n_columns) * LANES, last = width - LANES;
+    const bits tail = first_lanes(n_columns - last);
+    ptrdiff_t k = n_terms % terms;
+    if (k == 0) {
+        add_terms(p, a, b, c, width, rows, terms, 1);
+        k = terms;
+    } else {
+        add_terms(p, a, b, c, width, rows, 1, 1);
+        for (ptrdiff_t i = 1; i < k; i++)
+            add_terms(p, a + i, b + i * p->b_term, c, width, rows, 1, 0);
+    }
+    for (; k < n_terms; k += terms)
+        add_terms(p, a + k, b + k * p->b_term, c, width, rows, terms, 0);
+    for (int i = 0; i < rows; i++) {
+        real *const c_i = c + i * p->c_row;
+        if (p->bias)
+            for (ptrdiff_t j = 0; j < width; j += LANES) store(c_i + j, load(c_i + j) + load(p->bias + j));
+        store(c_i + last, keep_lanes(tail, load(c_i + last)));
+    }
+}
+
 static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                     ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
                     void *panel, void *out, ptrdiff_t out_row) {
     const struct product p = {.a_row = x_row, .a_term = 1, .b_term = weight_row, .c_row = out_row,
                               .bias = bias};
-    product(p, n_rows, n_in, n_out, x, weight, 0, panel, out);
+    switch (n_rows) {
+    case 1: few_rows(&p, n_in, n_out, x, weight, out, 1, 8); break;
+    case 2: few_rows(&p, n_in, n_out, x, weight, out, 2, 4); break;
+    case 3: few_rows(&p, n_in, n_out, x, weight, out, 3, 3); break;
+    default: product(p, n_rows, n_in, n_out, x, weight, 0, panel, out); break;
+    }
 }
 
 /* A's columns are taken BLOCK_COLUMNS at a time, copied where they lie too far apart for their pages
