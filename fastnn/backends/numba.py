@@ -24,7 +24,15 @@ except ModuleNotFoundError as error:
 except Exception as error:  # numba refuses a NumPy it does not know with more than one type
     raise ImportError(f"numba cannot be imported: {error}") from error
 
-from fastnn.kernels.numba import activations, inputs, losses, products, programs, updates
+from fastnn.kernels.numba import (
+    activations,
+    inputs,
+    losses,
+    products,
+    programs,
+    sparse_products,
+    updates,
+)
 from fastnn.kernels.numba.arrays import NO_DROPOUT, VALUE_TYPES, is_csr, plain, rows_of
 from fastnn.kernels.numba.layout import (
     Dropout,
@@ -36,6 +44,7 @@ from fastnn.kernels.numba.layout import (
     Training,
     plan,
 )
+from fastnn.kernels.numba.masks import BITS
 from fastnn.kernels.numba.notice import give_notice
 
 give_notice()
@@ -91,10 +100,10 @@ class NumbaBackend(Backend):
         z = np.zeros(out.shape, out.dtype)
         if bias is not None:
             z += bias
-        _add_product(x, weight, z)
+        z = _with_product(x, weight, z)
         if preactivation is not None:
             preactivation[...] = z
-        activations.activate(activations.CODES[activation], out.shape[1], z)
+        _activate(activation, z)
         out[...] = z
 
     def softmax(self, z: Array, out: Array) -> None:
@@ -133,20 +142,16 @@ class NumbaBackend(Backend):
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
-        gradient = np.zeros(weight_grad.shape, weight_grad.dtype)
-        _add_product(x.T.tocsr() if is_csr(x) else x.T, delta, gradient)
-        weight_grad[...] = gradient
+        nothing = np.zeros(weight_grad.shape, weight_grad.dtype)
+        weight_grad[...] = _with_product(x.T.tocsr() if is_csr(x) else x.T, delta, nothing)
         if bias_grad is not None:
             delta.sum(axis=0, out=bias_grad)
 
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
-        below = np.zeros(out.shape, out.dtype)
-        _add_product(delta, weight.T, below)
-        activations.multiply_by_derivative(
-            activations.CODES[activation], plain(y), y.shape[1], below
-        )
+        below = _with_product(delta, weight.T, np.zeros(out.shape, out.dtype))
+        _multiply_by_derivative(activation, y, below)
         out[...] = below
 
     def update(
@@ -240,7 +245,7 @@ class _WithBlas(NumbaBackend):
             out += bias
         if preactivation is not None:
             preactivation[...] = out
-        activations.activate(activations.CODES[activation], out.shape[1], out)
+        _activate(activation, out)
 
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
@@ -256,7 +261,7 @@ class _WithBlas(NumbaBackend):
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
         np.matmul(delta, weight.T, out=out)
-        activations.multiply_by_derivative(activations.CODES[activation], y, y.shape[1], out)
+        _multiply_by_derivative(activation, y, out)
 
 
 _WITH_BLAS = _WithBlas()
@@ -274,14 +279,45 @@ def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
     return np.empty(0, z.dtype) if sample_weight is None else plain(sample_weight)
 
 
-def _add_product(a: Any, b: Array, out: Array) -> None:
-    """``out += a @ b``; a dense or CSR."""
+def _activate(activation: str, z: Array) -> None:
+    """``z = f(z)``."""
+    flat = plain(z).reshape(-1)
+    activations.activate(activations.CODES[activation], flat)
+    if not np.shares_memory(flat, z):
+        z[...] = flat.reshape(z.shape)
+
+
+def _multiply_by_derivative(activation: str, y: Array, out: Array) -> None:
+    """``out *= f'``; out row-major."""
+    code = activations.CODES[activation]
+    activations.multiply_by_derivative(code, plain(y).reshape(-1), out.reshape(-1))
+
+
+def _with_product(a: Any, b: Array, out: Array) -> Array:
+    """Return ``out + a @ b``; a dense or CSR."""
+    (n, k), n_columns = a.shape, b.shape[1]
+    b, out = _in_whole_lines(b), _in_whole_lines(out)
+    stride, flat_b, flat_out = out.shape[1], b.reshape(-1), out.reshape(-1)
     if is_csr(a):
         starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
-        products.add_sparse_product(len(out), starts, column, plain(a.data), plain(b), out)
+        sparse_products.add_sparse_product(
+            n, 1, starts, column, plain(a.data), stride, flat_b, 0, flat_out, 0
+        )
     else:
-        n, k = a.shape
-        products.add_product(n, k, plain(a).reshape(-1), k, 1, plain(b), out)
+        products.add_product(
+            n, k, stride, plain(a).reshape(-1), 0, k, 1, flat_b, 0, flat_out, 0
+        )  # fmt: skip
+    return plain(out[:, :n_columns])
+
+
+def _in_whole_lines(matrix: Array) -> Array:
+    """Return a copy with zeros after each row, so that rows are whole lines of memory."""
+    n_rows, n_columns = matrix.shape
+    per_line = ALIGNMENT // matrix.itemsize
+    stride = -(-n_columns // per_line) * per_line
+    padded = aligned_zeros(n_rows * stride, matrix.dtype).reshape(n_rows, stride)
+    padded[:, :n_columns] = matrix
+    return padded
 
 
 # -- what a call works with -----------------------------------------------------------------------
@@ -306,19 +342,20 @@ def _memory(
     """Return what a call on minibatches of n_rows computes with."""
     dtype = architecture.dtype
     _, size = _plan(architecture, n_rows, packed, training is not None and bool(training.dropout))
-    n = 0
+    n, n_parts = 0, 1
     if packed and len(x.indptr):
         in_row = np.diff(x.indptr)[rows]
         n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
     elif packed:
-        n = n_rows * architecture.n_in
+        n, n_parts = n_rows * architecture.n_in, -(-architecture.n_in // BITS)
     return Memory(
         work=aligned_zeros(size, dtype),
         gradient=aligned_zeros(architecture.n_slots if training else 0, dtype),
         row_weight=np.empty(n_rows, dtype),
         squares=np.empty(max(architecture.sizes)),
         nonzeros=Nonzeros(
-            row_starts=np.empty(n_rows + 1, np.int64),
+            n_parts=n_parts,
+            row_starts=np.empty(n_rows * n_parts + 1, np.int64),
             column=np.empty(n, np.uint32),
             value=np.empty(n, dtype),
             column_starts=np.empty(architecture.n_in + 1, np.int64),

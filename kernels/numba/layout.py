@@ -2,9 +2,8 @@
 
 All parameters are one vector; all that a step computes on the way is another, the *workspace*. A
 table ``layers`` (n_layers, N_COLUMNS) of int64 says, layer by layer, where each matrix begins.
-Matrices have rows of STRIDE elements, whole vectors of 64 bytes; what lies beyond N_OUT in a row
-is padding, zero in the parameters and in what multiplies them, so that loops over whole rows need
-no remainder.
+Matrices have rows of STRIDE elements, whole lines of 64 bytes; what lies beyond N_OUT in a row is
+padding, zero in the parameters, so that loops over whole rows need no remainder.
 """
 
 from typing import Any, NamedTuple
@@ -57,10 +56,12 @@ class Rows(NamedTuple):
 class Nonzeros(NamedTuple):
     """Room for the non-zeros of a minibatch, by rows and, for the weight gradient, by columns.
 
-    Row r has ``value[e]`` in ``column[e]`` for row_starts[r] ≤ e < row_starts[r + 1]; column c has
-    ``value_by_column[e]`` in ``row[e]`` for column_starts[c] ≤ e < column_starts[c + 1].
+    A row has n_parts parts: 64 columns each, or one if x is CSR. Part s of row r has ``value[e]``
+    in ``column[e]`` from e = row_starts[r · n_parts + s] on, until the next part begins; column c
+    has ``value_by_column[e]`` in ``row[e]`` for column_starts[c] ≤ e < column_starts[c + 1].
     """
 
+    n_parts: int
     row_starts: Any
     column: Any
     value: Any

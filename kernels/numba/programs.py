@@ -38,13 +38,14 @@ def predict(x, packed, rows, dropout, model, memory, out):
     for first in range(0, len(rows), at_a_time):
         batch, predictions = rows[first : first + at_a_time], out[first : first + at_a_time]
         n_rows = len(batch)
-        gather(x, model.layers[0], batch, packed, memory)
+        ahead = rows[first + at_a_time : first + 2 * at_a_time]
+        gather(x, model.layers[0], batch, ahead, packed, memory)
         forward(model, memory, n_rows, packed, dropout, first)
         z = matrix(memory.work, last_layer[Z_AT], n_rows, last_layer[STRIDE])
         if last_layer[ACTIVATION] == SOFTMAX:
             softmax(z, n_out, z)
         else:
-            activate(last_layer[ACTIVATION], n_out, z)
+            activate(last_layer[ACTIVATION], z.reshape(z.size))
         for r in range(n_rows):
             for j in range(n_out):
                 predictions[r, j] = z[r, j]
@@ -66,7 +67,8 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         first = step * training.batch_size
         batch = rows[first : first + training.batch_size]
         n_rows = len(batch)
-        gather(x, model.layers[0], batch, packed, memory)
+        ahead = rows[first + n_rows : first + 2 * n_rows]
+        gather(x, model.layers[0], batch, ahead, packed, memory)
         forward(model, memory, n_rows, packed, dropout, step)
         count, loss, right = _measure(first, n_rows, targets, training, model, memory)
         penalty = 0.0
