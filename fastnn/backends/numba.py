@@ -34,6 +34,7 @@ from fastnn.kernels.numba import (
     updates,
 )
 from fastnn.kernels.numba.arrays import NO_DROPOUT, VALUE_TYPES, is_csr, plain, rows_of
+from fastnn.kernels.numba.compiling import for_python
 from fastnn.kernels.numba.layout import (
     Dropout,
     Memory,
@@ -109,14 +110,14 @@ class NumbaBackend(Backend):
     def softmax(self, z: Array, out: Array) -> None:
         rows = plain(np.atleast_2d(z))
         y = np.empty(rows.shape, rows.dtype)
-        losses.softmax(rows, rows.shape[1], y)
+        for_python(losses.softmax)(rows, rows.shape[1], y)
         out[...] = y.reshape(out.shape)
 
     def softmax_cross_entropy(
         self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
-        loss = losses.softmax_cross_entropy(
+        loss = for_python(losses.softmax_cross_entropy)(
             plain(z), z.shape[1], plain(labels), _weight_or_none(sample_weight, z), d
         )
         delta[...] = d
@@ -133,7 +134,7 @@ class NumbaBackend(Backend):
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
         weight = _weight_or_none(sample_weight, z)
-        total = losses.elementwise_loss(
+        total = for_python(losses.elementwise_loss)(
             losses.CODES[loss], plain(z), z.shape[1], plain(target), weight, huber_delta, d
         )
         delta[...] = d
@@ -159,7 +160,9 @@ class NumbaBackend(Backend):
     ) -> None:
         rate = float(optimizer.learning_rates(step - 1, 1)[0])
         rule = updates.CODES[optimizer.rule]
-        updates.update(rule, optimizer.coefficients, rate, step, params, plain(grads), state)
+        for_python(updates.update)(
+            rule, optimizer.coefficients, rate, step, params, plain(grads), state
+        )
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -282,7 +285,7 @@ def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
 def _activate(activation: str, z: Array) -> None:
     """``z = f(z)``."""
     flat = plain(z).reshape(-1)
-    activations.activate(activations.CODES[activation], flat)
+    for_python(activations.activate)(activations.CODES[activation], flat)
     if not np.shares_memory(flat, z):
         z[...] = flat.reshape(z.shape)
 
@@ -290,7 +293,7 @@ def _activate(activation: str, z: Array) -> None:
 def _multiply_by_derivative(activation: str, y: Array, out: Array) -> None:
     """``out *= f'``; out row-major."""
     code = activations.CODES[activation]
-    activations.multiply_by_derivative(code, plain(y).reshape(-1), out.reshape(-1))
+    for_python(activations.multiply_by_derivative)(code, plain(y).reshape(-1), out.reshape(-1))
 
 
 def _with_product(a: Any, b: Array, out: Array) -> Array:
@@ -300,11 +303,11 @@ def _with_product(a: Any, b: Array, out: Array) -> Array:
     stride, flat_b, flat_out = out.shape[1], b.reshape(-1), out.reshape(-1)
     if is_csr(a):
         starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
-        sparse_products.add_sparse_product(
+        for_python(sparse_products.add_sparse_product)(
             n, 1, starts, column, plain(a.data), stride, flat_b, 0, flat_out, 0
         )
     else:
-        products.add_product(
+        for_python(products.add_product)(
             n, k, stride, plain(a).reshape(-1), 0, k, 1, flat_b, 0, flat_out, 0
         )  # fmt: skip
     return plain(out[:, :n_columns])

@@ -10,7 +10,7 @@ asked for, so that it has come by then.
 
 import numpy as np
 
-from .compiling import inner_kernel, kernel
+from .compiling import kernel, program
 from .elements import number, prefetch, put
 from .layout import IN_STRIDE, INPUT_AT, N_IN
 from .masks import BITS, lowest_bit, nonzero_mask
@@ -25,7 +25,7 @@ PARTS_TOGETHER = 4
 """Parts of a row whose columns are filled together: measured against 1, 2 and all of MNIST's 13."""
 
 
-@kernel
+@program
 def density(values, steps, n_in, rows):
     """Return which fraction of dense x is not zero, judged from some of `rows`."""
     every = max(1, len(rows) // SAMPLED_ROWS)
@@ -41,7 +41,7 @@ def density(values, steps, n_in, rows):
 ONE_COLUMN = np.uint32(1)  # what column numbers are multiplied by, as values are by their scale
 
 
-@inner_kernel
+@kernel
 def gather(x, layer, rows, ahead, packed, memory):
     """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros.
 
@@ -81,7 +81,7 @@ def gather(x, layer, rows, ahead, packed, memory):
         _copy(x.doubles, x.steps, scale, layer, rows, ahead, memory.work)
 
 
-@inner_kernel
+@kernel
 def _ask_for(values, steps, n_in, row):
     """Have a row of dense x fetched, one number of each cache line, without waiting for it."""
     at = steps.origin + row * steps.row_step
@@ -89,7 +89,7 @@ def _ask_for(values, steps, n_in, row):
         prefetch(values, at + c * steps.column_step)
 
 
-@inner_kernel
+@kernel
 def _copy(values, steps, scale, layer, rows, ahead, work):
     """Copy rows of dense x to the first layer's input."""
     real = work.dtype.type
@@ -107,7 +107,7 @@ def _copy(values, steps, scale, layer, rows, ahead, work):
                 put(real(number(values, at + c * step)) * scale, work, to + c)
 
 
-@inner_kernel
+@kernel
 def _pack(values, steps, scale, n_in, rows, ahead, nonzeros):
     """Pack the non-zeros of rows of dense x; a part of a row is what one mask tells of."""
     starts, n_parts = nonzeros.row_starts, nonzeros.n_parts
@@ -139,7 +139,7 @@ def _pack(values, steps, scale, n_in, rows, ahead, nonzeros):
             put(n, starts, i * n_parts + part + 1)
 
 
-@inner_kernel
+@kernel
 def _mask_one_by_one(values, at, step, n):
     """Return which of n numbers, `step` apart, are not zero."""
     mask = 0
@@ -149,7 +149,7 @@ def _mask_one_by_one(values, at, step, n):
     return mask
 
 
-@inner_kernel
+@kernel
 def _gather_numbers(source, factor, indptr, rows, starts, out):
     """Copy the numbers of rows of CSR x, times factor: its values, or its column numbers."""
     kind = out.dtype.type
@@ -159,7 +159,7 @@ def _gather_numbers(source, factor, indptr, rows, starts, out):
             put(kind(number(source, start + e)) * factor, out, to + e)
 
 
-@inner_kernel
+@kernel
 def transpose_nonzeros(n_rows, n_columns, nonzeros):
     """Pack the same non-zeros by columns, rows ascending: a counting sort."""
     starts, n_parts = nonzeros.row_starts, nonzeros.n_parts

@@ -11,7 +11,7 @@ places in flat arrays; where everything lies is said in `layout`.
 import numpy as np
 
 from .activations import activate, multiply_by_derivative
-from .compiling import inner_kernel
+from .compiling import kernel
 from .dropout import drop
 from .elements import number, put
 from .inputs import transpose_nonzeros
@@ -38,7 +38,7 @@ from .vectors import LINE, load, multiply_add, store, zeros
 ONE = np.int64(1)  # a plain 1 would be a type of its own, and what it is given to compiled again
 
 
-@inner_kernel
+@kernel
 def forward(model, memory, n_rows, packed, dropout, step):
     """Write every hidden layer's output, and the last layer's z, to the workspace."""
     layers, params, work = model.layers, model.params, memory.work
@@ -74,7 +74,7 @@ def forward(model, memory, n_rows, packed, dropout, step):
             drop(h, n_out, dropout, step, i, matrix(work, dropped_at, n_rows, stride))
 
 
-@inner_kernel
+@kernel
 def backward(model, memory, n_rows, packed, dropout, step, scale, into):
     """Add `scale` times the gradient to `into`, from the delta of the last layer in the workspace.
 
@@ -110,7 +110,7 @@ def backward(model, memory, n_rows, packed, dropout, step, scale, into):
             add_rows(n_rows, stride, work, delta_at, into, layer[BIAS_AT])
 
 
-@inner_kernel
+@kernel
 def _input_gradient(layer, layer_below, n_rows, params, work):
     """``δ_below = (δ @ Wᵀ) ∘ activation'``."""
     n_in, n_out = layer[N_IN], layer[N_OUT]
@@ -128,7 +128,7 @@ def _input_gradient(layer, layer_below, n_rows, params, work):
     )
 
 
-@inner_kernel
+@kernel
 def clear(n, out, at):
     """Set n elements of out to zero, from element `at` on."""
     zero = out.dtype.type(0.0)
@@ -136,14 +136,14 @@ def clear(n, out, at):
         put(zero, out, at + j)
 
 
-@inner_kernel
+@kernel
 def copy(n, work, at, to):
     """Copy n elements of the workspace from `at` to `to`."""
     for j in range(n):
         put(number(work, at + j), work, to + j)
 
 
-@inner_kernel
+@kernel
 def fill_rows(n_rows, stride, row, at, out, out_at):
     """Set each of out's rows, (n_rows, stride) from `out_at` on, to that of `row` at `at`."""
     like = zeros(out, 1)
@@ -153,7 +153,7 @@ def fill_rows(n_rows, stride, row, at, out, out_at):
             store(line, out, out_at + r * stride + j)
 
 
-@inner_kernel
+@kernel
 def add_rows(n_rows, stride, rows, at, out, out_at):
     """``out += Σ rows``; rows (n_rows, stride) from `at` on, out (stride,) from `out_at`."""
     one = rows.dtype.type(1.0)

@@ -11,7 +11,7 @@ All three are flat arrays and the place where the matrix begins: a matrix view w
 its shape asked for, at each call. Rows of B and out are `stride` elements, whole lines of 64 bytes.
 """
 
-from .compiling import inner_kernel, kernel
+from .compiling import kernel
 from .elements import number, put
 from .vectors import HAS_WIDE_REGISTERS, LINE, load, multiply_add, store, zeros
 
@@ -42,7 +42,7 @@ def add_product(n, k, stride, a, a_at, row_step, column_step, b, b_at, out, out_
         first += per_line
 
 
-@inner_kernel
+@kernel
 def _add_columns(
     like, n, k, stride, a, a_at, row_step, column_step, b, b_at, out, out_at
 ):  # fmt: skip
@@ -89,7 +89,7 @@ def _add_columns(
         store(total, out, to)
 
 
-@inner_kernel
+@kernel
 def transpose(n_rows, n_columns, matrix, at, stride, out, out_at, out_stride):
     """``out[j, i] = matrix[i, j]`` for j below n_columns, in blocks whose cache lines are kept."""
     for first_row in range(0, n_rows, BLOCK):

@@ -5,7 +5,7 @@ so that each program is compiled once for a network of float32 and once for one 
 """
 
 from .activations import SOFTMAX, activate
-from .compiling import inner_kernel, kernel
+from .compiling import kernel, program
 from .inputs import gather
 from .layout import (
     ACTIVATION,
@@ -30,7 +30,7 @@ from .network import backward, forward
 from .updates import SGD, add_penalty, clip_to_norm, limit_column_norms, update
 
 
-@kernel
+@program
 def predict(x, packed, rows, dropout, model, memory, out):
     """Write the predictions for `rows` of x, as many at a time as fit in memory, to out."""
     last_layer = model.layers[len(model.layers) - 1]
@@ -51,7 +51,7 @@ def predict(x, packed, rows, dropout, model, memory, out):
                 predictions[r, j] = z[r, j]
 
 
-@kernel
+@program
 def train(x, packed, rows, targets, training, rates, dropout, model, slots, memory, done, totals):
     """Train on `rows` of x, a minibatch for each of `rates`.
 
@@ -100,7 +100,7 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         _clear_padding(model.layers, slots[i])
 
 
-@inner_kernel
+@kernel
 def _measure(first, n_rows, targets, training, model, memory):
     """Write the last layer's delta; return the sums of weight, of loss, and of rows right."""
     last = model.layers[len(model.layers) - 1]
@@ -134,7 +134,7 @@ def _measure(first, n_rows, targets, training, model, memory):
     return count, (loss / factor if factor != 0 else 0.0), right
 
 
-@inner_kernel
+@kernel
 def _clear_padding(layers, buffer):
     """Set the padding of a vector in the layout of the parameters to zero.
 

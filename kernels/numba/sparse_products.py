@@ -11,7 +11,7 @@ before the next.
 
 import numpy as np
 
-from .compiling import inner_kernel, kernel
+from .compiling import kernel
 from .elements import number
 from .vectors import LINE, load, multiply_add, store, zeros
 
@@ -80,7 +80,7 @@ def add_sparse_product(n, n_parts, starts, index, value, stride, b, b_at, out, o
         first += lines * per_line
 
 
-@inner_kernel
+@kernel
 def _add_columns(like, n, n_parts, starts, index, value, stride, b, b_at, out, out_at):
     """`add_sparse_product` for the columns of one vector `like`, the first at b_at and out_at."""
     for part in range(0, n_parts, PARTS_TOGETHER):
