@@ -6,14 +6,14 @@ their terms: arrays of few types, codes for names, work in pieces short enough f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions, ctrl_c_held
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions, ctrl_c_held, gather
 from fastnn.backends.dropout import dropout_key, dropout_threshold
 from fastnn.optimizers import SGD, Optimizer, OptimizerState
 
@@ -26,14 +26,13 @@ except Exception as error:  # numba refuses a NumPy it does not know with more t
 
 from fastnn.kernels.numba import (
     activations,
-    inputs,
     losses,
     products,
     programs,
     sparse_products,
     updates,
 )
-from fastnn.kernels.numba.arrays import NO_DROPOUT, VALUE_TYPES, is_csr, plain, rows_of
+from fastnn.kernels.numba.arrays import NO_DROPOUT, is_csr, lies_ready, plain, rows_of
 from fastnn.kernels.numba.compiling import for_python
 from fastnn.kernels.numba.layout import (
     Dropout,
@@ -64,8 +63,11 @@ and 9e7 (784-512-512-10, 128), 2.0 at 5e8 (784-1024-1024-10, 256).
 PREDICT_ROWS = 128
 """Rows that ``predict`` has in its workspace at a time."""
 
-PIECE_OPERATIONS = 6e8
-"""Work between two looks at pending signals: some 30 ms at 20 operations a nanosecond."""
+PIECE_OPERATIONS = 2e9
+"""Work between two looks at pending signals: 10 to 100 ms at 20 to 200 operations a nanosecond."""
+
+SAMPLED_ROWS = 64
+"""Rows whose zeros are counted to decide whether packing pays: enough to know to about 0.01."""
 
 
 class NumbaBackend(Backend):
@@ -81,11 +83,10 @@ class NumbaBackend(Backend):
             options = TrainingOptions(optimizer, batch_size=2)
             state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
             y, out = np.zeros(2, np.int64), np.empty((2, 2), dtype)
-            for kind in VALUE_TYPES:  # the density of x is measured outside of the programs
-                x = np.zeros((2, 2), kind)
-                for backend in (self, _WITH_BLAS):
-                    backend.train_epoch(architecture, params, state, x, y, y, options)
-                    backend.predict(architecture, params, x, out)
+            x = np.zeros((2, 2), dtype)
+            for backend in (self, _WITH_BLAS):
+                backend.train_epoch(architecture, params, state, x, y, y, options)
+                backend.predict(architecture, params, x, out)
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -169,18 +170,16 @@ class NumbaBackend(Backend):
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         if not len(out):
             return
-        source, rows = rows_of(x, architecture.input_scale), np.arange(len(out))
+        rows = np.arange(len(out))
         n_rows = min(len(rows), PREDICT_ROWS)
-        packed = _pays_to_pack(architecture, source, rows)
+        packed = _pays_to_pack(x, rows)
         if _is_large(architecture, n_rows, packed):
             return _WITH_BLAS.predict(architecture, params, x, out)
-        memory = _memory(architecture, source, rows, n_rows, packed)
+        memory = _memory(architecture, x, rows, n_rows, packed)
         model = Model(_plan(architecture, n_rows, packed, False)[0], plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
-        for start in range(0, len(rows), per_piece):
-            piece = slice(start, start + per_piece)
-            programs.predict(source, packed, rows[piece], NO_DROPOUT, model, memory, y[piece])
+        for piece, source, taken in _pieces(architecture, x, rows, n_rows):
+            programs.predict(source, packed, taken, NO_DROPOUT, model, memory, y[piece])
         if y is not out:
             out[...] = y
 
@@ -195,27 +194,25 @@ class NumbaBackend(Backend):
         options: TrainingOptions,
         sample_weight: Array | None = None,
     ) -> EpochResult:
-        source, rows = rows_of(x, architecture.input_scale), np.array(order, np.int64)
+        rows = np.array(order, np.int64)
         batch_size = min(options.batch_size, max(1, len(rows)))
-        packed = _pays_to_pack(architecture, source, rows)
+        packed = _pays_to_pack(x, rows)
         if _is_large(architecture, batch_size, packed):
             return _WITH_BLAS.train_epoch(
                 architecture, params, state, x, y, order, options, sample_weight
             )
         layers, _ = _plan(architecture, batch_size, packed, bool(options.dropout))
-        memory = _memory(architecture, source, rows, batch_size, packed, options)
+        memory = _memory(architecture, x, rows, batch_size, packed, options)
         model, training = Model(layers, params), _training(architecture, options)
         done, totals = np.array([state.step]), np.zeros(4)
-        per_piece = batch_size * _minibatches_per_piece(architecture, batch_size)
-        for start in range(0, len(rows), per_piece):
-            piece = rows[start : start + per_piece]
-            n_steps = -(-len(piece) // batch_size)
+        for piece, source, taken in _pieces(architecture, x, rows, batch_size):
+            n_steps = -(-len(taken) // batch_size)
             rates = options.optimizer.learning_rates(state.step, n_steps)
             dropout = _dropout(options, state.step, n_steps)
-            targets = _targets(architecture, y, sample_weight, piece)
+            targets = _targets(architecture, y, sample_weight, rows[piece])
             with ctrl_c_held():
                 programs.train(
-                    source, packed, piece, targets, training, rates, dropout, model,
+                    source, packed, taken, targets, training, rates, dropout, model,
                     state.slots, memory, done, totals,
                 )  # fmt: skip
                 state.step = int(done[0])
@@ -326,17 +323,33 @@ def _in_whole_lines(matrix: Array) -> Array:
 # -- what a call works with -----------------------------------------------------------------------
 
 
-def _pays_to_pack(architecture: Architecture, x: Rows, rows: Array) -> bool:
-    """Say whether minibatches are taken as their non-zeros."""
-    if len(x.indptr):
+def _pays_to_pack(x: Any, rows: Array) -> bool:
+    """Say whether minibatches are taken as their non-zeros, judged from some of `rows`."""
+    if is_csr(x):
         return True
-    values = next((v for v in (x.bytes, x.singles, x.doubles) if len(v)), x.singles)
-    return bool(inputs.density(values, x.steps, architecture.n_in, rows) < PACKED_BELOW)
+    some = x[rows[:: max(1, len(rows) // SAMPLED_ROWS)]]
+    return bool(np.count_nonzero(some) < PACKED_BELOW * some.size)
+
+
+def _pieces(
+    architecture: Architecture, x: Any, rows: Array, n_rows: int
+) -> Iterator[tuple[slice, Rows, Array]]:
+    """Yield a slice of `rows`, a whole number of minibatches long, and where to find those in x."""
+    dtype, scale = architecture.dtype, architecture.input_scale
+    whole = rows_of(x, dtype, scale) if lies_ready(x, dtype) else None
+    per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
+    for start in range(0, len(rows), per_piece):
+        piece = slice(start, start + per_piece)
+        if whole is not None:
+            yield piece, whole, rows[piece]
+        else:
+            brought = gather(architecture, x, rows[piece])
+            yield piece, rows_of(brought, dtype, scale), np.arange(brought.shape[0])
 
 
 def _memory(
     architecture: Architecture,
-    x: Rows,
+    x: Any,
     rows: Array,
     n_rows: int,
     packed: bool,
@@ -346,7 +359,7 @@ def _memory(
     dtype = architecture.dtype
     _, size = _plan(architecture, n_rows, packed, training is not None and bool(training.dropout))
     n, n_parts = 0, 1
-    if packed and len(x.indptr):
+    if is_csr(x):
         in_row = np.diff(x.indptr)[rows]
         n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
     elif packed:

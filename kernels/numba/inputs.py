@@ -1,6 +1,6 @@
 """A minibatch's rows, out of whatever the user has, into what the products read.
 
-Rows are copied to a matrix or, if most of x is zero, their non-zeros are packed; uint8 is scaled
+Rows are copied to a matrix or, if most of x is zero, their non-zeros are packed; bytes are scaled
 on the way. Only these functions are made for each type of x; `gather`, which calls them, takes
 any, so that the programs are not compiled again when x is of another type.
 
@@ -10,35 +10,15 @@ asked for, so that it has come by then.
 
 import numpy as np
 
-from .compiling import kernel, program
+from .compiling import kernel
 from .elements import number, prefetch, put
 from .layout import IN_STRIDE, INPUT_AT, N_IN
 from .masks import BITS, lowest_bit, nonzero_mask
 
 CACHE_LINE = 64  # bytes
 
-SAMPLED_ROWS = 64
-"""Rows whose zeros are counted to decide whether packing pays: enough to know to about 0.01."""
-
-
-PARTS_TOGETHER = 4
+PARTS_TOGETHER = 2
 """Parts of a row whose columns are filled together: measured against 1, 2 and all of MNIST's 13."""
-
-
-@program
-def density(values, steps, n_in, rows):
-    """Return which fraction of dense x is not zero, judged from some of `rows`."""
-    every = max(1, len(rows) // SAMPLED_ROWS)
-    seen, found = 0, 0
-    for i in range(0, len(rows), every):
-        at = steps.origin + rows[i] * steps.row_step
-        for c in range(n_in):
-            found += number(values, at + c * steps.column_step) != 0
-        seen += n_in
-    return found / max(1, seen)
-
-
-ONE_COLUMN = np.uint32(1)  # what column numbers are multiplied by, as values are by their scale
 
 
 @kernel
@@ -56,107 +36,88 @@ def gather(x, layer, rows, ahead, packed, memory):
             row = number(rows, i)
             n = number(x.indptr, row + 1) - number(x.indptr, row)
             put(number(starts, i) + n, starts, i + 1)
-        if len(x.short):
-            _gather_numbers(x.short, ONE_COLUMN, x.indptr, rows, starts, nonzeros.column)
-        else:
-            _gather_numbers(x.long, ONE_COLUMN, x.indptr, rows, starts, nonzeros.column)
-        if len(x.bytes):
-            _gather_numbers(x.bytes, scale, x.indptr, rows, starts, nonzeros.value)
-        elif len(x.singles):
-            _gather_numbers(x.singles, scale, x.indptr, rows, starts, nonzeros.value)
-        else:
-            _gather_numbers(x.doubles, scale, x.indptr, rows, starts, nonzeros.value)
+        _gather_numbers(x.columns, x.indptr, rows, starts, nonzeros.column)
+        _gather_numbers(x.reals, x.indptr, rows, starts, nonzeros.value)
     elif packed:
         if len(x.bytes):
-            _pack(x.bytes, x.steps, scale, layer[N_IN], rows, ahead, nonzeros)
-        elif len(x.singles):
-            _pack(x.singles, x.steps, scale, layer[N_IN], rows, ahead, nonzeros)
+            _pack(x.bytes, x.origin, x.row_step, scale, layer[N_IN], rows, ahead, nonzeros)
         else:
-            _pack(x.doubles, x.steps, scale, layer[N_IN], rows, ahead, nonzeros)
+            _pack(x.reals, x.origin, x.row_step, scale, layer[N_IN], rows, ahead, nonzeros)
     elif len(x.bytes):
-        _copy(x.bytes, x.steps, scale, layer, rows, ahead, memory.work)
-    elif len(x.singles):
-        _copy(x.singles, x.steps, scale, layer, rows, ahead, memory.work)
+        _copy(x.bytes, x.origin, x.row_step, scale, layer, rows, ahead, memory.work)
     else:
-        _copy(x.doubles, x.steps, scale, layer, rows, ahead, memory.work)
+        _copy(x.reals, x.origin, x.row_step, scale, layer, rows, ahead, memory.work)
 
 
 @kernel
-def _ask_for(values, steps, n_in, row):
-    """Have a row of dense x fetched, one number of each cache line, without waiting for it."""
-    at = steps.origin + row * steps.row_step
-    for c in range(0, n_in, CACHE_LINE // values.itemsize):
-        prefetch(values, at + c * steps.column_step)
+def _ask_for(values, at, n):
+    """Have n numbers fetched from `at` on, a cache line at a time, without waiting for them."""
+    for c in range(0, n, CACHE_LINE // values.itemsize):
+        prefetch(values, at + c)
 
 
 @kernel
-def _copy(values, steps, scale, layer, rows, ahead, work):
+def _copy(values, origin, row_step, scale, layer, rows, ahead, work):
     """Copy rows of dense x to the first layer's input."""
     real = work.dtype.type
-    n_in, step = layer[N_IN], steps.column_step
+    n_in = layer[N_IN]
     for i in range(len(rows)):
         if i < len(ahead):
-            _ask_for(values, steps, n_in, number(ahead, i))
-        at = steps.origin + number(rows, i) * steps.row_step
+            _ask_for(values, origin + number(ahead, i) * row_step, n_in)
+        at = origin + number(rows, i) * row_step
         to = layer[INPUT_AT] + i * layer[IN_STRIDE]
-        if step == 1:
-            for c in range(n_in):
-                put(real(number(values, at + c)) * scale, work, to + c)
-        else:
-            for c in range(n_in):
-                put(real(number(values, at + c * step)) * scale, work, to + c)
+        for c in range(n_in):
+            put(real(number(values, at + c)) * scale, work, to + c)
 
 
 @kernel
-def _pack(values, steps, scale, n_in, rows, ahead, nonzeros):
+def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
     """Pack the non-zeros of rows of dense x; a part of a row is what one mask tells of."""
     starts, n_parts = nonzeros.row_starts, nonzeros.n_parts
     column, value = nonzeros.column, nonzeros.value
-    real, step = value.dtype.type, steps.column_step
-    n_whole = n_in // BITS if step == 1 else 0
+    real = value.dtype.type
     n = 0
     put(0, starts, 0)
     for i in range(len(rows)):
         if i < len(ahead):
-            _ask_for(values, steps, n_in, number(ahead, i))
-        at = steps.origin + number(rows, i) * steps.row_step
+            _ask_for(values, origin + number(ahead, i) * row_step, n_in)
+        at = origin + number(rows, i) * row_step
         for part in range(n_parts):
             first = part * BITS
-            if part < n_whole:
+            if first + BITS <= n_in:
                 mask = nonzero_mask(values, at + first)
-            elif n_whole:  # the last ones of the row, without those that had their turn
+            elif n_in >= BITS:  # the last ones of the row, without those that had their turn
                 n_had = first - (n_in - BITS)
                 first = n_in - BITS
                 mask = nonzero_mask(values, at + first) & (-1 << n_had)
             else:
-                mask = _mask_one_by_one(values, at + first * step, step, min(BITS, n_in - first))
+                mask = _mask_of_few(values, at, n_in)
             while mask != 0:
                 c = first + lowest_bit(mask)
                 mask &= mask - 1  # without the lowest bit
                 put(c, column, n)
-                put(real(number(values, at + c * step)) * scale, value, n)
+                put(real(number(values, at + c)) * scale, value, n)
                 n += 1
             put(n, starts, i * n_parts + part + 1)
 
 
 @kernel
-def _mask_one_by_one(values, at, step, n):
-    """Return which of n numbers, `step` apart, are not zero."""
+def _mask_of_few(values, at, n):
+    """Return which of n numbers, fewer than a mask tells of, are not zero."""
     mask = 0
     for c in range(n):
-        if number(values, at + c * step) != 0:
+        if number(values, at + c) != 0:
             mask |= 1 << c
     return mask
 
 
 @kernel
-def _gather_numbers(source, factor, indptr, rows, starts, out):
-    """Copy the numbers of rows of CSR x, times factor: its values, or its column numbers."""
-    kind = out.dtype.type
+def _gather_numbers(source, indptr, rows, starts, out):
+    """Copy the numbers of rows of CSR x: its values, or its column numbers."""
     for i in range(len(rows)):
         start, to = number(indptr, number(rows, i)), number(starts, i)
         for e in range(number(starts, i + 1) - to):
-            put(kind(number(source, start + e)) * factor, out, to + e)
+            put(number(source, start + e), out, to + e)
 
 
 @kernel

@@ -27,28 +27,20 @@ TRANSPOSED_AT = 12  # its weights transposed, (n_out, in_stride)
 N_COLUMNS = 13
 
 
-class Steps(NamedTuple):
-    """Element (r, c) of a dense x is ``origin + r · row_step + c · column_step`` numbers away."""
-
-    origin: int
-    row_step: int
-    column_step: int
-
-
 class Rows(NamedTuple):
-    """The user's x, dense of any strides or CSR, in one type whatever its own.
+    """The user's x, dense or CSR, in one type whatever its own.
 
-    Its numbers are one of `bytes`, `singles` and `doubles`, the others have no elements; a CSR
-    matrix's column numbers are one of `short` and `long`, and ``indptr`` has no elements if x is
-    dense. Every number is multiplied by `scale`.
+    Its numbers are `bytes` or `reals`, those of the network's dtype; the other has no elements. Row
+    r of a dense x begins at element ``origin + r · row_step``. Of a CSR matrix, `columns` are
+    uint32 and `indptr` int64; both have no elements if x is dense. Numbers are multiplied by
+    `scale`.
     """
 
     bytes: Any
-    singles: Any
-    doubles: Any
-    steps: Steps
-    short: Any
-    long: Any
+    reals: Any
+    origin: int
+    row_step: int
+    columns: Any
     indptr: Any
     scale: float
 
