@@ -33,7 +33,6 @@ from fastnn.kernels.numba import (
     updates,
 )
 from fastnn.kernels.numba.arrays import NO_DROPOUT, is_csr, lies_ready, plain, rows_of
-from fastnn.kernels.numba.compiling import for_python
 from fastnn.kernels.numba.layout import (
     Dropout,
     Memory,
@@ -76,17 +75,17 @@ class NumbaBackend(Backend):
     name: ClassVar[str] = "numba"
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
-        """Compile, or load from disk, what networks of `dtypes` need, whatever their x."""
         for dtype in dtypes:
-            architecture = Architecture((2, 2, 2), ("relu",), dtype=dtype)
-            params, optimizer = architecture.allocate(), SGD()
-            options = TrainingOptions(optimizer, batch_size=2)
-            state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
-            y, out = np.zeros(2, np.int64), np.empty((2, 2), dtype)
-            x = np.zeros((2, 2), dtype)
-            for backend in (self, _WITH_BLAS):
-                backend.train_epoch(architecture, params, state, x, y, y, options)
-                backend.predict(architecture, params, x, out)
+            x, labels = np.zeros((2, 2), dtype), np.zeros(2, np.int64)
+            for output, y in (("softmax", labels), ("sigmoid", x)):  # each loss kernel is one's
+                architecture = Architecture((2, 2, 2), ("relu",), output, dtype=dtype)
+                params, optimizer = architecture.allocate(), SGD()
+                options = TrainingOptions(optimizer, batch_size=2)
+                state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
+                out = np.empty((2, 2), dtype)
+                for backend in (self, _WITH_BLAS):
+                    backend.train_epoch(architecture, params, state, x, y, labels, options)
+                    backend.predict(architecture, params, x, out)
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -111,14 +110,14 @@ class NumbaBackend(Backend):
     def softmax(self, z: Array, out: Array) -> None:
         rows = plain(np.atleast_2d(z))
         y = np.empty(rows.shape, rows.dtype)
-        for_python(losses.softmax)(rows, rows.shape[1], y)
+        losses.softmax(rows, rows.shape[1], y)
         out[...] = y.reshape(out.shape)
 
     def softmax_cross_entropy(
         self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
-        loss = for_python(losses.softmax_cross_entropy)(
+        loss = losses.softmax_cross_entropy(
             plain(z), z.shape[1], plain(labels), _weight_or_none(sample_weight, z), d
         )
         delta[...] = d
@@ -135,7 +134,7 @@ class NumbaBackend(Backend):
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
         weight = _weight_or_none(sample_weight, z)
-        total = for_python(losses.elementwise_loss)(
+        total = losses.elementwise_loss(
             losses.CODES[loss], plain(z), z.shape[1], plain(target), weight, huber_delta, d
         )
         delta[...] = d
@@ -161,9 +160,7 @@ class NumbaBackend(Backend):
     ) -> None:
         rate = float(optimizer.learning_rates(step - 1, 1)[0])
         rule = updates.CODES[optimizer.rule]
-        for_python(updates.update)(
-            rule, optimizer.coefficients, rate, step, params, plain(grads), state
-        )
+        updates.update(rule, optimizer.coefficients, rate, step, params, plain(grads), state)
 
     # -- programs -------------------------------------------------------------------------------
 
@@ -282,7 +279,7 @@ def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
 def _activate(activation: str, z: Array) -> None:
     """``z = f(z)``."""
     flat = plain(z).reshape(-1)
-    for_python(activations.activate)(activations.CODES[activation], flat)
+    activations.activate(activations.CODES[activation], flat)
     if not np.shares_memory(flat, z):
         z[...] = flat.reshape(z.shape)
 
@@ -290,7 +287,7 @@ def _activate(activation: str, z: Array) -> None:
 def _multiply_by_derivative(activation: str, y: Array, out: Array) -> None:
     """``out *= f'``; out row-major."""
     code = activations.CODES[activation]
-    for_python(activations.multiply_by_derivative)(code, plain(y).reshape(-1), out.reshape(-1))
+    activations.multiply_by_derivative(code, plain(y).reshape(-1), out.reshape(-1))
 
 
 def _with_product(a: Any, b: Array, out: Array) -> Array:
@@ -300,11 +297,11 @@ def _with_product(a: Any, b: Array, out: Array) -> Array:
     stride, flat_b, flat_out = out.shape[1], b.reshape(-1), out.reshape(-1)
     if is_csr(a):
         starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
-        for_python(sparse_products.add_sparse_product)(
+        sparse_products.add_sparse_product(
             n, 1, starts, column, plain(a.data), stride, flat_b, 0, flat_out, 0
         )
     else:
-        for_python(products.add_product)(
+        products.add_product(
             n, k, stride, plain(a).reshape(-1), 0, k, 1, flat_b, 0, flat_out, 0
         )  # fmt: skip
     return plain(out[:, :n_columns])

@@ -31,6 +31,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 
 # Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
 # fused. Not nnan or ninf: what is not a number must stay visible.
@@ -38,17 +39,17 @@ REORDERED = frozenset({"contract", "nsz", "reassoc"})
 
 
 def kernel(function):
-    """Compile `function` for other kernels, on first use; its sums may be reordered."""
+    """Compile `function` on first use, in whatever calls it; its sums may be reordered."""
     return _linked(function, fastmath=set(REORDERED))
 
 
 def exact_kernel(function):
-    """Compile `function` for other kernels, its arithmetic in the order it is written in."""
+    """Compile `function` as `kernel` does, its arithmetic in the order it is written in."""
     return _linked(function, fastmath=False)
 
 
 def program(function):
-    """Compile `function` for Python to call, on first use; its sums may be reordered."""
+    """Compile `function`, which Python calls, on first use; its sums may be reordered."""
     compiled = _compiled(function, fastmath=set(REORDERED))
     if compiled is function:
         # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
@@ -58,19 +59,29 @@ def program(function):
     return compiled
 
 
-@cache
-def for_python(kernel):
-    """Return a program that is `kernel` alone."""
-    return program(getattr(kernel, "py_func", kernel))
-
-
 def inlined(function):
     """Write `function`, which returns a view, out wherever it is called."""
     return njit(inline="always")(function)
 
 
 def _linked(function, **options):
-    return _compiled(function, pipeline_class=_Linked, no_cpython_wrapper=True, **options)
+    compiled = _compiled(function, pipeline_class=_Linked, no_cpython_wrapper=True, **options)
+    if compiled is function:
+        return np.errstate(all="ignore")(function)  # as in `program`
+    compiled.__class__ = _Kernel
+    return compiled
+
+
+class _Kernel(CPUDispatcher):
+    """A function for others to take in; one called from Python becomes a program of its own."""
+
+    def __call__(self, *arguments):
+        return _as_program(self.py_func)(*arguments)
+
+
+@cache
+def _as_program(function):
+    return program(function)
 
 
 def _compiled(function, **options):
