@@ -76,5 +76,5 @@ def test_asks_the_switch(monkeypatch):
 def test_says_what_it_was_not_given():
     with pytest.raises(ValueError, match="dtype must be float32 or float64, got 'int8'"):
         fastnn.warmup("numpy", ("int8",))
-    with pytest.raises(ValueError, match="must be one of 'cython', .*, got 'cuda'"):
+    with pytest.raises(ValueError, match=r"must be one of 'cython', .*, got 'cuda'"):
         fastnn.warmup("cuda")

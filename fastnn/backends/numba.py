@@ -304,7 +304,8 @@ def _with_product(a: Any, b: Array, out: Array) -> Array:
         products.add_product(
             n, k, stride, plain(a).reshape(-1), 0, k, 1, flat_b, 0, flat_out, 0
         )  # fmt: skip
-    return plain(out[:, :n_columns])
+    product: Array = plain(out[:, :n_columns])
+    return product
 
 
 def _in_whole_lines(matrix: Array) -> Array:

@@ -5,10 +5,15 @@ it is not, asks each time. These functions do not; nor do they ask whether the e
 array, unless under NUMBA_BOUNDSCHECK=1.
 """
 
+from typing import Any
+
 import numba
 from numba.core import cgutils, types
-from numba.core.cgutils import ir
+from numba.core.cgutils import ir  # type: ignore[attr-defined]
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
+
+config: Any = numba.config  # which type checkers do not know
 
 
 def place(context, builder, array, value, at, n):
@@ -16,8 +21,10 @@ def place(context, builder, array, value, at, n):
 
     For the code of intrinsics: `array` is the type, `value` and `at` the compiler's values.
     """
+    if array.layout != "C":
+        raise TypingError(f"elements of row-major arrays only, not of {array}")
     memory = context.make_array(array)(context, builder, value)
-    if numba.config.BOUNDSCHECK:
+    if config.BOUNDSCHECK:
         first, end = at, builder.add(at, ir.Constant(at.type, n))
         is_within = builder.and_(
             builder.icmp_signed(">=", first, ir.Constant(at.type, 0)),
@@ -37,7 +44,9 @@ def alignment(array):
 @intrinsic
 def _number(typing_context, array, at):
     def generate(context, builder, signature, arguments):
-        return builder.load(place(context, builder, array, *arguments, 1), align=alignment(array))
+        return builder.load(
+            place(context, builder, array, arguments[0], arguments[1], 1), align=alignment(array)
+        )
 
     return array.dtype(array, at), generate
 
@@ -79,7 +88,10 @@ def _python_prefetch(array, at):
     pass
 
 
-if numba.config.DISABLE_JIT:
+number: Any
+put: Any
+prefetch: Any
+if config.DISABLE_JIT:
     number, put, prefetch = _python_number, _python_put, _python_prefetch
 else:
     number, put, prefetch = _number, _put, _prefetch

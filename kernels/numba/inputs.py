@@ -128,8 +128,8 @@ def transpose_nonzeros(n_rows, n_columns, nonzeros):
     for c in range(n_columns + 1):
         put(0, next_of, c)
     for e in range(number(starts, n_rows * n_parts)):
-        c = np.int64(number(column, e))
-        put(number(next_of, c + 1) + 1, next_of, c + 1)
+        after = np.int64(number(column, e)) + 1
+        put(number(next_of, after) + 1, next_of, after)
     for c in range(n_columns):
         put(number(next_of, c + 1) + number(next_of, c), next_of, c + 1)
     # While they are filled, next_of[c] moves on to the end of column c, where c + 1 begins. Some
@@ -139,11 +139,11 @@ def transpose_nonzeros(n_rows, n_columns, nonzeros):
         for r in range(n_rows):
             start, end = number(starts, r * n_parts + part), number(starts, r * n_parts + next_part)
             for e in range(start, end):
-                c = np.int64(number(column, e))
-                to = number(next_of, c)
+                of_e = np.int64(number(column, e))
+                to = number(next_of, of_e)
                 put(r, nonzeros.row, to)
                 put(number(value, e), nonzeros.value_by_column, to)
-                put(to + 1, next_of, c)
+                put(to + 1, next_of, of_e)
     for c in range(n_columns, 0, -1):
         put(number(next_of, c - 1), next_of, c)
     put(0, next_of, 0)

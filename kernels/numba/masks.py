@@ -4,13 +4,14 @@ Their bits are found without a branch, many at a time; a loop over the bits that
 the non-zeros alone.
 """
 
-import numba
+from typing import Any
+
 import numpy as np
 from numba.core import types
-from numba.core.cgutils import ir
+from numba.core.cgutils import ir  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
-from .elements import alignment, place
+from .elements import alignment, config, place
 
 BITS = 64  # of a mask
 
@@ -18,7 +19,7 @@ BITS = 64  # of a mask
 @intrinsic
 def _nonzero_mask(typing_context, array, at):
     def generate(context, builder, signature, arguments):
-        first = place(context, builder, array, *arguments, BITS)
+        first = place(context, builder, array, arguments[0], arguments[1], BITS)
         kind = ir.VectorType(first.type.pointee, BITS)
         numbers = builder.load(builder.bitcast(first, kind.as_pointer()), align=alignment(array))
         zeros = ir.Constant(kind, None)
@@ -47,7 +48,9 @@ def _python_lowest_bit(mask):
     return (mask & -mask).bit_length() - 1
 
 
-if numba.config.DISABLE_JIT:
+nonzero_mask: Any
+lowest_bit: Any
+if config.DISABLE_JIT:
     nonzero_mask, lowest_bit = _python_nonzero_mask, _python_lowest_bit
 else:
     nonzero_mask, lowest_bit = _nonzero_mask, _lowest_bit

@@ -13,14 +13,15 @@ a loop to the next, which sums in an array do not.
 `elements`. Under NUMBA_DISABLE_JIT=1 a vector is a NumPy array.
 """
 
-import numba
+from typing import Any
+
 import numpy as np
 from numba.core import cgutils, types
-from numba.core.cgutils import ir
+from numba.core.cgutils import ir  # type: ignore[attr-defined]
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 
-from .elements import alignment, place
+from .elements import alignment, config, place
 
 LINE = 64  # bytes
 
@@ -130,7 +131,11 @@ def _numpy_multiply_add(x, vector, total):
     return x * vector + total
 
 
-if numba.config.DISABLE_JIT:
+zeros: Any
+load: Any
+store: Any
+multiply_add: Any
+if config.DISABLE_JIT:
     zeros, load, store, multiply_add = _numpy_zeros, _numpy_load, _numpy_store, _numpy_multiply_add
 else:
     zeros, load, store, multiply_add = _zeros, _load, _store, _multiply_add
