@@ -177,7 +177,9 @@ class _Store:
             path.unlink(missing_ok=True)
 
     def _path(self, key):
-        return self._folder / f"{self._name}.{self._stamp}.{_short_hash(repr(key).encode())}.nbc"
+        # code with NUMBA_BOUNDSCHECK=1 is other code, which Numba's key does not say
+        content = _short_hash(repr((key, numba.config.BOUNDSCHECK)).encode())
+        return self._folder / f"{self._name}.{self._stamp}.{content}.nbc"
 
 
 def _source_stamp():

@@ -44,9 +44,8 @@ def alignment(array):
 @intrinsic
 def _number(typing_context, array, at):
     def generate(context, builder, signature, arguments):
-        return builder.load(
-            place(context, builder, array, arguments[0], arguments[1], 1), align=alignment(array)
-        )
+        at = place(context, builder, array, arguments[0], arguments[1], 1)
+        return builder.load(at, align=alignment(array))
 
     return array.dtype(array, at), generate
 
@@ -54,8 +53,9 @@ def _number(typing_context, array, at):
 @intrinsic
 def _put(typing_context, x, array, at):
     def generate(context, builder, signature, arguments):
-        to = place(context, builder, array, *arguments[1:], 1)
-        builder.store(arguments[0], to, align=alignment(array))
+        value, array_value, at_value = arguments
+        to = place(context, builder, array, array_value, at_value, 1)
+        builder.store(value, to, align=alignment(array))
         return context.get_dummy_value()
 
     return types.void(array.dtype, array, at), generate

@@ -30,53 +30,15 @@ def add_sparse_product(n, n_parts, starts, index, value, stride, b, b_at, out, o
     first = 0
     while first < stride:
         lines = min(4, (stride - first) // per_line)
+        rest = n, n_parts, starts, index, value, stride, b, b_at + first, out, out_at + first
         if lines == 4:
-            like = zeros(out, 4)
-            _add_columns(
-                like, n, n_parts, starts, index, value, stride, b, b_at + first, out, out_at + first
-            )
+            _add_columns(zeros(out, 4), *rest)
         elif lines == 3:
-            _add_columns(
-                zeros(out, 3),
-                n,
-                n_parts,
-                starts,
-                index,
-                value,
-                stride,
-                b,
-                b_at + first,
-                out,
-                out_at + first,
-            )
+            _add_columns(zeros(out, 3), *rest)
         elif lines == 2:
-            _add_columns(
-                zeros(out, 2),
-                n,
-                n_parts,
-                starts,
-                index,
-                value,
-                stride,
-                b,
-                b_at + first,
-                out,
-                out_at + first,
-            )
+            _add_columns(zeros(out, 2), *rest)
         else:
-            _add_columns(
-                zeros(out, 1),
-                n,
-                n_parts,
-                starts,
-                index,
-                value,
-                stride,
-                b,
-                b_at + first,
-                out,
-                out_at + first,
-            )
+            _add_columns(zeros(out, 1), *rest)
         first += lines * per_line
 
 
