@@ -87,10 +87,8 @@ def test_the_bound_of_a_kernel_lets_nothing_but_rounding_pass(bench):
 def test_smoke_run_verifies_and_times_every_step_of_the_sparse_product():
     pytest.importorskip("numba")
     (case,) = smoke("sparse_forward.py")
-    assert [result["name"][0] for result in case["results"]] == [*"N123456", *"C"][
-        : len(case["results"])
-    ]
-    assert len(case["results"]) >= 7
+    names = "".join(result["name"][0] for result in case["results"])
+    assert names in ("N123456", "N123456C")  # C where it is there
     for result in case["results"]:
         assert result["status"] == "timed", result
 
