@@ -178,7 +178,8 @@ class _Store:
 
     def _path(self, key):
         # code with NUMBA_BOUNDSCHECK=1 is other code, which Numba's key does not say
-        content = _short_hash(repr((key, numba.config.BOUNDSCHECK)).encode())
+        config: Any = numba.config
+        content = _short_hash(repr((key, config.BOUNDSCHECK)).encode())
         return self._folder / f"{self._name}.{self._stamp}.{content}.nbc"
 
 
