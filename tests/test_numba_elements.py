@@ -7,10 +7,9 @@ import pytest
 
 pytest.importorskip("numba")
 
-from numba.core.errors import TypingError
-
 from fastnn.kernels.numba.compiling import kernel
 from fastnn.kernels.numba.elements import number
+from numba.core.errors import TypingError
 
 DISABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
