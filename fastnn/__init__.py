@@ -27,6 +27,7 @@ from fastnn.backends import (
     get_backend,
     set_backend,
     use_backend,
+    warmup,
 )
 from fastnn.backends.predictor import Predictor
 from fastnn.callbacks import Callback, EarlyStopping
@@ -62,6 +63,7 @@ __all__ = [
     "set_backend",
     "set_num_threads",
     "use_backend",
+    "warmup",
 ]
 
 

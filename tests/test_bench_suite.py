@@ -84,6 +84,15 @@ def test_the_bound_of_a_kernel_lets_nothing_but_rounding_pass(bench):
 # -- scaling ------------------------------------------------------------------------------------
 
 
+def test_smoke_run_verifies_and_times_every_step_of_the_sparse_product():
+    pytest.importorskip("numba")
+    (case,) = smoke("sparse_forward.py")
+    names = "".join(result["name"][0] for result in case["results"])
+    assert names in ("N123456", "N123456C")  # C where it is there
+    for result in case["results"]:
+        assert result["status"] == "timed", result
+
+
 def test_smoke_run_goes_along_every_sweep():
     cases = smoke("scaling.py", "--threads", "1")
     sweeps = {case["sweep"] for case in cases}

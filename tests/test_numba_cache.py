@@ -16,14 +16,16 @@ from fastnn.kernels.numba import compiling
 DISABLED = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 pytestmark = pytest.mark.skipif(DISABLED, reason="nothing is compiled")
 
-# A small kernel, compiled in a process of its own: says its result and whether it was in the cache.
+# A small program, compiled in a process of its own: says its result, and if it was in the cache.
 PROGRAM = textwrap.dedent("""
     import sys
     import numpy as np
+    from fastnn.kernels.numba.compiling import program
     from fastnn.kernels.numba.exponential import exp_in_place
+    exp = program(exp_in_place.py_func)
     z = np.zeros(3, sys.argv[1])
-    exp_in_place(z)
-    print(z.dtype, z.sum(), sum(exp_in_place.stats.cache_hits.values()))
+    exp(z)
+    print(z.dtype, z.sum(), sum(exp.stats.cache_hits.values()))
 """)
 
 
@@ -62,10 +64,16 @@ def double(x):
         x[i] *= 2
 
 
-def doubles(kernel):
+def doubles(program):
     x = np.ones(2)
-    kernel(x)
+    program(x)
     return x.tolist() == [2.0, 2.0]
+
+
+def test_a_kernel_that_python_calls_is_a_program(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    assert doubles(compiling.kernel(double))
+    assert list(tmp_path.glob("**/*.nbc"))
 
 
 def test_no_folder_to_write_to_is_no_error(monkeypatch):
@@ -73,35 +81,35 @@ def test_no_folder_to_write_to_is_no_error(monkeypatch):
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(compiling, "_FolderCache", no_locator)
-    assert doubles(compiling.kernel(double))
+    assert doubles(compiling.program(double))
 
 
 def test_a_folder_that_is_full_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
-    kernel = compiling.kernel(double)
+    program = compiling.program(double)
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.mkstemp", full)
-    assert doubles(kernel)
+    assert doubles(program)
     assert not list(tmp_path.glob("**/*.nbc"))
 
 
 def test_a_damaged_file_is_compiled_again(monkeypatch, tmp_path):
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
-    assert doubles(compiling.kernel(double))
+    assert doubles(compiling.program(double))
     (file,) = tmp_path.glob("**/*.nbc")
     file.write_bytes(file.read_bytes()[:100])
-    assert doubles(compiling.kernel(double))
+    assert doubles(compiling.program(double))
     assert pickle.loads(file.read_bytes())
 
 
 def test_files_of_an_older_version_are_removed(monkeypatch, tmp_path):
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compiling, "_source_stamp", lambda: "0123456789abcdef")
-    assert doubles(compiling.kernel(double))
+    assert doubles(compiling.program(double))
     monkeypatch.setattr(compiling, "_source_stamp", lambda: "fedcba9876543210")
-    assert doubles(compiling.kernel(double))
+    assert doubles(compiling.program(double))
     (file,) = tmp_path.glob("**/*.nbc")
     assert "fedcba9876543210" in file.name

@@ -71,6 +71,25 @@ def test_gives_what_the_reference_gives(mode, tmp_path):
     assert float(done.stdout) < 1e-12  # a few steps on numbers of order 1, in float64
 
 
+# A non-zero in a column that the other matrix has no row for.
+BEYOND = textwrap.dedent("""
+    import numpy as np
+    from fastnn.kernels.numba.sparse_products import add_sparse_product
+    b, out = np.ones(2 * 16, np.float32), np.zeros(16, np.float32)
+    starts, value = np.array([0, 1]), np.ones(1, np.float32)
+    add_sparse_product(1, 1, starts, np.array([1], np.uint32), value, 16, b, 0, out, 0)
+    print(out.sum())
+    add_sparse_product(1, 1, starts, np.array([2], np.uint32), value, 16, b, 0, out, 0)
+""")
+
+
+@pytest.mark.parametrize("mode", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+def test_finds_an_index_beyond_the_array(mode):
+    done = run(BEYOND, **{mode: "1"})
+    assert done.stdout == "16.0\n"
+    assert "IndexError" in done.stderr
+
+
 def test_needs_no_scipy():
     done = run("import sys; sys.modules['scipy'] = None" + PARITY)
     assert done.returncode == 0, done.stderr

@@ -11,14 +11,14 @@ for the whole process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 
 from fastnn.backends.base import Backend
-from fastnn.validation import check_backend_name
+from fastnn.validation import check_backend_name, check_dtype
 
 _ADAPTERS = {
     "cython": ("fastnn.backends.cython", "CythonBackend"),
@@ -145,6 +145,33 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _used.reset(token)
+
+
+def warmup(backend: str = "auto", dtypes: str | Sequence[str] = ("float32",)) -> None:
+    """Do now what a backend would do at its first fit: compile, or load what was compiled before.
+
+    The Numba backend takes some seconds for it, once for each dtype on a machine that can keep what
+    it compiled, and some tenths of a second in later processes. The other backends have nothing to
+    do.
+
+    Parameters
+    ----------
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        ``"auto"`` asks the switch.
+    dtypes : str or sequence of str, default ("float32",)
+        Of the networks that will be used, "float32" or "float64". Compiled once for a dtype is all
+        a network of any size can do with dense inputs of any kind; few things for sparse inputs to
+        large networks remain.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If a backend was named and cannot run here.
+    ValueError
+        If there is no backend, or no network, of that name or dtype.
+    """
+    names = [dtypes] if isinstance(dtypes, str) else dtypes
+    get_backend(backend).warmup([check_dtype(name) for name in names])
 
 
 def _require(name: str, source: str) -> None:

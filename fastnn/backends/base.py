@@ -22,7 +22,7 @@ from __future__ import annotations
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -203,6 +203,10 @@ class Backend(ABC):
                 if softmax:
                     self.softmax(target, target)
                 h = target
+
+    def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
+        """Compile what networks of these dtypes need, if it is compiled where it runs."""
+        return
 
     def predictor(self, architecture: Architecture, params: Array) -> Predictor:
         """Return the network frozen for serving; see `Predictor`."""

@@ -6,14 +6,14 @@ their terms: arrays of few types, codes for names, work in pieces short enough f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions, ctrl_c_held
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions, ctrl_c_held, gather
 from fastnn.backends.dropout import dropout_key, dropout_threshold
 from fastnn.optimizers import SGD, Optimizer, OptimizerState
 
@@ -24,8 +24,15 @@ except ModuleNotFoundError as error:
 except Exception as error:  # numba refuses a NumPy it does not know with more than one type
     raise ImportError(f"numba cannot be imported: {error}") from error
 
-from fastnn.kernels.numba import activations, inputs, losses, products, programs, updates
-from fastnn.kernels.numba.arrays import NO_DROPOUT, VALUE_TYPES, is_csr, plain, rows_of
+from fastnn.kernels.numba import (
+    activations,
+    losses,
+    products,
+    programs,
+    sparse_products,
+    updates,
+)
+from fastnn.kernels.numba.arrays import NO_DROPOUT, is_csr, lies_ready, plain, rows_of
 from fastnn.kernels.numba.layout import (
     Dropout,
     Memory,
@@ -36,6 +43,7 @@ from fastnn.kernels.numba.layout import (
     Training,
     plan,
 )
+from fastnn.kernels.numba.masks import BITS
 from fastnn.kernels.numba.notice import give_notice
 
 give_notice()
@@ -46,16 +54,19 @@ PACKED_BELOW = 0.4
 BLAS_FROM = 1e7
 """Multiplications in a minibatch's dense products, forward, from which NumPy's BLAS does them.
 
-Measured on one thread of Sapphire Rapids with OpenBLAS, compiled loops over BLAS, in time per step:
-0.9 at 2.4e6 (64-32-10, batch 1024), 1.1 at 8e6 (784-100-10, 100), 1.2 at 2.6e7 (784-256-10, 128)
-and 9e7 (784-512-512-10, 128), 2.0 at 5e8 (784-1024-1024-10, 256).
+Measured on one thread of Zen 3 with OpenBLAS, compiled loops over BLAS, in time per step: 0.46 at
+2.4e6 (64-32-10, batch 1024), 0.80 at 8e6 (784-100-10, 100), 1.1 at 1.7e7 (256-256-256-10, 128) and
+at 2.6e7 (784-256-10, 128), 1.4 at 9e7 (784-512-512-10, 128), 2.1 at 5e8 (784-1024-1024-10, 256).
 """
 
 PREDICT_ROWS = 128
 """Rows that ``predict`` has in its workspace at a time."""
 
-PIECE_OPERATIONS = 6e8
-"""Work between two looks at pending signals: some 30 ms at 20 operations a nanosecond."""
+PIECE_OPERATIONS = 2e9
+"""Work between two looks at pending signals: 10 to 100 ms at 20 to 200 operations a nanosecond."""
+
+SAMPLED_ROWS = 64
+"""Rows whose zeros are counted to decide whether packing pays: enough to know to about 0.01."""
 
 
 class NumbaBackend(Backend):
@@ -64,17 +75,16 @@ class NumbaBackend(Backend):
     name: ClassVar[str] = "numba"
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
-        """Compile, or load from disk, what networks of `dtypes` need, whatever their x."""
         for dtype in dtypes:
-            architecture = Architecture((2, 2, 2), ("relu",), dtype=dtype)
-            params, optimizer = architecture.allocate(), SGD()
-            options = TrainingOptions(optimizer, batch_size=2)
-            state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
-            y, out = np.zeros(2, np.int64), np.empty((2, 2), dtype)
-            for kind in VALUE_TYPES:  # the density of x is measured outside of the programs
-                x = np.zeros((2, 2), kind)
+            x, labels = np.zeros((2, 2), dtype), np.zeros(2, np.int64)
+            for output, y in (("softmax", labels), ("sigmoid", x)):  # each loss kernel is one's
+                architecture = Architecture((2, 2, 2), ("relu",), output, dtype=dtype)
+                params, optimizer = architecture.allocate(), SGD()
+                options = TrainingOptions(optimizer, batch_size=2)
+                state = OptimizerState(np.empty((optimizer.n_state, architecture.n_slots), dtype))
+                out = np.empty((2, 2), dtype)
                 for backend in (self, _WITH_BLAS):
-                    backend.train_epoch(architecture, params, state, x, y, y, options)
+                    backend.train_epoch(architecture, params, state, x, y, labels, options)
                     backend.predict(architecture, params, x, out)
 
     # -- kernels --------------------------------------------------------------------------------
@@ -91,10 +101,10 @@ class NumbaBackend(Backend):
         z = np.zeros(out.shape, out.dtype)
         if bias is not None:
             z += bias
-        _add_product(x, weight, z)
+        z = _with_product(x, weight, z)
         if preactivation is not None:
             preactivation[...] = z
-        activations.activate(activations.CODES[activation], out.shape[1], z)
+        _activate(activation, z)
         out[...] = z
 
     def softmax(self, z: Array, out: Array) -> None:
@@ -133,20 +143,16 @@ class NumbaBackend(Backend):
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
-        gradient = np.zeros(weight_grad.shape, weight_grad.dtype)
-        _add_product(x.T.tocsr() if is_csr(x) else x.T, delta, gradient)
-        weight_grad[...] = gradient
+        nothing = np.zeros(weight_grad.shape, weight_grad.dtype)
+        weight_grad[...] = _with_product(x.T.tocsr() if is_csr(x) else x.T, delta, nothing)
         if bias_grad is not None:
             delta.sum(axis=0, out=bias_grad)
 
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
-        below = np.zeros(out.shape, out.dtype)
-        _add_product(delta, weight.T, below)
-        activations.multiply_by_derivative(
-            activations.CODES[activation], plain(y), y.shape[1], below
-        )
+        below = _with_product(delta, weight.T, np.zeros(out.shape, out.dtype))
+        _multiply_by_derivative(activation, y, below)
         out[...] = below
 
     def update(
@@ -161,18 +167,16 @@ class NumbaBackend(Backend):
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         if not len(out):
             return
-        source, rows = rows_of(x, architecture.input_scale), np.arange(len(out))
+        rows = np.arange(len(out))
         n_rows = min(len(rows), PREDICT_ROWS)
-        packed = _pays_to_pack(architecture, source, rows)
+        packed = _pays_to_pack(x, rows)
         if _is_large(architecture, n_rows, packed):
             return _WITH_BLAS.predict(architecture, params, x, out)
-        memory = _memory(architecture, source, rows, n_rows, packed)
+        memory = _memory(architecture, x, rows, n_rows, packed)
         model = Model(_plan(architecture, n_rows, packed, False)[0], plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
-        for start in range(0, len(rows), per_piece):
-            piece = slice(start, start + per_piece)
-            programs.predict(source, packed, rows[piece], NO_DROPOUT, model, memory, y[piece])
+        for piece, source, taken in _pieces(architecture, x, rows, n_rows):
+            programs.predict(source, packed, taken, NO_DROPOUT, model, memory, y[piece])
         if y is not out:
             out[...] = y
 
@@ -187,27 +191,25 @@ class NumbaBackend(Backend):
         options: TrainingOptions,
         sample_weight: Array | None = None,
     ) -> EpochResult:
-        source, rows = rows_of(x, architecture.input_scale), np.array(order, np.int64)
+        rows = np.array(order, np.int64)
         batch_size = min(options.batch_size, max(1, len(rows)))
-        packed = _pays_to_pack(architecture, source, rows)
+        packed = _pays_to_pack(x, rows)
         if _is_large(architecture, batch_size, packed):
             return _WITH_BLAS.train_epoch(
                 architecture, params, state, x, y, order, options, sample_weight
             )
         layers, _ = _plan(architecture, batch_size, packed, bool(options.dropout))
-        memory = _memory(architecture, source, rows, batch_size, packed, options)
+        memory = _memory(architecture, x, rows, batch_size, packed, options)
         model, training = Model(layers, params), _training(architecture, options)
         done, totals = np.array([state.step]), np.zeros(4)
-        per_piece = batch_size * _minibatches_per_piece(architecture, batch_size)
-        for start in range(0, len(rows), per_piece):
-            piece = rows[start : start + per_piece]
-            n_steps = -(-len(piece) // batch_size)
+        for piece, source, taken in _pieces(architecture, x, rows, batch_size):
+            n_steps = -(-len(taken) // batch_size)
             rates = options.optimizer.learning_rates(state.step, n_steps)
             dropout = _dropout(options, state.step, n_steps)
-            targets = _targets(architecture, y, sample_weight, piece)
+            targets = _targets(architecture, y, sample_weight, rows[piece])
             with ctrl_c_held():
                 programs.train(
-                    source, packed, piece, targets, training, rates, dropout, model,
+                    source, packed, taken, targets, training, rates, dropout, model,
                     state.slots, memory, done, totals,
                 )  # fmt: skip
                 state.step = int(done[0])
@@ -240,7 +242,7 @@ class _WithBlas(NumbaBackend):
             out += bias
         if preactivation is not None:
             preactivation[...] = out
-        activations.activate(activations.CODES[activation], out.shape[1], out)
+        _activate(activation, out)
 
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
@@ -256,7 +258,7 @@ class _WithBlas(NumbaBackend):
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
         np.matmul(delta, weight.T, out=out)
-        activations.multiply_by_derivative(activations.CODES[activation], y, y.shape[1], out)
+        _multiply_by_derivative(activation, y, out)
 
 
 _WITH_BLAS = _WithBlas()
@@ -274,30 +276,78 @@ def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:
     return np.empty(0, z.dtype) if sample_weight is None else plain(sample_weight)
 
 
-def _add_product(a: Any, b: Array, out: Array) -> None:
-    """``out += a @ b``; a dense or CSR."""
+def _activate(activation: str, z: Array) -> None:
+    """``z = f(z)``."""
+    flat = plain(z).reshape(-1)
+    activations.activate(activations.CODES[activation], flat)
+    if not np.shares_memory(flat, z):
+        z[...] = flat.reshape(z.shape)
+
+
+def _multiply_by_derivative(activation: str, y: Array, out: Array) -> None:
+    """``out *= f'``; out row-major."""
+    code = activations.CODES[activation]
+    activations.multiply_by_derivative(code, plain(y).reshape(-1), out.reshape(-1))
+
+
+def _with_product(a: Any, b: Array, out: Array) -> Array:
+    """Return ``out + a @ b``; a dense or CSR."""
+    (n, k), n_columns = a.shape, b.shape[1]
+    b, out = _in_whole_lines(b), _in_whole_lines(out)
+    stride, flat_b, flat_out = out.shape[1], b.reshape(-1), out.reshape(-1)
     if is_csr(a):
         starts, column = a.indptr.astype(np.int64), a.indices.astype(np.uint32)
-        products.add_sparse_product(len(out), starts, column, plain(a.data), plain(b), out)
+        sparse_products.add_sparse_product(
+            n, 1, starts, column, plain(a.data), stride, flat_b, 0, flat_out, 0
+        )
     else:
-        n, k = a.shape
-        products.add_product(n, k, plain(a).reshape(-1), k, 1, plain(b), out)
+        products.add_product(
+            n, k, stride, plain(a).reshape(-1), 0, k, 1, flat_b, 0, flat_out, 0
+        )  # fmt: skip
+    product: Array = plain(out[:, :n_columns])
+    return product
+
+
+def _in_whole_lines(matrix: Array) -> Array:
+    """Return a copy with zeros after each row, so that rows are whole lines of memory."""
+    n_rows, n_columns = matrix.shape
+    per_line = ALIGNMENT // matrix.itemsize
+    stride = -(-n_columns // per_line) * per_line
+    padded = aligned_zeros(n_rows * stride, matrix.dtype).reshape(n_rows, stride)
+    padded[:, :n_columns] = matrix
+    return padded
 
 
 # -- what a call works with -----------------------------------------------------------------------
 
 
-def _pays_to_pack(architecture: Architecture, x: Rows, rows: Array) -> bool:
-    """Say whether minibatches are taken as their non-zeros."""
-    if len(x.indptr):
+def _pays_to_pack(x: Any, rows: Array) -> bool:
+    """Say whether minibatches are taken as their non-zeros, judged from some of `rows`."""
+    if is_csr(x):
         return True
-    values = next((v for v in (x.bytes, x.singles, x.doubles) if len(v)), x.singles)
-    return bool(inputs.density(values, x.steps, architecture.n_in, rows) < PACKED_BELOW)
+    some = x[rows[:: max(1, len(rows) // SAMPLED_ROWS)]]
+    return bool(np.count_nonzero(some) < PACKED_BELOW * some.size)
+
+
+def _pieces(
+    architecture: Architecture, x: Any, rows: Array, n_rows: int
+) -> Iterator[tuple[slice, Rows, Array]]:
+    """Yield a slice of `rows`, a whole number of minibatches long, and where to find those in x."""
+    dtype, scale = architecture.dtype, architecture.input_scale
+    whole = rows_of(x, dtype, scale) if lies_ready(x, dtype) else None
+    per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
+    for start in range(0, len(rows), per_piece):
+        piece = slice(start, start + per_piece)
+        if whole is not None:
+            yield piece, whole, rows[piece]
+        else:
+            brought = gather(architecture, x, rows[piece])
+            yield piece, rows_of(brought, dtype, scale), np.arange(brought.shape[0])
 
 
 def _memory(
     architecture: Architecture,
-    x: Rows,
+    x: Any,
     rows: Array,
     n_rows: int,
     packed: bool,
@@ -306,19 +356,20 @@ def _memory(
     """Return what a call on minibatches of n_rows computes with."""
     dtype = architecture.dtype
     _, size = _plan(architecture, n_rows, packed, training is not None and bool(training.dropout))
-    n = 0
-    if packed and len(x.indptr):
+    n, n_parts = 0, 1
+    if is_csr(x):
         in_row = np.diff(x.indptr)[rows]
         n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
     elif packed:
-        n = n_rows * architecture.n_in
+        n, n_parts = n_rows * architecture.n_in, -(-architecture.n_in // BITS)
     return Memory(
         work=aligned_zeros(size, dtype),
         gradient=aligned_zeros(architecture.n_slots if training else 0, dtype),
         row_weight=np.empty(n_rows, dtype),
         squares=np.empty(max(architecture.sizes)),
         nonzeros=Nonzeros(
-            row_starts=np.empty(n_rows + 1, np.int64),
+            n_parts=n_parts,
+            row_starts=np.empty(n_rows * n_parts + 1, np.int64),
             column=np.empty(n, np.uint32),
             value=np.empty(n, dtype),
             column_starts=np.empty(architecture.n_in + 1, np.int64),

@@ -57,7 +57,7 @@ def check_architecture(
         output=output,
         loss=losses[0] if loss is None else loss,
         bias=check_flag("bias", bias),
-        dtype=_check_dtype(dtype),
+        dtype=check_dtype(dtype),
         input_scale=check_positive("input_scale", input_scale),
         huber_delta=check_positive("huber_delta", huber_delta),
     )
@@ -201,7 +201,8 @@ def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, .
     return values
 
 
-def _check_dtype(dtype: Any) -> str:
+def check_dtype(dtype: Any) -> str:
+    """Return the name of a dtype that networks may have."""
     try:
         name = "" if dtype is None else np.dtype(dtype).name  # NumPy takes None for float64
     except (TypeError, ValueError, SyntaxError):

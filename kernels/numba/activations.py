@@ -1,4 +1,4 @@
-"""Activations y = f(z) and their derivatives, over the first n_out columns of padded matrices.
+"""Activations y = f(z) and their derivatives, over flat arrays.
 
     sigmoid   1 / (1 + e⁻ᶻ)            y (1 − y)
     tanh                               1 − y²
@@ -10,7 +10,8 @@
     softplus  log(1 + eᶻ)              1 − e⁻ʸ
     exp       eᶻ                       (an output only)
 
-The code of the activation is looked at once a matrix, outside the loops. Those that need more than
+Matrices are given whole, with the padding of their rows, as one loop is faster than many short
+ones. The code of the activation is looked at outside the loops. Those that need more than
 `exponential` call the mathematical library in float64 and round once.
 """
 
@@ -61,78 +62,70 @@ def normal_cdf(z):
 
 
 @kernel
-def activate(code, n_out, z):
-    """``z = f(z)``; z (n, stride)."""
-    real = z.dtype.type
+def activate(code, y):
+    """``y = f(y)``; y (n,)."""
+    real = y.dtype.type
     zero, one, slope = real(0.0), real(1.0), real(LEAKY_SLOPE)
-    if code == IDENTITY:
-        return
-    for r in range(len(z)):
-        y = z[r, :n_out]
-        if code == SIGMOID:
-            for j in range(n_out):
-                y[j] = -y[j]
-            exp_in_place(y)
-            for j in range(n_out):
-                y[j] = one / (one + y[j])
-        elif code == TANH:
-            for j in range(n_out):
-                y[j] = math.tanh(y[j])
-        elif code == RELU:
-            for j in range(n_out):
-                y[j] = zero if y[j] < zero else y[j]
-        elif code == LEAKY_RELU:
-            for j in range(n_out):
-                y[j] = y[j] if y[j] > zero else slope * y[j]
-        elif code == ELU:
-            for j in range(n_out):
-                y[j] = y[j] if y[j] > zero else math.expm1(y[j])
-        elif code == GELU:
-            for j in range(n_out):
-                y[j] = y[j] * normal_cdf(np.float64(y[j]))
-        elif code == SILU:
-            for j in range(n_out):
-                y[j] = y[j] * sigmoid(np.float64(y[j]))
-        elif code == SOFTPLUS:
-            for j in range(n_out):
-                y[j] = softplus(np.float64(y[j]))
-        elif code == EXP:
-            exp_in_place(y)
+    if code == SIGMOID:
+        for j in range(len(y)):
+            y[j] = -y[j]
+        exp_in_place(y)
+        for j in range(len(y)):
+            y[j] = one / (one + y[j])
+    elif code == TANH:
+        for j in range(len(y)):
+            y[j] = math.tanh(y[j])
+    elif code == RELU:
+        for j in range(len(y)):
+            y[j] = zero if y[j] < zero else y[j]
+    elif code == LEAKY_RELU:
+        for j in range(len(y)):
+            y[j] = y[j] if y[j] > zero else slope * y[j]
+    elif code == ELU:
+        for j in range(len(y)):
+            y[j] = y[j] if y[j] > zero else math.expm1(y[j])
+    elif code == GELU:
+        for j in range(len(y)):
+            y[j] = y[j] * normal_cdf(np.float64(y[j]))
+    elif code == SILU:
+        for j in range(len(y)):
+            y[j] = y[j] * sigmoid(np.float64(y[j]))
+    elif code == SOFTPLUS:
+        for j in range(len(y)):
+            y[j] = softplus(np.float64(y[j]))
+    elif code == EXP:
+        exp_in_place(y)
 
 
 @kernel
-def multiply_by_derivative(code, y, n_out, out):
-    """``out *= f'``, taken from y, or from z for gelu and silu; y and out (n, stride)."""
+def multiply_by_derivative(code, y, d):
+    """``d *= f'``, taken from y, or from z for gelu and silu; y and d (n,)."""
     real = y.dtype.type
     zero, one, slope = real(0.0), real(1.0), real(LEAKY_SLOPE)
-    if code == IDENTITY:
-        return
-    for r in range(len(y)):
-        v, d = y[r, :n_out], out[r, :n_out]
-        if code == SIGMOID:
-            for j in range(n_out):
-                d[j] *= v[j] * (one - v[j])
-        elif code == TANH:
-            for j in range(n_out):
-                d[j] *= one - v[j] * v[j]
-        elif code == RELU:
-            for j in range(n_out):
-                d[j] *= one if v[j] > zero else zero
-        elif code == LEAKY_RELU:
-            for j in range(n_out):
-                d[j] *= one if v[j] > zero else slope
-        elif code == ELU:
-            for j in range(n_out):
-                d[j] *= one if v[j] > zero else v[j] + one
-        elif code == GELU:
-            for j in range(n_out):
-                x = np.float64(v[j])
-                d[j] *= normal_cdf(x) + x * math.exp(-0.5 * x * x) / _SQRT_TWO_PI
-        elif code == SILU:
-            for j in range(n_out):
-                x = np.float64(v[j])
-                s = sigmoid(x)
-                d[j] *= s * (1.0 + x * (1.0 - s))
-        elif code == SOFTPLUS:
-            for j in range(n_out):
-                d[j] *= -math.expm1(-np.float64(v[j]))
+    if code == SIGMOID:
+        for j in range(len(y)):
+            d[j] *= y[j] * (one - y[j])
+    elif code == TANH:
+        for j in range(len(y)):
+            d[j] *= one - y[j] * y[j]
+    elif code == RELU:
+        for j in range(len(y)):
+            d[j] *= one if y[j] > zero else zero
+    elif code == LEAKY_RELU:
+        for j in range(len(y)):
+            d[j] *= one if y[j] > zero else slope
+    elif code == ELU:
+        for j in range(len(y)):
+            d[j] *= one if y[j] > zero else y[j] + one
+    elif code == GELU:
+        for j in range(len(y)):
+            x = np.float64(y[j])
+            d[j] *= normal_cdf(x) + x * math.exp(-0.5 * x * x) / _SQRT_TWO_PI
+    elif code == SILU:
+        for j in range(len(y)):
+            x = np.float64(y[j])
+            s = sigmoid(x)
+            d[j] *= s * (1.0 + x * (1.0 - s))
+    elif code == SOFTPLUS:
+        for j in range(len(y)):
+            d[j] *= -math.expm1(-np.float64(y[j]))

@@ -1,7 +1,9 @@
 """Arrays as the kernels take them: a compiled function is made for each type it is given.
 
 An array that is read-only, strided or Fortran-ordered is a type of its own to Numba, and so is each
-dtype. What is small is copied to the plain type; the user's x, which is not, comes as its memory.
+dtype. What is small is copied to the plain type. The user's x, which is not, comes as its memory if
+its rows are bytes, or numbers of the network's dtype, side by side; any other is brought to that a
+piece at a time.
 """
 
 from typing import Any
@@ -9,16 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import Dropout, Rows, Steps
+from .layout import Dropout, Rows
 
 Array = NDArray[Any]
-
-VALUE_TYPES = ("uint8", "float32", "float64")
-"""What x may be made of."""
-
-NONE = {kind: np.empty(0, kind) for kind in (*VALUE_TYPES, "int32", "int64")}
-for _array in NONE.values():
-    _array.flags.writeable = False
 
 NO_DROPOUT = Dropout(np.zeros((1, 1, 2), np.uint64), np.zeros(1, np.uint64), np.zeros(1))
 
@@ -33,6 +28,36 @@ def is_csr(x: Any) -> bool:
     return not isinstance(x, np.ndarray)
 
 
+def lies_ready(x: Any, dtype: str) -> bool:
+    """Say whether the kernels of `dtype` can read x where it lies."""
+    if is_csr(x):
+        return False  # its column numbers may be of two dtypes
+    side_by_side = x.strides[1] == x.itemsize or x.shape[1] == 1
+    whole_steps = x.strides[0] % x.itemsize == 0 and bool(x.flags.aligned)
+    return x.dtype in (np.dtype(dtype), np.dtype(np.uint8)) and side_by_side and whole_steps
+
+
+def rows_of(x: Any, dtype: str, input_scale: float) -> Rows:
+    """Return x, which lies ready or is CSR of `dtype`, as the kernels take it.
+
+    Nothing dense is copied. Bytes are to be multiplied by `input_scale`.
+    """
+    bytes_, reals = _none(np.uint8), _none(dtype)
+    if is_csr(x):
+        columns, indptr = _frozen(x.indices.astype(np.uint32)), _frozen(x.indptr.astype(np.int64))
+        return Rows(bytes_, _frozen(x.data), 0, 0, columns, indptr, 1.0)
+    origin, row_step = 0, x.strides[0] // x.itemsize
+    memory = x
+    if row_step < 0:  # the memory begins at the last row
+        memory, origin = x[::-1], -row_step * (len(x) - 1)
+    extent = abs(row_step) * (len(x) - 1) + x.shape[1]
+    flat = np.lib.stride_tricks.as_strided(memory, (extent,), (x.itemsize,), writeable=False)
+    columns, indptr = _none(np.uint32), _none(np.int64)
+    if x.dtype == np.uint8:
+        return Rows(flat, reals, origin, row_step, columns, indptr, input_scale)
+    return Rows(bytes_, flat, origin, row_step, columns, indptr, 1.0)
+
+
 def _frozen(array: Array) -> Array:
     """Return a read-only view, so that read-only arrays and others are one type."""
     view = np.ascontiguousarray(array)[:]
@@ -40,43 +65,6 @@ def _frozen(array: Array) -> Array:
     return view
 
 
-def rows_of(x: Any, input_scale: float) -> Rows:
-    """Return x as the kernels take it, bytes times `input_scale`; nothing is copied."""
-    if is_csr(x):
-        values, steps = _frozen(x.data), Steps(0, 0, 0)
-        indices, indptr = _frozen(x.indices), _frozen(x.indptr.astype(np.int64))
-    else:
-        values, steps = _in_memory(np.asarray(x))
-        indices, indptr = NONE["int32"], NONE["int64"]
-    scale = input_scale if values.dtype == np.uint8 else 1.0
-    return Rows(
-        bytes=_if_of(values, "uint8"),
-        singles=_if_of(values, "float32"),
-        doubles=_if_of(values, "float64"),
-        steps=steps,
-        short=_if_of(indices, "int32"),
-        long=_if_of(indices, "int64"),
-        indptr=indptr,
-        scale=scale,
-    )
-
-
-def _if_of(array: Array, kind: str) -> Array:
-    """Return the array if its dtype is `kind`, else one of that dtype and no elements."""
-    return array if array.dtype == kind else NONE[kind]
-
-
-def _in_memory(x: Array) -> tuple[Array, Steps]:
-    """Return the memory of a dense x, and where in it element (0, 0) and the next ones lie."""
-    size = x.itemsize
-    if x.flags.c_contiguous:
-        return _frozen(x.reshape(-1)), Steps(0, x.shape[1], 1)
-    if any(stride % size for stride in x.strides) or not x.flags.aligned:
-        return _in_memory(np.ascontiguousarray(x))
-    # The memory begins at the element with the lowest address.
-    lowest = x[tuple(slice(-1, None) if stride < 0 else slice(1) for stride in x.strides)]
-    row_step, column_step = (stride // size for stride in x.strides)
-    spans = row_step * (x.shape[0] - 1), column_step * (x.shape[1] - 1)
-    extent = 1 + sum(abs(span) for span in spans)
-    flat = np.lib.stride_tricks.as_strided(lowest, (extent,), (size,), writeable=False)
-    return flat, Steps(sum(-span for span in spans if span < 0), row_step, column_step)
+def _none(dtype: Any) -> Array:
+    """Return a read-only array of no elements."""
+    return _frozen(np.empty(0, dtype))

@@ -21,6 +21,7 @@ import hashlib
 import os
 import pickle
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ import numba
 import numpy as np
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 
 # Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
 # fused. Not nnan or ninf: what is not a number must stay visible.
@@ -35,35 +39,24 @@ REORDERED = frozenset({"contract", "nsz", "reassoc"})
 
 
 def kernel(function):
-    """Compile `function` on first use; its sums may be reordered."""
-    return _compiled(function, fastmath=set(REORDERED))
+    """Compile `function` on first use, in whatever calls it; its sums may be reordered."""
+    return _linked(function, fastmath=set(REORDERED))
 
 
 def exact_kernel(function):
-    """Compile `function` on first use; its arithmetic is done in the order it is written in."""
-    return _compiled(function, fastmath=False)
+    """Compile `function` as `kernel` does, its arithmetic in the order it is written in."""
+    return _linked(function, fastmath=False)
 
 
-def inner_kernel(function):
-    """Compile `function` as `kernel` does, for other kernels alone: Python cannot call it."""
-    return _compiled(function, fastmath=set(REORDERED), no_cpython_wrapper=True)
-
-
-def apart_kernel(function):
-    """Compile `function` as `kernel` does; what it writes must not overlap with what it reads.
-
-    Otherwise a loop over several rows begins with comparing where each of them lies, which costs as
-    much as a short row does.
-    """
-    compiled = kernel(function)
-    if hasattr(compiled, "_compiler"):  # not so under NUMBA_DISABLE_JIT=1
-        compiled._compiler._customize_flags = _without_overlap
+def program(function):
+    """Compile `function`, which Python calls, on first use; its sums may be reordered."""
+    compiled = _compiled(function, fastmath=set(REORDERED))
+    if compiled is function:
+        # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
+        return np.errstate(all="ignore")(function)
+    with contextlib.suppress(RuntimeError):  # no folder can be written
+        compiled._cache = _FolderCache(function)
     return compiled
-
-
-def _without_overlap(flags):
-    flags.noalias = True
-    return flags
 
 
 def inlined(function):
@@ -71,17 +64,73 @@ def inlined(function):
     return njit(inline="always")(function)
 
 
+def _linked(function, **options):
+    compiled = _compiled(function, pipeline_class=_Linked, no_cpython_wrapper=True, **options)
+    if compiled is function:
+        return np.errstate(all="ignore")(function)  # as in `program`
+    compiled.__class__ = _Kernel
+    return compiled
+
+
+class _Kernel(CPUDispatcher):
+    """A function for others to take in; one called from Python becomes a program of its own."""
+
+    def __call__(self, *arguments):
+        return _as_program(self.py_func)(*arguments)
+
+
+@cache
+def _as_program(function):
+    return program(function)
+
+
 def _compiled(function, **options):
     # Kernels are given all their memory. Without Numba's run time (_nrt) they cannot ask for any,
     # and no code is made to count who else holds an array; none is called from C.
     options |= {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     compiled: Any = njit(nogil=True, **options)(function)
-    if compiled is function:
-        # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
-        return np.errstate(all="ignore")(function)
-    with contextlib.suppress(RuntimeError):  # no folder can be written
-        compiled._cache = _FolderCache(function)
+    if compiled is not function:
+        compiled._compiler._customize_flags = _the_same
     return compiled
+
+
+def _the_same(flags, known={}):  # noqa: B006
+    """Return the one of equal flags that came first: Numba asks often, and for the same briefly."""
+    return known.setdefault(repr(flags), flags)
+
+
+class _Linked(Compiler):
+    """Compiles to what other functions take in, which is optimised and made machine code there."""
+
+    def define_pipelines(self):
+        self.state.library = _LinkedLibrary(self.state.targetctx.codegen(), "linked")
+        return super().define_pipelines()
+
+
+class _LinkedLibrary(JITCodeLibrary):
+    """Code that is never machine code by itself, only in the libraries it is linked to."""
+
+    @property
+    def codegen(self):
+        return _NoMachineCode()
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        self._ensure_finalized()
+        return 0
+
+
+class _NoMachineCode:
+    """In place of what holds machine code, in which Numba would set a variable of the function."""
+
+    def set_env(self, name, env):
+        pass
 
 
 class _FolderCache(FunctionCache):
@@ -128,7 +177,10 @@ class _Store:
             path.unlink(missing_ok=True)
 
     def _path(self, key):
-        return self._folder / f"{self._name}.{self._stamp}.{_short_hash(repr(key).encode())}.nbc"
+        # code with NUMBA_BOUNDSCHECK=1 is other code, which Numba's key does not say
+        config: Any = numba.config
+        content = _short_hash(repr((key, config.BOUNDSCHECK)).encode())
+        return self._folder / f"{self._name}.{self._stamp}.{content}.nbc"
 
 
 def _source_stamp():

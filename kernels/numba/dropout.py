@@ -8,7 +8,7 @@ masks of every other backend.
 
 import numpy as np
 
-from .compiling import inner_kernel
+from .compiling import kernel
 
 # 32-bit arithmetic on 64-bit numbers, whose products of two words do not overflow.
 _WORD = np.uint64(0xFFFFFFFF)
@@ -16,7 +16,7 @@ _GOLDEN, _FIRST, _SECOND = np.uint64(0x9E3779B9), np.uint64(0x7FEB352D), np.uint
 _15, _16 = np.uint64(15), np.uint64(16)
 
 
-@inner_kernel
+@kernel
 def drop(h, n_units, dropout, step, layer, out):
     """``out = h · factor`` where a unit is kept, ``h · 0`` where it is dropped; h, out (n, stride).
 

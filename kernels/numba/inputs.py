@@ -1,177 +1,149 @@
 """A minibatch's rows, out of whatever the user has, into what the products read.
 
-Rows are copied to a matrix or, if most of x is zero, their non-zeros are packed; uint8 is scaled
+Rows are copied to a matrix or, if most of x is zero, their non-zeros are packed; bytes are scaled
 on the way. Only these functions are made for each type of x; `gather`, which calls them, takes
 any, so that the programs are not compiled again when x is of another type.
+
+Shuffled rows lie anywhere in memory. While a row is taken, the same one of the next minibatch is
+asked for, so that it has come by then.
 """
 
-from .compiling import inner_kernel, kernel
+import numpy as np
+
+from .compiling import kernel
+from .elements import number, prefetch, put
 from .layout import IN_STRIDE, INPUT_AT, N_IN
+from .masks import BITS, lowest_bit, nonzero_mask
 
 CACHE_LINE = 64  # bytes
 
-BLOCK = 8  # elements looked at together: measured against 16 and 32 on MNIST
-
-SAMPLED_ROWS = 64
-"""Rows whose zeros are counted to decide whether packing pays: enough to know to about 0.01."""
+PARTS_TOGETHER = 2
+"""Parts of a row whose columns are filled together: measured against 1, 2 and all of MNIST's 13."""
 
 
 @kernel
-def density(values, steps, n_in, rows):
-    """Return which fraction of dense x is not zero, judged from some of `rows`."""
-    every = max(1, len(rows) // SAMPLED_ROWS)
-    seen, found = 0, 0
-    for i in range(0, len(rows), every):
-        at = steps.origin + rows[i] * steps.row_step
-        for c in range(n_in):
-            found += values[at + c * steps.column_step] != 0
-        seen += n_in
-    return found / max(1, seen)
+def gather(x, layer, rows, ahead, packed, memory):
+    """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros.
 
-
-@inner_kernel
-def gather(x, layer, rows, packed, memory):
-    """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros."""
-    starts, column = memory.nonzeros.row_starts, memory.nonzeros.column
-    value, work = memory.nonzeros.value, memory.work
-    if len(x.indptr):
-        starts[0] = 0
-        for i in range(len(rows)):
-            starts[i + 1] = starts[i] + x.indptr[rows[i] + 1] - x.indptr[rows[i]]
-        if len(x.short):
-            _gather_columns(x.short, x.indptr, rows, starts, column)
-        else:
-            _gather_columns(x.long, x.indptr, rows, starts, column)
-        if len(x.bytes):
-            _gather_values(x.bytes, x.scale, x.indptr, rows, starts, value)
-        elif len(x.singles):
-            _gather_values(x.singles, x.scale, x.indptr, rows, starts, value)
-        else:
-            _gather_values(x.doubles, x.scale, x.indptr, rows, starts, value)
-        return
-    # What is fetched is stored, because reads whose result is used nowhere are left out.
-    fetched = memory.squares
-    if len(x.bytes):
-        fetched[0] = _fetch(x.bytes, x.steps, layer[N_IN], rows)
-        if packed:
-            _pack(x.bytes, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
-        else:
-            _copy(x.bytes, x.steps, x.scale, layer, rows, work)
-    elif len(x.singles):
-        fetched[0] = _fetch(x.singles, x.steps, layer[N_IN], rows)
-        if packed:
-            _pack(x.singles, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
-        else:
-            _copy(x.singles, x.steps, x.scale, layer, rows, work)
-    else:
-        fetched[0] = _fetch(x.doubles, x.steps, layer[N_IN], rows)
-        if packed:
-            _pack(x.doubles, x.steps, x.scale, layer[N_IN], rows, starts, column, value)
-        else:
-            _copy(x.doubles, x.steps, x.scale, layer, rows, work)
-
-
-@inner_kernel
-def _fetch(values, steps, n_in, rows):
-    """Return the sum of one number of each cache line of `rows`.
-
-    Shuffled rows lie anywhere in memory. Reads that wait for nothing are done ten and more at a
-    time, so that all rows arrive in the time it would take to go to a few, one after the other.
+    `ahead` are the rows that will be taken next.
     """
-    total = 0.0
-    per_line = CACHE_LINE // values.itemsize
-    for i in range(len(rows)):
-        at = steps.origin + rows[i] * steps.row_step
-        for c in range(0, n_in, per_line):
-            total += values[at + c * steps.column_step]
-    return total
-
-
-@inner_kernel
-def _copy(values, steps, scale, layer, rows, work):
-    """Copy rows of dense x to the first layer's input."""
-    n_in = layer[N_IN]
-    real = work.dtype.type
-    factor = real(scale)
-    for i in range(len(rows)):
-        at = steps.origin + rows[i] * steps.row_step
-        to = layer[INPUT_AT] + i * layer[IN_STRIDE]
-        row = work[to : to + n_in]
-        if steps.column_step == 1:
-            for c in range(n_in):
-                row[c] = real(values[at + c]) * factor
+    nonzeros = memory.nonzeros
+    scale = memory.work.dtype.type(x.scale)
+    if len(x.indptr):
+        starts = nonzeros.row_starts
+        put(0, starts, 0)
+        for i in range(len(rows)):
+            row = number(rows, i)
+            n = number(x.indptr, row + 1) - number(x.indptr, row)
+            put(number(starts, i) + n, starts, i + 1)
+        _gather_numbers(x.columns, x.indptr, rows, starts, nonzeros.column)
+        _gather_numbers(x.reals, x.indptr, rows, starts, nonzeros.value)
+    elif packed:
+        if len(x.bytes):
+            _pack(x.bytes, x.origin, x.row_step, scale, layer[N_IN], rows, ahead, nonzeros)
         else:
-            for c in range(n_in):
-                row[c] = real(values[at + c * steps.column_step]) * factor
+            _pack(x.reals, x.origin, x.row_step, scale, layer[N_IN], rows, ahead, nonzeros)
+    elif len(x.bytes):
+        _copy(x.bytes, x.origin, x.row_step, scale, layer, rows, ahead, memory.work)
+    else:
+        _copy(x.reals, x.origin, x.row_step, scale, layer, rows, ahead, memory.work)
 
 
-@inner_kernel
-def _pack(values, steps, scale, n_in, rows, starts, column, value):
-    """Pack the non-zeros of rows of dense x."""
+@kernel
+def _ask_for(values, at, n):
+    """Have n numbers fetched from `at` on, a cache line at a time, without waiting for them."""
+    for c in range(0, n, CACHE_LINE // values.itemsize):
+        prefetch(values, at + c)
+
+
+@kernel
+def _copy(values, origin, row_step, scale, layer, rows, ahead, work):
+    """Copy rows of dense x to the first layer's input."""
+    real = work.dtype.type
+    n_in = layer[N_IN]
+    for i in range(len(rows)):
+        if i < len(ahead):
+            _ask_for(values, origin + number(ahead, i) * row_step, n_in)
+        at = origin + number(rows, i) * row_step
+        to = layer[INPUT_AT] + i * layer[IN_STRIDE]
+        for c in range(n_in):
+            put(real(number(values, at + c)) * scale, work, to + c)
+
+
+@kernel
+def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
+    """Pack the non-zeros of rows of dense x; a part of a row is what one mask tells of."""
+    starts, n_parts = nonzeros.row_starts, nonzeros.n_parts
+    column, value = nonzeros.column, nonzeros.value
     real = value.dtype.type
-    factor = real(scale)
-    in_blocks = n_in - n_in % BLOCK if steps.column_step == 1 else 0
     n = 0
-    starts[0] = 0
+    put(0, starts, 0)
     for i in range(len(rows)):
-        at = steps.origin + rows[i] * steps.row_step
-        row = values[at : at + in_blocks]
-        for first in range(0, in_blocks, BLOCK):
-            found = False
-            for c in range(first, first + BLOCK):
-                found |= row[c] != 0
-            if found:
-                # Written always and kept if not zero: a branch would be guessed wrong too often.
-                for c in range(first, first + BLOCK):
-                    column[n] = c
-                    value[n] = real(row[c]) * factor
-                    n += row[c] != 0
-        for c in range(in_blocks, n_in):
-            element = values[at + c * steps.column_step]
-            column[n] = c
-            value[n] = real(element) * factor
-            n += element != 0
-        starts[i + 1] = n
+        if i < len(ahead):
+            _ask_for(values, origin + number(ahead, i) * row_step, n_in)
+        at = origin + number(rows, i) * row_step
+        for part in range(n_parts):
+            first = part * BITS
+            if first + BITS <= n_in:
+                mask = nonzero_mask(values, at + first)
+            elif n_in >= BITS:  # the last ones of the row, without those that had their turn
+                n_had = first - (n_in - BITS)
+                first = n_in - BITS
+                mask = nonzero_mask(values, at + first) & (-1 << n_had)
+            else:
+                mask = _mask_of_few(values, at, n_in)
+            while mask != 0:
+                c = first + lowest_bit(mask)
+                mask &= mask - 1  # without the lowest bit
+                put(c, column, n)
+                put(real(number(values, at + c)) * scale, value, n)
+                n += 1
+            put(n, starts, i * n_parts + part + 1)
 
 
-@inner_kernel
-def _gather_columns(indices, indptr, rows, starts, column):
-    """Copy the column numbers of rows of CSR x."""
+@kernel
+def _mask_of_few(values, at, n):
+    """Return which of n numbers, fewer than a mask tells of, are not zero."""
+    mask = 0
+    for c in range(n):
+        if number(values, at + c) != 0:
+            mask |= 1 << c
+    return mask
+
+
+@kernel
+def _gather_numbers(source, indptr, rows, starts, out):
+    """Copy the numbers of rows of CSR x: its values, or its column numbers."""
     for i in range(len(rows)):
-        start, to = indptr[rows[i]], starts[i]
-        for e in range(starts[i + 1] - to):
-            column[to + e] = indices[start + e]
+        start, to = number(indptr, number(rows, i)), number(starts, i)
+        for e in range(number(starts, i + 1) - to):
+            put(number(source, start + e), out, to + e)
 
 
-@inner_kernel
-def _gather_values(data, scale, indptr, rows, starts, value):
-    """Copy the numbers of rows of CSR x."""
-    real = value.dtype.type
-    factor = real(scale)
-    for i in range(len(rows)):
-        start, to = indptr[rows[i]], starts[i]
-        for e in range(starts[i + 1] - to):
-            value[to + e] = real(data[start + e]) * factor
-
-
-@inner_kernel
+@kernel
 def transpose_nonzeros(n_rows, n_columns, nonzeros):
     """Pack the same non-zeros by columns, rows ascending: a counting sort."""
-    starts, column, value = nonzeros.row_starts, nonzeros.column, nonzeros.value
-    column_starts = nonzeros.column_starts
+    starts, n_parts = nonzeros.row_starts, nonzeros.n_parts
+    column, value, next_of = nonzeros.column, nonzeros.value, nonzeros.column_starts
     for c in range(n_columns + 1):
-        column_starts[c] = 0
-    for e in range(starts[n_rows]):
-        column_starts[column[e] + 1] += 1
+        put(0, next_of, c)
+    for e in range(number(starts, n_rows * n_parts)):
+        after = np.int64(number(column, e)) + 1
+        put(number(next_of, after) + 1, next_of, after)
     for c in range(n_columns):
-        column_starts[c + 1] += column_starts[c]
-    # While they are filled, column_starts[c] moves on to the end of column c, where c + 1 begins.
-    for r in range(n_rows):
-        for e in range(starts[r], starts[r + 1]):
-            c = column[e]
-            nonzeros.row[column_starts[c]] = r
-            nonzeros.value_by_column[column_starts[c]] = value[e]
-            column_starts[c] += 1
+        put(number(next_of, c + 1) + number(next_of, c), next_of, c + 1)
+    # While they are filled, next_of[c] moves on to the end of column c, where c + 1 begins. Some
+    # columns at a time: what is written stays in the first cache until it is complete.
+    for part in range(0, n_parts, PARTS_TOGETHER):
+        next_part = min(part + PARTS_TOGETHER, n_parts)
+        for r in range(n_rows):
+            start, end = number(starts, r * n_parts + part), number(starts, r * n_parts + next_part)
+            for e in range(start, end):
+                of_e = np.int64(number(column, e))
+                to = number(next_of, of_e)
+                put(r, nonzeros.row, to)
+                put(number(value, e), nonzeros.value_by_column, to)
+                put(to + 1, next_of, of_e)
     for c in range(n_columns, 0, -1):
-        column_starts[c] = column_starts[c - 1]
-    column_starts[0] = 0
+        put(number(next_of, c - 1), next_of, c)
+    put(0, next_of, 0)

@@ -2,9 +2,8 @@
 
 All parameters are one vector; all that a step computes on the way is another, the *workspace*. A
 table ``layers`` (n_layers, N_COLUMNS) of int64 says, layer by layer, where each matrix begins.
-Matrices have rows of STRIDE elements, whole vectors of 64 bytes; what lies beyond N_OUT in a row
-is padding, zero in the parameters and in what multiplies them, so that loops over whole rows need
-no remainder.
+Matrices have rows of STRIDE elements, whole lines of 64 bytes; what lies beyond N_OUT in a row is
+padding, zero in the parameters, so that loops over whole rows need no remainder.
 """
 
 from typing import Any, NamedTuple
@@ -28,28 +27,20 @@ TRANSPOSED_AT = 12  # its weights transposed, (n_out, in_stride)
 N_COLUMNS = 13
 
 
-class Steps(NamedTuple):
-    """Element (r, c) of a dense x is ``origin + r · row_step + c · column_step`` numbers away."""
-
-    origin: int
-    row_step: int
-    column_step: int
-
-
 class Rows(NamedTuple):
-    """The user's x, dense of any strides or CSR, in one type whatever its own.
+    """The user's x, dense or CSR, in one type whatever its own.
 
-    Its numbers are one of `bytes`, `singles` and `doubles`, the others have no elements; a CSR
-    matrix's column numbers are one of `short` and `long`, and ``indptr`` has no elements if x is
-    dense. Every number is multiplied by `scale`.
+    Its numbers are `bytes` or `reals`, those of the network's dtype; the other has no elements. Row
+    r of a dense x begins at element ``origin + r · row_step``. Of a CSR matrix, `columns` are
+    uint32 and `indptr` int64; both have no elements if x is dense. Numbers are multiplied by
+    `scale`.
     """
 
     bytes: Any
-    singles: Any
-    doubles: Any
-    steps: Steps
-    short: Any
-    long: Any
+    reals: Any
+    origin: int
+    row_step: int
+    columns: Any
     indptr: Any
     scale: float
 
@@ -57,10 +48,12 @@ class Rows(NamedTuple):
 class Nonzeros(NamedTuple):
     """Room for the non-zeros of a minibatch, by rows and, for the weight gradient, by columns.
 
-    Row r has ``value[e]`` in ``column[e]`` for row_starts[r] ≤ e < row_starts[r + 1]; column c has
-    ``value_by_column[e]`` in ``row[e]`` for column_starts[c] ≤ e < column_starts[c + 1].
+    A row has n_parts parts: 64 columns each, or one if x is CSR. Part s of row r has ``value[e]``
+    in ``column[e]`` from e = row_starts[r · n_parts + s] on, until the next part begins; column c
+    has ``value_by_column[e]`` in ``row[e]`` for column_starts[c] ≤ e < column_starts[c + 1].
     """
 
+    n_parts: int
     row_starts: Any
     column: Any
     value: Any

@@ -21,7 +21,7 @@ import math
 import numpy as np
 
 from .activations import sigmoid, softplus
-from .compiling import exact_kernel, inner_kernel, kernel
+from .compiling import exact_kernel, kernel
 from .exponential import exp_in_place
 
 CODES = {
@@ -35,7 +35,7 @@ CODES = {
 CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR, POISSON, HUBER, ABSOLUTE_ERROR = CODES.values()
 
 
-@inner_kernel
+@kernel
 def _exp_of_shifted_rows(z, n_out, out):
     """``out = exp(z − max z)``, one loop over all rows and their padding, as rows are short."""
     for r in range(len(z)):
@@ -140,7 +140,7 @@ def elementwise_loss(code, z, n_out, target, weight, huber_delta, delta):
     return total
 
 
-@inner_kernel
+@kernel
 def label_is_largest(z, n_out, label):
     """Say whether the first of the largest z (n_out,) is at `label`."""
     best = 0
@@ -151,7 +151,7 @@ def label_is_largest(z, n_out, label):
     return best == label
 
 
-@inner_kernel
+@kernel
 def signs_agree(z, n_out, target):
     """Say whether z is positive just where `target` is above one half."""
     agree = True

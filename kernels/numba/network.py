@@ -4,15 +4,16 @@
     ∂W_l = h_{l-1}ᵀ @ δ_l              ∂b_l = Σ_rows δ_l
     δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1}
 
-The first layer's input is a matrix in the workspace or, if `packed`, its non-zeros. Where
-everything lies is said in `layout`.
+The first layer's input is a matrix in the workspace or, if `packed`, its non-zeros. Matrices are
+places in flat arrays; where everything lies is said in `layout`.
 """
 
 import numpy as np
 
 from .activations import activate, multiply_by_derivative
-from .compiling import inner_kernel
+from .compiling import kernel
 from .dropout import drop
+from .elements import number, put
 from .inputs import transpose_nonzeros
 from .layout import (
     ACTIVATION,
@@ -30,109 +31,135 @@ from .layout import (
     Z_AT,
     matrix,
 )
-from .products import add_product, add_sparse_product, transpose
+from .products import add_product, transpose
+from .sparse_products import add_sparse_product
+from .vectors import LINE, load, multiply_add, store, zeros
 
 ONE = np.int64(1)  # a plain 1 would be a type of its own, and what it is given to compiled again
 
 
-@inner_kernel
+@kernel
 def forward(model, memory, n_rows, packed, dropout, step):
     """Write every hidden layer's output, and the last layer's z, to the workspace."""
-    layers, work, nonzeros = model.layers, memory.work, memory.nonzeros
+    layers, params, work = model.layers, model.params, memory.work
     last = len(layers) - 1
     for i in range(len(layers)):
         layer = layers[i]
-        n_out, stride = layer[N_OUT], layer[STRIDE]
-        weight = matrix(model.params, layer[WEIGHT_AT], layer[N_IN], stride)
-        z = matrix(work, layer[Z_AT], n_rows, stride)
-        fill_rows(model.params, layer[BIAS_AT], z)
-        if packed and i == 0:
-            add_sparse_product(
-                n_rows, nonzeros.row_starts, nonzeros.column, nonzeros.value, weight, z
-            )
+        n_in, n_out, stride = layer[N_IN], layer[N_OUT], layer[STRIDE]
+        weight_at, z_at = layer[WEIGHT_AT], layer[Z_AT]
+        size = n_rows * stride
+        if layer[BIAS_AT] >= 0:
+            fill_rows(n_rows, stride, params, layer[BIAS_AT], work, z_at)
         else:
-            h = work[layer[INPUT_AT] :]
-            add_product(n_rows, layer[N_IN], h, layer[IN_STRIDE], ONE, weight, z)
+            clear(size, work, z_at)
+        if packed and i == 0:
+            x = memory.nonzeros
+            add_sparse_product(
+                n_rows, x.n_parts, x.row_starts, x.column, x.value,
+                stride, params, weight_at, work, z_at,
+            )  # fmt: skip
+        else:
+            add_product(
+                n_rows, n_in, stride, work, layer[INPUT_AT], layer[IN_STRIDE], ONE,
+                params, weight_at, work, z_at,
+            )  # fmt: skip
         if i == last:
             break
-        y = matrix(work, layer[OUTPUT_AT], n_rows, stride)
-        if layer[OUTPUT_AT] != layer[Z_AT]:
-            copy_rows(z, y)
-        activate(layer[ACTIVATION], n_out, y)
-        if layer[DROPPED_AT] != layer[OUTPUT_AT]:
-            drop(y, n_out, dropout, step, i, matrix(work, layer[DROPPED_AT], n_rows, stride))
+        output_at, dropped_at = layer[OUTPUT_AT], layer[DROPPED_AT]
+        if output_at != z_at:
+            copy(size, work, z_at, output_at)
+        activate(layer[ACTIVATION], work[output_at : output_at + size])
+        if dropped_at != output_at:
+            h = matrix(work, output_at, n_rows, stride)
+            drop(h, n_out, dropout, step, i, matrix(work, dropped_at, n_rows, stride))
 
 
-@inner_kernel
+@kernel
 def backward(model, memory, n_rows, packed, dropout, step, scale, into):
     """Add `scale` times the gradient to `into`, from the delta of the last layer in the workspace.
 
     `into` may be the parameters themselves, with minus the learning rate as `scale`: a layer's
     weights change when nothing is left to be computed from them.
     """
-    layers, work, nonzeros = model.layers, memory.work, memory.nonzeros
+    layers, work = model.layers, memory.work
     for i in range(len(layers) - 1, -1, -1):
         layer = layers[i]
         n_in, stride, in_stride = layer[N_IN], layer[STRIDE], layer[IN_STRIDE]
-        delta = matrix(work, layer[DELTA_AT], n_rows, stride)
+        weight_at, delta_at = layer[WEIGHT_AT], layer[DELTA_AT]
         if i:
-            below = matrix(work, layers[i - 1, DELTA_AT], n_rows, in_stride)
-            _input_gradient(layer, layers[i - 1], model.params, delta, work, below)
+            _input_gradient(layer, layers[i - 1], n_rows, model.params, work)
             if layers[i - 1, DROPPED_AT] != layers[i - 1, OUTPUT_AT]:
+                below = matrix(work, layers[i - 1, DELTA_AT], n_rows, in_stride)
                 drop(below, n_in, dropout, step, i - 1, below)
-        flat_delta = delta.reshape(delta.size)
-        for j in range(len(flat_delta)):
-            flat_delta[j] *= scale
-        weight = matrix(into, layer[WEIGHT_AT], n_in, stride)
+        delta = work[delta_at : delta_at + n_rows * stride]
+        for j in range(len(delta)):
+            delta[j] *= scale
         if packed and i == 0:
-            transpose_nonzeros(n_rows, n_in, nonzeros)
+            x = memory.nonzeros
+            transpose_nonzeros(n_rows, n_in, x)
             add_sparse_product(
-                n_in, nonzeros.column_starts, nonzeros.row, nonzeros.value_by_column, delta, weight
-            )
+                n_in, ONE, x.column_starts, x.row, x.value_by_column,
+                stride, work, delta_at, into, weight_at,
+            )  # fmt: skip
         else:
-            add_product(n_in, n_rows, work[layer[INPUT_AT] :], ONE, in_stride, delta, weight)
+            add_product(
+                n_in, n_rows, stride, work, layer[INPUT_AT], ONE, in_stride,
+                work, delta_at, into, weight_at,
+            )  # fmt: skip
         if layer[BIAS_AT] >= 0:
-            add_rows(delta, into[layer[BIAS_AT] : layer[BIAS_AT] + stride])
+            add_rows(n_rows, stride, work, delta_at, into, layer[BIAS_AT])
 
 
-@inner_kernel
-def _input_gradient(layer, layer_below, params, delta, work, below):
-    """``below = (δ @ Wᵀ) ∘ activation'``."""
-    n_rows, stride = delta.shape
-    n_in, n_out, in_stride = layer[N_IN], layer[N_OUT], layer[IN_STRIDE]
-    weight = matrix(params, layer[WEIGHT_AT], n_in, stride)
-    transposed = matrix(work, layer[TRANSPOSED_AT], n_out, in_stride)
-    transpose(weight, n_out, transposed)
-    below[:] = 0
-    add_product(n_rows, n_out, delta.reshape(delta.size), stride, ONE, transposed, below)
-    y = matrix(work, layer_below[Z_AT], n_rows, in_stride)
-    multiply_by_derivative(layer_below[ACTIVATION], y, n_in, below)
+@kernel
+def _input_gradient(layer, layer_below, n_rows, params, work):
+    """``δ_below = (δ @ Wᵀ) ∘ activation'``."""
+    n_in, n_out = layer[N_IN], layer[N_OUT]
+    stride, in_stride = layer[STRIDE], layer[IN_STRIDE]
+    delta_at, transposed_at = layer[DELTA_AT], layer[TRANSPOSED_AT]
+    below_at, z_at = layer_below[DELTA_AT], layer_below[Z_AT]
+    size = n_rows * in_stride
+    transpose(n_in, n_out, params, layer[WEIGHT_AT], stride, work, transposed_at, in_stride)
+    clear(size, work, below_at)
+    add_product(
+        n_rows, n_out, in_stride, work, delta_at, stride, ONE, work, transposed_at, work, below_at
+    )
+    multiply_by_derivative(
+        layer_below[ACTIVATION], work[z_at : z_at + size], work[below_at : below_at + size]
+    )
 
 
-@inner_kernel
-def copy_rows(rows, out):
-    """``out = rows``; both (n, stride)."""
-    for r in range(len(rows)):
-        for j in range(rows.shape[1]):
-            out[r, j] = rows[r, j]
+@kernel
+def clear(n, out, at):
+    """Set n elements of out to zero, from element `at` on."""
+    zero = out.dtype.type(0.0)
+    for j in range(n):
+        put(zero, out, at + j)
 
 
-@inner_kernel
-def fill_rows(params, bias_at, out):
-    """Set every row of out (n, stride) to the bias at `bias_at`, or to zero without one."""
-    if bias_at < 0:
-        out[:] = 0
-        return
-    for r in range(len(out)):
-        row = out[r]
-        for j in range(len(row)):
-            row[j] = params[bias_at + j]
+@kernel
+def copy(n, work, at, to):
+    """Copy n elements of the workspace from `at` to `to`."""
+    for j in range(n):
+        put(number(work, at + j), work, to + j)
 
 
-@inner_kernel
-def add_rows(rows, out):
-    """``out += Σ rows``; rows (n, stride), out (stride,)."""
-    for r in range(len(rows)):
-        row = rows[r]
-        for j in range(len(row)):
-            out[j] += row[j]
+@kernel
+def fill_rows(n_rows, stride, row, at, out, out_at):
+    """Set each of out's rows, (n_rows, stride) from `out_at` on, to that of `row` at `at`."""
+    like = zeros(out, 1)
+    for j in range(0, stride, LINE // out.itemsize):
+        line = load(like, row, at + j)
+        for r in range(n_rows):
+            store(line, out, out_at + r * stride + j)
+
+
+@kernel
+def add_rows(n_rows, stride, rows, at, out, out_at):
+    """``out += Σ rows``; rows (n_rows, stride) from `at` on, out (stride,) from `out_at`."""
+    one = rows.dtype.type(1.0)
+    like = zeros(out, 1)
+    for j in range(0, stride, LINE // out.itemsize):
+        total = load(like, out, out_at + j)
+        for r in range(n_rows):
+            total = multiply_add(one, load(like, rows, at + r * stride + j), total)
+        store(total, out, out_at + j)

@@ -5,7 +5,7 @@ so that each program is compiled once for a network of float32 and once for one 
 """
 
 from .activations import SOFTMAX, activate
-from .compiling import inner_kernel, kernel
+from .compiling import kernel, program
 from .inputs import gather
 from .layout import (
     ACTIVATION,
@@ -30,7 +30,7 @@ from .network import backward, forward
 from .updates import SGD, add_penalty, clip_to_norm, limit_column_norms, update
 
 
-@kernel
+@program
 def predict(x, packed, rows, dropout, model, memory, out):
     """Write the predictions for `rows` of x, as many at a time as fit in memory, to out."""
     last_layer = model.layers[len(model.layers) - 1]
@@ -38,19 +38,20 @@ def predict(x, packed, rows, dropout, model, memory, out):
     for first in range(0, len(rows), at_a_time):
         batch, predictions = rows[first : first + at_a_time], out[first : first + at_a_time]
         n_rows = len(batch)
-        gather(x, model.layers[0], batch, packed, memory)
+        ahead = rows[first + at_a_time : first + 2 * at_a_time]
+        gather(x, model.layers[0], batch, ahead, packed, memory)
         forward(model, memory, n_rows, packed, dropout, first)
         z = matrix(memory.work, last_layer[Z_AT], n_rows, last_layer[STRIDE])
         if last_layer[ACTIVATION] == SOFTMAX:
             softmax(z, n_out, z)
         else:
-            activate(last_layer[ACTIVATION], n_out, z)
+            activate(last_layer[ACTIVATION], z.reshape(z.size))
         for r in range(n_rows):
             for j in range(n_out):
                 predictions[r, j] = z[r, j]
 
 
-@kernel
+@program
 def train(x, packed, rows, targets, training, rates, dropout, model, slots, memory, done, totals):
     """Train on `rows` of x, a minibatch for each of `rates`.
 
@@ -66,7 +67,8 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         first = step * training.batch_size
         batch = rows[first : first + training.batch_size]
         n_rows = len(batch)
-        gather(x, model.layers[0], batch, packed, memory)
+        ahead = rows[first + n_rows : first + 2 * n_rows]
+        gather(x, model.layers[0], batch, ahead, packed, memory)
         forward(model, memory, n_rows, packed, dropout, step)
         count, loss, right = _measure(first, n_rows, targets, training, model, memory)
         penalty = 0.0
@@ -98,7 +100,7 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         _clear_padding(model.layers, slots[i])
 
 
-@inner_kernel
+@kernel
 def _measure(first, n_rows, targets, training, model, memory):
     """Write the last layer's delta; return the sums of weight, of loss, and of rows right."""
     last = model.layers[len(model.layers) - 1]
@@ -132,7 +134,7 @@ def _measure(first, n_rows, targets, training, model, memory):
     return count, (loss / factor if factor != 0 else 0.0), right
 
 
-@inner_kernel
+@kernel
 def _clear_padding(layers, buffer):
     """Set the padding of a vector in the layout of the parameters to zero.
 

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from .compiling import inner_kernel, kernel
+from .compiling import kernel
 
 CODES = {"sgd": 0, "momentum": 1, "nesterov": 2, "rmsprop": 3, "adam": 4, "adamw": 5}
 SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW = CODES.values()
@@ -63,13 +63,13 @@ def update(rule, coefficients, rate, step, p, g, state):
             p[i] = _normal(keep * p[i] - step_i, tiny)
 
 
-@inner_kernel
+@kernel
 def _normal(x, tiny):
     """Return x, or zero where it is subnormal; a NaN stays one."""
     return tiny - tiny if abs(x) < tiny else x
 
 
-@inner_kernel
+@kernel
 def add_penalty(l1, l2, w, g):
     """Add the gradient of ``l1 Σ|w| + l2/2 Σw²`` over w (n_weight_slots,) to g; return that."""
     real = w.dtype.type
@@ -87,7 +87,7 @@ def add_penalty(l1, l2, w, g):
     return 0.5 * l2 * squares + l1 * magnitudes
 
 
-@inner_kernel
+@kernel
 def clip_to_norm(g, max_norm):
     """Scale the whole gradient down to the norm `max_norm` if it is longer."""
     squares = 0.0
@@ -100,7 +100,7 @@ def clip_to_norm(g, max_norm):
             g[i] *= factor
 
 
-@inner_kernel
+@kernel
 def limit_column_norms(weight, n_out, max_norm, squares):
     """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer.
 

@@ -1,0 +1,31 @@
+"""The pages in docs/: the code they show is the code there is, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+PAGES = sorted((CHECKOUT / "docs").glob("*.md"))
+
+EXCERPT = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```\w+$", re.MULTILINE)
+PATH = re.compile(r"`((?:fastnn|kernels|bench|tests|docs)/[\w./-]+)`")
+
+pytestmark = pytest.mark.skipif(not PAGES, reason="an installed package has no docs")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_is_verbatim_in_the_file_it_is_from(page):
+    text = page.read_text(encoding="utf-8")
+    excerpts = EXCERPT.findall(text)
+    assert len(excerpts) == len(FENCE.findall(text)), "code that is from nowhere"
+    for path, code in excerpts:
+        source = (CHECKOUT / path).read_text(encoding="utf-8")
+        assert f"\n{code}\n" in source, f"{page.name} shows what is not in {path}:\n{code}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_it_names_are_there(page):
+    for path in PATH.findall(page.read_text(encoding="utf-8")):
+        assert (CHECKOUT / path).exists(), f"{page.name} names {path}"
