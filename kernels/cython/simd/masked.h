@@ -13,6 +13,7 @@
 #ifndef FASTNN_MASKED_H
 #define FASTNN_MASKED_H
 
+#include "groups.h"
 #include "input.h"
 
 #if defined(__GNUC__) && defined(__SSE2__)
@@ -22,15 +23,11 @@
 #define WORD_BITS 64
 #define CACHE_LINE 64
 
-/* The most vectors of columns summed at a time: each group walks through the non-zeros again, so as
-   many as 16 registers hold beside a number of x and, without a fused multiply-add, a product; wider
-   ones need no more. And the bytes of weights that are to stay in L1: more than it holds, since most
-   rows of a slice are hardly asked for. */
+/* Bytes of weights that are to stay in L1: more than it holds, since most rows of a slice are hardly
+   asked for. */
 #if defined(__AVX512F__)
-#define GROUP_VECTORS 8
 #define SLICE_BYTES 65536
 #else
-#define GROUP_VECTORS 14
 #define SLICE_BYTES 32768
 #endif
 
@@ -241,16 +238,6 @@ INLINE void outer_group(const struct masked_product *p, const int is_bytes, cons
             }
         }
 }
-
-#if GROUP_VECTORS > 8
-#define CASES_ABOVE_8(CASE) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-#else
-#define CASES_ABOVE_8(CASE)
-#endif
-#define EACH_WIDTH(CASE) \
-    switch (columns) { \
-        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASES_ABOVE_8(CASE) \
-    }
 
 #define GROUP(NAME, IS_BYTES, N) \
     case N: NAME(p, IS_BYTES, N); break;

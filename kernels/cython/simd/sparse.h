@@ -8,15 +8,14 @@
 #ifndef FASTNN_SPARSE_H
 #define FASTNN_SPARSE_H
 
+#include "groups.h"
 #include "vector.h"
-
-#define SPARSE_VECTORS 8
 
 INLINE void sparse_row(const struct sparse *x, ptrdiff_t i, const real *weight,
                        ptrdiff_t weight_row, const real *bias, real *out, bits tail,
                        const int columns) {
     const real *const value = x->value;
-    vec sum[SPARSE_VECTORS];
+    vec sum[GROUP_VECTORS];
     for (int j = 0; j < columns; j++) sum[j] = broadcast(0);
     for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
         const vec v = broadcast(value[e]);
@@ -34,23 +33,17 @@ static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct spars
                            const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
                            ptrdiff_t out_row) {
     const ptrdiff_t width = vectors(n_out);
-    for (ptrdiff_t first = 0; first < width; first += SPARSE_VECTORS) {
-        const ptrdiff_t columns = width - first < SPARSE_VECTORS ? width - first : SPARSE_VECTORS;
+    for (ptrdiff_t first = 0; first < width; first += GROUP_VECTORS) {
+        const ptrdiff_t columns = width - first < GROUP_VECTORS ? width - first : GROUP_VECTORS;
         const bits tail = first_lanes(n_out - (first + columns - 1) * LANES);
         const real *const w = (const real *)weight + first * LANES;
         const real *const b = bias ? (const real *)bias + first * LANES : NULL;
         for (ptrdiff_t i = 0; i < n_rows; i++) {
             real *const to = (real *)out + i * out_row + first * LANES;
-            switch (columns) {
-            case 1: sparse_row(x, i, w, weight_row, b, to, tail, 1); break;
-            case 2: sparse_row(x, i, w, weight_row, b, to, tail, 2); break;
-            case 3: sparse_row(x, i, w, weight_row, b, to, tail, 3); break;
-            case 4: sparse_row(x, i, w, weight_row, b, to, tail, 4); break;
-            case 5: sparse_row(x, i, w, weight_row, b, to, tail, 5); break;
-            case 6: sparse_row(x, i, w, weight_row, b, to, tail, 6); break;
-            case 7: sparse_row(x, i, w, weight_row, b, to, tail, 7); break;
-            default: sparse_row(x, i, w, weight_row, b, to, tail, 8); break;
-            }
+#define CASE(N) \
+    case N: sparse_row(x, i, w, weight_row, b, to, tail, N); break;
+            EACH_WIDTH(CASE)
+#undef CASE
         }
     }
 }
