@@ -12,9 +12,9 @@ them:
 
 Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, and by one more
 where it would be a multiple of 1 KB (rows that far apart share a few lines of every cache), each
-``b_l`` likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer state have
-the same layout, so that averaging, clipping and updating are operations on one vector, and a
-penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
+``b_l`` likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer
+state have the same layout, so that averaging, clipping and updating are operations on one vector,
+and a penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
 """
 
 from __future__ import annotations
