@@ -12,7 +12,7 @@ cdef enum:
 
 # Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
 # them wait for each other in every training step.
-cdef double work_to_wake_for = 4e6, work_to_share = 1e6
+cdef double work_to_wake_for = 4e7, work_to_share = 1e6
 
 
 def set_work_for_threads(double to_wake_for, double to_share):
