@@ -54,6 +54,18 @@ def test_training_has_the_same_bits_for_a_team_of_any_size(teams, problem):
             assert_same_bits(got, expected, f"{what} by {n} threads")
 
 
+@given(problem=problems("float32"))
+def test_a_team_that_is_dismissed_leaves_the_same_bits(teams, problem):
+    from fastnn.kernels.cython import _kernels
+
+    before = _kernels.set_patience(-1.0, 0.0)
+    try:
+        for got, expected in zip(problem.train(teams[3]), problem.train(teams[1]), strict=True):
+            assert_same_bits(got, expected, "after the first step alone")
+    finally:
+        _kernels.set_patience(*before)
+
+
 @given(
     draw.seeds, networks(), st.sampled_from([1, 2, 40, 300]), st.sampled_from(X_DTYPES),
     draw.layouts, draw.densities,

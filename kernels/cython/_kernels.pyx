@@ -197,7 +197,8 @@ cdef extern from "simd/barrier.h" nogil:
     long read_shared(shared_number *n)
     void write_shared(shared_number *n, long value)
     void give_way()
-    void wait_at(barrier *b, int n_threads)
+    double wait_at(barrier *b, int n_threads)
+    double seconds_now()
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1

@@ -398,4 +398,4 @@ cdef class Prediction(Team):
         self.program.predict_rows(
             self.params, self.x, self.out, part.row, part.row + part.n_rows, self.block, &w, panel
         )
-        self.wait(n_members)
+        self.wait(member, n_members)

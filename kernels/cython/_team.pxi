@@ -55,6 +55,7 @@ cdef class Team:
     cdef Memory shared
     cdef barrier *gate
     cdef shared_number n_members  # 0 until it is known who takes part
+    cdef double waited  # seconds that the caller gave way to others
 
     def __cinit__(self):
         self.shared = Memory(sizeof(barrier))
@@ -63,8 +64,11 @@ cdef class Team:
     cdef void work(self, int member, int n_members) noexcept nogil:
         """Do a member's part; the last step is to wait for the others."""
 
-    cdef void wait(self, int n_members) noexcept nogil:
-        wait_at(self.gate, n_members)
+    cdef void wait(self, int member, int n_members) noexcept nogil:
+        """Wait for the others."""
+        cdef double seconds = wait_at(self.gate, n_members)
+        if member == 0:
+            self.waited += seconds
 
     def help(self, int member):
         """Take part, if this member is needed after all."""

@@ -20,6 +20,32 @@ cdef enum:
     PIECE = 4096  # parameters that are summed up at a time
 
 
+# Where other work takes the processors, threads wait for one that does not run. When the first has
+# waited for so much of the time, after some milliseconds, it goes on alone: the bits are the same.
+cdef double most_waiting = 0.4, grace = 0.005
+
+
+def set_patience(double most, double seconds):
+    """Set how much of the time a training waits for its threads before it goes on with one.
+
+    Parameters
+    ----------
+    most : float
+        Part of the time; below 0, no step is waited for after the first.
+    seconds : float
+        How long a training counts as running when it begins.
+
+    Returns
+    -------
+    tuple of float
+        The numbers before.
+    """
+    global most_waiting, grace
+    before = (most_waiting, grace)
+    most_waiting, grace = most, seconds
+    return before
+
+
 cdef struct Options:
     Py_ssize_t batch_size
     bint mean
@@ -90,7 +116,8 @@ cdef class Epoch(Team):
 
     cdef double weight, loss, right, penalty  # sums so far
     cdef int64_t n_steps, work_since_signals
-    cdef bint interrupted
+    cdef bint interrupted, dismissed
+    cdef double begun  # when
     cdef object error  # what ended it
 
     def __init__(self, Program program):
@@ -216,6 +243,8 @@ cdef class Epoch(Team):
         cdef int64_t n_done = 0
         cdef uint64_t float_mode = flush_subnormals()
         cdef step step = self.step
+        if member == 0:
+            self.begun = seconds_now() - grace
         while begin < self.n_order:
             n_rows = min(self.options.batch_size, self.n_order - begin)
             prepare_step(
@@ -226,12 +255,16 @@ cdef class Epoch(Team):
                 self.look_at_signals()
                 float_mode = flush_subnormals()
             self.fetch_rows(begin, n_rows, member, n_members)
-            self.wait(n_members)
+            self.wait(member, n_members)
             if self.interrupted:
                 break
             self.train_batch(begin, n_rows, &step, n_done, member, n_members)
             n_done += 1
             begin += n_rows
+            if self.dismissed and n_members > 1:
+                if member > 0:
+                    break
+                n_members = 1
         restore_float_mode(float_mode)
 
     cdef void look_at_signals(self) noexcept nogil:
@@ -284,31 +317,31 @@ cdef class Epoch(Team):
             self.program.forward_layer(i, self.params, &self.w, &part, own.panel)
             self.program.activate(i, &self.w, &part)
             self.drop(i, n_done, &part, False)
-            self.wait(n_members)
+            self.wait(member, n_members)
         part = self.part_of_layer(last, n_rows, member, n_members)
         self.program.forward_layer(last, self.params, &self.w, &part, own.panel)
         if part.n_columns < self.program.layers[last].n_out:
-            self.wait(n_members)
+            self.wait(member, n_members)
         count = self.judge(begin, n_rows, member, n_members)
-        self.wait(n_members)
+        self.wait(member, n_members)
 
         for i in range(last, -1, -1):
             if i > 0:
                 self.backward(i, n_done, n_rows, own, member, n_members)
-                self.wait(n_members)
+                self.wait(member, n_members)
             self.learn(i, step, n_rows, own, member, n_members)
         if self.gradient != NULL:
-            self.wait(n_members)
+            self.wait(member, n_members)
             norm = self.gradient_norm(member, n_members)
             for i in range(self.program.n_layers):
                 self.apply_limited(i, step, norm, member, n_members)
         if self.options.max_norm != 0:
-            self.wait(n_members)
+            self.wait(member, n_members)
             for i in range(self.program.n_layers):
                 self.limit_norms(i, own, member, n_members)
         if member == 0:
             self.add_up(n_rows, count)
-        self.wait(n_members)
+        self.wait(member, n_members)
 
     cdef Part part_of_layer(
         self, Py_ssize_t i, Py_ssize_t n_rows, int member, int n_members
@@ -435,6 +468,8 @@ cdef class Epoch(Team):
         self.penalty += penalty * count
         self.weight += count
         self.n_steps += 1
+        if self.waited > most_waiting * (seconds_now() - self.begun):
+            self.dismissed = True  # for good: another member may still be about to read it
         self.work_since_signals += self.program.n_slots * n_rows
 
     # -- backward -------------------------------------------------------------------------------
@@ -613,7 +648,7 @@ cdef class Epoch(Team):
                 min(<Py_ssize_t>PIECE, n_slots - piece * PIECE),
                 self.gradient + piece * PIECE * self.kernels.size,
             )
-        self.wait(n_members)
+        self.wait(member, n_members)
         for piece in range(n_pieces):
             sum_of_squares += self.squares[piece]
         return sqrt(sum_of_squares)

@@ -7,6 +7,8 @@
 #ifndef FASTNN_BARRIER_H
 #define FASTNN_BARRIER_H
 
+#include <time.h>
+
 #if defined(_MSC_VER)
 #include <intrin.h>
 #include <windows.h>
@@ -52,20 +54,29 @@ struct barrier {
 
 static inline void give_way(void) { GIVE_WAY(); }
 
-/* Wait until n_threads threads are here; what each wrote before, all see afterwards. */
-static inline void wait_at(struct barrier *b, int n_threads) {
-    if (n_threads == 1) return;
+static inline double seconds_now(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Wait until n_threads threads are here; what each wrote before, all see afterwards. Returns the
+   seconds that were spent in giving way. */
+static inline double wait_at(struct barrier *b, int n_threads) {
+    if (n_threads == 1) return 0.0;
     const long before = read_shared(&b->opened);
     if (add_one(&b->arrived) == n_threads) {
         write_shared(&b->arrived, 0);
         write_shared(&b->opened, before + 1);
-        return;
+        return 0.0;
     }
-    for (long n = 0; read_shared(&b->opened) == before; n++)
-        if (n < SPINS)
-            RELAX();
-        else
-            give_way();
+    for (int n = 0; n < SPINS; n++) {
+        if (read_shared(&b->opened) != before) return 0.0;
+        RELAX();
+    }
+    const double begin = seconds_now();
+    while (read_shared(&b->opened) == before) give_way();
+    return seconds_now() - begin;
 }
 
 #endif
