@@ -14,6 +14,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from fastnn._version import __version__
 from fastnn.validation import check_count, check_thread_variable
 
 _chosen: int | None = None
+_limited: ContextVar[int | None] = ContextVar("fastnn_threads_limited", default=None)
 
 
 def set_num_threads(n_threads: int | None) -> None:
@@ -37,6 +39,22 @@ def set_num_threads(n_threads: int | None) -> None:
     """
     global _chosen
     _chosen = None if n_threads is None else check_count("n_threads", n_threads)
+
+
+@contextmanager
+def threads_limited(n_threads: int) -> Iterator[None]:
+    """Set how many threads fastnn may use within the block, in this thread only.
+
+    Parameters
+    ----------
+    n_threads : int
+        At least 1.
+    """
+    before = _limited.set(check_count("n_threads", n_threads))
+    try:
+        yield
+    finally:
+        _limited.reset(before)
 
 
 def get_num_threads() -> int:
@@ -114,8 +132,11 @@ def blas_limited(uses_blas: bool) -> Iterator[None]:
 
 
 def _wanted() -> int | None:
-    if _chosen is not None:
-        return _chosen
+    n_threads = _limited.get()
+    if n_threads is None:
+        n_threads = _chosen
+    if n_threads is not None:
+        return n_threads
     text = os.environ.get("FASTNN_NUM_THREADS")
     return check_thread_variable("FASTNN_NUM_THREADS", text) if text else None
 

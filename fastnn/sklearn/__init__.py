@@ -1,0 +1,20 @@
+"""scikit-learn's multi-layer perceptrons and softmax regression, computed by fastnn.
+
+Code written for ``sklearn.neural_network`` works when the import line changes: the parameters,
+their defaults, the attributes and the order in which random numbers are drawn are scikit-learn's,
+so that the same `random_state` starts from the same weights and sees the same minibatches: with
+"sgd" and "lbfgs" losses and weights agree to rounding. Adam adds epsilon after the bias correction,
+as its paper does, scikit-learn before it: there losses agree to about 0.001.
+"""
+
+from __future__ import annotations
+
+try:
+    import sklearn  # noqa: F401
+except ImportError:
+    raise ImportError('fastnn.sklearn needs scikit-learn: pip install "fastnn[sklearn]"') from None
+
+from fastnn.sklearn.mlp import MLPClassifier, MLPRegressor
+from fastnn.sklearn.softmax_regression import SoftmaxRegression
+
+__all__ = ["MLPClassifier", "MLPRegressor", "SoftmaxRegression"]

@@ -1,0 +1,112 @@
+"""Training by L-BFGS: SciPy's minimizer on the loss over all rows.
+
+The gradient comes from the backend's ``train_epoch``. After one step of SGD with momentum from a
+state of zeros, the state is the gradient, penalty included; the step itself is thrown away.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
+
+from fastnn.backends import get_backend
+from fastnn.backends.base import TrainingOptions
+from fastnn.network import Network
+from fastnn.optimizers import SGD, OptimizerState
+from fastnn.sklearn.stochastic import Problem
+
+READS_THE_GRADIENT = SGD(1.0, momentum=0.5)
+
+
+def minimize_loss(
+    network: Network,
+    problem: Problem,
+    l2: float,
+    factor: float,
+    offset: float,
+    max_iter: int,
+    max_fun: int,
+    tol: float,
+    verbose: bool,
+) -> tuple[float, int]:
+    """Set the network's parameters to a minimum; return the loss there and the iterations.
+
+    Parameters
+    ----------
+    network : Network
+        Where it begins.
+    problem : Problem
+    l2 : float
+        The penalty is ``l2 / 2 Σw²``, beside the weighted mean of the rows' losses.
+    factor, offset : float
+        Of the loss that is returned: ``factor · loss + offset + penalty``. The gradient is that of
+        ``loss + penalty``.
+    max_iter, max_fun : int
+        Iterations and calls of the objective, at most; either end is a ConvergenceWarning.
+    tol : float
+        The largest element of the gradient at which it stops.
+    verbose : bool
+        Whether to print the loss of each iteration.
+    """
+    objective = Objective(network, problem, l2, factor, offset)
+    if verbose:
+        print(f"L-BFGS, {network.architecture.n_parameters} parameters")
+    result = minimize(
+        objective,
+        network.parameters.astype(np.float64),
+        method="L-BFGS-B",
+        jac=True,
+        callback=objective.report if verbose else None,
+        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+    )
+    network.parameters = result.x
+    if not result.success:
+        warnings.warn(
+            f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
+            f"{result.message}. Increase the number of iterations (max_iter={max_iter}) or of "
+            f"calls (max_fun={max_fun}), or scale the data.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+    return float(result.fun), min(int(result.nit), max_iter)
+
+
+class Objective:
+    """Loss and gradient as functions of the parameters, as `minimize_loss` describes them."""
+
+    def __init__(
+        self, network: Network, problem: Problem, l2: float, factor: float, offset: float
+    ) -> None:
+        self.architecture, self.problem = network.architecture, problem
+        self.factor, self.offset = factor, offset
+        self.backend = get_backend(network.backend)
+        self.order = np.arange(problem.n_rows)
+        self.options = TrainingOptions(READS_THE_GRADIENT, problem.n_rows, l2=l2)
+        self.params = self.architecture.allocate()
+        self.state = OptimizerState(np.zeros((1, len(self.params)), self.params.dtype))
+        self.loss = np.nan
+
+    def __call__(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the loss and its gradient; params (n_slots,) in the network's layout."""
+        self.params[...] = params
+        self.state.slots[...] = 0
+        result = self.backend.train_epoch(
+            self.architecture,
+            self.params,
+            self.state,
+            self.problem.x,
+            self.problem.y,
+            self.order,
+            self.options,
+            self.problem.sample_weight,
+        )
+        self.loss = self.factor * result.loss + self.offset + result.penalty
+        return self.loss, self.state.slots[0].astype(np.float64)
+
+    def report(self, params: NDArray[np.float64]) -> None:
+        """Print where the minimizer is."""
+        print(f"loss = {self.loss:.8f}")

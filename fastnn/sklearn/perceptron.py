@@ -1,0 +1,292 @@
+"""What scikit-learn's classifier and regressor share: parameters, initial weights, solvers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastnn.architecture import ACTIVATIONS, Architecture
+from fastnn.backends import get_backend
+from fastnn.network import Network
+from fastnn.schedules import Schedule
+from fastnn.sklearn.lbfgs import minimize_loss
+from fastnn.sklearn.stochastic import Problem, Stochastic
+from fastnn.threads import threads_limited
+from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
+
+NAMES = {"logistic": "sigmoid"}
+"""scikit-learn's names where fastnn has others."""
+
+LEARNING_RATES = ("constant", "invscaling", "adaptive")
+SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
+
+
+class Perceptron(BaseEstimator):  # type: ignore[misc]
+    """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
+
+    # Set by the subclass's __init__, as scikit-learn wants it.
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: str
+    alpha: float
+    batch_size: Any
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    max_fun: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    dropout: Any
+    input_scale: float
+    weight_decay: float
+    callbacks: Any
+    n_threads: int | None
+    backend: str
+
+    _loss_factor = 1.0
+    """What the reported loss is of the backend's, and what is added to it."""
+    _loss_offset = 0.0
+
+    # -- what the subclasses say ----------------------------------------------------------------
+
+    @abstractmethod
+    def _output(self) -> tuple[str, str, int]:
+        """Return output, loss and width of the last layer."""
+
+    @abstractmethod
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
+    ) -> Problem:
+        """Return what to train on."""
+
+    @abstractmethod
+    def _eval_problem(self, X: Any, y: Any) -> Problem:
+        """Return what is measured after each epoch."""
+
+    @abstractmethod
+    def _score_rows(self, problem: Problem, rows: NDArray[np.int64]) -> float:
+        """Return the score of early stopping on held-out rows."""
+
+    def _l2(self, weight: float, total: float) -> float:
+        """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
+        return self.alpha / weight if weight else 0.0
+
+    def _stratifies(self) -> bool:
+        """Say whether held-out rows are drawn class by class."""
+        return False
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Any:
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32, float64 and uint8 are taken as they are; anything else becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or numbers.
+        sample_weight : array-like of shape (n_samples,), optional
+            By default every sample weighs 1.
+        eval_set : (X, y), optional
+            Measured after each epoch: its losses are `validation_loss_curve_`. Not of "lbfgs".
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=False, eval_set=eval_set)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
+    ) -> Any:
+        self._check_parameters()
+        starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        problem = self._checked(X, y, sample_weight, starts, incremental)
+        self._random_state = check_random_state(self.random_state)
+        if starts:
+            self._start(problem)
+        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
+        if eval_set is not None:
+            self.validation_loss_curve_: list[float] = []
+        with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
+            if self.solver == "lbfgs":
+                total = problem.weight_of(np.arange(problem.n_rows))
+                self.loss_, self.n_iter_ = minimize_loss(
+                    self.network_,
+                    problem,
+                    self._l2(total, total),
+                    self._loss_factor,
+                    self._loss_offset,
+                    self.max_iter,
+                    self.max_fun,
+                    self.tol,
+                    bool(self.verbose),
+                )
+            else:
+                if not (incremental and hasattr(self, "_stochastic")):
+                    self._stochastic = Stochastic(self, self.network_)
+                self._stochastic.fit(self, problem, once=incremental)
+        self._eval_set = None
+        if not np.isfinite(self.network_.parameters).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        return self
+
+    def _start(self, problem: Problem) -> None:
+        """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
+        self.network_ = self._initial_network(problem)
+        a = self.network_.architecture
+        self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
+        self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
+        self.n_iter_ = self.t_ = 0
+        self.__dict__.pop("_stochastic", None)
+        if self.solver == "lbfgs":
+            return
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        self._best_parameters = self.network_.parameters.copy()
+        self.best_loss_: Any = None if self.early_stopping else np.inf
+        self.validation_scores_: Any = [] if self.early_stopping else None
+        self.best_validation_score_: Any = -np.inf if self.early_stopping else None
+
+    def _initial_network(self, problem: Problem) -> Network:
+        output, loss, n_out = self._output()
+        dtype = "float64" if problem.x.dtype == np.float64 else "float32"
+        sizes = (problem.x.shape[1], *self._hidden(), n_out)
+        activations = self._activations()
+        network = Network.from_architecture(
+            Architecture(
+                sizes, activations, output, loss, dtype=dtype, input_scale=self.input_scale
+            ),
+            backend=self.backend,
+            seed=self._random_state.randint(2**31) if any(self._dropout_rates()) else 0,
+        )
+        factor = 2.0 if "sigmoid" in activations else 6.0
+        for weight, bias in zip(network.weights, network.biases, strict=True):
+            assert bias is not None
+            bound = np.sqrt(factor / sum(weight.shape))
+            weight[...] = self._random_state.uniform(-bound, bound, weight.shape)
+            bias[...] = self._random_state.uniform(-bound, bound, bias.shape)
+        return network
+
+    # -- what was learned -----------------------------------------------------------------------
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """Weights (n_in, n_out) of each layer: views of those of `network_`."""
+        return self._fitted_network().weights
+
+    @property
+    def intercepts_(self) -> list[Any]:
+        """Biases (n_out,) of each layer, likewise."""
+        return self._fitted_network().biases
+
+    def _fitted_network(self) -> Network:
+        if not hasattr(self, "network_"):
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet: call fit first")
+        network: Network = self.network_
+        return network
+
+    def _outputs(self, X: Any) -> NDArray[Any]:
+        """Return what the last layer says of rows that a caller hands in."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
+        return self._outputs_of(X)
+
+    def _outputs_of(self, x: Any) -> NDArray[Any]:
+        network = self._fitted_network()
+        a = network.architecture
+        out = np.empty((x.shape[0], a.n_out), a.dtype)
+        with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
+            get_backend(network.backend).predict(a, network.parameters, x, out)
+        return out
+
+    # -- parameters -----------------------------------------------------------------------------
+
+    def _dtypes(self) -> tuple[Any, ...]:
+        return (np.float64, np.float32, np.uint8)
+
+    def _checked_weight(self, sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
+        if sample_weight is None:
+            return None
+        checked: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        return checked
+
+    def _hidden(self) -> tuple[int, ...]:
+        sizes = self.hidden_layer_sizes
+        sizes = sizes if isinstance(sizes, Iterable) else (sizes,)
+        return tuple(check_count("hidden_layer_sizes", size) for size in sizes)
+
+    def _activations(self) -> tuple[str, ...]:
+        def check(name: str, value: Any) -> str:
+            value = NAMES.get(value, value) if isinstance(value, str) else value
+            return check_choice(name, value, (*ACTIVATIONS, *NAMES))
+
+        n_hidden = len(self._hidden())
+        if isinstance(self.activation, Sequence) and not isinstance(self.activation, str):
+            return tuple(check_per_layer("activation", self.activation, n_hidden, check))
+        return (check("activation", self.activation),) * n_hidden
+
+    def _dropout_rates(self) -> tuple[float, ...]:
+        def check(name: str, value: Any) -> float:
+            return check_in_range(name, value, 0.0, 1.0, open_high=True)
+
+        rates = check_per_layer("dropout", self.dropout, len(self._hidden()), check)
+        return rates if any(rates) else ()
+
+    def _check_parameters(self) -> None:
+        self._hidden()
+        self._activations()
+        self._dropout_rates()
+        check_choice("solver", self.solver, SOLVERS)
+        if not isinstance(self.learning_rate, Schedule):
+            check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
+        if self.batch_size != "auto":
+            check_count("batch_size", self.batch_size)
+        for name in ("max_iter", "max_fun"):
+            check_count(name, getattr(self, name))
+        if self.n_iter_no_change != np.inf:
+            check_count("n_iter_no_change", self.n_iter_no_change)
+        for name in ("alpha", "power_t", "tol", "weight_decay"):
+            check_in_range(name, getattr(self, name), 0.0, np.inf)
+        for name in ("learning_rate_init", "epsilon", "input_scale"):
+            check_in_range(name, getattr(self, name), 0.0, np.inf, open_low=True)
+        for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
+            check_in_range(name, getattr(self, name), 0.0, 1.0, open_high=True)
+        for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if not isinstance(self.verbose, Integral | Real | np.bool_):
+            raise TypeError(f"verbose must be a number or bool, got {self.verbose!r}")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

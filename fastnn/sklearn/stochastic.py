@@ -1,0 +1,268 @@
+"""Training by minibatches, as scikit-learn's perceptrons do it.
+
+An epoch is one or two calls of the backend's ``train_epoch``: the penalty of a minibatch of n rows
+is ``alpha / (2 n) Σw²``, so the last one, if it is shorter, is a call of its own, and with sample
+weights, whose sum takes the place of n, every minibatch is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import shuffle
+
+from fastnn.backends import get_backend
+from fastnn.backends.base import TrainingOptions
+from fastnn.network import Network
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from fastnn.schedules import Schedule
+from fastnn.training import as_callbacks
+
+LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
+
+
+@dataclass
+class Problem:
+    """What is trained on: rows, targets in the backend's form, weights or None."""
+
+    x: Any
+    y: NDArray[Any]
+    sample_weight: NDArray[np.float64] | None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return int(self.x.shape[0])
+
+    def weight_of(self, rows: NDArray[np.int64]) -> float:
+        """Return the sum of some rows' weights."""
+        if self.sample_weight is None:
+            return float(len(rows))
+        return float(self.sample_weight[rows].sum())
+
+
+class Stochastic:
+    """An optimizer with its state, and how far it has come.
+
+    Parameters
+    ----------
+    estimator : fastnn.sklearn.perceptron.Perceptron
+        Whose parameters say how to train.
+    network : Network
+    """
+
+    def __init__(self, estimator: Any, network: Network) -> None:
+        self.learning_rate = float(estimator.learning_rate_init)
+        optimizer = _optimizer(estimator, self.learning_rate)
+        n_slots = network.architecture.n_slots
+        self.state = OptimizerState(
+            np.zeros((optimizer.n_state, n_slots), network.architecture.dtype)
+        )
+        self.dropout_seed = int(network.rng.integers(2**63))
+
+    def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
+        """Train to convergence, or, with `once`, for a single epoch."""
+        rng, tol, patience = estimator._random_state, estimator.tol, estimator.n_iter_no_change
+        held_out = None
+        rows = np.arange(problem.n_rows)
+        if estimator.early_stopping:
+            if once:
+                raise ValueError("partial_fit does not support early_stopping=True")
+            rows, held_out = _split(estimator, problem, rng)
+        batch_size = _batch_size(estimator.batch_size, len(rows))
+        taken = np.arange(len(rows))
+        self.total_weight = problem.weight_of(rows)
+        estimator.n_iter_ = 0
+        callbacks = as_callbacks(estimator.callbacks)
+        for callback in callbacks:
+            callback.on_fit_start(estimator.network_)
+        try:
+            while estimator.n_iter_ < estimator.max_iter:
+                if estimator.shuffle:
+                    taken = shuffle(taken, random_state=rng)
+                loss = self._epoch(estimator, problem, rows[taken], batch_size)
+                estimator.n_iter_ += 1
+                estimator.t_ += len(rows)
+                estimator.loss_ = loss
+                estimator.loss_curve_.append(loss)
+                if estimator.verbose:
+                    print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+                _note_progress(estimator, problem, held_out)
+                if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+                    decay = (estimator.t_ + 1) ** estimator.power_t
+                    self._set_rate(float(estimator.learning_rate_init) / decay)
+                if estimator._no_improvement_count > patience:
+                    if self._stops(estimator, tol, patience):
+                        break
+                    estimator._no_improvement_count = 0
+                record = _record(estimator)
+                wishes = [
+                    callback.on_epoch_end(estimator.network_, estimator.n_iter_, record)
+                    for callback in callbacks
+                ]
+                if once or any(wishes):
+                    break
+                if estimator.n_iter_ == estimator.max_iter:
+                    warnings.warn(
+                        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
+                        "and the optimization hasn't converged yet.",
+                        ConvergenceWarning,
+                        stacklevel=5,
+                    )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            for callback in callbacks:
+                callback.on_fit_end(estimator.network_)
+        if held_out is not None:
+            estimator.network_.parameters = estimator._best_parameters
+
+    def _epoch(
+        self, estimator: Any, problem: Problem, order: NDArray[np.int64], batch_size: int
+    ) -> float:
+        """Return the mean over the rows of the loss, penalty included."""
+        network: Network = estimator.network_
+        backend, total = get_backend(network.backend), 0.0
+        options = TrainingOptions(
+            _optimizer(estimator, self.learning_rate),
+            batch_size,
+            dropout=estimator._dropout_rates(),
+            dropout_seed=self.dropout_seed,
+        )
+        for part in _equal_batches(len(order), batch_size, problem.sample_weight is not None):
+            rows = order[part]
+            weight = problem.weight_of(rows[:batch_size])
+            result = backend.train_epoch(
+                network.architecture,
+                network.parameters,
+                self.state,
+                problem.x,
+                problem.y,
+                rows,
+                replace(options, l2=estimator._l2(weight, self.total_weight)),
+                problem.sample_weight,
+            )
+            loss = result.loss * estimator._loss_factor + estimator._loss_offset
+            total += (loss + result.penalty) * len(rows)
+        return total / len(order)
+
+    def _set_rate(self, learning_rate: float) -> None:
+        """Change the learning rate of SGD.
+
+        scikit-learn's momentum is one of steps, each with the rate of its time; fastnn's is one of
+        gradients.
+        """
+        self.state.slots *= self.learning_rate / learning_rate
+        self.learning_rate = learning_rate
+
+    def _stops(self, estimator: Any, tol: float, patience: float) -> bool:
+        """Say whether training ends, or goes on with a smaller learning rate."""
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        message = f"{what} did not improve more than tol={tol:f} for {patience} consecutive epochs."
+        adapts = estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
+        if adapts and self.learning_rate > LEAST_RATE:
+            self._set_rate(self.learning_rate / 5.0)
+            message += f" Setting learning rate to {self.learning_rate:f}"
+            adapted = True
+        else:
+            message += (" Learning rate too small." if adapts else "") + " Stopping."
+            adapted = False
+        if estimator.verbose:
+            print(message)
+        return not adapted
+
+
+def _optimizer(estimator: Any, learning_rate: float) -> Optimizer:
+    rate: float | Schedule = learning_rate
+    if isinstance(estimator.learning_rate, Schedule):
+        rate = estimator.learning_rate
+    if estimator.solver == "sgd":
+        nesterov = bool(estimator.nesterovs_momentum) and estimator.momentum > 0
+        return SGD(rate, momentum=estimator.momentum, nesterov=nesterov)
+    betas = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}
+    if estimator.solver == "adamw":
+        decay = estimator.weight_decay
+        return AdamW(rate, **betas, epsilon=estimator.epsilon, weight_decay=decay)
+    return Adam(rate, **betas, epsilon=estimator.epsilon)
+
+
+def _batch_size(wanted: int | str, n_rows: int) -> int:
+    if isinstance(wanted, str):
+        return min(200, n_rows)
+    if wanted > n_rows:
+        warnings.warn(
+            f"Got `batch_size` {wanted}, larger than the sample size {n_rows}. It is going to be "
+            "clipped",
+            stacklevel=6,
+        )
+    return min(wanted, n_rows)
+
+
+def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice]:
+    """Yield parts of an epoch whose minibatches have the same penalty."""
+    whole = n_rows - n_rows % batch_size
+    if singly:
+        for first in range(0, n_rows, batch_size):
+            yield slice(first, min(first + batch_size, n_rows))
+        return
+    if whole:
+        yield slice(0, whole)
+    if whole < n_rows:
+        yield slice(whole, n_rows)
+
+
+def _split(
+    estimator: Any, problem: Problem, rng: np.random.RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows to train on and those held out, drawn as scikit-learn draws them."""
+    stratify = problem.y if estimator._stratifies() else None
+    rows, held_out = train_test_split(
+        np.arange(problem.n_rows),
+        random_state=rng,
+        test_size=estimator.validation_fraction,
+        stratify=stratify,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            "or the size of your dataset."
+        )
+    return rows, held_out
+
+
+def _record(estimator: Any) -> dict[str, float]:
+    """Measure `eval_set`, and return what callbacks are told of an epoch."""
+    record = {"loss": estimator.loss_}
+    if estimator._eval_set is not None:
+        loss = estimator.network_.evaluate(
+            estimator._eval_set.x, estimator._eval_set.y, progress=False
+        )["loss"]
+        loss = loss * estimator._loss_factor
+        estimator.validation_loss_curve_.append(loss)
+        record["val_loss"] = loss
+    return record
+
+
+def _note_progress(estimator: Any, problem: Problem, held_out: NDArray[np.int64] | None) -> None:
+    """Count the epochs without progress, and keep the best parameters of early stopping."""
+    if held_out is None:
+        loss = estimator.loss_curve_[-1]
+        improved = not loss > estimator.best_loss_ - estimator.tol
+        estimator.best_loss_ = min(loss, estimator.best_loss_)
+    else:
+        score = estimator._score_rows(problem, held_out)
+        estimator.validation_scores_.append(score)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+        improved = not score < estimator.best_validation_score_ + estimator.tol
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            estimator._best_parameters = estimator.network_.parameters.copy()
+    estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
