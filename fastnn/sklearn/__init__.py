@@ -2,9 +2,8 @@
 
 Code written for ``sklearn.neural_network`` works when the import line changes: the parameters,
 their defaults, the attributes and the order in which random numbers are drawn are scikit-learn's,
-so that the same `random_state` starts from the same weights and sees the same minibatches: with
-"sgd" and "lbfgs" losses and weights agree to rounding. Adam adds epsilon after the bias correction,
-as its paper does, scikit-learn before it: there losses agree to about 0.001.
+so that the same `random_state` starts from the same weights and sees the same minibatches. Losses
+and weights agree to rounding.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ def minimize_loss(
     max_iter: int,
     max_fun: int,
     tol: float,
+    ftol: float,
     verbose: bool,
 ) -> tuple[float, int]:
     """Set the network's parameters to a minimum; return the loss there and the iterations.
@@ -49,6 +50,8 @@ def minimize_loss(
         Iterations and calls of the objective, at most; either end is a ConvergenceWarning.
     tol : float
         The largest element of the gradient at which it stops.
+    ftol : float
+        The relative progress of the loss below which it stops.
     verbose : bool
         Whether to print the loss of each iteration.
     """
@@ -61,7 +64,7 @@ def minimize_loss(
         method="L-BFGS-B",
         jac=True,
         callback=objective.report if verbose else None,
-        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
+        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": ftol},
     )
     network.parameters = result.x
     if not result.success:

@@ -66,7 +66,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         Draws initial weights, the held-out part and the shuffles.
     tol : float, default 1e-4
         Progress below it counts as none.
-    verbose : bool or int, default False
+    verbose : bool, int or "bar", default False
+        Whether to print the loss of each epoch, or show a progress bar.
     warm_start : bool, default False
         Whether `fit` goes on from the last fit's weights.
     momentum : float, default 0.9
@@ -74,9 +75,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     nesterovs_momentum : bool, default True
     early_stopping : bool, default False
         Whether the score on a held-out part, not the loss, says when to stop; its best weights are
-        restored.
+        restored. Held out is `eval_set`, if there is one.
     validation_fraction : float, default 0.1
-        The part that is held out.
+        The part of the samples that is held out otherwise.
     beta_1, beta_2 : float, default 0.9 and 0.999
         Decay rates of "adam".
     epsilon : float, default 1e-8
@@ -188,8 +189,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self.n_threads = n_threads
         self.backend = backend
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        eval_set: Any = None,
+    ) -> Any:
         """Train for one epoch, from where the last call left off.
+
+        With `early_stopping` the score is measured after each call, on `eval_set`, or on a part of
+        X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
+        come back, and further calls change nothing.
 
         Parameters
         ----------
@@ -198,6 +211,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), optional
         classes : array-like of shape (n_classes,), optional
             All classes that will ever come; required in the first call.
+        eval_set : (X, y), optional
+            As in `fit`.
 
         Returns
         -------
@@ -206,7 +221,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
 
     partial_fit = available_if(_is_stochastic)(partial_fit)
 
@@ -301,11 +316,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _stratifies(self) -> bool:
         return bool(self.n_outputs_ == 1)
 
-    def _score_rows(self, problem: Problem, rows: NDArray[np.int64]) -> float:
-        outputs, y = self._outputs_of(problem.x[rows]), problem.y[rows]
-        weight = None if problem.sample_weight is None else problem.sample_weight[rows]
-        right = outputs.argmax(axis=1) if y.ndim == 1 else outputs > 0.5
-        return float(accuracy_score(y, right.astype(y.dtype), sample_weight=weight))
+    def _score(self, problem: Problem) -> float:
+        outputs, y = self._outputs_of(problem.x), problem.y
+        predicted = outputs.argmax(axis=1) if y.ndim == 1 else outputs > 0.5
+        weight = problem.sample_weight
+        return float(accuracy_score(y, predicted.astype(y.dtype), sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -408,20 +423,28 @@ n_features_in_, feature_names_in_, network_
         self.n_threads = n_threads
         self.backend = backend
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None
+    ) -> Any:
         """Train for one epoch, from where the last call left off.
+
+        With `early_stopping` the score is measured after each call, on `eval_set`, or on a part of
+        X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
+        come back, and further calls change nothing.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), optional
+        eval_set : (X, y), optional
+            As in `fit`.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
 
     partial_fit = available_if(_is_stochastic)(partial_fit)
 
@@ -477,9 +500,8 @@ n_features_in_, feature_names_in_, network_
             return 0.0
         return float(np.average(xlogy(y, y) - y, weights=weight, axis=0).sum())
 
-    def _score_rows(self, problem: Problem, rows: NDArray[np.int64]) -> float:
-        predicted = self._outputs_of(problem.x[rows])
+    def _score(self, problem: Problem) -> float:
+        predicted = self._outputs_of(problem.x)
         if not np.isfinite(predicted).all():
             return float("nan")
-        weight = None if problem.sample_weight is None else problem.sample_weight[rows]
-        return float(r2_score(problem.y[rows], predicted, sample_weight=weight))
+        return float(r2_score(problem.y, predicted, sample_weight=problem.sample_weight))

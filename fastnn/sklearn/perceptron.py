@@ -67,6 +67,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     _loss_factor = 1.0
     """What the reported loss is of the backend's, and what is added to it."""
     _loss_offset = 0.0
+    _ftol = 1e7 * np.finfo(np.float64).eps
+    """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
     # -- what the subclasses say ----------------------------------------------------------------
 
@@ -85,8 +87,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return what is measured after each epoch."""
 
     @abstractmethod
-    def _score_rows(self, problem: Problem, rows: NDArray[np.int64]) -> float:
-        """Return the score of early stopping on held-out rows."""
+    def _score(self, problem: Problem) -> float:
+        """Return the score of early stopping."""
+
+    def _constant(self, y: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
+        """Return what the reported loss has and the backend's has not."""
+        return 0.0
 
     def _l2(self, weight: float, total: float) -> float:
         """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
@@ -110,7 +116,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), optional
             By default every sample weighs 1.
         eval_set : (X, y), optional
-            Measured after each epoch: its losses are `validation_loss_curve_`. Not of "lbfgs".
+            Measured after each epoch: its losses are `validation_loss_curve_`, and early stopping
+            looks at its score. Not of "lbfgs".
 
         Returns
         -------
@@ -128,7 +135,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         if starts:
             self._start(problem)
         self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
-        if eval_set is not None:
+        if eval_set is not None and (starts or not incremental):
             self.validation_loss_curve_: list[float] = []
         with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
             if self.solver == "lbfgs":
@@ -142,7 +149,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     self.max_iter,
                     self.max_fun,
                     self.tol,
-                    bool(self.verbose),
+                    self._ftol,
+                    bool(self.verbose) and self.verbose != "bar",
                 )
             else:
                 if not (incremental and hasattr(self, "_stochastic")):
@@ -280,8 +288,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if not isinstance(self.verbose, Integral | Real | np.bool_):
-            raise TypeError(f"verbose must be a number or bool, got {self.verbose!r}")
+        if self.verbose != "bar" and not isinstance(self.verbose, Integral | Real | np.bool_):
+            raise TypeError(f"verbose must be a bool, a number or 'bar', got {self.verbose!r}")
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

@@ -96,6 +96,7 @@ n_iter_no_change, input_scale, n_threads, backend
     weight_decay = 0.0
     callbacks = ()
     alpha = 1.0  # see _l2
+    _ftol = 64 * np.finfo(np.float64).eps  # as LogisticRegression: it is the gradient that decides
 
     @property
     def coef_(self) -> NDArray[Any]:

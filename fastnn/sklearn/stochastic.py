@@ -16,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import shuffle
 
 from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from fastnn.progress import progress_bar
 from fastnn.schedules import Schedule
 from fastnn.training import as_callbacks
 
 LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
+MANY_STEPS = 2**40  # after so many, Adam corrects no bias: β^t is 0
 
 
 @dataclass
@@ -40,6 +41,11 @@ class Problem:
     def n_rows(self) -> int:
         """How many rows there are."""
         return int(self.x.shape[0])
+
+    def part(self, rows: NDArray[np.int64]) -> Problem:
+        """Return a copy of some rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Problem(self.x[rows], self.y[rows], weight)
 
     def weight_of(self, rows: NDArray[np.int64]) -> float:
         """Return the sum of some rows' weights."""
@@ -63,19 +69,19 @@ class Stochastic:
         optimizer = _optimizer(estimator, self.learning_rate)
         n_slots = network.architecture.n_slots
         self.state = OptimizerState(
-            np.zeros((optimizer.n_state, n_slots), network.architecture.dtype)
+            np.zeros((optimizer.n_state, n_slots), network.architecture.dtype),
+            MANY_STEPS if isinstance(optimizer, _Adam) else 0,
         )
         self.dropout_seed = int(network.rng.integers(2**63))
+        self.split_seed = int(network.rng.integers(2**31))
+        self.stopped = False  # by early stopping, in one of several calls of partial_fit
 
     def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
         """Train to convergence, or, with `once`, for a single epoch."""
+        if self.stopped:
+            return
         rng, tol, patience = estimator._random_state, estimator.tol, estimator.n_iter_no_change
-        held_out = None
-        rows = np.arange(problem.n_rows)
-        if estimator.early_stopping:
-            if once:
-                raise ValueError("partial_fit does not support early_stopping=True")
-            rows, held_out = _split(estimator, problem, rng)
+        rows, held_out = self._split(estimator, problem, once)
         batch_size = _batch_size(estimator.batch_size, len(rows))
         taken = np.arange(len(rows))
         self.total_weight = problem.weight_of(rows)
@@ -83,46 +89,76 @@ class Stochastic:
         callbacks = as_callbacks(estimator.callbacks)
         for callback in callbacks:
             callback.on_fit_start(estimator.network_)
-        try:
-            while estimator.n_iter_ < estimator.max_iter:
-                if estimator.shuffle:
-                    taken = shuffle(taken, random_state=rng)
-                loss = self._epoch(estimator, problem, rows[taken], batch_size)
-                estimator.n_iter_ += 1
-                estimator.t_ += len(rows)
-                estimator.loss_ = loss
-                estimator.loss_curve_.append(loss)
-                if estimator.verbose:
-                    print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-                _note_progress(estimator, problem, held_out)
-                if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-                    decay = (estimator.t_ + 1) ** estimator.power_t
-                    self._set_rate(float(estimator.learning_rate_init) / decay)
-                if estimator._no_improvement_count > patience:
-                    if self._stops(estimator, tol, patience):
+        shows_bar = estimator.verbose == "bar" and not once
+        with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
+            try:
+                while estimator.n_iter_ < estimator.max_iter:
+                    if estimator.shuffle:  # as sklearn.utils.shuffle draws it
+                        drawn = np.arange(len(taken))
+                        rng.shuffle(drawn)
+                        taken = taken[drawn]
+                    loss = self._epoch(estimator, problem, rows[taken], batch_size)
+                    estimator.n_iter_ += 1
+                    estimator.t_ += len(rows)
+                    estimator.loss_ = loss
+                    estimator.loss_curve_.append(loss)
+                    _say(estimator, f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+                    record = _measured(estimator, held_out)
+                    bar.update(len(rows))
+                    bar.set_postfix({name: f"{v:.4g}" for name, v in record.items()}, False)
+                    wishes = [
+                        callback.on_epoch_end(estimator.network_, estimator.n_iter_, record)
+                        for callback in callbacks
+                    ]
+                    if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+                        decay = (estimator.t_ + 1) ** estimator.power_t
+                        self._set_rate(float(estimator.learning_rate_init) / decay)
+                    if estimator._no_improvement_count > patience:
+                        if self._stops(estimator, tol, patience):
+                            self.stopped = once and estimator.early_stopping
+                            break
+                        estimator._no_improvement_count = 0
+                    if once or any(wishes):
                         break
-                    estimator._no_improvement_count = 0
-                record = _record(estimator)
-                wishes = [
-                    callback.on_epoch_end(estimator.network_, estimator.n_iter_, record)
-                    for callback in callbacks
-                ]
-                if once or any(wishes):
-                    break
-                if estimator.n_iter_ == estimator.max_iter:
-                    warnings.warn(
-                        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached "
-                        "and the optimization hasn't converged yet.",
-                        ConvergenceWarning,
-                        stacklevel=5,
-                    )
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-        finally:
-            for callback in callbacks:
-                callback.on_fit_end(estimator.network_)
-        if held_out is not None:
+                    if estimator.n_iter_ == estimator.max_iter:
+                        warnings.warn(
+                            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+                            "reached and the optimization hasn't converged yet.",
+                            ConvergenceWarning,
+                            stacklevel=5,
+                        )
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=5)
+            finally:
+                for callback in callbacks:
+                    callback.on_fit_end(estimator.network_)
+        if held_out is not None and (self.stopped or not once):
             estimator.network_.parameters = estimator._best_parameters
+
+    def _split(
+        self, estimator: Any, problem: Problem, once: bool
+    ) -> tuple[NDArray[np.int64], Problem | None]:
+        """Return the rows to train on, and what early stopping looks at."""
+        rows = np.arange(problem.n_rows)
+        if not estimator.early_stopping:
+            return rows, None
+        if estimator._eval_set is not None:
+            return rows, estimator._eval_set
+        rng = estimator._random_state
+        if once:  # drawn alike in each call: the same data are divided alike
+            rng = np.random.RandomState(self.split_seed)
+        rows, held_out = train_test_split(
+            rows,
+            random_state=rng,
+            test_size=estimator.validation_fraction,
+            stratify=problem.y if estimator._stratifies() else None,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' "
+                "or the size of your dataset."
+            )
+        return rows, problem.part(held_out)
 
     def _epoch(
         self, estimator: Any, problem: Problem, order: NDArray[np.int64], batch_size: int
@@ -174,8 +210,7 @@ class Stochastic:
         else:
             message += (" Learning rate too small." if adapts else "") + " Stopping."
             adapted = False
-        if estimator.verbose:
-            print(message)
+        _say(estimator, message)
         return not adapted
 
 
@@ -190,7 +225,23 @@ def _optimizer(estimator: Any, learning_rate: float) -> Optimizer:
     if estimator.solver == "adamw":
         decay = estimator.weight_decay
         return AdamW(rate, **betas, epsilon=estimator.epsilon, weight_decay=decay)
-    return Adam(rate, **betas, epsilon=estimator.epsilon)
+    return _Adam(rate, **betas, epsilon=estimator.epsilon)
+
+
+@dataclass(frozen=True)
+class _Adam(Adam):
+    """Adam as scikit-learn has it: ``p ← p − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)``.
+
+    That is the form at the end of section 2 of Kingma and Ba, 2015, with ε beside the v that is not
+    corrected. Here the rate is corrected, and the steps count from `MANY_STEPS`, where fastnn's
+    rule corrects no more.
+    """
+
+    def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
+        done = step - MANY_STEPS
+        t = np.arange(done + 1, done + 1 + n_steps)
+        corrections = np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        return super().learning_rates(done, n_steps) * corrections
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:
@@ -218,51 +269,32 @@ def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice
         yield slice(whole, n_rows)
 
 
-def _split(
-    estimator: Any, problem: Problem, rng: np.random.RandomState
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows to train on and those held out, drawn as scikit-learn draws them."""
-    stratify = problem.y if estimator._stratifies() else None
-    rows, held_out = train_test_split(
-        np.arange(problem.n_rows),
-        random_state=rng,
-        test_size=estimator.validation_fraction,
-        stratify=stratify,
-    )
-    if len(held_out) < 2:
-        raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' "
-            "or the size of your dataset."
-        )
-    return rows, held_out
+def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
+    """Measure what is watched, count the epochs without progress, and keep the best parameters.
 
-
-def _record(estimator: Any) -> dict[str, float]:
-    """Measure `eval_set`, and return what callbacks are told of an epoch."""
+    Returns what callbacks are told of the epoch.
+    """
     record = {"loss": estimator.loss_}
     if estimator._eval_set is not None:
-        loss = estimator.network_.evaluate(
-            estimator._eval_set.x, estimator._eval_set.y, progress=False
-        )["loss"]
-        loss = loss * estimator._loss_factor
-        estimator.validation_loss_curve_.append(loss)
-        record["val_loss"] = loss
-    return record
-
-
-def _note_progress(estimator: Any, problem: Problem, held_out: NDArray[np.int64] | None) -> None:
-    """Count the epochs without progress, and keep the best parameters of early stopping."""
+        x, y = estimator._eval_set.x, estimator._eval_set.y
+        loss = estimator.network_.evaluate(x, y, progress=False)["loss"]
+        record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
+        estimator.validation_loss_curve_.append(record["val_loss"])
     if held_out is None:
-        loss = estimator.loss_curve_[-1]
-        improved = not loss > estimator.best_loss_ - estimator.tol
-        estimator.best_loss_ = min(loss, estimator.best_loss_)
+        improved = not estimator.loss_ > estimator.best_loss_ - estimator.tol
+        estimator.best_loss_ = min(estimator.loss_, estimator.best_loss_)
     else:
-        score = estimator._score_rows(problem, held_out)
+        record["val_score"] = score = estimator._score(held_out)
         estimator.validation_scores_.append(score)
-        if estimator.verbose:
-            print(f"Validation score: {score:f}")
+        _say(estimator, f"Validation score: {score:f}")
         improved = not score < estimator.best_validation_score_ + estimator.tol
         if score > estimator.best_validation_score_:
             estimator.best_validation_score_ = score
             estimator._best_parameters = estimator.network_.parameters.copy()
     estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
+    return record
+
+
+def _say(estimator: Any, text: str) -> None:
+    if estimator.verbose and estimator.verbose != "bar":
+        print(text)
