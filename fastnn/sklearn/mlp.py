@@ -54,8 +54,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         Samples in a minibatch; "auto" is 200, or all if there are fewer. Not of "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"} or fastnn schedule, default "constant"
         Of "sgd": stays, is ``learning_rate_init / (t + 1)^power_t`` after t samples, or is divided
-        by 5 whenever there was no progress. A schedule such as `fastnn.Cosine` says the rate of
-        each step, for "adam" too, and `learning_rate_init` is not asked.
+        by 5 whenever there was no progress. A schedule such as `fastnn.schedules.Cosine` says the
+        rate of each step, for "adam" too, and `learning_rate_init` is not asked.
     learning_rate_init : float, default 0.001
     power_t : float, default 0.5
     max_iter : int, default 200

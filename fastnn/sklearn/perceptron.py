@@ -21,6 +21,7 @@ from fastnn.schedules import Schedule
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.stochastic import Problem, Stochastic
 from fastnn.threads import threads_limited
+from fastnn.training import as_callbacks
 from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
 
 NAMES = {"logistic": "sigmoid"}
@@ -129,6 +130,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
     ) -> Any:
         self._check_parameters()
+        self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
         problem = self._checked(X, y, sample_weight, starts, incremental)
         self._random_state = check_random_state(self.random_state)
@@ -191,7 +193,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 sizes, activations, output, loss, dtype=dtype, input_scale=self.input_scale
             ),
             backend=self.backend,
-            seed=self._random_state.randint(2**31) if any(self._dropout_rates()) else 0,
+            seed=0,
         )
         factor = 2.0 if "sigmoid" in activations else 6.0
         for weight, bias in zip(network.weights, network.biases, strict=True):
@@ -199,6 +201,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             bound = np.sqrt(factor / sum(weight.shape))
             weight[...] = self._random_state.uniform(-bound, bound, weight.shape)
             bias[...] = self._random_state.uniform(-bound, bound, bias.shape)
+        if self._dropout_rates():
+            network.rng = np.random.default_rng(self._random_state.randint(2**31))
         return network
 
     # -- what was learned -----------------------------------------------------------------------
@@ -290,6 +294,21 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.verbose != "bar" and not isinstance(self.verbose, Integral | Real | np.bool_):
             raise TypeError(f"verbose must be a bool, a number or 'bar', got {self.verbose!r}")
+
+    def _check_solver_can(self, eval_set: Any) -> None:
+        if self.solver != "lbfgs":
+            return
+        wanted = {
+            "dropout": any(self._dropout_rates()),
+            "callbacks": self.callbacks is not None and bool(as_callbacks(self.callbacks)),
+            "a schedule as learning_rate": isinstance(self.learning_rate, Schedule),
+            "eval_set": eval_set is not None,
+        }
+        if refused := [name for name, is_wanted in wanted.items() if is_wanted]:
+            raise ValueError(
+                f"solver='lbfgs' has no epochs and takes no {' and no '.join(refused)}: use "
+                "'adam', 'adamw' or 'sgd'"
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

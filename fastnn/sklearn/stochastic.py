@@ -240,8 +240,9 @@ class _Adam(Adam):
     def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
         done = step - MANY_STEPS
         t = np.arange(done + 1, done + 1 + n_steps)
-        corrections = np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        return super().learning_rates(done, n_steps) * corrections
+        rates = super().learning_rates(done, n_steps)
+        rates *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        return rates
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:
