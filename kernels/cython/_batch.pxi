@@ -225,21 +225,25 @@ cdef void outer(
     const char *delta,
     Py_ssize_t delta_row,
     double scale,
+    bint add,
     char *panel,
     char *out,
     Py_ssize_t out_row,
 ) noexcept nogil:
-    """``out += scale · x[:, begin:end]ᵀ @ delta``, after `index_columns`."""
+    """``out += scale · x[:, begin:end]ᵀ @ delta``, or without `add` ``out = …`` unscaled, after
+    `index_columns`.
+    """
     if batch.form == CSR:
         batch.kernels.outer_sparse(
-            n_rows, begin, end, n_out, &batch.non_zeros, delta, delta_row, scale, out, out_row
+            n_rows, begin, end, n_out, &batch.non_zeros, delta, delta_row, scale, add, out,
+            out_row,
         )
     elif batch.form == MASKED:
         batch.kernels.outer_masked(
-            n_rows, begin, end, n_out, &batch.masked, delta, delta_row, scale, out, out_row
+            n_rows, begin, end, n_out, &batch.masked, delta, delta_row, scale, add, out, out_row
         )
     else:
         batch.kernels.outer(
             n_rows, end - begin, n_out, batch.rows + begin * batch.kernels.size, batch.stride,
-            delta, delta_row, scale, panel, out, out_row,
+            delta, delta_row, scale, add, panel, out, out_row,
         )

@@ -79,6 +79,28 @@ cdef class InputBlocks:
         return n_rows
 
 
+cdef class Verdicts:
+    """What a loss says of each row."""
+
+    cdef Memory memory
+    cdef Py_ssize_t n_rows
+    cdef double *loss
+    cdef double *right
+
+    def __cinit__(self, Py_ssize_t n_rows):
+        self.memory = Memory(2 * n_rows * sizeof(double))
+        self.n_rows = n_rows
+        self.loss = <double *>self.memory.data
+        self.right = self.loss + n_rows
+
+    cdef double total_loss(self) noexcept:
+        cdef Py_ssize_t i
+        cdef double total = 0.0
+        for i in range(self.n_rows):
+            total += self.loss[i]
+        return total
+
+
 cdef class Kernels:
     """The kernels of one dtype in one instruction set; `isa` None is the widest that runs here."""
 
@@ -132,28 +154,28 @@ cdef class Kernels:
         cdef Padded logits = pad(k, z), d = pad(k, delta, True)
         cdef const int64_t *label = <const int64_t *>address(labels)
         cdef const double *weight = <const double *>address(row_weight)
-        cdef double total, right
+        cdef Verdicts verdicts = Verdicts(d.n_rows)
         with nogil:
-            total = k.softmax_cross_entropy(
+            k.softmax_cross_entropy(
                 d.n_rows, d.n_columns, logits.data, logits.row, label, weight, 1.0, d.data,
-                d.row, &right,
+                d.row, verdicts.loss, verdicts.right,
             )
         d.write_back()
-        return total
+        return verdicts.total_loss()
 
     def elementwise_loss(self, int code, z, target, row_weight, double huber_delta, delta):
         """As above; row_weight float64, contiguous."""
         cdef const kernels *k = self.table
         cdef Padded last = pad(k, z), t = pad(k, target), d = pad(k, delta, True)
         cdef const double *weight = <const double *>address(row_weight)
-        cdef double total, right
+        cdef Verdicts verdicts = Verdicts(d.n_rows)
         with nogil:
-            total = k.elementwise_loss(
+            k.elementwise_loss(
                 <loss>code, d.n_rows, d.n_columns, last.data, last.row, t.data, t.row, weight,
-                1.0, huber_delta, d.data, d.row, &right,
+                1.0, huber_delta, d.data, d.row, verdicts.loss, verdicts.right,
             )
         d.write_back()
-        return total
+        return verdicts.total_loss()
 
     def weight_gradient(self, x, delta, weight_grad, bias_grad):
         cdef const kernels *k = self.table
@@ -162,18 +184,19 @@ cdef class Kernels:
         cdef Memory panel = Memory(panel_bytes(0, BLOCK_ROWS, k.size))
         cdef Py_ssize_t first = 0, n_rows
         with nogil:
-            memset(g.data, 0, g.n_rows * g.row * k.size)
+            if d.n_rows == 0:
+                memset(g.data, 0, g.n_rows * g.row * k.size)
             while first < d.n_rows:
                 n_rows = blocks.fetch(first)
                 index_columns(&blocks.batch, n_rows, 0, 1)
                 outer(
                     &blocks.batch, n_rows, 0, g.n_rows, d.n_columns,
-                    d.data + first * d.row * k.size, d.row, 1.0, panel.data, g.data, g.row,
+                    d.data + first * d.row * k.size, d.row, 1.0, first > 0, panel.data, g.data,
+                    g.row,
                 )
                 first += n_rows
             if b.data != NULL:
-                memset(b.data, 0, b.row * k.size)
-                k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, b.data)
+                k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, False, b.data)
         g.write_back()
         if b.data != NULL:
             b.write_back()

@@ -105,23 +105,22 @@ cdef extern from "simd/kernels.h" nogil:
         ) noexcept nogil
         void (*outer)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
-            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, void *panel,
-            void *out,
-            Py_ssize_t out_row
+            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *panel, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*outer_masked)(
             Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
-            const masked *x, const void *delta, Py_ssize_t delta_row, double scale, void *out,
-            Py_ssize_t out_row
+            const masked *x, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*outer_sparse)(
             Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
-            const sparse *x, const void *delta, Py_ssize_t delta_row, double scale, void *out,
-            Py_ssize_t out_row
+            const sparse *x, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*column_sums)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *delta, Py_ssize_t delta_row,
-            double scale, void *out
+            double scale, bint add, void *out
         ) noexcept nogil
         void (*backward)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
@@ -145,15 +144,16 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row, void *out,
             Py_ssize_t out_row
         ) noexcept nogil
-        double (*softmax_cross_entropy)(
+        void (*softmax_cross_entropy)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
             const int64_t *labels, const double *row_weight, double factor, void *delta,
-            Py_ssize_t delta_row, double *right
+            Py_ssize_t delta_row, double *row_loss, double *row_right
         ) noexcept nogil
-        double (*elementwise_loss)(
+        void (*elementwise_loss)(
             loss loss, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
             const void *target, Py_ssize_t target_row, const double *row_weight, double factor,
-            double huber_delta, void *delta, Py_ssize_t delta_row, double *right
+            double huber_delta, void *delta, Py_ssize_t delta_row, double *row_loss,
+            double *row_right
         ) noexcept nogil
         void (*update)(
             const step *step, Py_ssize_t n_rows, Py_ssize_t n_out, void *params,

@@ -62,11 +62,6 @@ cdef struct OwnSpace:
     double *norms
 
 
-cdef struct BlockResult:
-    # What the loss said of ROW_BLOCK rows.
-    double loss, right
-
-
 cdef uint64_t mix64(uint64_t z) noexcept nogil:
     """SplitMix64, as in fastnn.backends.dropout."""
     z += <uint64_t>0x9E3779B97F4A7C15
@@ -109,7 +104,8 @@ cdef class Epoch(Team):
     cdef char *targets
     cdef Py_ssize_t target_row
     cdef double *row_weight
-    cdef BlockResult *results
+    cdef double *row_loss
+    cdef double *row_right
     cdef double *penalties  # of each PIECE weights
     cdef double *squares  # of each PIECE parameters
     cdef OwnSpace *own  # by thread
@@ -160,9 +156,8 @@ cdef class Epoch(Team):
         self.target_row = padded(self.program.layers[self.program.n_layers - 1].n_out, k.size)
         self.targets = reserve(space, n_rows * self.target_row * k.size)
         self.row_weight = <double *>reserve(space, n_rows * sizeof(double))
-        self.results = <BlockResult *>reserve(
-            space, (n_rows + ROW_BLOCK - 1) // ROW_BLOCK * sizeof(BlockResult)
-        )
+        self.row_loss = <double *>reserve(space, n_rows * sizeof(double))
+        self.row_right = <double *>reserve(space, n_rows * sizeof(double))
         n_pieces = (self.program.n_slots + PIECE - 1) // PIECE
         self.penalties = <double *>reserve(space, n_pieces * sizeof(double))
         self.squares = <double *>reserve(space, n_pieces * sizeof(double))
@@ -387,7 +382,7 @@ cdef class Epoch(Team):
         cdef const int64_t *order = self.order + begin
         cdef Part part = rows_of(n_rows, 1, member, n_members)
         cdef double count = n_rows, factor = 1.0
-        cdef Py_ssize_t i, first, piece, n_pieces
+        cdef Py_ssize_t i, piece, n_pieces
         if self.sample_weight != NULL:
             count = 0.0
             for i in range(n_rows):
@@ -396,13 +391,8 @@ cdef class Epoch(Team):
                 self.row_weight[i] = self.sample_weight[order[i]]
         if self.options.mean:
             factor = 1.0 / count if count != 0 else 0.0
-        first = part.row
-        while first < part.row + part.n_rows:
-            self.judge_block(
-                order, first, min(<Py_ssize_t>ROW_BLOCK, n_rows - first), factor,
-                &self.results[first // ROW_BLOCK],
-            )
-            first += ROW_BLOCK
+        if part.n_rows > 0:
+            self.judge_rows(order, part.row, part.n_rows, factor)
         if self.has_penalty():
             n_pieces = (self.program.n_weight_slots + PIECE - 1) // PIECE
             for piece in range(
@@ -414,15 +404,10 @@ cdef class Epoch(Team):
                 )
         return count
 
-    cdef void judge_block(
-        self,
-        const int64_t *order,
-        Py_ssize_t first,
-        Py_ssize_t n_rows,
-        double factor,
-        BlockResult *result,
+    cdef void judge_rows(
+        self, const int64_t *order, Py_ssize_t first, Py_ssize_t n_rows, double factor
     ) noexcept nogil:
-        """Work out the last layer's delta for a block of rows, and the weighted sum of losses."""
+        """Work out the last layer's delta for some rows, and their weighted losses."""
         cdef const kernels *k = self.kernels
         cdef Py_ssize_t n_out = self.program.layers[self.program.n_layers - 1].n_out, i
         cdef const Activations *a = &self.w.activations[self.program.n_layers - 1]
@@ -438,9 +423,9 @@ cdef class Epoch(Team):
                 self.labels[i] = (
                     <const int64_t *>(self.y.data + order[i] * self.y.strides[1])
                 )[0]
-            result.loss = k.softmax_cross_entropy(
+            k.softmax_cross_entropy(
                 n_rows, n_out, z, a.row, self.labels + first, row_weight, factor, delta, a.row,
-                &result.right,
+                self.row_loss + first, self.row_right + first,
             )
         else:
             targets.data = self.y.data
@@ -448,20 +433,22 @@ cdef class Epoch(Team):
             targets.row_stride, targets.column_stride = self.y.strides[0], self.y.strides[1]
             target = self.targets + first * self.target_row * k.size
             k.gather(&targets, order + first, n_rows, n_out, 1.0, target, self.target_row)
-            result.loss = k.elementwise_loss(
+            k.elementwise_loss(
                 self.program.loss, n_rows, n_out, z, a.row, target, self.target_row, row_weight,
-                factor, self.program.huber_delta, delta, a.row, &result.right,
+                factor, self.program.huber_delta, delta, a.row, self.row_loss + first,
+                self.row_right + first,
             )
-        if factor == 0:
-            result.loss = 0.0
 
     cdef void add_up(self, Py_ssize_t n_rows, double count) noexcept nogil:
         """Add the minibatch to the sums, always in the same order."""
         cdef Py_ssize_t i
-        cdef double penalty = 0.0
-        for i in range((n_rows + ROW_BLOCK - 1) // ROW_BLOCK):
-            self.loss += self.results[i].loss
-            self.right += self.results[i].right
+        cdef double loss = 0.0, right = 0.0, penalty = 0.0
+        if count != 0:  # else even infinite losses count nothing
+            for i in range(n_rows):
+                loss += self.row_loss[i]
+                right += self.row_right[i]
+        self.loss += loss
+        self.right += right
         if self.has_penalty():
             for i in range((self.program.n_weight_slots + PIECE - 1) // PIECE):
                 penalty += self.penalties[i]
@@ -509,11 +496,12 @@ cdef class Epoch(Team):
         const Part *part,
         Py_ssize_t n_rows,
         double scale,
+        bint add,
         char *panel,
         char *out,
         Py_ssize_t out_row,
     ) noexcept nogil:
-        """``out += scale · gradient`` for a part of layer i's weights."""
+        """``out += scale · gradient`` for a part of layer i's weights, or ``out = gradient``."""
         cdef const kernels *k = self.kernels
         cdef const Activations *a = &self.w.activations[i]
         cdef const Activations *below
@@ -521,13 +509,13 @@ cdef class Epoch(Team):
         if i == 0:
             outer(
                 &self.w.batch, n_rows, part.row, part.row + part.n_rows, part.n_columns, delta,
-                a.row, scale, panel, out, out_row,
+                a.row, scale, add, panel, out, out_row,
             )
         else:
             below = &self.w.activations[i - 1]
             k.outer(
                 n_rows, part.n_rows, part.n_columns, below.dropped + part.row * k.size, below.row,
-                delta, a.row, scale, panel, out, out_row,
+                delta, a.row, scale, add, panel, out, out_row,
             )
 
     cdef void learn(
@@ -550,9 +538,8 @@ cdef class Epoch(Team):
         if part.n_rows == 0 or part.n_columns == 0:
             return
         if self.gradient != NULL:
-            self.clear(self.gradient + offset, &part, layer.stride)
             self.add_gradient(
-                i, &part, n_rows, 1.0, own.panel, self.gradient + offset, layer.stride
+                i, &part, n_rows, 1.0, False, own.panel, self.gradient + offset, layer.stride
             )
             if self.has_penalty():
                 k.add_penalty(
@@ -561,7 +548,7 @@ cdef class Epoch(Team):
                 )
         elif direct:
             self.add_gradient(
-                i, &part, n_rows, -step.learning_rate, own.panel, self.params + offset,
+                i, &part, n_rows, -step.learning_rate, True, own.panel, self.params + offset,
                 layer.stride,
             )
         else:
@@ -570,8 +557,7 @@ cdef class Epoch(Team):
             while block.row < end:
                 block.n_rows = min(height, end - block.row)
                 offset = (layer.weight + block.row * layer.stride + part.column) * k.size
-                self.clear(own.gradient, &block, row)
-                self.add_gradient(i, &block, n_rows, 1.0, own.panel, own.gradient, row)
+                self.add_gradient(i, &block, n_rows, 1.0, False, own.panel, own.gradient, row)
                 if self.has_penalty():
                     k.add_penalty(
                         block.n_rows, block.n_columns, self.params + offset, layer.stride,
@@ -599,24 +585,17 @@ cdef class Epoch(Team):
         cdef Part one_row = part[0]
         one_row.n_rows = 1
         if self.gradient != NULL:
-            self.clear(self.gradient + offset, &one_row, 0)
-            k.column_sums(n_rows, part.n_columns, delta, a.row, 1.0, self.gradient + offset)
+            k.column_sums(
+                n_rows, part.n_columns, delta, a.row, 1.0, False, self.gradient + offset
+            )
         elif direct:
             k.column_sums(
-                n_rows, part.n_columns, delta, a.row, -step.learning_rate, self.params + offset
+                n_rows, part.n_columns, delta, a.row, -step.learning_rate, True,
+                self.params + offset,
             )
         else:
-            self.clear(own.gradient, &one_row, 0)
-            k.column_sums(n_rows, part.n_columns, delta, a.row, 1.0, own.gradient)
+            k.column_sums(n_rows, part.n_columns, delta, a.row, 1.0, False, own.gradient)
             self.update_part(step, &one_row, offset, 0, own.gradient, 0)
-
-    cdef void clear(self, char *matrix, const Part *part, Py_ssize_t row) noexcept nogil:
-        """Set a part's numbers and their padding to the next whole vector to zero."""
-        cdef const kernels *k = self.kernels
-        cdef size_t n_bytes = (part.n_columns + k.lanes - 1) // k.lanes * k.lanes * k.size
-        cdef Py_ssize_t i
-        for i in range(part.n_rows):
-            memset(matrix + i * row * k.size, 0, n_bytes)
 
     cdef void update_part(
         self,

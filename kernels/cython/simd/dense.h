@@ -60,7 +60,7 @@ struct product {
     ptrdiff_t c_row;
     const real *bias; /* by column, or NULL */
     real scale;
-    int accumulate; /* C += scale · sum, else C = sum + bias */
+    int add; /* C += scale · sum, else C = sum + bias */
 };
 
 /* One slice of one tile's sums. */
@@ -121,7 +121,7 @@ INLINE void tile(const struct product *p, const struct slice *s, const int rows,
         }
         b += b_term;
     }
-    if (p->accumulate) {
+    if (p->add) {
         const vec scale = broadcast(p->scale);
         EACH_VECTOR sum[i][j] = load(c + i * c_row + j * LANES) + scale * sum[i][j];
     } else if (s->bias) {
@@ -180,7 +180,7 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
     for (ptrdiff_t k = 0; k < n_slices; k++) {
         const ptrdiff_t from = n_terms * k / n_slices;
         s.n_terms = n_terms * (k + 1) / n_slices - from;
-        s.resume = k > 0 && !p->accumulate;
+        s.resume = k > 0 && !p->add;
         s.bias = k == n_slices - 1 ? bias : NULL;
         s.b = b + from * p->b_term;
         for (ptrdiff_t t = 0; t < n_tiles; t++) {
@@ -308,10 +308,10 @@ static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const voi
 /* A's columns are taken BLOCK_COLUMNS at a time, copied where they lie too far apart for their pages
    to be remembered, and are used often enough. */
 static void outer(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, void *panel,
-                  void *out, ptrdiff_t out_row) {
+                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, int add,
+                  void *panel, void *out, ptrdiff_t out_row) {
     struct product p = {.a_row = 1, .a_term = x_row, .b_term = delta_row, .c_row = out_row,
-                        .scale = (real)scale, .accumulate = 1};
+                        .scale = (real)scale, .add = add};
     real *const block = (real *)panel + n_rows * PANEL_VECTORS * LINE_NUMBERS;
     if (x_row < COPIED_STRIDE || n_rows < COPIED_ROWS || n_out < 4 * TILE_VECTORS * LANES) {
         product(p, n_in, n_rows, n_out, x, delta, 0, panel, out);
@@ -336,13 +336,13 @@ static void backward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const vo
 
 /* Sums of delta's columns, a vector of columns at a time. */
 static void column_sums(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, ptrdiff_t delta_row,
-                        double scale, void *out) {
+                        double scale, int add, void *out) {
     for (ptrdiff_t j = 0; j < n_out; j += LANES) {
         const real *const column = (const real *)delta + j;
         real *const to = (real *)out + j;
         vec sum = broadcast(0);
         for (ptrdiff_t i = 0; i < n_rows; i++) sum += load(column + i * delta_row);
-        store(to, keep_lanes(first_lanes(n_out - j), load(to) + (real)scale * sum));
+        store(to, keep_lanes(first_lanes(n_out - j), add ? load(to) + (real)scale * sum : sum));
     }
 }
 

@@ -20,6 +20,7 @@
 #define ROUNDER 6755399441055744.0 /* 1.5 · 2^52 */
 #define LN2_HIGH 0x1.62e42fefa3800p-1 /* ln 2 to 42 bits: n times it is exact */
 #define LN2_LOW 0x1.ef35793c76730p-45
+#define LN2 0.69314718055994530942
 #define FRACTION_BITS 52
 #define EXPONENT_BIAS 1023
 #define LOG1P_TERMS 17
@@ -29,6 +30,7 @@
 #define ROUNDER 12582912.0f /* 1.5 · 2^23 */
 #define LN2_HIGH 0x1.62e400p-1f /* ln 2 to 15 bits: n times it is exact */
 #define LN2_LOW 0x1.7f7d1cp-20f
+#define LN2 0.69314718f
 #define FRACTION_BITS 23
 #define EXPONENT_BIAS 127
 #define LOG1P_TERMS 8
@@ -96,6 +98,15 @@ INLINE vec log1p_unit(vec t) {
     vec series = broadcast((real)1 / (2 * LOG1P_TERMS + 1));
     for (int k = LOG1P_TERMS - 1; k >= 0; k--) series = series * square + (real)1 / (2 * k + 1);
     return (s + s) * series;
+}
+
+/* log x for x >= 1: n log 2 + log m, x = 2^n m; NaN stays NaN. */
+INLINE vec logarithm(vec x) {
+    const bits fraction = to_bits(x) & (((integer)1 << FRACTION_BITS) - 1);
+    const bits n = (to_bits(x) >> FRACTION_BITS) - EXPONENT_BIAS;
+    const vec exponent = from_bits(n + to_bits(broadcast(ROUNDER))) - ROUNDER;
+    const vec m = from_bits(fraction | to_bits(broadcast(1)));
+    return select_lanes(MASK(x == x), exponent * LN2 + log1p_unit(m - (real)1), x);
 }
 
 INLINE vec sigmoid(vec z) {

@@ -8,6 +8,7 @@
 #include "loss.h"
 #include "masked.h"
 #include "optimizer.h"
+#include "softmax.h"
 #include "sparse.h"
 
 const struct kernels FASTNN_TABLE = {

@@ -119,20 +119,20 @@ struct kernels {
     void (*forward_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
                            const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
                            ptrdiff_t out_row);
-    /* out += scale · xᵀ · delta */
+    /* out += scale · xᵀ · delta, or without `add` out = xᵀ · delta */
     void (*outer)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale,
+                  ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, int add,
                   void *panel, void *out, ptrdiff_t out_row);
     /* The same for columns [begin, end) of x, out being their part of the gradient. */
     void (*outer_masked)(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
                          const struct masked *x, const void *delta, ptrdiff_t delta_row,
-                         double scale, void *out, ptrdiff_t out_row);
+                         double scale, int add, void *out, ptrdiff_t out_row);
     void (*outer_sparse)(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
                          const struct sparse *x, const void *delta, ptrdiff_t delta_row,
-                         double scale, void *out, ptrdiff_t out_row);
-    /* out += scale · (sum of delta's rows) */
+                         double scale, int add, void *out, ptrdiff_t out_row);
+    /* out += scale · (sum of delta's rows), or without `add` out = sum of delta's rows */
     void (*column_sums)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, ptrdiff_t delta_row,
-                        double scale, void *out);
+                        double scale, int add, void *out);
     /* out (n_rows, n_in) = delta · weightᵀ */
     void (*backward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
                      ptrdiff_t delta_row, const void *weight, ptrdiff_t weight_row, void *panel,
@@ -152,19 +152,20 @@ struct kernels {
                  ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row, void *out,
                  ptrdiff_t out_row);
 
-    /* -- losses: return the weighted sum, delta scaled by weight · factor; delta may be z ------- */
+    /* -- losses: of each row, weighted, and its weight if it is classified right; delta scaled by
+          weight · factor; row_weight may be NULL for ones, delta may be z ------------------------ */
 
     void (*softmax)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, ptrdiff_t z_row, void *out,
                     ptrdiff_t out_row);
-    /* row_weight may be NULL for ones; right receives the weighted number of rows classified so */
-    double (*softmax_cross_entropy)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                                    ptrdiff_t z_row, const int64_t *labels,
-                                    const double *row_weight, double factor, void *delta,
-                                    ptrdiff_t delta_row, double *right);
-    double (*elementwise_loss)(enum loss loss, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                               ptrdiff_t z_row, const void *target, ptrdiff_t target_row,
-                               const double *row_weight, double factor, double huber_delta,
-                               void *delta, ptrdiff_t delta_row, double *right);
+    void (*softmax_cross_entropy)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
+                                  ptrdiff_t z_row, const int64_t *labels,
+                                  const double *row_weight, double factor, void *delta,
+                                  ptrdiff_t delta_row, double *row_loss, double *row_right);
+    void (*elementwise_loss)(enum loss loss, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
+                             ptrdiff_t z_row, const void *target, ptrdiff_t target_row,
+                             const double *row_weight, double factor, double huber_delta,
+                             void *delta, ptrdiff_t delta_row, double *row_loss,
+                             double *row_right);
 
     /* -- parameters: parts of matrices, n_out wide, with the state at the stride of the parameters */
 

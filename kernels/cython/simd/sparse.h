@@ -1,7 +1,7 @@
 /* Products with the non-zeros of a sparse input.
 
        forward   out_i = bias + Σ over the non-zeros v of row i, in column k, of v · weight_k
-       outer     out_k += scale · v · delta_i for each of them
+       outer     out_k += scale · v · delta_i for each of them, from zero or from what is there
 
    Each row of out is summed in registers, as many vectors of columns at a time as fit. */
 
@@ -51,15 +51,18 @@ static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct spars
 /* Columns [begin, end) of x, whose gradients are the rows of out. */
 static void outer_sparse(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t n_out,
                          const struct sparse *x, const void *delta, ptrdiff_t delta_row,
-                         double scale, void *out, ptrdiff_t out_row) {
+                         double scale, int add, void *out, ptrdiff_t out_row) {
     const ptrdiff_t last = (vectors(n_out) - 1) * LANES;
+    const real factor = add ? (real)scale : 1;
     const bits tail = first_lanes(n_out - last);
     const real *const value = x->value;
+    for (ptrdiff_t k = begin; !add && k < end; k++)
+        memset((real *)out + (k - begin) * out_row, 0, (size_t)(last + LANES) * sizeof(real));
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const real *const d = (const real *)delta + i * delta_row;
         for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
             const ptrdiff_t k = x->column[e];
-            const vec v = broadcast((real)scale * value[e]);
+            const vec v = broadcast(factor * value[e]);
             real *const to = (real *)out + (k - begin) * out_row;
             if (k < begin || k >= end) continue;
             for (ptrdiff_t j = 0; j < last; j += LANES) store(to + j, load(to + j) + v * load(d + j));

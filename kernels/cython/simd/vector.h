@@ -1,7 +1,7 @@
 /* A vector of numbers, whatever the instruction set: the one place that knows how wide it is.
 
    `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them and `bits` as many integers
-   of the same width; the arithmetic operators work lane by lane. GCC and Clang compile vector types
+   of the same width, `masks` 64-bit words; the arithmetic operators work lane by lane. GCC and Clang compile vector types
    for any target; for other compilers a vector is one number. A comparison, wrapped in MASK, gives
    lanes of all ones or all zeros. */
 
@@ -36,6 +36,7 @@ typedef uint32_t word;
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef integer bits __attribute__((vector_size(VECTOR_BYTES)));
 typedef word words __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint64_t masks __attribute__((vector_size(VECTOR_BYTES)));
 
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
 #define INLINE static inline __attribute__((always_inline))
@@ -59,6 +60,7 @@ INLINE bits broadcast_bits(integer x) { return x - (bits){0}; }
 typedef real vec;
 typedef integer bits;
 typedef word words;
+typedef uint64_t masks;
 
 INLINE vec broadcast(real x) { return x; }
 INLINE bits broadcast_bits(integer x) { return x; }
@@ -128,6 +130,12 @@ INLINE bits first_lanes(ptrdiff_t n) {
     bits lane;
     memcpy(&lane, count, sizeof lane);
     return MASK(lane < broadcast_bits((integer)(n < LANES ? n : LANES)));
+}
+
+INLINE real first_lane(vec v) {
+    real lane;
+    memcpy(&lane, &v, sizeof lane);
+    return lane;
 }
 
 /* Sum and maximum over the lanes, by halves; the maximum of lanes with a NaN is NaN. */
