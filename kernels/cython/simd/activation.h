@@ -26,7 +26,7 @@ INLINE vec activation_of(enum activation activation, vec z) {
     switch (activation) {
     case SIGMOID: return sigmoid(z);
     case TANH: return hyperbolic_tangent(z);
-    case RELU: return maximum(z, zero);
+    case RELU: return at_least(0, z);
     case LEAKY_RELU: return select_lanes(MASK(z > zero), z, z * LEAKY_SLOPE);
     case ELU: return select_lanes(MASK(z > zero), z, expm1_negative(z));
     case GELU: return z * normal_cdf(z);

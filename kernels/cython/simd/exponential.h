@@ -5,8 +5,8 @@
 
    x / ln 2 is rounded by adding a number so large that its last bit counts ones; the low bits of the
    sum then are n. 2^n is made in the exponent field, in two factors so that results may overflow to
-   infinity or go down to the smallest subnormal. Arguments beyond that are clamped by comparisons
-   that are false for NaN, so NaN passes through. The minus-one form keeps relative accuracy where
+   infinity or go down to the smallest subnormal (AVX-512 has an instruction for both). Arguments beyond
+   that are clamped in a way that lets NaN pass. The minus-one form keeps relative accuracy where
    results are small: expm1, tanh and elu rest on it. */
 
 #ifndef FASTNN_EXPONENTIAL_H
@@ -36,17 +36,13 @@
 #define LOG1P_TERMS 8
 #endif
 
-INLINE vec clamp_exponent(vec x) {
-    x = select_lanes(MASK(x > broadcast(EXP_HIGH)), broadcast(EXP_HIGH), x);
-    return select_lanes(MASK(x < broadcast(EXP_LOW)), broadcast(EXP_LOW), x);
-}
+INLINE vec clamp_exponent(vec x) { return at_least(EXP_LOW, at_most(EXP_HIGH, x)); }
 
 /* Return e^r - 1 for the remainder r of a clamped x; *n receives the power of two. */
-INLINE vec reduced_expm1(vec x, bits *n) {
-    const vec shifted = x * (real)1.44269504088896340736 + ROUNDER;
-    const vec rounded = shifted - ROUNDER;
+INLINE vec reduced_expm1(vec x, vec *n) {
+    const vec rounded = (x * (real)1.44269504088896340736 + ROUNDER) - ROUNDER;
     const vec r = x - rounded * LN2_HIGH - rounded * LN2_LOW;
-    *n = to_bits(shifted) - to_bits(broadcast(ROUNDER));
+    *n = rounded;
 #ifdef FASTNN_DOUBLE
     /* Taylor's coefficients 1/k! to k = 13; the next term is below 2^-57. */
     vec p = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0;
@@ -71,23 +67,34 @@ INLINE vec reduced_expm1(vec x, bits *n) {
     return p * (r * r) + r;
 }
 
+/* A whole number in its bits, and back. */
+INLINE bits whole_bits(vec n) { return to_bits(n + ROUNDER) - to_bits(broadcast(ROUNDER)); }
+INLINE vec whole_number(bits n) { return from_bits(n + to_bits(broadcast(ROUNDER))) - ROUNDER; }
+
 /* 2^n for n within the range of normal numbers. */
 INLINE vec power_of_two(bits n) { return from_bits((n + EXPONENT_BIAS) << FRACTION_BITS); }
 
+/* y · 2^n, rounded once, for any n whose halves are within that range. */
+INLINE vec times_power_of_two(vec y, vec n) {
+#if defined(__AVX512F__)
+    return (vec)X86(scalef)((xvec)y, (xvec)n);
+#else
+    const bits whole = whole_bits(n), half = whole >> 1;
+    return y * power_of_two(half) * power_of_two(whole - half);
+#endif
+}
+
 INLINE vec exponential(vec x) {
-    bits n;
+    vec n;
     const vec y = reduced_expm1(clamp_exponent(x), &n) + (real)1;
-    const bits half = n >> 1;
-    return y * power_of_two(half) * power_of_two(n - half);
+    return times_power_of_two(y, n);
 }
 
 /* e^x - 1 for x <= 0. */
 INLINE vec expm1_negative(vec x) {
-    bits n;
-    x = select_lanes(MASK(x < broadcast(-(real)EXPONENT_BIAS / 2)),
-                     broadcast(-(real)EXPONENT_BIAS / 2), x);
-    const vec y = reduced_expm1(x, &n);
-    const vec scale = power_of_two(n);
+    vec n;
+    const vec y = reduced_expm1(at_least(-(real)EXPONENT_BIAS / 2, x), &n);
+    const vec scale = power_of_two(whole_bits(n));
     return y * scale + (scale - (real)1);
 }
 
@@ -104,9 +111,8 @@ INLINE vec log1p_unit(vec t) {
 INLINE vec logarithm(vec x) {
     const bits fraction = to_bits(x) & (((integer)1 << FRACTION_BITS) - 1);
     const bits n = (to_bits(x) >> FRACTION_BITS) - EXPONENT_BIAS;
-    const vec exponent = from_bits(n + to_bits(broadcast(ROUNDER))) - ROUNDER;
     const vec m = from_bits(fraction | to_bits(broadcast(1)));
-    return select_lanes(MASK(x == x), exponent * LN2 + log1p_unit(m - (real)1), x);
+    return select_lanes(MASK(x == x), whole_number(n) * LN2 + log1p_unit(m - (real)1), x);
 }
 
 INLINE vec sigmoid(vec z) {
@@ -124,7 +130,7 @@ INLINE vec hyperbolic_tangent(vec z) {
 
 /* max(z, 0) + log(1 + e^-|z|) */
 INLINE vec softplus(vec z) {
-    return maximum(z, broadcast(0)) + log1p_unit(exponential(-absolute(z)));
+    return at_least(0, z) + log1p_unit(exponential(-absolute(z)));
 }
 
 #endif

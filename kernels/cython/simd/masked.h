@@ -19,10 +19,6 @@
 #include "groups.h"
 #include "input.h"
 
-#if defined(__GNUC__) && defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #define WORD_BITS 64
 #define CACHE_LINE 64
 

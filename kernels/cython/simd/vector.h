@@ -67,6 +67,31 @@ INLINE bits broadcast_bits(integer x) { return x; }
 
 #endif
 
+/* Where there is no other way to an instruction: X86(max) is _mm512_max_ps or its like. */
+#if defined(__GNUC__) && defined(__SSE2__)
+#include <immintrin.h>
+#define X86_VECTORS
+#if VECTOR_BYTES == 64
+#define X86_PREFIX _mm512_
+#define X86_TYPE __m512
+#elif VECTOR_BYTES == 32
+#define X86_PREFIX _mm256_
+#define X86_TYPE __m256
+#else
+#define X86_PREFIX _mm_
+#define X86_TYPE __m128
+#endif
+#define JOIN(A, B, C) A##B##C
+#define JOINED(A, B, C) JOIN(A, B, C)
+#ifdef FASTNN_DOUBLE
+#define X86(NAME) JOINED(X86_PREFIX, NAME, _pd)
+typedef JOINED(X86_TYPE, d, ) xvec;
+#else
+#define X86(NAME) JOINED(X86_PREFIX, NAME, _ps)
+typedef X86_TYPE xvec;
+#endif
+#endif
+
 INLINE vec load(const real *p) {
     vec v;
     memcpy(&v, p, sizeof v);
@@ -106,6 +131,20 @@ INLINE vec keep_lanes(bits mask, vec v) { return from_bits(to_bits(v) & mask); }
 INLINE bits sign_bit(vec v) { return to_bits(v) & to_bits(broadcast((real)-0.0)); }
 
 INLINE vec absolute(vec v) { return from_bits(to_bits(v) & ~to_bits(broadcast((real)-0.0))); }
+
+/* v, or the limit where v is beyond it; NaN stays NaN, for which x86's instructions return the second
+   operand. */
+#if defined(X86_VECTORS)
+INLINE vec at_most(real limit, vec v) { return (vec)X86(min)((xvec)broadcast(limit), (xvec)v); }
+INLINE vec at_least(real limit, vec v) { return (vec)X86(max)((xvec)broadcast(limit), (xvec)v); }
+#else
+INLINE vec at_most(real limit, vec v) {
+    return select_lanes(MASK(v > broadcast(limit)), broadcast(limit), v);
+}
+INLINE vec at_least(real limit, vec v) {
+    return select_lanes(MASK(v < broadcast(limit)), broadcast(limit), v);
+}
+#endif
 
 /* The larger lane by lane; a NaN in either stays NaN, as in numpy.maximum. */
 INLINE vec maximum(vec a, vec b) { return select_lanes(MASK(a > b) | MASK(a != a), a, b); }
