@@ -195,24 +195,24 @@ cdef void forward(
     Py_ssize_t n_out,
     const char *weight,
     Py_ssize_t weight_row,
-    const char *bias,
+    const epilogue *epilogue,
     char *panel,
     char *out,
     Py_ssize_t out_row,
 ) noexcept nogil:
-    """``out = x @ weight + bias``."""
+    """``out = x @ weight + bias, h = activation(out)``."""
     if batch.form == CSR:
         batch.kernels.forward_sparse(
-            n_rows, n_out, &batch.non_zeros, weight, weight_row, bias, out, out_row
+            n_rows, n_out, &batch.non_zeros, weight, weight_row, epilogue, out, out_row
         )
     elif batch.form == MASKED:
         batch.kernels.forward_masked(
-            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, bias, out, out_row
+            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, epilogue, out, out_row
         )
     else:
         batch.kernels.forward(
-            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, bias, panel,
-            out, out_row,
+            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, epilogue,
+            panel, out, out_row,
         )
 
 

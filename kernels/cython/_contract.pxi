@@ -122,23 +122,24 @@ cdef class Kernels:
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table
         cdef InputBlocks blocks = InputBlocks(self, x, out.shape[1])
-        cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z
+        cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z = y
         cdef Memory panel = Memory(panel_bytes(w.n_rows, 0, k.size))
         cdef Py_ssize_t first = 0, n_rows
+        cdef epilogue epilogue
+        if preactivation is not None:
+            z = pad(k, preactivation, True)
+        epilogue.bias, epilogue.activation = b.data, <activation>code
         with nogil:
             while first < y.n_rows:
                 n_rows = blocks.fetch(first)
+                epilogue.h = y.data + first * y.row * k.size
                 forward(
-                    &blocks.batch, n_rows, y.n_columns, w.data, w.row, b.data,
-                    panel.data, y.data + first * y.row * k.size, y.row,
+                    &blocks.batch, n_rows, y.n_columns, w.data, w.row, &epilogue, panel.data,
+                    z.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows
         if preactivation is not None:
-            z = pad(k, preactivation, True)
-            memcpy(z.data, y.data, y.n_rows * y.row * k.size)
             z.write_back()
-        with nogil:
-            k.activate(<activation>code, y.n_rows, y.n_columns, y.data, y.row, y.data, y.row)
         y.write_back()
 
     def softmax(self, z, out):

@@ -64,6 +64,11 @@ cdef extern from "simd/kernels.h" nogil:
         const int64_t *next_order
         Py_ssize_t n_next
 
+    struct epilogue:
+        const void *bias
+        activation activation
+        void *h
+
     struct kernels:
         size_t size
         Py_ssize_t lanes
@@ -91,17 +96,17 @@ cdef extern from "simd/kernels.h" nogil:
         ) noexcept nogil
         void (*forward)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
-            Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row, const void *bias,
-            void *panel, void *out, Py_ssize_t out_row
+            Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row,
+            const epilogue *epilogue, void *panel, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*forward_masked)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
-            const void *weight, Py_ssize_t weight_row, const void *bias, void *out,
+            const void *weight, Py_ssize_t weight_row, const epilogue *epilogue, void *out,
             Py_ssize_t out_row
         ) noexcept nogil
         void (*forward_sparse)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *weight,
-            Py_ssize_t weight_row, const void *bias, void *out, Py_ssize_t out_row
+            Py_ssize_t weight_row, const epilogue *epilogue, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*outer)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
@@ -126,10 +131,6 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
             Py_ssize_t delta_row, const void *weight, Py_ssize_t weight_row, void *panel,
             void *out, Py_ssize_t out_row
-        ) noexcept nogil
-        void (*activate)(
-            activation activation, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z,
-            Py_ssize_t z_row, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*derive)(
             activation activation, Py_ssize_t n_rows, Py_ssize_t n_out, const void *y,

@@ -167,47 +167,45 @@ cdef class Program:
     # -- forward --------------------------------------------------------------------------------
 
     cdef void forward_layer(
-        self, Py_ssize_t i, const char *params, Workspace *w, const Part *part, char *panel
+        self,
+        Py_ssize_t i,
+        const char *params,
+        Workspace *w,
+        const Part *part,
+        bint activates,
+        char *panel,
     ) noexcept nogil:
-        """Work out a part of the pre-activations of layer i from what lies below it."""
+        """Work out a part of layer i's pre-activations from what lies below it, and of its outputs:
+        all but softmax, which takes whole rows.
+        """
         cdef const kernels *k = self.kernels
         cdef const Layer *layer = &self.layers[i]
         cdef const Activations *a = &w.activations[i]
         cdef const Activations *below
         cdef const char *weight = params + (layer.weight + part.column) * k.size
-        cdef const char *bias = NULL
-        cdef char *z = a.z + (part.row * a.row + part.column) * k.size
+        cdef Py_ssize_t offset = (part.row * a.row + part.column) * k.size
+        cdef epilogue epilogue
         cdef Batch rows
         if part.n_rows == 0 or part.n_columns == 0:
             return
+        epilogue.bias = NULL
         if layer.bias >= 0:
-            bias = params + (layer.bias + part.column) * k.size
+            epilogue.bias = params + (layer.bias + part.column) * k.size
+        epilogue.activation, epilogue.h = IDENTITY, a.z + offset
+        if activates and layer.activation != SOFTMAX:
+            epilogue.activation, epilogue.h = layer.activation, a.h + offset
         if i == 0:
             rows = rows_after(&w.batch, part.row)
             forward(
-                &rows, part.n_rows, part.n_columns, weight, layer.stride, bias, panel, z, a.row
+                &rows, part.n_rows, part.n_columns, weight, layer.stride, &epilogue, panel,
+                a.z + offset, a.row,
             )
         else:
             below = &w.activations[i - 1]
             k.forward(
                 part.n_rows, layer.n_in, part.n_columns,
                 below.dropped + part.row * below.row * k.size, below.row, weight, layer.stride,
-                bias, panel, z, a.row,
-            )
-
-    cdef void activate(self, Py_ssize_t i, Workspace *w, const Part *part) noexcept nogil:
-        """Work out the same part of the layer's outputs; softmax takes whole rows."""
-        cdef const kernels *k = self.kernels
-        cdef const Activations *a = &w.activations[i]
-        cdef Py_ssize_t offset = (part.row * a.row + part.column) * k.size
-        if part.n_rows == 0 or part.n_columns == 0:
-            return
-        if self.layers[i].activation == SOFTMAX:
-            k.softmax(part.n_rows, part.n_columns, a.z + offset, a.row, a.h + offset, a.row)
-        elif self.layers[i].activation != IDENTITY:
-            k.activate(
-                self.layers[i].activation, part.n_rows, part.n_columns, a.z + offset, a.row,
-                a.h + offset, a.row,
+                &epilogue, panel, a.z + offset, a.row,
             )
 
     def predict(self, params, x, out):
@@ -300,9 +298,10 @@ cdef class Program:
                 fetch(&w.batch, &rest, NULL, part.n_rows)
             for i in range(self.n_layers):
                 part.n_columns = self.layers[i].n_out
-                self.forward_layer(i, params, w, &part, panel)
-                self.activate(i, w, &part)
+                self.forward_layer(i, params, w, &part, True, panel)
             a = &w.activations[self.n_layers - 1]
+            if last.activation == SOFTMAX:
+                self.kernels.softmax(part.n_rows, last.n_out, a.z, a.row, a.h, a.row)
             self.kernels.write_rows(
                 part.n_rows, last.n_out, a.h, a.row, out.data + first * out.strides[0],
                 out.strides[0], out.strides[1],

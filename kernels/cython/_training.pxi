@@ -309,12 +309,11 @@ cdef class Epoch(Team):
         index_columns(&self.w.batch, n_rows, member, n_members)
         for i in range(last):
             part = self.part_of_layer(i, n_rows, member, n_members)
-            self.program.forward_layer(i, self.params, &self.w, &part, own.panel)
-            self.program.activate(i, &self.w, &part)
+            self.program.forward_layer(i, self.params, &self.w, &part, True, own.panel)
             self.drop(i, n_done, &part, False)
             self.wait(member, n_members)
         part = self.part_of_layer(last, n_rows, member, n_members)
-        self.program.forward_layer(last, self.params, &self.w, &part, own.panel)
+        self.program.forward_layer(last, self.params, &self.w, &part, False, own.panel)
         if part.n_columns < self.program.layers[last].n_out:
             self.wait(member, n_members)
         count = self.judge(begin, n_rows, member, n_members)

@@ -86,6 +86,13 @@ static void activate(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_o
 #undef APPLY
 }
 
+/* Work out h for some rows and columns of a layer's sums, which begin at z; out is where all begin. */
+INLINE void finish(const struct epilogue *e, ptrdiff_t n_rows, ptrdiff_t n_columns, const real *z,
+                   const real *out, ptrdiff_t row) {
+    if (e->activation != IDENTITY || e->h != out)
+        activate(e->activation, n_rows, n_columns, z, row, (real *)e->h + (z - out), row);
+}
+
 static void derive(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row) {
     const ptrdiff_t width = vectors(n_out) * LANES;

@@ -21,7 +21,7 @@
 #ifndef FASTNN_DENSE_H
 #define FASTNN_DENSE_H
 
-#include "vector.h"
+#include "activation.h"
 
 /* The most rows of a tile 1, 2, 3 or 4 vectors wide, so that sums, vectors of B and one of A fit the
    registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. */
@@ -58,7 +58,8 @@ struct product {
     ptrdiff_t a_row, a_term; /* strides of A along i and k */
     ptrdiff_t b_term;        /* stride of B along k */
     ptrdiff_t c_row;
-    const real *bias; /* by column, or NULL */
+    const struct epilogue *epilogue; /* forward's, or NULL */
+    const real *out;                 /* where all of C begins */
     real scale;
     int add; /* C += scale · sum, else C = sum + bias */
 };
@@ -188,6 +189,8 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
             s.a = a + row * p->a_row + from * p->a_term;
             s.c = c + row * p->c_row;
             TILES[columns - 1][next - row - 1][p->a_row == 1](p, &s);
+            if (p->epilogue && k == n_slices - 1)
+                finish(p->epilogue, next - row, n_columns, s.c, p->out, p->c_row);
         }
     }
 }
@@ -227,6 +230,7 @@ static void transpose_panel(ptrdiff_t n_terms, ptrdiff_t n_columns, const real *
 static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdiff_t n_columns,
                     const real *a, const real *b, int b_transposed, real *panel, real *c) {
     const ptrdiff_t width = vectors(n_columns), n_panels = (width + TILE_VECTORS - 1) / TILE_VECTORS;
+    const real *const bias = p.epilogue ? p.epilogue->bias : NULL;
     const ptrdiff_t b_row = p.b_term;
     const int copied = n_rows >= COPIED_ROWS && b_row >= COPIED_STRIDE;
     for (ptrdiff_t t = 0; t < n_panels; t++) {
@@ -244,7 +248,7 @@ static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdi
             p.b_term = b_row;
         }
         panel_product(&p, n_rows, n_terms, columns, a, from, c + first,
-                      p.bias ? p.bias + first : NULL);
+                      bias ? bias + first : NULL);
     }
 }
 
@@ -285,18 +289,20 @@ INLINE void few_rows(const struct product *p, ptrdiff_t n_terms, ptrdiff_t n_col
     for (; k < n_terms; k += terms)
         add_terms(p, a + k, b + k * p->b_term, c, width, rows, terms, 0);
     for (int i = 0; i < rows; i++) {
+        const real *const bias = p->epilogue->bias;
         real *const c_i = c + i * p->c_row;
-        if (p->bias)
-            for (ptrdiff_t j = 0; j < width; j += LANES) store(c_i + j, load(c_i + j) + load(p->bias + j));
+        if (bias)
+            for (ptrdiff_t j = 0; j < width; j += LANES) store(c_i + j, load(c_i + j) + load(bias + j));
         store(c_i + last, keep_lanes(tail, load(c_i + last)));
     }
+    finish(p->epilogue, rows, n_columns, c, c, p->c_row);
 }
 
 static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                    ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
-                    void *panel, void *out, ptrdiff_t out_row) {
+                    ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row,
+                    const struct epilogue *epilogue, void *panel, void *out, ptrdiff_t out_row) {
     const struct product p = {.a_row = x_row, .a_term = 1, .b_term = weight_row, .c_row = out_row,
-                              .bias = bias};
+                              .epilogue = epilogue, .out = out};
     switch (n_rows) {
     case 1: few_rows(&p, n_in, n_out, x, weight, out, 1, 8); break;
     case 2: few_rows(&p, n_in, n_out, x, weight, out, 2, 4); break;

@@ -28,7 +28,6 @@ const struct kernels FASTNN_TABLE = {
     .outer_sparse = outer_sparse,
     .column_sums = column_sums,
     .backward = backward,
-    .activate = activate,
     .derive = derive,
     .drop = drop,
     .softmax = softmax,

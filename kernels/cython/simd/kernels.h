@@ -84,6 +84,14 @@ struct masked {
     ptrdiff_t n_next;
 };
 
+/* What becomes of a layer's sums while they are in L1: z = sum + bias goes to out, activation(z) to h,
+   whose rows lie like those of out; h may be out. */
+struct epilogue {
+    const void *bias; /* or NULL */
+    enum activation activation;
+    void *h;
+};
+
 struct kernels {
     size_t size;     /* bytes of a number */
     ptrdiff_t lanes; /* numbers in a vector */
@@ -109,16 +117,16 @@ struct kernels {
 
     /* panel is scratch of PANEL_VECTORS 64-byte vectors and BLOCK_COLUMNS numbers for each term. */
 
-    /* out = x · weight + bias; bias may be NULL */
+    /* out = x · weight + bias, h = activation(out) */
     void (*forward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
-                    ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row, const void *bias,
-                    void *panel, void *out, ptrdiff_t out_row);
+                    ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row,
+                    const struct epilogue *epilogue, void *panel, void *out, ptrdiff_t out_row);
     void (*forward_masked)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
                            const struct masked *x, const void *weight, ptrdiff_t weight_row,
-                           const void *bias, void *out, ptrdiff_t out_row);
+                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row);
     void (*forward_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
-                           const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
-                           ptrdiff_t out_row);
+                           const void *weight, ptrdiff_t weight_row,
+                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row);
     /* out += scale · xᵀ · delta, or without `add` out = xᵀ · delta */
     void (*outer)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                   ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, int add,
@@ -138,11 +146,8 @@ struct kernels {
                      ptrdiff_t delta_row, const void *weight, ptrdiff_t weight_row, void *panel,
                      void *out, ptrdiff_t out_row);
 
-    /* -- activations, dropout ------------------------------------------------------------------ */
+    /* -- derivatives, dropout ------------------------------------------------------------------ */
 
-    /* out = activation(z); the same array may be both */
-    void (*activate)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                     ptrdiff_t z_row, void *out, ptrdiff_t out_row);
     /* delta *= activation', taken from the output y (of gelu and silu: from z) */
     void (*derive)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row);

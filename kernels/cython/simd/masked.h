@@ -16,6 +16,7 @@
 #ifndef FASTNN_MASKED_H
 #define FASTNN_MASKED_H
 
+#include "activation.h"
 #include "groups.h"
 #include "input.h"
 
@@ -189,6 +190,8 @@ struct masked_product {
     real *out;
     ptrdiff_t out_row;
     const real *bias;
+    const struct epilogue *epilogue; /* forward's */
+    const real *origin;              /* where all of out begins */
     real scale;
     int add; /* outer: to what out holds, scaled; else out is set */
     bits tail;
@@ -233,6 +236,8 @@ INLINE void forward_group(const struct masked_product *p, const int is_bytes, co
                 sum[columns - 1] = keep_lanes(p->tail, sum[columns - 1]);
             }
             for (int j = 0; j < columns; j++) store(to + j * LANES, sum[j]);
+            if (last == row_words)
+                finish(p->epilogue, 1, columns * LANES, to, p->origin, p->out_row);
         }
     }
 }
@@ -346,9 +351,10 @@ static void each_group(struct masked_product *p, ptrdiff_t n_out, ptrdiff_t wide
 
 static void forward_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
                            const struct masked *x, const void *weight, ptrdiff_t weight_row,
-                           const void *bias, void *out, ptrdiff_t out_row) {
+                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row) {
     struct masked_product p = {.x = x, .n_rows = n_rows, .n_in = n_in, .b = weight,
-                               .b_row = weight_row, .out = out, .out_row = out_row, .bias = bias};
+                               .b_row = weight_row, .out = out, .out_row = out_row, .bias = epilogue->bias,
+                               .epilogue = epilogue, .origin = out};
     each_group(&p, n_out, GROUP_VECTORS, x->bytes ? forward_bytes : forward_numbers);
 }
 

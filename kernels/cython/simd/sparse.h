@@ -8,6 +8,7 @@
 #ifndef FASTNN_SPARSE_H
 #define FASTNN_SPARSE_H
 
+#include "activation.h"
 #include "groups.h"
 #include "vector.h"
 
@@ -30,20 +31,22 @@ INLINE void sparse_row(const struct sparse *x, ptrdiff_t i, const real *weight,
 }
 
 static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
-                           const void *weight, ptrdiff_t weight_row, const void *bias, void *out,
-                           ptrdiff_t out_row) {
+                           const void *weight, ptrdiff_t weight_row,
+                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row) {
+    const real *const bias = epilogue->bias;
     const ptrdiff_t width = vectors(n_out);
     for (ptrdiff_t first = 0; first < width; first += GROUP_VECTORS) {
         const ptrdiff_t columns = width - first < GROUP_VECTORS ? width - first : GROUP_VECTORS;
         const bits tail = first_lanes(n_out - (first + columns - 1) * LANES);
         const real *const w = (const real *)weight + first * LANES;
-        const real *const b = bias ? (const real *)bias + first * LANES : NULL;
+        const real *const b = bias ? bias + first * LANES : NULL;
         for (ptrdiff_t i = 0; i < n_rows; i++) {
             real *const to = (real *)out + i * out_row + first * LANES;
 #define CASE(N) \
     case N: sparse_row(x, i, w, weight_row, b, to, tail, N); break;
             EACH_WIDTH(CASE)
 #undef CASE
+            finish(epilogue, 1, columns * LANES, to, out, out_row);
         }
     }
 }
