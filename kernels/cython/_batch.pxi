@@ -89,7 +89,6 @@ cdef void lay_out_batch(
     batch.n_in = x.n_in
     batch.scale = scale
     batch.form = form
-    batch.masked.n_next = 0
     if form == CSR:
         batch.non_zeros.start = <Py_ssize_t *>reserve(space, (n_rows + 1) * sizeof(Py_ssize_t))
         batch.non_zeros.column = <Py_ssize_t *>reserve(space, n_non_zeros * sizeof(Py_ssize_t))
@@ -129,11 +128,14 @@ cdef void borrow_rows(Batch *batch, const Input *x) noexcept nogil:
     batch.rows, batch.stride = <char *>x.dense.data, x.dense.row_stride // batch.kernels.size
 
 
-cdef void announce(
-    Batch *batch, const Input *x, const int64_t *order, Py_ssize_t n_rows
+cdef upcoming rows_to_come(
+    const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Say which rows will be fetched next."""
-    batch.masked.input, batch.masked.next_order, batch.masked.n_next = &x.dense, order, n_rows
+    """Describe rows that will be fetched next, for the cache; those of a CSR input are not."""
+    cdef upcoming next
+    next.input, next.order = x.dense, order
+    next.n_rows = 0 if x.is_sparse else max(n_rows, 0)
+    return next
 
 
 cdef Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
@@ -146,8 +148,6 @@ cdef Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
         return rest
     if batch.form == MASKED:
         rest.masked.row_mask += first * ((batch.n_in + 63) // 64)
-        rest.masked.next_order += first
-        rest.masked.n_next -= first
         if batch.masked.bytes != NULL:
             rest.masked.bytes += first * batch.masked.bytes_row
             return rest
@@ -196,6 +196,7 @@ cdef void forward(
     const char *weight,
     Py_ssize_t weight_row,
     const epilogue *epilogue,
+    const upcoming *next,
     char *panel,
     char *out,
     Py_ssize_t out_row,
@@ -207,12 +208,13 @@ cdef void forward(
         )
     elif batch.form == MASKED:
         batch.kernels.forward_masked(
-            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, epilogue, out, out_row
+            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, epilogue, next, out,
+            out_row,
         )
     else:
         batch.kernels.forward(
             n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, epilogue,
-            panel, out, out_row,
+            next, panel, out, out_row,
         )
 
 

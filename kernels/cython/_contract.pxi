@@ -134,7 +134,7 @@ cdef class Kernels:
                 n_rows = blocks.fetch(first)
                 epilogue.h = y.data + first * y.row * k.size
                 forward(
-                    &blocks.batch, n_rows, y.n_columns, w.data, w.row, &epilogue, panel.data,
+                    &blocks.batch, n_rows, y.n_columns, w.data, w.row, &epilogue, NULL, panel.data,
                     z.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows

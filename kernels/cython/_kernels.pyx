@@ -60,9 +60,11 @@ cdef extern from "simd/kernels.h" nogil:
         void *table
         void *numbers
         Py_ssize_t numbers_row
-        const dense_input *input
-        const int64_t *next_order
-        Py_ssize_t n_next
+
+    struct upcoming:
+        dense_input input
+        const int64_t *order
+        Py_ssize_t n_rows
 
     struct epilogue:
         const void *bias
@@ -97,12 +99,13 @@ cdef extern from "simd/kernels.h" nogil:
         void (*forward)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
             Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row,
-            const epilogue *epilogue, void *panel, void *out, Py_ssize_t out_row
+            const epilogue *epilogue, const upcoming *next, void *panel, void *out,
+            Py_ssize_t out_row
         ) noexcept nogil
         void (*forward_masked)(
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
-            const void *weight, Py_ssize_t weight_row, const epilogue *epilogue, void *out,
-            Py_ssize_t out_row
+            const void *weight, Py_ssize_t weight_row, const epilogue *epilogue,
+            const upcoming *next, void *out, Py_ssize_t out_row
         ) noexcept nogil
         void (*forward_sparse)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *weight,

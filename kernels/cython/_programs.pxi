@@ -173,10 +173,11 @@ cdef class Program:
         Workspace *w,
         const Part *part,
         bint activates,
+        const upcoming *next,
         char *panel,
     ) noexcept nogil:
         """Work out a part of layer i's pre-activations from what lies below it, and of its outputs:
-        all but softmax, which takes whole rows.
+        all but softmax, which takes whole rows. `next` are rows that the first layer will want.
         """
         cdef const kernels *k = self.kernels
         cdef const Layer *layer = &self.layers[i]
@@ -197,7 +198,7 @@ cdef class Program:
         if i == 0:
             rows = rows_after(&w.batch, part.row)
             forward(
-                &rows, part.n_rows, part.n_columns, weight, layer.stride, &epilogue, panel,
+                &rows, part.n_rows, part.n_columns, weight, layer.stride, &epilogue, next, panel,
                 a.z + offset, a.row,
             )
         else:
@@ -205,7 +206,7 @@ cdef class Program:
             k.forward(
                 part.n_rows, layer.n_in, part.n_columns,
                 below.dropped + part.row * below.row * k.size, below.row, weight, layer.stride,
-                &epilogue, panel, a.z + offset, a.row,
+                &epilogue, NULL, panel, a.z + offset, a.row,
             )
 
     def predict(self, params, x, out):
@@ -298,7 +299,7 @@ cdef class Program:
                 fetch(&w.batch, &rest, NULL, part.n_rows)
             for i in range(self.n_layers):
                 part.n_columns = self.layers[i].n_out
-                self.forward_layer(i, params, w, &part, True, panel)
+                self.forward_layer(i, params, w, &part, True, NULL, panel)
             a = &w.activations[self.n_layers - 1]
             if last.activation == SOFTMAX:
                 self.kernels.softmax(part.n_rows, last.n_out, a.z, a.row, a.h, a.row)

@@ -60,6 +60,7 @@ cdef struct OwnSpace:
     char *panel
     char *gradient
     double *norms
+    upcoming next  # its share of the next minibatch
 
 
 cdef uint64_t mix64(uint64_t z) noexcept nogil:
@@ -276,13 +277,14 @@ cdef class Epoch(Team):
     ) noexcept nogil:
         """Take a member's share of the minibatch; what lies in CSR rows is taken by the first."""
         cdef Part part = rows_of(n_rows, 1, member, n_members)
-        cdef Py_ssize_t next_batch = begin + n_rows
+        cdef Py_ssize_t end = begin + n_rows
+        cdef Part later = rows_of(
+            min(self.options.batch_size, self.n_order - end), 1, member, n_members
+        )
         cdef Batch rows
-        if member == 0:
-            announce(
-                &self.w.batch, &self.x, self.order + next_batch,
-                min(self.options.batch_size, self.n_order - next_batch),
-            )
+        self.own[member].next = rows_to_come(
+            &self.x, self.order + end + later.row, later.n_rows
+        )
         if self.x.is_sparse:
             if member == 0:
                 fetch(&self.w.batch, &self.x, self.order + begin, n_rows)
@@ -309,11 +311,11 @@ cdef class Epoch(Team):
         index_columns(&self.w.batch, n_rows, member, n_members)
         for i in range(last):
             part = self.part_of_layer(i, n_rows, member, n_members)
-            self.program.forward_layer(i, self.params, &self.w, &part, True, own.panel)
+            self.program.forward_layer(i, self.params, &self.w, &part, True, &own.next, own.panel)
             self.drop(i, n_done, &part, False)
             self.wait(member, n_members)
         part = self.part_of_layer(last, n_rows, member, n_members)
-        self.program.forward_layer(last, self.params, &self.w, &part, False, own.panel)
+        self.program.forward_layer(last, self.params, &self.w, &part, False, &own.next, own.panel)
         if part.n_columns < self.program.layers[last].n_out:
             self.wait(member, n_members)
         count = self.judge(begin, n_rows, member, n_members)

@@ -6,6 +6,8 @@
 
 #include "vector.h"
 
+#define CACHE_LINE 64
+
 /* The number at p; memcpy because a user's array need not be aligned. */
 INLINE real number_at(const char *p, enum input_type type, real scale) {
     switch (type) {
@@ -45,6 +47,21 @@ static ptrdiff_t count_non_zeros(const struct dense_input *x, ptrdiff_t n_in, pt
         for (ptrdiff_t j = 0; j < n_in; j++)
             n += number_at(from + j * x->column_stride, x->type, 1) != 0;
     return n;
+}
+
+/* Ask for columns [first, last) of rows [begin, end) of those to come. */
+INLINE void prefetch_rows(const struct upcoming *next, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first,
+                          ptrdiff_t last) {
+#if defined(__GNUC__)
+    const ptrdiff_t stride = next->input.column_stride;
+    for (ptrdiff_t i = begin; i < end && i < next->n_rows; i++) {
+        const char *const from = next->input.data + (ptrdiff_t)next->order[i] * next->input.row_stride;
+        for (ptrdiff_t p = first * stride; p < last * stride; p += CACHE_LINE)
+            __builtin_prefetch(from + p, 0, 2);
+    }
+#else
+    (void)next, (void)begin, (void)end, (void)first, (void)last;
+#endif
 }
 
 static void gather(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,

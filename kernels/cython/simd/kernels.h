@@ -78,10 +78,14 @@ struct masked {
     void *table;
     void *numbers;
     ptrdiff_t numbers_row;
-    /* Rows of the input that the next minibatch will fetch: forward asks for them on its way. */
-    const struct dense_input *input;
-    const int64_t *next_order;
-    ptrdiff_t n_next;
+};
+
+/* Rows order[0 … n_rows) of an input, which the next minibatch will fetch and which may lie in main
+   memory: forward asks the cache for them on its way. */
+struct upcoming {
+    struct dense_input input;
+    const int64_t *order;
+    ptrdiff_t n_rows;
 };
 
 /* What becomes of a layer's sums while they are in L1: z = sum + bias goes to out, activation(z) to h,
@@ -117,13 +121,15 @@ struct kernels {
 
     /* panel is scratch of PANEL_VECTORS 64-byte vectors and BLOCK_COLUMNS numbers for each term. */
 
-    /* out = x · weight + bias, h = activation(out) */
+    /* out = x · weight + bias, h = activation(out); next may be NULL */
     void (*forward)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                     ptrdiff_t x_row, const void *weight, ptrdiff_t weight_row,
-                    const struct epilogue *epilogue, void *panel, void *out, ptrdiff_t out_row);
+                    const struct epilogue *epilogue, const struct upcoming *next, void *panel,
+                    void *out, ptrdiff_t out_row);
     void (*forward_masked)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
                            const struct masked *x, const void *weight, ptrdiff_t weight_row,
-                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row);
+                           const struct epilogue *epilogue, const struct upcoming *next, void *out,
+                           ptrdiff_t out_row);
     void (*forward_sparse)(ptrdiff_t n_rows, ptrdiff_t n_out, const struct sparse *x,
                            const void *weight, ptrdiff_t weight_row,
                            const struct epilogue *epilogue, void *out, ptrdiff_t out_row);

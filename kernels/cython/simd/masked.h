@@ -21,7 +21,6 @@
 #include "input.h"
 
 #define WORD_BITS 64
-#define CACHE_LINE 64
 
 /* Bytes of weights that are to stay in L1: more than it holds, since most rows of a slice are hardly
    asked for. */
@@ -195,21 +194,8 @@ struct masked_product {
     real scale;
     int add; /* outer: to what out holds, scaled; else out is set */
     bits tail;
-    int prefetches; /* once for all groups of columns */
+    const struct upcoming *next; /* for the first group of columns */
 };
-
-/* Ask for a part of the i-th row that the next minibatch will fetch, which may lie in main memory. */
-INLINE void prefetch_next(const struct masked *x, ptrdiff_t i, ptrdiff_t first, ptrdiff_t last) {
-#if defined(__GNUC__)
-    if (i >= x->n_next) return;
-    const struct dense_input *const in = x->input;
-    const char *const row = in->data + (ptrdiff_t)x->next_order[i] * in->row_stride;
-    for (ptrdiff_t p = first * in->column_stride; p < last * in->column_stride; p += CACHE_LINE)
-        __builtin_prefetch(row + p, 0, 2);
-#else
-    (void)x, (void)i, (void)first, (void)last;
-#endif
-}
 
 INLINE void forward_group(const struct masked_product *p, const int is_bytes, const int columns) {
     const ptrdiff_t row_words = words_for(p->n_in);
@@ -221,7 +207,7 @@ INLINE void forward_group(const struct masked_product *p, const int is_bytes, co
             const uint64_t *const mask = p->x->row_mask + i * row_words;
             real *const to = p->out + i * p->out_row;
             vec sum[GROUP_VECTORS];
-            if (p->prefetches) prefetch_next(p->x, i, first * WORD_BITS, last * WORD_BITS);
+            if (p->next) prefetch_rows(p->next, i, i + 1, first * WORD_BITS, last * WORD_BITS);
             for (int j = 0; j < columns; j++) sum[j] = first ? load(to + j * LANES) : broadcast(0);
             for (ptrdiff_t c = first; c < last; c++)
                 for (uint64_t word = mask[c]; word; word &= word - 1) {
@@ -343,18 +329,19 @@ static void each_group(struct masked_product *p, ptrdiff_t n_out, ptrdiff_t wide
         p->b = b + first * LANES;
         p->bias = bias ? bias + first * LANES : NULL;
         p->out = out + first * LANES;
-        p->prefetches = g == 0;
         p->tail = first_lanes(n_out - (last - 1) * LANES);
         group(p, (int)(last - first));
+        p->next = NULL;
     }
 }
 
 static void forward_masked(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out,
                            const struct masked *x, const void *weight, ptrdiff_t weight_row,
-                           const struct epilogue *epilogue, void *out, ptrdiff_t out_row) {
+                           const struct epilogue *epilogue, const struct upcoming *next, void *out,
+                           ptrdiff_t out_row) {
     struct masked_product p = {.x = x, .n_rows = n_rows, .n_in = n_in, .b = weight,
                                .b_row = weight_row, .out = out, .out_row = out_row, .bias = epilogue->bias,
-                               .epilogue = epilogue, .origin = out};
+                               .epilogue = epilogue, .origin = out, .next = next};
     each_group(&p, n_out, GROUP_VECTORS, x->bytes ? forward_bytes : forward_numbers);
 }
 
