@@ -81,7 +81,8 @@ def test_a_folder_that_cannot_be_is_no_error(monkeypatch, tmp_path, folder):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path / folder))
     # and nowhere else: neither beside the source nor in the user's cache
-    monkeypatch.setattr("numba.config.CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
+    implementation = compiling.FunctionCache._impl_class
+    monkeypatch.setattr(implementation, "_locator_classes", implementation._locator_classes[:1])
     program = compiling.program(double)
     assert not isinstance(program._cache, compiling._FolderCache)
     assert doubles(program)
