@@ -70,11 +70,15 @@ def test_asks_the_switch(monkeypatch):
         fastnn.warmup()
         fastnn.warmup(dtypes="float64")
         fastnn.warmup("auto", [np.float32, "float64"])
-    assert asked == [["float32"], ["float64"], ["float32", "float64"]]
+        fastnn.warmup(dtypes=np.float32)
+        fastnn.warmup(dtypes=np.dtype("float64"))
+    assert asked == [["float32"], ["float64"], ["float32", "float64"], ["float32"], ["float64"]]
 
 
 def test_says_what_it_was_not_given():
     with pytest.raises(ValueError, match="dtype must be float32 or float64, got 'int8'"):
         fastnn.warmup("numpy", ("int8",))
+    with pytest.raises(ValueError, match="dtype must be float32 or float64, got 3"):
+        fastnn.warmup("numpy", 3)
     with pytest.raises(ValueError, match=r"must be one of 'cython', .*, got 'cuda'"):
         fastnn.warmup("cuda")

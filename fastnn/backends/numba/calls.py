@@ -6,7 +6,7 @@ Arrays of few types, codes for names, and work in pieces short enough for Ctrl-C
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,26 +74,41 @@ def memory_for(
     _, size = plan_for(
         architecture, n_rows, packed, training is not None and bool(training.dropout)
     )
-    n, n_parts = 0, 1
-    if is_csr(x):
-        in_row = np.diff(x.indptr)[rows]
-        n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
-    elif packed:
-        n, n_parts = n_rows * architecture.n_in, -(-architecture.n_in // BITS)
     return Memory(
         work=aligned_zeros(size, dtype),
         gradient=aligned_zeros(architecture.n_slots if training else 0, dtype),
         row_weight=np.empty(n_rows, dtype),
         squares=np.empty(max(architecture.sizes)),
-        nonzeros=Nonzeros(
-            n_parts=n_parts,
-            row_starts=np.empty(n_rows * n_parts + 1, np.int64),
-            column=np.empty(n, np.uint32),
-            value=np.empty(n, dtype),
-            column_starts=np.empty(architecture.n_in + 1, np.int64),
-            row=np.empty(n, np.uint32),
-            value_by_column=np.empty(n, dtype),
-        ),
+        nonzeros=_nonzeros_for(architecture, x, rows, n_rows) if packed else _no_nonzeros(dtype),
+    )
+
+
+def _nonzeros_for(architecture: Architecture, x: Any, rows: Array, n_rows: int) -> Nonzeros:
+    """Return room for those of the fullest minibatch that there is, or that there could be."""
+    if is_csr(x):
+        in_row, n_parts = np.diff(x.indptr)[rows], 1
+        n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
+    else:
+        n, n_parts = n_rows * architecture.n_in, -(-architecture.n_in // BITS)
+    return _room(n, n_parts, n_rows, architecture.n_in, architecture.dtype)
+
+
+@cache
+def _no_nonzeros(dtype: str) -> Nonzeros:
+    """Return room for none, which nobody writes to."""
+    return _room(0, 1, 0, 0, dtype)
+
+
+def _room(n: int, n_parts: int, n_rows: int, n_in: int, dtype: str) -> Nonzeros:
+    """Return room for n non-zeros of a minibatch of n_rows."""
+    return Nonzeros(
+        n_parts=n_parts,
+        row_starts=np.empty(n_rows * n_parts + 1, np.int64),
+        column=np.empty(n, np.uint32),
+        value=np.empty(n, dtype),
+        column_starts=np.empty(n_in + 1, np.int64),
+        row=np.empty(n, np.uint32),
+        value_by_column=np.empty(n, dtype),
     )
 
 
