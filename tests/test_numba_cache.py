@@ -59,6 +59,42 @@ def test_processes_that_compile_at_once_do_not_spoil_it(tmp_path):
         assert said(start(dtype, tmp_path)) == [dtype, "3.0", "1"]
 
 
+# Forks while another thread compiles, or seems to; the child then compiles something itself.
+FORK = textwrap.dedent("""
+    import os, signal, threading, time
+    import numpy as np
+    from fastnn.kernels.numba.exponential import exp_in_place
+    from numba.core.compiler_lock import global_compiler_lock
+
+    def compile():
+        with global_compiler_lock:
+            compiling.set()
+            time.sleep(0.5)
+
+    compiling = threading.Event()
+    threading.Thread(target=compile).start()
+    compiling.wait()
+    child = os.fork()
+    signal.alarm(30)  # a child that waits forever is ended
+    exp_in_place(np.zeros(3))
+    if child == 0:
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+""")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_forked_while_another_thread_compiles_can_compile(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FORK],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "0\n", done.stderr
+
+
 def double(x):
     for i in range(len(x)):
         x[i] *= 2

@@ -31,11 +31,21 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 # Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
 # fused. Not nnan or ninf: what is not a number must stay visible.
 REORDERED = frozenset({"contract", "nsz", "reassoc"})
+
+# A process forked while another thread compiles would wait forever for Numba's lock, which nobody
+# in it holds. So a fork waits until it is free.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 DIGEST_SIZE = hashlib.sha256().digest_size
 
