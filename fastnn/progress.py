@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from fastnn.architecture import Architecture
@@ -18,8 +21,22 @@ def calls(architecture: Architecture, n_rows: int, batch_size: int) -> list[slic
     return [slice(first, first + step) for first in range(0, n_rows, step)]
 
 
-def progress_bar(n_rows: int, wanted: bool) -> Any:
-    """Return a bar over `n_rows` rows that shows itself if they take over a second."""
+_wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
+
+
+@contextmanager
+def progress_bar(n_rows: int, wanted: bool) -> Iterator[Any]:
+    """Show, within the block, a bar over `n_rows` rows if they take over a second."""
     from tqdm import tqdm
 
-    return tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted)
+    token = _wanted.set(wanted)
+    try:
+        with tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted) as bar:
+            yield bar
+    finally:
+        _wanted.reset(token)
+
+
+def is_progress_wanted() -> bool:
+    """Say whether what goes on may be shown: not within the block of a bar that is not wanted."""
+    return _wanted.get()

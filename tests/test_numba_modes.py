@@ -115,3 +115,17 @@ def test_an_import_that_fails_shows_why():
     """)
     )
     assert "numba cannot be imported: Numba needs NumPy 2.3 or less" in done.stderr
+
+
+def test_a_numba_that_the_kernels_do_not_know_is_an_absent_backend():
+    done = run(
+        textwrap.dedent("""
+        import numba.core.registry
+        del numba.core.registry.CPUDispatcher
+        import fastnn
+        print(fastnn.available_backends()["numba"])
+    """)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the kernels do not work with numba" in done.stdout
+    assert "CPUDispatcher" in done.stdout

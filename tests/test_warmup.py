@@ -1,6 +1,8 @@
 """`fastnn.warmup`: compiling before it is needed, and harmless where nothing is compiled."""
 
+import inspect
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +12,9 @@ import pytest
 from conftest import under_test
 
 import fastnn
+from fastnn.architecture import Architecture
+from fastnn.backends.base import TrainingOptions
+from fastnn.optimizers import SGD, OptimizerState
 
 # Counts what is compiled, or loaded from disk, by what is done after a warm-up.
 PROGRAM = textwrap.dedent("""
@@ -70,11 +75,39 @@ def test_asks_the_switch(monkeypatch):
         fastnn.warmup()
         fastnn.warmup(dtypes="float64")
         fastnn.warmup("auto", [np.float32, "float64"])
-    assert asked == [["float32"], ["float64"], ["float32", "float64"]]
+        fastnn.warmup(dtypes=np.float32)
+        fastnn.warmup(dtypes=np.dtype("float64"))
+    assert asked == [["float32"], ["float64"], ["float32", "float64"], ["float32"], ["float64"]]
 
 
 def test_says_what_it_was_not_given():
     with pytest.raises(ValueError, match="dtype must be float32 or float64, got 'int8'"):
         fastnn.warmup("numpy", ("int8",))
+    with pytest.raises(ValueError, match="dtype must be float32 or float64, got 3"):
+        fastnn.warmup("numpy", 3)
     with pytest.raises(ValueError, match=r"must be one of 'cython', .*, got 'cuda'"):
         fastnn.warmup("cuda")
+
+
+def test_ctrl_c_is_held_back_by_training_but_not_by_compiling_it(monkeypatch):
+    """Compiling takes seconds; a call with no steps does it first, and changes nothing."""
+    backend = type(under_test("numba"))()
+    from fastnn.kernels.numba import programs
+
+    seen, real = [], programs.train
+    rates_at = list(inspect.signature(getattr(real, "py_func", real)).parameters).index("rates")
+
+    def train(*arguments):
+        seen.append((len(arguments[rates_at]), signal.getsignal(signal.SIGINT)))
+        real(*arguments)
+
+    monkeypatch.setattr(programs, "train", train)
+    a, optimizer = Architecture((2, 3), (), "softmax"), SGD(0.1)
+    params, state = a.allocate(), OptimizerState(np.empty((0, a.n_slots), "float32"))
+    x, y, order = np.ones((5, 2), "float32"), np.zeros(5, np.int64), np.arange(5)
+    for _ in range(2):
+        backend.train_epoch(a, params, state, x, y, order, TrainingOptions(optimizer, 2))
+    handler = signal.getsignal(signal.SIGINT)
+    assert [n_steps for n_steps, _ in seen] == [0, 3, 3]
+    assert [held is not handler for _, held in seen] == [False, True, True]
+    assert state.step == 6

@@ -11,11 +11,12 @@ for the whole process.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from fastnn.backends.base import Backend
 from fastnn.validation import check_backend_name, check_dtype
@@ -147,7 +148,7 @@ def use_backend(name: str) -> Iterator[None]:
         _used.reset(token)
 
 
-def warmup(backend: str = "auto", dtypes: str | Sequence[str] = ("float32",)) -> None:
+def warmup(backend: str = "auto", dtypes: Any = ("float32",)) -> None:
     """Do now what a backend would do at its first fit: compile, or load what was compiled before.
 
     The Numba backend takes some seconds for it, once for each dtype on a machine that can keep what
@@ -158,8 +159,8 @@ def warmup(backend: str = "auto", dtypes: str | Sequence[str] = ("float32",)) ->
     ----------
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
         ``"auto"`` asks the switch.
-    dtypes : str or sequence of str, default ("float32",)
-        Of the networks that will be used, "float32" or "float64". Compiled once for a dtype is all
+    dtypes : dtype or iterable of dtypes, default ("float32",)
+        Of the networks that will be used: float32 or float64. Compiled once for a dtype is all
         a network of any size can do with dense inputs of any kind; few things for sparse inputs to
         large networks remain.
 
@@ -170,7 +171,8 @@ def warmup(backend: str = "auto", dtypes: str | Sequence[str] = ("float32",)) ->
     ValueError
         If there is no backend, or no network, of that name or dtype.
     """
-    names = [dtypes] if isinstance(dtypes, str) else dtypes
+    several = isinstance(dtypes, Iterable) and not isinstance(dtypes, str)
+    names = dtypes if several else [dtypes]
     get_backend(backend).warmup([check_dtype(name) for name in names])
 
 

@@ -6,6 +6,7 @@ its rows are bytes, or numbers of the network's dtype, side by side; any other i
 piece at a time.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -47,11 +48,14 @@ def rows_of(x: Any, dtype: str, input_scale: float) -> Rows:
         columns, indptr = _frozen(x.indices.astype(np.uint32)), _frozen(x.indptr.astype(np.int64))
         return Rows(bytes_, _frozen(x.data), 0, 0, columns, indptr, 1.0)
     origin, row_step = 0, x.strides[0] // x.itemsize
-    memory = x
-    if row_step < 0:  # the memory begins at the last row
-        memory, origin = x[::-1], -row_step * (len(x) - 1)
-    extent = abs(row_step) * (len(x) - 1) + x.shape[1]
-    flat = np.lib.stride_tricks.as_strided(memory, (extent,), (x.itemsize,), writeable=False)
+    if x.flags.c_contiguous:
+        flat = _frozen(x.reshape(-1))
+    else:
+        memory = x
+        if row_step < 0:  # the memory begins at the last row
+            memory, origin = x[::-1], -row_step * (len(x) - 1)
+        extent = abs(row_step) * (len(x) - 1) + x.shape[1]
+        flat = np.lib.stride_tricks.as_strided(memory, (extent,), (x.itemsize,), writeable=False)
     columns, indptr = _none(np.uint32), _none(np.int64)
     if x.dtype == np.uint8:
         return Rows(flat, reals, origin, row_step, columns, indptr, input_scale)
@@ -65,6 +69,7 @@ def _frozen(array: Array) -> Array:
     return view
 
 
+@cache
 def _none(dtype: Any) -> Array:
     """Return a read-only array of no elements."""
     return _frozen(np.empty(0, dtype))

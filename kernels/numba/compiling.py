@@ -20,7 +20,7 @@ import contextlib
 import hashlib
 import os
 import pickle
-import tempfile
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,23 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
 # Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
 # fused. Not nnan or ninf: what is not a number must stay visible.
 REORDERED = frozenset({"contract", "nsz", "reassoc"})
+
+# A process forked while another thread compiles would wait forever for Numba's lock, which nobody
+# in it holds. So a fork waits until it is free.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def kernel(function):
@@ -146,7 +158,10 @@ class _FolderCache(FunctionCache):
 
 
 class _Store:
-    """The compiled versions of one function: one file each, named by what decides its content."""
+    """The compiled versions of one function: one file each, named by what decides its content.
+
+    A file begins with the hash of the rest, so that a damaged one is not run.
+    """
 
     def __init__(self, folder, name):
         self._folder = folder
@@ -155,26 +170,34 @@ class _Store:
 
     def load(self, key):
         try:
-            return pickle.loads(self._path(key).read_bytes())
-        except (OSError, EOFError, pickle.UnpicklingError):
+            content = self._path(key).read_bytes()
+        except OSError:
             return None
+        digest, data = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
+        return pickle.loads(data) if hashlib.sha256(data).digest() == digest else None
 
     def save(self, key, data):
-        handle, aside = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+        aside = self._folder / f"{uuid.uuid4().hex}.tmp"
+        data = numba.core.serialize.dumps(data)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(numba.core.serialize.dumps(data))
+            aside.write_bytes(hashlib.sha256(data).digest() + data)
             os.replace(aside, self._path(key))
         except BaseException:
-            os.unlink(aside)
+            aside.unlink(missing_ok=True)
             raise
-        for path in self._folder.glob(f"{self._name}.*.nbc"):
+        for path in self._all():
             if self._stamp not in path.name:  # of an older version
                 path.unlink(missing_ok=True)
 
     def flush(self):
-        for path in self._folder.glob(f"{self._name}.*.nbc"):
+        for path in self._all():
             path.unlink(missing_ok=True)
+
+    def _all(self):
+        # Numba's name has the line on which the function begins: module.function-line.py311
+        function, _, line_and_python = self._name.rpartition("-")
+        python = line_and_python.partition(".")[2]
+        return self._folder.glob(f"{function}-*.{python}.*.nbc")
 
     def _path(self, key):
         # code with NUMBA_BOUNDSCHECK=1 is other code, which Numba's key does not say

@@ -1,11 +1,12 @@
 """A word to whoever waits for the first compilation.
 
 Numba tells when it begins and ends to compile a function, and functions are compiled while the one
-that calls them is. If the outermost of ours takes more than two seconds, a line on stderr says
-what is going on: a spinner on a terminal, elsewhere the plain line, once a process.
+that calls them is. If the outermost of ours takes more than two seconds, a line with a spinner says
+on a terminal what is going on, and goes away when it is done.
 """
 
 import itertools
+import shutil
 import sys
 import threading
 import time
@@ -17,18 +18,20 @@ TEXT = "fastnn: compiling the Numba kernels, which is done once"
 
 
 class _Notice(event.Listener):
-    def __init__(self):
+    """Listens to compilations, which Numba lets only one thread do at a time."""
+
+    def __init__(self, is_wanted):
+        self._is_wanted = is_wanted
         self._depth = 0
-        self._said = False
         self._done = threading.Event()
 
     def on_start(self, occasion):
         if not _is_ours(occasion):
             return
         self._depth += 1
-        if self._depth == 1:
+        if self._depth == 1 and self._is_wanted() and sys.stderr and sys.stderr.isatty():
             self._done = threading.Event()
-            threading.Thread(target=self._wait, args=(self._done,), daemon=True).start()
+            threading.Thread(target=_spin, args=(self._done, sys.stderr), daemon=True).start()
 
     def on_end(self, occasion):
         if not _is_ours(occasion):
@@ -37,21 +40,21 @@ class _Notice(event.Listener):
         if self._depth == 0:
             self._done.set()
 
-    def _wait(self, done):
-        start = time.monotonic()
-        if done.wait(PATIENCE) or sys.stderr is None:
-            return
-        if sys.stderr.isatty():
-            for sign in itertools.cycle("|/-\\"):
-                if done.wait(0.1):
-                    break
-                seconds = time.monotonic() - start
-                line = f"\r{sign} {TEXT} ({seconds:.0f} s)"
-                print(line, end="", file=sys.stderr, flush=True)
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # clear the line
-        elif not self._said:
-            self._said = True
-            print(f"{TEXT}; it takes a while", file=sys.stderr, flush=True)
+
+def _spin(done, terminal):
+    """Show a line on `terminal` until `done`, should that take long."""
+    start = time.monotonic()
+    if done.wait(PATIENCE):
+        return
+    line = ""
+    for sign in itertools.cycle("|/-\\"):
+        columns = shutil.get_terminal_size().columns
+        # not to the last column, after which some terminals begin another line
+        line = f"{sign} {TEXT} ({time.monotonic() - start:.0f} s)"[: columns - 1]
+        print(f"\r{line}", end="", file=terminal, flush=True)
+        if done.wait(0.1):
+            break
+    print(f"\r{' ' * len(line)}\r", end="", file=terminal, flush=True)
 
 
 def _is_ours(occasion):
@@ -59,6 +62,6 @@ def _is_ours(occasion):
     return module.rpartition(".")[0] == __package__
 
 
-def give_notice():
-    """Tell the user when a compilation of these kernels takes long."""
-    event.register("numba:compile", _Notice())
+def give_notice(is_wanted):
+    """Tell the user when a compilation of these kernels takes long, if is_wanted() at its start."""
+    event.register("numba:compile", _Notice(is_wanted))
