@@ -17,7 +17,7 @@ from cython cimport critical_section
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memset, strlen
 
 cdef extern from "simd/kernels.h" nogil:
     enum activation:
