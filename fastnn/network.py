@@ -18,7 +18,7 @@ from fastnn.evaluation import evaluate
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
-from fastnn.progress import calls, progress_bar
+from fastnn.progress import calls, progress_bar, progress_wanted
 from fastnn.threads import blas_limited
 
 _IN_FILE = ("architecture", "_parameters", "class_labels")
@@ -510,7 +510,8 @@ class Network:
         parts = calls(a, n_rows, PREDICT_ROWS)
         with blas_limited(backend.uses_blas):
             if len(parts) <= 1:
-                backend.predict(a, self.parameters, x, out)
+                with progress_wanted(progress):
+                    backend.predict(a, self.parameters, x, out)
                 return out
             with progress_bar(n_rows, progress) as bar:
                 for part in parts:

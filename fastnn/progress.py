@@ -25,18 +25,27 @@ _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
 
 
 @contextmanager
-def progress_bar(n_rows: int, wanted: bool) -> Iterator[Any]:
-    """Show, within the block, a bar over `n_rows` rows if they take over a second."""
-    from tqdm import tqdm
-
+def progress_wanted(wanted: bool) -> Iterator[None]:
+    """Say whether what goes on within the block, a compilation too, may be shown."""
     token = _wanted.set(wanted)
     try:
-        with tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted) as bar:
-            yield bar
+        yield
     finally:
         _wanted.reset(token)
 
 
 def is_progress_wanted() -> bool:
-    """Say whether what goes on may be shown: not within the block of a bar that is not wanted."""
+    """Return what the innermost `progress_wanted` says; True outside of all."""
     return _wanted.get()
+
+
+@contextmanager
+def progress_bar(n_rows: int, wanted: bool) -> Iterator[Any]:
+    """Show, within the block, a bar over `n_rows` rows if they take over a second."""
+    from tqdm import tqdm
+
+    with (
+        progress_wanted(wanted),
+        tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted) as bar,
+    ):
+        yield bar

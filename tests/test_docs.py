@@ -11,6 +11,7 @@ PAGES = sorted((CHECKOUT / "docs").glob("*.md"))
 EXCERPT = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```\w+$", re.MULTILINE)
 PATH = re.compile(r"`((?:fastnn|kernels|bench|tests|docs)/[\w./-]+)`")
+LINK = re.compile(r"\]\(([^)#:]+)\)")  # not to the web
 
 pytestmark = pytest.mark.skipif(not PAGES, reason="an installed package has no docs")
 
@@ -23,6 +24,14 @@ def test_code_is_verbatim_in_the_file_it_is_from(page):
     for path, code in excerpts:
         source = (CHECKOUT / path).read_text(encoding="utf-8")
         assert f"\n{code}\n" in source, f"{page.name} shows what is not in {path}:\n{code}"
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *CHECKOUT.glob("*.md"), CHECKOUT / "bench" / "README.md"], ids=lambda p: p.name
+)
+def test_its_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
