@@ -15,7 +15,7 @@ is added up across threads; what crosses between them is activations and deltas.
 cdef enum:
     # Multiply-adds between two looks at pending signals: milliseconds on any processor.
     WORK_BETWEEN_SIGNALS = 1 << 27
-    GRADIENT_BYTES = 1 << 16  # of a gradient that is applied while it is in the cache
+    GRADIENT_BYTES = 1 << 15  # of a gradient that is applied while it is in the cache
     GRADIENT_ROWS = 42  # at least: whole tiles, and B's panel is copied for each block
     PIECE = 4096  # parameters that are summed up at a time
 
@@ -533,7 +533,7 @@ cdef class Epoch(Team):
         cdef const Layer *layer = &self.program.layers[i]
         cdef Part part = self.part_of_layer(i, layer.n_in, member, n_members)
         cdef Part block = part
-        cdef Py_ssize_t end = part.row + part.n_rows, height, row
+        cdef Py_ssize_t end = part.row + part.n_rows, height, row, n, n_blocks
         cdef Py_ssize_t offset = (layer.weight + part.row * layer.stride + part.column) * k.size
         cdef bint direct = step.rule == SGD and not self.has_penalty()
         if part.n_rows == 0 or part.n_columns == 0:
@@ -555,7 +555,10 @@ cdef class Epoch(Team):
         else:
             row = padded(part.n_columns, k.size)
             height = self.gradient_rows(layer)
-            while block.row < end:
+            n_blocks = (part.n_rows + height - 1) // height
+            # Every other step backwards: the state that the last one left in the cache comes first.
+            for n in range(n_blocks):
+                block.row = part.row + height * (n_blocks - 1 - n if self.n_steps % 2 else n)
                 block.n_rows = min(height, end - block.row)
                 offset = (layer.weight + block.row * layer.stride + part.column) * k.size
                 self.add_gradient(i, &block, n_rows, 1.0, False, own.panel, own.gradient, row)
@@ -565,7 +568,6 @@ cdef class Epoch(Team):
                         self.options.l1, self.options.l2, own.gradient, row,
                     )
                 self.update_part(step, &block, offset, layer.stride, own.gradient, row)
-                block.row += block.n_rows
         if layer.bias >= 0 and part.row == 0:
             self.learn_bias(layer, &self.w.activations[i], &part, step, n_rows, own, direct)
 
