@@ -168,6 +168,17 @@ def test_warm_start_goes_on(digits, solver):
     assert solver == "lbfgs" or len(fitted[1].loss_curve_) == 8
 
 
+def test_warm_start_after_convergence_stops_where_scikit_learns_does(digits):
+    options = {"warm_start": True, "tol": 0.1, "n_iter_no_change": 2, "learning_rate_init": 0.05}
+    fitted = pair(CLASSIFIER, *digits, max_iter=100, **options)
+    assert fitted[1].n_iter_ < 100
+    for estimator in fitted:
+        for _ in range(2):
+            estimator.fit(*digits)
+    assert_agree(*fitted)
+    assert fitted[1].n_iter_ == 1, "still without progress"
+
+
 # -- the table of attributes ----------------------------------------------------------------------
 
 

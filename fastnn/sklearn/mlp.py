@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastnn.sklearn.perceptron import Perceptron
-from fastnn.sklearn.stochastic import Problem
+from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_choice
 
 

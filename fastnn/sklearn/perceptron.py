@@ -19,7 +19,8 @@ from fastnn.backends import get_backend
 from fastnn.network import Network
 from fastnn.schedules import Schedule
 from fastnn.sklearn.lbfgs import minimize_loss
-from fastnn.sklearn.stochastic import Problem, Stochastic
+from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.stochastic import Stochastic
 from fastnn.threads import threads_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer

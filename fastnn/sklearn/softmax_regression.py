@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture
 from fastnn.network import Network
 from fastnn.sklearn.mlp import MLPClassifier
-from fastnn.sklearn.stochastic import Problem
+from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
 
 
