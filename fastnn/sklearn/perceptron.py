@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,15 @@ NAMES = {"logistic": "sigmoid"}
 
 LEARNING_RATES = ("constant", "invscaling", "adaptive")
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Return True if the solver takes minibatches, else raise what `available_if` passes on."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -106,7 +115,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     # -- learning -------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Self:
         """Train on X and y.
 
         Parameters
@@ -129,7 +138,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
-    ) -> Any:
+    ) -> Self:
         self._check_parameters()
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
