@@ -55,8 +55,8 @@ class Case:
 
 
 CASES = [
-    Case("mnist-adam", "mnist", "float32", 1),
-    Case("mnist-adam-float64", "mnist", "float64", 1),
+    Case("mnist-adam", "mnist", "float32", 3),
+    Case("mnist-adam-float64", "mnist", "float64", 3),
     Case("digits-adam", "digits", "float64", 30),
     Case("digits-adam-float32", "digits", "float32", 30),
     Case("digits-adam-batch-32", "digits", "float64", 10, parameters={"batch_size": 32}),

@@ -139,6 +139,48 @@ def test_each_parameter_does_what_scikit_learns_does(parameter, digits, diabetes
         assert not np.allclose(default.loss_, mine.loss_, rtol=1e-6), "the option has no effect"
 
 
+VALUES = {
+    "hidden_layer_sizes": [5, (5, 4), [5, 4], np.array([5, 4]), (), 0, (5, -1), "x", None, 2.5],
+    "activation": ["logistic", "softmax", None],
+    "solver": ["lbfgs", "newton", None],
+    "batch_size": ["auto", 1, np.int64(7), 1000, 0, "x", None, 2.5],
+    "learning_rate": ["adaptive", "x", None, 0.1],
+    "shuffle": [np.bool_(True), 1, "x", None],
+    "random_state": [None, np.random.RandomState(0), np.int64(3), -1, "x", 1.5],
+    "verbose": [np.bool_(False), 0, 2, -1, 0.5, None, "x"],
+}
+for name in ("warm_start", "nesterovs_momentum", "early_stopping"):
+    VALUES[name] = VALUES["shuffle"]
+for name in ("alpha", "learning_rate_init", "power_t", "tol", "momentum", "validation_fraction",
+             "beta_1", "beta_2", "epsilon"):  # fmt: skip
+    VALUES[name] = [0, 1, -1, 0.5, np.float32(0.5), 1.0, 2.0, np.nan, np.inf, "x", None, [1]]
+for name in ("max_iter", "max_fun", "n_iter_no_change"):
+    VALUES[name] = [2, np.int64(2), 0, -1, 1.5, np.inf, "x", None]
+
+
+@pytest.mark.parametrize("parameter", VALUES)
+def test_what_scikit_learn_accepts_and_refuses_is_accepted_and_refused(parameter, digits):
+    x, y = digits[0][:60], digits[1][:60] % 2
+    for value in VALUES[parameter]:
+        options = {"hidden_layer_sizes": (3,), "max_iter": 2, "solver": "sgd", parameter: value}
+        if parameter == "validation_fraction":
+            options["early_stopping"] = True
+        outcomes = []
+        for module in (neural_network, ours):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    module.MLPClassifier(**options).fit(x, y)
+                except Exception as error:
+                    outcomes.append([kind for kind in (ValueError, TypeError)
+                                     if isinstance(error, kind)])  # fmt: skip
+                else:
+                    outcomes.append("accepted")
+        theirs, mine = outcomes
+        assert set(theirs) <= set(mine), f"{parameter}={value!r}"
+        assert (theirs == "accepted") == (mine == "accepted"), f"{parameter}={value!r}"
+
+
 def test_verbose_prints_scikit_learns_lines(digits, capsys):
     printed = []
     for module in (neural_network, ours):

@@ -226,7 +226,7 @@ def test_a_model_that_does_not_converge_says_so(digits):
         ({"learning_rate": "fast"}, "learning_rate must be one of .*'fast'"),
         ({"learning_rate_init": 0.0}, "learning_rate_init"),
         ({"max_iter": 0}, "max_iter"),
-        ({"momentum": 1.0}, "momentum"),
+        ({"momentum": 1.1}, "momentum"),
         ({"validation_fraction": 1.5, "early_stopping": True}, "validation_fraction"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": (0.1, 0.2)}, "dropout"),

@@ -32,6 +32,14 @@ class ScikitAdam(Adam):
         return rates
 
 
+@dataclass(frozen=True)
+class ScikitSGD(SGD):
+    """SGD whose momentum may be 1, as scikit-learn's may."""
+
+    def __post_init__(self) -> None:
+        """Trust the estimator, which has checked it."""
+
+
 def optimizer_of(estimator: Any, learning_rate: float) -> Optimizer:
     """Return the optimizer that the estimator's parameters describe, at this learning rate."""
     rate: float | Schedule = learning_rate
@@ -39,7 +47,7 @@ def optimizer_of(estimator: Any, learning_rate: float) -> Optimizer:
         rate = estimator.learning_rate
     if estimator.solver == "sgd":
         nesterov = bool(estimator.nesterovs_momentum) and estimator.momentum > 0
-        return SGD(rate, momentum=estimator.momentum, nesterov=nesterov)
+        return ScikitSGD(rate, momentum=estimator.momentum, nesterov=nesterov)
     betas = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}
     if estimator.solver == "adamw":
         decay = estimator.weight_decay

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastnn.architecture import ACTIVATIONS, Architecture
@@ -139,11 +139,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
     ) -> Self:
-        self._check_parameters()
+        try:
+            self._check_parameters()
+            self._random_state = check_random_state(self.random_state)
+        except (TypeError, ValueError) as error:  # scikit-learn's is both
+            raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
         problem = self._checked(X, y, sample_weight, starts, incremental)
-        self._random_state = check_random_state(self.random_state)
         if starts:
             self._start(problem)
         self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
@@ -297,13 +300,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             check_in_range(name, getattr(self, name), 0.0, np.inf)
         for name in ("learning_rate_init", "epsilon", "input_scale"):
             check_in_range(name, getattr(self, name), 0.0, np.inf, open_low=True)
-        for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
+        check_in_range("momentum", self.momentum, 0.0, 1.0)
+        for name in ("beta_1", "beta_2", "validation_fraction"):
             check_in_range(name, getattr(self, name), 0.0, 1.0, open_high=True)
         for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if self.verbose != "bar" and not isinstance(self.verbose, Integral | Real | np.bool_):
-            raise TypeError(f"verbose must be a bool, a number or 'bar', got {self.verbose!r}")
+        if self.verbose != "bar" and not isinstance(self.verbose, bool | np.bool_):
+            check_count("verbose", self.verbose, minimum=0)
 
     def _check_solver_can(self, eval_set: Any) -> None:
         if self.solver != "lbfgs":

@@ -123,7 +123,7 @@ class Stochastic:
         rows, held_out = train_test_split(
             rows,
             random_state=rng,
-            test_size=estimator.validation_fraction,
+            test_size=float(estimator.validation_fraction),
             stratify=problem.y if estimator._stratifies() else None,
         )
         if len(held_out) < 2:
