@@ -345,6 +345,14 @@ def test_partial_fit_agrees(digits, solver):
     assert fitted[1].t_ == fitted[0].t_ == 1200
 
 
+def test_losses_differ_only_where_scikit_learn_clips_probabilities(digits):
+    x = 200.0 * digits[0]
+    theirs, mine = pair(CLASSIFIER, x, digits[1], solver="adam", max_iter=2)
+    assert theirs.loss_ < mine.loss_, "it takes no probability for less than 2e-16"
+    for mine_w, their_w in zip(mine.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(mine_w, their_w, rtol=1e-6, atol=1e-9)
+
+
 def test_float32_stays_float32(digits):
     x = digits[0].astype(np.float32)
     theirs, mine = pair(CLASSIFIER, x, digits[1])
@@ -363,6 +371,14 @@ def test_softmax_regression_finds_the_minimum_of_logistic_regression(digits, opt
     options = {"tol": 1e-7, "max_iter": 2000, **options}
     theirs = LogisticRegression(**options).fit(x, y)
     mine = ours.SoftmaxRegression(**options).fit(x, y)
+    # the way there is the same for most of it
+    same = {"max_iter": 15} | {k: v for k, v in options.items() if k in ("C", "fit_intercept")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        on_the_way = [
+            make(**same).fit(x, y).coef_ for make in (LogisticRegression, ours.SoftmaxRegression)
+        ]
+    np.testing.assert_allclose(*on_the_way, atol=1e-10)
     assert mine.coef_.shape == theirs.coef_.shape
     assert mine.intercept_.shape == theirs.intercept_.shape
     np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=2e-4)
@@ -371,13 +387,38 @@ def test_softmax_regression_finds_the_minimum_of_logistic_regression(digits, opt
     assert np.array_equal(mine.predict(x), theirs.predict(x))
 
 
-def test_class_weights_are_those_of_logistic_regression(digits):
+@pytest.mark.parametrize("weigh", [False, True])
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0, 2: 0.5}])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_class_weights_are_those_of_logistic_regression(digits, n_classes, class_weight, weigh):
     x, y = digits
-    y = (y == 3).astype(int)
-    options = {"class_weight": "balanced", "tol": 1e-7, "max_iter": 2000}
-    theirs = LogisticRegression(**options).fit(x, y)
-    mine = ours.SoftmaxRegression(**options).fit(x, y)
-    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=2e-4)
+    y = np.where(y == 3, 0, y) % n_classes
+    if n_classes == 2 and isinstance(class_weight, dict):
+        class_weight = {0: 3.0}
+    weight = np.random.default_rng(0).random(len(y)) if weigh else None
+    theirs = LogisticRegression(class_weight=class_weight).fit(x, y, weight)
+    mine = ours.SoftmaxRegression(class_weight=class_weight).fit(x, y, weight)
+    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(mine.intercept_, theirs.intercept_, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, "csr_array"])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_decision_functions_agree(digits, n_classes, layout):
+    x, y = digits
+    if layout == "csr_array":
+        layout = pytest.importorskip("scipy.sparse").csr_array
+    theirs = LogisticRegression().fit(layout(x), y % n_classes)
+    mine = ours.SoftmaxRegression().fit(layout(x), y % n_classes)
+    expected = theirs.decision_function(layout(x))
+    np.testing.assert_allclose(mine.decision_function(layout(x)), expected, atol=1e-6)
+
+
+def test_without_a_penalty_softmax_regression_agrees(digits):
+    theirs = LogisticRegression(C=np.inf).fit(*digits)
+    mine = ours.SoftmaxRegression(C=np.inf).fit(*digits)
+    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-4)
+    assert np.abs(mine.coef_).max() > 2 * np.abs(ours.SoftmaxRegression().fit(*digits).coef_).max()
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])

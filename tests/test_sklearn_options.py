@@ -66,6 +66,16 @@ def test_balanced_classes_are_weights_of_the_rows(digits):
     assert (named.predict(x) == 1).sum() > (fitted(x, y).predict(x) == 1).sum()
 
 
+def test_classes_that_do_not_come_keep_their_weights(digits):
+    x, y = digits
+    model = MLPClassifier(class_weight={7: 2.0}, random_state=0)
+    few = y < 5
+    model.partial_fit(x[few], y[few], classes=np.arange(10))
+    assert model.loss_ > 0
+    with pytest.raises(ValueError, match="balanced"):
+        MLPClassifier(class_weight="balanced").partial_fit(x, y, classes=np.arange(10))
+
+
 def test_dropout_is_for_training_only(digits):
     dropped = fitted(*digits, dropout=0.5)
     thorough = {"max_iter": 60, "learning_rate_init": 0.01}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -88,7 +88,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         Calls of the objective at most, of "lbfgs".
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
-        weigh the same in sum.
+        weigh the same in sum, and takes `fit`.
     dropout : float or sequence of float, default 0.0
         Fraction of the units of all hidden layers, or of each, that a training step leaves out.
         Not of "lbfgs".
@@ -251,6 +251,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         -------
         self
         """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"partial_fit does not see all samples, as class_weight={self.class_weight!r} "
+                "must: give a dict, for example from sklearn.utils.class_weight"
+            )
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
@@ -315,9 +320,25 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self._check_classes(y, incremental)
         weight = self._checked_weight(sample_weight, X)
         if self.class_weight is not None:
-            of_class = compute_sample_weight(self.class_weight, y)
+            of_class = self._weights_of_classes(y, weight)
             weight = of_class if weight is None else weight * of_class
         return Problem(X, self._targets(X, y), weight)
+
+    def _weights_of_classes(
+        self, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """Return what `class_weight` makes each row weigh."""
+        weights: NDArray[np.float64]
+        if y.ndim == 2:
+            weights = compute_sample_weight(self.class_weight, y)
+            return weights
+        numbers = np.searchsorted(self.classes_, y)
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            sums = np.bincount(numbers, sample_weight, len(self.classes_)).astype(np.float64)
+            weights = sums.sum() / len(sums) / np.where(sums > 0, sums, np.inf)
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        return weights[numbers]
 
     def _check_classes(self, y: NDArray[Any], incremental: bool) -> None:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):

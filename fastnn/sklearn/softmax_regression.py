@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn.architecture import Architecture
+from fastnn.backends import get_backend
+from fastnn.backends.base import gather
 from fastnn.network import Network
 from fastnn.sklearn.classifier import MLPClassifier
 from fastnn.sklearn.problem import Problem
@@ -33,7 +36,7 @@ class SoftmaxRegression(MLPClassifier):
         Whether a number is added for each class.
     class_weight : dict, "balanced" or None, default None
         Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
-        weigh the same in sum.
+        weigh the same in sum, and takes `fit`.
     tol : float, default 1e-4
         The largest element of the gradient at a minimum; for the other solvers the progress of the
         loss below which an epoch counts as one without.
@@ -165,6 +168,22 @@ class SoftmaxRegression(MLPClassifier):
         bias = self._fitted_network().biases[0]
         return np.zeros(self.n_outputs_) if bias is None else bias
 
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return the logits: (n_samples, n_classes), or (n_samples,) for two classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
+        architecture = self.network_.architecture
+        logits = np.empty((X.shape[0], architecture.n_out), architecture.dtype)
+        x = gather(architecture, X, slice(None))
+        weight, bias = self.network_.weights[0], self.network_.biases[0]
+        get_backend(self.network_.backend).dense_forward(x, weight, bias, "identity", logits)
+        return logits.ravel() if logits.shape[1] == 1 else logits
+
     # -- for the base ---------------------------------------------------------------------------
 
     def _initial_network(self, problem: Problem) -> Network:
@@ -189,4 +208,5 @@ class SoftmaxRegression(MLPClassifier):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_in_range("C", self.C, 0.0, np.inf, open_low=True)
+        if self.C != float("inf"):
+            check_in_range("C", self.C, 0.0, np.inf, open_low=True)
