@@ -208,5 +208,6 @@ class SoftmaxRegression(MLPClassifier):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.C != float("inf"):
-            check_in_range("C", self.C, 0.0, np.inf, open_low=True)
+        value = self.C
+        if value != np.inf:
+            check_in_range("C", value, 0.0, np.inf, open_low=True)
