@@ -256,6 +256,12 @@ def test_the_table_lists_every_attribute_of_scikit_learn(digits):
 # -- tasks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_loss_curves_begin_alike_to_twelve_digits(digits, solver):
+    theirs, mine = pair(CLASSIFIER, *digits, solver=solver, max_iter=4)
+    np.testing.assert_allclose(mine.loss_curve_, theirs.loss_curve_, rtol=1e-12)
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_activations_agree(digits, solver, activation):

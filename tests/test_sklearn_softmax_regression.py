@@ -1,6 +1,9 @@
 """SoftmaxRegression beside scikit-learn's LogisticRegression."""
 
+import inspect
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +15,28 @@ from sklearn.linear_model import LogisticRegression
 
 from fastnn.sklearn import SoftmaxRegression
 
+METHODS = {"decision_function", "predict", "predict_proba", "predict_log_proba", "score"}
+
 
 @pytest.fixture(scope="module")
 def digits():
     x, y = load_digits(return_X_y=True)
     return x[:400] / 16, y[:400]
+
+
+def test_the_page_says_what_becomes_of_every_parameter_of_logistic_regression(digits):
+    text = (Path(__file__).parents[1] / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
+    table = text[text.index("| of `LogisticRegression` |") :]
+    rows = [line.split("|")[1:3] for line in table[: table.index("\n\n")].splitlines()[2:]]
+    told = {name: fate for names, fate in rows for name in re.findall(r"`(\w+)`", names)}
+    assert inspect.signature(LogisticRegression).parameters.keys() <= told.keys()
+    mine = inspect.signature(SoftmaxRegression).parameters
+    for name, fate in told.items():
+        if not name.endswith("_") and name not in METHODS:
+            assert (name in mine) == ("not there" not in fate and name != "n_jobs"), name
+    model = SoftmaxRegression().fit(*digits)
+    for name in METHODS | {name for name in told if name.endswith("_")} - {"feature_names_in_"}:
+        assert hasattr(model, name), name
 
 
 @pytest.mark.parametrize("options", [{}, {"C": 0.1}, {"fit_intercept": False}])
