@@ -54,6 +54,10 @@ class Stochastic:
         self.split_seed = int(network.rng.integers(2**31))
         self.stopped = False  # by early stopping, in one of several calls of partial_fit
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what outlives a call of `fit`."""
+        return {name: value for name, value in vars(self).items() if name != "options"}
+
     def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
         """Train to convergence, or, with `once`, for a single epoch."""
         if self.stopped:
