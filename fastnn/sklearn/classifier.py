@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,7 +19,8 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from fastnn.sklearn.perceptron import Perceptron, is_stochastic
+from fastnn.schedules import Schedule
+from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 
 
@@ -157,22 +159,24 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     array([0, 1, 2])
     """
 
+    classes_: NDArray[Any]
+
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: int | Iterable[int] = (100,),
+        activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
+        batch_size: int | str = "auto",
+        learning_rate: str | Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: bool | int | str = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -183,11 +187,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        class_weight: Any = None,
-        dropout: Any = 0.0,
+        class_weight: Mapping[Any, float] | str | None = None,
+        dropout: float | Sequence[float] = 0.0,
         input_scale: float = 1.0,
         weight_decay: float = 0.01,
-        callbacks: Any = (),
+        callbacks: Callbacks = (),
         n_threads: int | None = None,
         backend: str = "auto",
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
+from fastnn.callbacks import Callback
 from fastnn.network import Network
 from fastnn.schedules import Schedule
 from fastnn.sklearn.lbfgs import minimize_loss
@@ -27,6 +28,8 @@ from fastnn.validation import check_choice, check_count, check_in_range, check_p
 
 NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names where fastnn has others."""
+
+Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
 
 LEARNING_RATES = ("constant", "invscaling", "adaptive")
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
@@ -45,20 +48,20 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     # Set by the subclass's __init__, as scikit-learn wants it.
-    hidden_layer_sizes: Any
-    activation: Any
+    hidden_layer_sizes: int | Iterable[int]
+    activation: str | Sequence[str]
     solver: str
     alpha: float
-    batch_size: Any
-    learning_rate: Any
+    batch_size: int | str
+    learning_rate: str | Schedule
     learning_rate_init: float
     power_t: float
     max_iter: int
     max_fun: int
     shuffle: bool
-    random_state: Any
+    random_state: int | np.random.RandomState | None
     tol: float
-    verbose: Any
+    verbose: bool | int | str
     warm_start: bool
     momentum: float
     nesterovs_momentum: bool
@@ -68,12 +71,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     beta_2: float
     epsilon: float
     n_iter_no_change: float
-    dropout: Any
+    dropout: float | Sequence[float]
     input_scale: float
     weight_decay: float
-    callbacks: Any
+    callbacks: Callbacks
     n_threads: int | None
     backend: str
+
+    # Set by scikit-learn's checks of X.
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
 
     _loss_factor = 1.0
     """What the reported loss is of the backend's, and what is added to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +13,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from fastnn.sklearn.perceptron import Perceptron, is_stochastic
+from fastnn.schedules import Schedule
+from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_choice
 
@@ -154,20 +156,20 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def __init__(
         self,
         loss: str = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: int | Iterable[int] = (100,),
+        activation: str | Sequence[str] = "relu",
         *,
         solver: str = "adam",
         alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
+        batch_size: int | str = "auto",
+        learning_rate: str | Schedule = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float = 1e-4,
-        verbose: Any = False,
+        verbose: bool | int | str = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -178,10 +180,10 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        dropout: Any = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         input_scale: float = 1.0,
         weight_decay: float = 0.01,
-        callbacks: Any = (),
+        callbacks: Callbacks = (),
         n_threads: int | None = None,
         backend: str = "auto",
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -107,13 +108,13 @@ class SoftmaxRegression(MLPClassifier):
         C: float = 1.0,
         solver: str = "lbfgs",
         fit_intercept: bool = True,
-        class_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
         tol: float = 1e-4,
         max_iter: int = 100,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
-        verbose: Any = 0,
-        batch_size: Any = "auto",
+        verbose: bool | int | str = 0,
+        batch_size: int | str = "auto",
         learning_rate_init: float = 0.01,
         shuffle: bool = True,
         early_stopping: bool = False,
