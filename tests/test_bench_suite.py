@@ -1,21 +1,10 @@
 """The benchmarks of kernels, scaling, accuracy and cost, and the pictures of what was found."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-from test_bench import BENCH, run
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """Imports modules of bench/ by their plain names, as scripts there do."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    yield __import__
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(BENCH)):
-            del sys.modules[name]
+from test_bench import run
 
 
 def smoke(script, *arguments):

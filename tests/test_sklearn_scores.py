@@ -1,9 +1,6 @@
 """Cross-validated scores beside scikit-learn's, as bench/scores.py compares them."""
 
-import sys
-
 import pytest
-from test_bench import BENCH
 
 pytest.importorskip("sklearn")
 
@@ -11,15 +8,9 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 
 @pytest.fixture
-def scores(monkeypatch):
-    """The module bench/scores.py, which imports others there by their plain names."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    import scores
-
-    yield scores
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(BENCH)):
-            del sys.modules[name]
+def scores(bench):
+    """The module bench/scores.py."""
+    return bench("scores")
 
 
 @pytest.mark.slow
