@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -182,6 +183,32 @@ def test_partial_fit_stops_early_with_the_best_weights(digits, own):
     assert len(model.loss_curve_) == model.n_iter_, "fit begins anew"
 
 
+@pytest.mark.parametrize("then", [{"solver": "adam"}, {"early_stopping": True}])
+def test_a_warm_start_may_be_of_another_kind(digits, then):
+    first = {"solver": "lbfgs"} if "solver" in then else {}
+    model = fitted(*digits, warm_start=True, max_iter=20, **first)
+    accuracy = model.score(*digits)
+    model.set_params(**then, learning_rate_init=1e-4).fit(*digits)
+    assert len(model.loss_curve_) == model.n_iter_ <= 20
+    assert model.score(*digits) > accuracy - 0.02
+
+
+def test_eval_set_may_come_later_and_go(digits):
+    x, y = digits
+    model = MLPClassifier(random_state=0, max_iter=2).partial_fit(x, y, classes=np.arange(10))
+    model.partial_fit(x, y, eval_set=(x, y))
+    assert len(model.validation_loss_curve_) == 1
+    model.fit(x, y)
+    assert not hasattr(model, "validation_loss_curve_")
+    with pytest.raises(RuntimeError):
+        model.set_params(callbacks=raise_an_error).fit(x, y, eval_set=(x, y))
+    assert model._eval_set is None, "the data are not kept"
+
+
+def raise_an_error(network, epoch, record):
+    raise RuntimeError
+
+
 def test_callbacks_see_each_epoch_and_stop(digits):
     seen = []
 
@@ -214,10 +241,15 @@ def test_an_interrupt_leaves_a_usable_model(digits):
     assert model.score(*digits) > 0.1
 
 
-def test_a_model_that_does_not_converge_says_so(digits):
-    for options in ({}, {"solver": "lbfgs"}):
-        with pytest.warns(ConvergenceWarning):
-            fitted(*digits, max_iter=2, **options)
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 1000}])
+def test_warnings_point_to_the_call_of_fit(digits, options):
+    model = MLPClassifier(max_iter=2, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*digits)
+    assert caught[-1].category is ConvergenceWarning
+    assert {warning.filename for warning in caught} == {__file__}
+    assert len(caught) == 1 + ("batch_size" in options)
 
 
 # -- refused --------------------------------------------------------------------------------------

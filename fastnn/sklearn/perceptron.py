@@ -156,9 +156,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         problem = self._checked(X, y, sample_weight, starts, incremental)
         if starts:
             self._start(problem)
-        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
-        if eval_set is not None and (starts or not incremental):
-            self.validation_loss_curve_: list[float] = []
         with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
             if self.solver == "lbfgs":
                 total = problem.weight_of(np.arange(problem.n_rows))
@@ -175,16 +172,27 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     bool(self.verbose) and self.verbose != "bar",
                 )
             else:
-                if not (incremental and hasattr(self, "_stochastic")):
-                    self._stochastic = Stochastic(self, self.network_)
-                self._stochastic.fit(self, problem, once=incremental)
-        self._eval_set = None
+                self._fit_by_minibatches(problem, incremental, eval_set)
         if not np.isfinite(self.network_.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
         return self
+
+    def _fit_by_minibatches(self, problem: Problem, incremental: bool, eval_set: Any) -> None:
+        has_history = hasattr(self, "loss_curve_")
+        if not has_history or self.early_stopping != (self.validation_scores_ is not None):
+            self._start_history()  # the last fit was of another kind
+        if eval_set is not None and not hasattr(self, "validation_loss_curve_"):
+            self.validation_loss_curve_: list[float] = []
+        if not (incremental and hasattr(self, "_stochastic")):
+            self._stochastic = Stochastic(self, self.network_)
+        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
+        try:
+            self._stochastic.fit(self, problem, once=incremental)
+        finally:
+            self._eval_set = None
 
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
@@ -193,9 +201,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
         self.n_iter_ = self.t_ = 0
-        self.__dict__.pop("_stochastic", None)
-        if self.solver == "lbfgs":
-            return
+        for name in ("_stochastic", "validation_loss_curve_"):
+            self.__dict__.pop(name, None)
+        if self.solver != "lbfgs":
+            self._start_history()
+
+    def _start_history(self) -> None:
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
         self._best_parameters = self.network_.parameters.copy()
