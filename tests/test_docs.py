@@ -35,7 +35,7 @@ def test_programs_in_it_run(page, tmp_path):
         if "sklearn" in program:
             pytest.importorskip("sklearn")
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program],
+            [sys.executable, "-W", "error::UserWarning", "-c", program],
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{page.name} shows\n{program}which fails:\n{done.stderr}"

@@ -38,9 +38,19 @@ def fitted(x, y, **options):
 # -- options --------------------------------------------------------------------------------------
 
 
-def test_backends_agree(backend, digits):
-    expected = fitted(*digits, backend="numpy").loss_curve_
-    np.testing.assert_allclose(fitted(*digits, backend=backend.name).loss_curve_, expected, 1e-9)
+@pytest.mark.parametrize("solver", ["adam", "sgd", "adamw", "lbfgs"])
+def test_backends_agree(backend, digits, solver):
+    expected = fitted(*digits, solver=solver, backend="numpy")
+    model = fitted(*digits, solver=solver, backend=backend.name)
+    np.testing.assert_allclose(model.loss_, expected.loss_, 1e-9)
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], 1e-6, 1e-8)
+
+
+def test_a_gradient_of_many_minibatches_is_that_of_one(backend, digits, monkeypatch):
+    expected = fitted(*digits, solver="lbfgs", backend=backend.name)
+    monkeypatch.setattr("fastnn.sklearn.lbfgs.ROWS", 64)
+    model = fitted(*digits, solver="lbfgs", backend=backend.name)
+    np.testing.assert_allclose(model.loss_, expected.loss_, 1e-9)
 
 
 def test_threads_are_those_asked_for(digits, monkeypatch):
