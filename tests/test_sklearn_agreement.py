@@ -309,6 +309,13 @@ def test_sample_weights_agree(digits, solver):
     assert_agree(*pair(CLASSIFIER, *digits, {"sample_weight": weight}, **options))
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_sample_weights_of_regressors_agree(diabetes, solver, loss):
+    weight = np.random.default_rng(0).random(len(diabetes[1]))
+    assert_agree(*pair(REGRESSOR, *diabetes, {"sample_weight": weight}, solver=solver, loss=loss))
+
+
 @pytest.mark.parametrize("sample_weight", [False, True])
 def test_early_stopping_restores_the_best_as_scikit_learn_does(digits, sample_weight):
     weight = np.random.default_rng(1).random(len(digits[1])) if sample_weight else None
@@ -318,6 +325,14 @@ def test_early_stopping_restores_the_best_as_scikit_learn_does(digits, sample_we
     )  # fmt: skip
     assert_agree(theirs, mine)
     assert mine.n_iter_ < 200
+    np.testing.assert_allclose(mine.validation_scores_, theirs.validation_scores_)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_early_stopping_of_regressors_agrees(diabetes, loss):
+    options = {"loss": loss, "early_stopping": True, "solver": "adam", "learning_rate_init": 1e-3}
+    theirs, mine = pair(REGRESSOR, *diabetes, **options)
+    assert_agree(theirs, mine)
     np.testing.assert_allclose(mine.validation_scores_, theirs.validation_scores_)
 
 

@@ -83,8 +83,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     feature_names_in_: NDArray[Any]
 
     _loss_factor = 1.0
-    """What the reported loss is of the backend's, and what is added to it."""
-    _loss_offset = 0.0
+    """What the reported loss is of the backend's; `_constant` is added to it."""
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
@@ -164,7 +163,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     problem,
                     self._l2(total, total),
                     self._loss_factor,
-                    self._loss_offset,
+                    self._constant(problem.y, problem.sample_weight),
                     self.max_iter,
                     self.max_fun,
                     self.tol,

@@ -279,7 +279,6 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         weight = self._checked_weight(sample_weight, X)
         self._n_targets = targets.shape[1]
         self._loss_factor = 1.0 / self._n_targets if self.loss == "squared_error" else 1.0
-        self._loss_offset = self._constant(targets, weight)
         return Problem(X, targets, weight)
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:

@@ -41,6 +41,7 @@ class Stochastic:
 
     options: TrainingOptions
     total_weight: float
+    offset: float  # of the reported loss, without sample weights
 
     def __init__(self, estimator: Any, network: Network) -> None:
         self.learning_rate = float(estimator.learning_rate_init)
@@ -70,6 +71,7 @@ class Stochastic:
             dropout_seed=self.dropout_seed,
         )
         self.total_weight = problem.weight_of(rows)
+        self.offset = estimator._constant(problem.y[rows], None)
         callbacks = as_callbacks(estimator.callbacks)
         for callback in callbacks:
             callback.on_fit_start(estimator.network_)
@@ -155,7 +157,10 @@ class Stochastic:
                 replace(self.options, l2=estimator._l2(weight, self.total_weight)),
                 problem.sample_weight,
             )
-            loss = result.loss * estimator._loss_factor + estimator._loss_offset
+            offset = self.offset
+            if problem.sample_weight is not None:
+                offset = estimator._constant(problem.y[rows], problem.sample_weight[rows])
+            loss = result.loss * estimator._loss_factor + offset
             total += (loss + result.penalty) * len(rows)
         return total / len(order)
 
