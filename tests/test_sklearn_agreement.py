@@ -268,6 +268,11 @@ def test_activations_agree(digits, solver, activation):
     assert_agree(*pair(CLASSIFIER, *digits, solver=solver, activation=activation))
 
 
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+def test_networks_without_hidden_layers_agree(digits, activation):
+    assert_agree(*pair(CLASSIFIER, *digits, hidden_layer_sizes=(), activation=activation))
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_two_classes_agree(digits, solver):
     x, y = digits

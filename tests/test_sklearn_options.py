@@ -193,6 +193,23 @@ def test_partial_fit_stops_early_with_the_best_weights(digits, own):
     assert len(model.loss_curve_) == model.n_iter_, "fit begins anew"
 
 
+def test_a_warm_start_keeps_the_best_weights_of_the_fits_before(digits):
+    model = fitted(*digits, early_stopping=True, warm_start=True, max_iter=40)
+    best = model.best_validation_score_
+    before = [weight.copy() for weight in model.coefs_]
+    model.set_params(learning_rate_init=10.0, max_iter=2).fit(*digits)
+    assert model.best_validation_score_ == best
+    for now, then in zip(model.coefs_, before, strict=True):
+        assert np.array_equal(now, then)
+
+
+def test_minibatches_may_weigh_nothing(digits):
+    x, y = digits
+    weight = np.r_[np.zeros(300), np.ones(300)]
+    model = MLPClassifier(shuffle=False, batch_size=50, max_iter=3, random_state=0)
+    assert np.isfinite(model.fit(x, y, weight).loss_)
+
+
 @pytest.mark.parametrize("then", [{"solver": "adam"}, {"early_stopping": True}])
 def test_a_warm_start_may_be_of_another_kind(digits, then):
     first = {"solver": "lbfgs"} if "solver" in then else {}

@@ -225,7 +225,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             backend=self.backend,
             seed=0,
         )
-        factor = 2.0 if "sigmoid" in activations else 6.0
+        # scikit-learn looks at the parameter, though there be no hidden layer
+        logistic = self.activation in ("logistic", "sigmoid") or "sigmoid" in activations
+        factor = 2.0 if logistic else 6.0
         for weight, bias in zip(network.weights, network.biases, strict=True):
             assert bias is not None
             bound = np.sqrt(factor / sum(weight.shape))

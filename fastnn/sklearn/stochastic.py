@@ -142,11 +142,13 @@ class Stochastic:
     def _epoch(self, estimator: Any, problem: Problem, order: NDArray[np.int64]) -> float:
         """Return the mean over the rows of the loss, penalty included."""
         network: Network = estimator.network_
-        backend, total = get_backend(network.backend), 0.0
+        backend, total, n_rows = get_backend(network.backend), 0.0, 0
         batch_size = self.options.batch_size
         for part in _equal_batches(len(order), batch_size, problem.sample_weight is not None):
             rows = order[part]
             weight = problem.weight_of(rows[:batch_size])
+            if not weight:  # nothing to learn from these
+                continue
             result = backend.train_epoch(
                 network.architecture,
                 network.parameters,
@@ -162,7 +164,8 @@ class Stochastic:
                 offset = estimator._constant(problem.y[rows], problem.sample_weight[rows])
             loss = result.loss * estimator._loss_factor + offset
             total += (loss + result.penalty) * len(rows)
-        return total / len(order)
+            n_rows += len(rows)
+        return total / n_rows if n_rows else np.nan
 
     def _stops(self, estimator: Any) -> bool:
         """Adapt the learning rate; say whether training ends for want of progress."""
