@@ -69,6 +69,17 @@ def cython():
     return under_test("cython")
 
 
+@pytest.fixture
+def bench(monkeypatch):
+    """Imports modules of bench/ by their plain names, as scripts there do."""
+    folder = str(Path(__file__).parents[1] / "bench")
+    monkeypatch.syspath_prepend(folder)
+    yield __import__
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(folder):
+            del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def mnist_folder():
     """The folder of MNIST's four files: FASTNN_MNIST_DIR, or a data folder beside the checkout."""

@@ -13,15 +13,9 @@ BENCH = Path(__file__).parents[1] / "bench"
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    """The modules of bench/, which scripts there import by their plain names."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    import train
-
-    yield train
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(BENCH)):
-            del sys.modules[name]
+def bench(bench):
+    """The module bench/train.py."""
+    return bench("train")
 
 
 def run(script, *arguments):

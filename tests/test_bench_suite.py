@@ -1,21 +1,10 @@
 """The benchmarks of kernels, scaling, accuracy and cost, and the pictures of what was found."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-from test_bench import BENCH, run
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """Imports modules of bench/ by their plain names, as scripts there do."""
-    monkeypatch.syspath_prepend(str(BENCH))
-    yield __import__
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(BENCH)):
-            del sys.modules[name]
+from test_bench import run
 
 
 def smoke(script, *arguments):
@@ -254,6 +243,41 @@ def test_an_import_that_fails_is_reported_and_not_timed(bench):
     todo = {cost.BASELINE: "pass", "broken": "raise RuntimeError('out of order')"}
     _, broken = cost.import_costs(todo, 0.0)["results"]
     assert (broken["status"], broken["reason"]) == ("failed", "RuntimeError: out of order")
+
+
+# -- estimators ---------------------------------------------------------------------------------
+
+
+def test_smoke_run_verifies_and_times_the_estimators():
+    pytest.importorskip("sklearn")
+    cases = smoke("estimators.py")
+    assert {case["case"] for case in cases} >= {"mnist-adam", "digits-adam", "digits-lbfgs"}
+    for case in cases:
+        assert [result["status"] for result in case["results"]] == ["timed"] * 2, case
+        assert all(result["distance"] <= result["bound"] for result in case["results"])
+        assert case["ratios"]["fastnn numpy"]["scikit-learn"] > 0
+
+
+def test_an_estimator_whose_losses_are_others_is_refused(bench):
+    pytest.importorskip("sklearn")
+    from argparse import Namespace
+
+    estimators, peers = bench("estimators"), bench("peers")
+    from peers import ours
+
+    def faster(**parameters):
+        return ours.estimator("numpy", **parameters | {"learning_rate_init": 0.00101})
+
+    case = next(case for case in estimators.CASES if case.name == "digits-adam")
+    case = bench("dataclasses").replace(case, epochs=2)
+    options = Namespace(smoke=True, data_dir=None, threads=1, seconds=0.0)
+    contestants = [
+        peers.Contestant("right", bench("functools").partial(ours.estimator, "numpy"), ours=True),
+        peers.Contestant("wrong", faster, ours=True),
+    ]
+    right, wrong = estimators.run_case(case, contestants, options)["results"]
+    assert (right["status"], wrong["status"]) == ("timed", "wrong")
+    assert wrong["distance"] > wrong["bound"]
 
 
 # -- pictures -----------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
-"""The pages in docs/: the code they show is the code there is, and links lead somewhere."""
+"""The pages in docs/: the code they show is the code there is or runs, and links lead somewhere."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ CHECKOUT = Path(__file__).parents[1]
 PAGES = sorted((CHECKOUT / "docs").glob("*.md"))
 
 EXCERPT = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+PROGRAM = re.compile(r"^```python\n((?:from|import) .*?\n)```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```\w+$", re.MULTILINE)
 PATH = re.compile(r"`((?:fastnn|kernels|bench|tests|docs)/[\w./-]+)`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")  # not to the web
@@ -20,7 +23,8 @@ pytestmark = pytest.mark.skipif(not PAGES, reason="an installed package has no d
 def test_code_is_verbatim_in_the_file_it_is_from(page):
     text = page.read_text(encoding="utf-8")
     excerpts = EXCERPT.findall(text)
-    assert len(excerpts) == len(FENCE.findall(text)), "code that is from nowhere"
+    n_programs = len(PROGRAM.findall(EXCERPT.sub("", text)))
+    assert len(excerpts) + n_programs == len(FENCE.findall(text)), "code that is from nowhere"
     for path, code in excerpts:
         source = (CHECKOUT / path).read_text(encoding="utf-8")
         assert f"\n{code}\n" in source, f"{page.name} shows what is not in {path}:\n{code}"
@@ -32,6 +36,18 @@ def test_code_is_verbatim_in_the_file_it_is_from(page):
 def test_its_links_lead_somewhere(page):
     for link in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_programs_in_it_run(page, tmp_path):
+    for program in PROGRAM.findall(EXCERPT.sub("", page.read_text(encoding="utf-8"))):
+        if "sklearn" in program:
+            pytest.importorskip("sklearn")
+        done = subprocess.run(
+            [sys.executable, "-W", "error::UserWarning", "-c", program],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{page.name} shows\n{program}which fails:\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

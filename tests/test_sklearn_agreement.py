@@ -16,7 +16,6 @@ pytest.importorskip("sklearn")
 
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
-from sklearn.linear_model import LogisticRegression
 
 from fastnn import sklearn as ours
 
@@ -139,6 +138,48 @@ def test_each_parameter_does_what_scikit_learns_does(parameter, digits, diabetes
         assert not np.allclose(default.loss_, mine.loss_, rtol=1e-6), "the option has no effect"
 
 
+VALUES = {
+    "hidden_layer_sizes": [5, (5, 4), [5, 4], np.array([5, 4]), (), 0, (5, -1), "x", None, 2.5],
+    "activation": ["logistic", "softmax", None],
+    "solver": ["lbfgs", "newton", None],
+    "batch_size": ["auto", 1, np.int64(7), 1000, 0, "x", None, 2.5],
+    "learning_rate": ["adaptive", "x", None, 0.1],
+    "shuffle": [np.bool_(True), 1, "x", None],
+    "random_state": [None, np.random.RandomState(0), np.int64(3), -1, "x", 1.5],
+    "verbose": [np.bool_(False), 0, 2, -1, 0.5, None, "x"],
+}
+for name in ("warm_start", "nesterovs_momentum", "early_stopping"):
+    VALUES[name] = VALUES["shuffle"]
+for name in ("alpha", "learning_rate_init", "power_t", "tol", "momentum", "validation_fraction",
+             "beta_1", "beta_2", "epsilon"):  # fmt: skip
+    VALUES[name] = [0, 1, -1, 0.5, np.float32(0.5), 1.0, 2.0, np.nan, np.inf, "x", None, [1]]
+for name in ("max_iter", "max_fun", "n_iter_no_change"):
+    VALUES[name] = [2, np.int64(2), 0, -1, 1.5, np.inf, "x", None]
+
+
+@pytest.mark.parametrize("parameter", VALUES)
+def test_what_scikit_learn_accepts_and_refuses_is_accepted_and_refused(parameter, digits):
+    x, y = digits[0][:60], digits[1][:60] % 2
+    for value in VALUES[parameter]:
+        options = {"hidden_layer_sizes": (3,), "max_iter": 2, "solver": "sgd", parameter: value}
+        if parameter == "validation_fraction":
+            options["early_stopping"] = True
+        outcomes = []
+        for module in (neural_network, ours):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    module.MLPClassifier(**options).fit(x, y)
+                except Exception as error:
+                    outcomes.append([kind for kind in (ValueError, TypeError)
+                                     if isinstance(error, kind)])  # fmt: skip
+                else:
+                    outcomes.append("accepted")
+        theirs, mine = outcomes
+        assert set(theirs) <= set(mine), f"{parameter}={value!r}"
+        assert (theirs == "accepted") == (mine == "accepted"), f"{parameter}={value!r}"
+
+
 def test_verbose_prints_scikit_learns_lines(digits, capsys):
     printed = []
     for module in (neural_network, ours):
@@ -166,6 +207,17 @@ def test_warm_start_goes_on(digits, solver):
             fitted.append(estimator.fit(*digits))
     assert_agree(*fitted)
     assert solver == "lbfgs" or len(fitted[1].loss_curve_) == 8
+
+
+def test_warm_start_after_convergence_stops_where_scikit_learns_does(digits):
+    options = {"warm_start": True, "tol": 0.1, "n_iter_no_change": 2, "learning_rate_init": 0.05}
+    fitted = pair(CLASSIFIER, *digits, max_iter=100, **options)
+    assert fitted[1].n_iter_ < 100
+    for estimator in fitted:
+        for _ in range(2):
+            estimator.fit(*digits)
+    assert_agree(*fitted)
+    assert fitted[1].n_iter_ == 1, "still without progress"
 
 
 # -- the table of attributes ----------------------------------------------------------------------
@@ -204,10 +256,21 @@ def test_the_table_lists_every_attribute_of_scikit_learn(digits):
 # -- tasks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_loss_curves_begin_alike_to_twelve_digits(digits, solver):
+    theirs, mine = pair(CLASSIFIER, *digits, solver=solver, max_iter=4)
+    np.testing.assert_allclose(mine.loss_curve_, theirs.loss_curve_, rtol=1e-12)
+
+
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 def test_activations_agree(digits, solver, activation):
     assert_agree(*pair(CLASSIFIER, *digits, solver=solver, activation=activation))
+
+
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+def test_networks_without_hidden_layers_agree(digits, activation):
+    assert_agree(*pair(CLASSIFIER, *digits, hidden_layer_sizes=(), activation=activation))
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
@@ -251,6 +314,13 @@ def test_sample_weights_agree(digits, solver):
     assert_agree(*pair(CLASSIFIER, *digits, {"sample_weight": weight}, **options))
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_sample_weights_of_regressors_agree(diabetes, solver, loss):
+    weight = np.random.default_rng(0).random(len(diabetes[1]))
+    assert_agree(*pair(REGRESSOR, *diabetes, {"sample_weight": weight}, solver=solver, loss=loss))
+
+
 @pytest.mark.parametrize("sample_weight", [False, True])
 def test_early_stopping_restores_the_best_as_scikit_learn_does(digits, sample_weight):
     weight = np.random.default_rng(1).random(len(digits[1])) if sample_weight else None
@@ -260,6 +330,14 @@ def test_early_stopping_restores_the_best_as_scikit_learn_does(digits, sample_we
     )  # fmt: skip
     assert_agree(theirs, mine)
     assert mine.n_iter_ < 200
+    np.testing.assert_allclose(mine.validation_scores_, theirs.validation_scores_)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_early_stopping_of_regressors_agrees(diabetes, loss):
+    options = {"loss": loss, "early_stopping": True, "solver": "adam", "learning_rate_init": 1e-3}
+    theirs, mine = pair(REGRESSOR, *diabetes, **options)
+    assert_agree(theirs, mine)
     np.testing.assert_allclose(mine.validation_scores_, theirs.validation_scores_)
 
 
@@ -292,51 +370,16 @@ def test_partial_fit_agrees(digits, solver):
     assert fitted[1].t_ == fitted[0].t_ == 1200
 
 
+def test_losses_differ_only_where_scikit_learn_clips_probabilities(digits):
+    x = 200.0 * digits[0]
+    theirs, mine = pair(CLASSIFIER, x, digits[1], solver="adam", max_iter=2)
+    assert theirs.loss_ < mine.loss_, "it takes no probability for less than 2e-16"
+    for mine_w, their_w in zip(mine.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(mine_w, their_w, rtol=1e-6, atol=1e-9)
+
+
 def test_float32_stays_float32(digits):
     x = digits[0].astype(np.float32)
     theirs, mine = pair(CLASSIFIER, x, digits[1])
     assert mine.predict_proba(x).dtype == theirs.predict_proba(x).dtype == np.float32
     np.testing.assert_allclose(mine.loss_curve_, theirs.loss_curve_, rtol=1e-4)
-
-
-# -- softmax regression ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("options", [{}, {"C": 0.1}, {"fit_intercept": False}])
-@pytest.mark.parametrize("n_classes", [2, 10])
-def test_softmax_regression_finds_the_minimum_of_logistic_regression(digits, options, n_classes):
-    x, y = digits
-    y = y % n_classes
-    options = {"tol": 1e-7, "max_iter": 2000, **options}
-    theirs = LogisticRegression(**options).fit(x, y)
-    mine = ours.SoftmaxRegression(**options).fit(x, y)
-    assert mine.coef_.shape == theirs.coef_.shape
-    assert mine.intercept_.shape == theirs.intercept_.shape
-    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=2e-4)
-    # for more than two classes only differences of intercepts are determined
-    np.testing.assert_allclose(mine.predict_proba(x), theirs.predict_proba(x), atol=2e-4)
-    assert np.array_equal(mine.predict(x), theirs.predict(x))
-
-
-def test_class_weights_are_those_of_logistic_regression(digits):
-    x, y = digits
-    y = (y == 3).astype(int)
-    options = {"class_weight": "balanced", "tol": 1e-7, "max_iter": 2000}
-    theirs = LogisticRegression(**options).fit(x, y)
-    mine = ours.SoftmaxRegression(**options).fit(x, y)
-    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=2e-4)
-
-
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_minibatches_come_close_to_the_minimum(digits, solver):
-    x, y = digits
-    exact = ours.SoftmaxRegression(max_iter=1000).fit(x, y)
-    rough = ours.SoftmaxRegression(
-        solver=solver, max_iter=300, random_state=0, tol=1e-6,
-        learning_rate_init={"sgd": 0.3, "adam": 0.01}[solver],
-    )  # fmt: skip
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rough.fit(x, y)
-    assert exact.loss_ <= rough.loss_ < 1.03 * exact.loss_
-    assert (exact.predict(x) == rough.predict(x)).mean() > 0.98

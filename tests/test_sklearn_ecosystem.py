@@ -69,16 +69,19 @@ def test_cross_validation_has_the_same_scores_in_processes_and_threads(wine, kin
         assert cross_val_score(model, *wine, cv=4).tolist() == expected.tolist()
 
 
-def _threads_in_a_worker():
-    return fastnn.get_num_threads()
-
-
 def test_threads_do_not_multiply_in_workers():
     n_workers = 2
     counts = joblib.Parallel(n_workers, backend="loky")(
-        joblib.delayed(_threads_in_a_worker)() for _ in range(n_workers)
+        joblib.delayed(fastnn.get_num_threads)() for _ in range(n_workers)
     )
     assert max(counts) * n_workers <= max(joblib.cpu_count(), n_workers)
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_workers_have_as_many_threads_as_joblib_is_told(wanted):
+    with joblib.parallel_config("loky", inner_max_num_threads=wanted):
+        counts = joblib.Parallel(2)(joblib.delayed(fastnn.get_num_threads)() for _ in range(2))
+    assert counts == [wanted, wanted]
 
 
 def test_fits_in_threads_share_one_pool():
@@ -133,6 +136,7 @@ def test_pickled_and_copied_models_predict_and_train_on(kind, solver, digits, tm
 
 def test_a_pickle_holds_the_network_in_the_safe_format(digits):
     model = small(max_iter=2).fit(*digits)
+    assert b"fastnn.sklearn.optimizer" not in pickle.dumps(model)
     assert b'"format":"fastnn' in pickle.dumps(model).replace(b" ", b"").replace(b"\\", b"")
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -37,9 +38,19 @@ def fitted(x, y, **options):
 # -- options --------------------------------------------------------------------------------------
 
 
-def test_backends_agree(backend, digits):
-    expected = fitted(*digits, backend="numpy").loss_curve_
-    np.testing.assert_allclose(fitted(*digits, backend=backend.name).loss_curve_, expected, 1e-9)
+@pytest.mark.parametrize("solver", ["adam", "sgd", "adamw", "lbfgs"])
+def test_backends_agree(backend, digits, solver):
+    expected = fitted(*digits, solver=solver, backend="numpy")
+    model = fitted(*digits, solver=solver, backend=backend.name)
+    np.testing.assert_allclose(model.loss_, expected.loss_, 1e-9)
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], 1e-6, 1e-8)
+
+
+def test_a_gradient_of_many_minibatches_is_that_of_one(backend, digits, monkeypatch):
+    expected = fitted(*digits, solver="lbfgs", backend=backend.name)
+    monkeypatch.setattr("fastnn.sklearn.lbfgs.ROWS", 64)
+    model = fitted(*digits, solver="lbfgs", backend=backend.name)
+    np.testing.assert_allclose(model.loss_, expected.loss_, 1e-9)
 
 
 def test_threads_are_those_asked_for(digits, monkeypatch):
@@ -64,6 +75,16 @@ def test_balanced_classes_are_weights_of_the_rows(digits):
     np.testing.assert_allclose(balanced.loss_curve_, weighted.loss_curve_, rtol=1e-12)
     named = fitted(x, y, class_weight={0: 1.0, 1: 5.0, 2: 1.0})
     assert (named.predict(x) == 1).sum() > (fitted(x, y).predict(x) == 1).sum()
+
+
+def test_classes_that_do_not_come_keep_their_weights(digits):
+    x, y = digits
+    model = MLPClassifier(class_weight={7: 2.0}, random_state=0)
+    few = y < 5
+    model.partial_fit(x[few], y[few], classes=np.arange(10))
+    assert model.loss_ > 0
+    with pytest.raises(ValueError, match="balanced"):
+        MLPClassifier(class_weight="balanced").partial_fit(x, y, classes=np.arange(10))
 
 
 def test_dropout_is_for_training_only(digits):
@@ -172,6 +193,49 @@ def test_partial_fit_stops_early_with_the_best_weights(digits, own):
     assert len(model.loss_curve_) == model.n_iter_, "fit begins anew"
 
 
+def test_a_warm_start_keeps_the_best_weights_of_the_fits_before(digits):
+    model = fitted(*digits, early_stopping=True, warm_start=True, max_iter=40)
+    best = model.best_validation_score_
+    before = [weight.copy() for weight in model.coefs_]
+    model.set_params(learning_rate_init=10.0, max_iter=2).fit(*digits)
+    assert model.best_validation_score_ == best
+    for now, then in zip(model.coefs_, before, strict=True):
+        assert np.array_equal(now, then)
+
+
+def test_minibatches_may_weigh_nothing(digits):
+    x, y = digits
+    weight = np.r_[np.zeros(300), np.ones(300)]
+    model = MLPClassifier(shuffle=False, batch_size=50, max_iter=3, random_state=0)
+    assert np.isfinite(model.fit(x, y, weight).loss_)
+
+
+@pytest.mark.parametrize("then", [{"solver": "adam"}, {"early_stopping": True}])
+def test_a_warm_start_may_be_of_another_kind(digits, then):
+    first = {"solver": "lbfgs"} if "solver" in then else {}
+    model = fitted(*digits, warm_start=True, max_iter=20, **first)
+    accuracy = model.score(*digits)
+    model.set_params(**then, learning_rate_init=1e-4).fit(*digits)
+    assert len(model.loss_curve_) == model.n_iter_ <= 20
+    assert model.score(*digits) > accuracy - 0.02
+
+
+def test_eval_set_may_come_later_and_go(digits):
+    x, y = digits
+    model = MLPClassifier(random_state=0, max_iter=2).partial_fit(x, y, classes=np.arange(10))
+    model.partial_fit(x, y, eval_set=(x, y))
+    assert len(model.validation_loss_curve_) == 1
+    model.fit(x, y)
+    assert not hasattr(model, "validation_loss_curve_")
+    with pytest.raises(RuntimeError):
+        model.set_params(callbacks=raise_an_error).fit(x, y, eval_set=(x, y))
+    assert model._eval_set is None, "the data are not kept"
+
+
+def raise_an_error(network, epoch, record):
+    raise RuntimeError
+
+
 def test_callbacks_see_each_epoch_and_stop(digits):
     seen = []
 
@@ -204,10 +268,15 @@ def test_an_interrupt_leaves_a_usable_model(digits):
     assert model.score(*digits) > 0.1
 
 
-def test_a_model_that_does_not_converge_says_so(digits):
-    for options in ({}, {"solver": "lbfgs"}):
-        with pytest.warns(ConvergenceWarning):
-            fitted(*digits, max_iter=2, **options)
+@pytest.mark.parametrize("options", [{}, {"solver": "lbfgs"}, {"batch_size": 1000}])
+def test_warnings_point_to_the_call_of_fit(digits, options):
+    model = MLPClassifier(max_iter=2, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*digits)
+    assert caught[-1].category is ConvergenceWarning
+    assert {warning.filename for warning in caught} == {__file__}
+    assert len(caught) == 1 + ("batch_size" in options)
 
 
 # -- refused --------------------------------------------------------------------------------------
@@ -226,7 +295,7 @@ def test_a_model_that_does_not_converge_says_so(digits):
         ({"learning_rate": "fast"}, "learning_rate must be one of .*'fast'"),
         ({"learning_rate_init": 0.0}, "learning_rate_init"),
         ({"max_iter": 0}, "max_iter"),
-        ({"momentum": 1.0}, "momentum"),
+        ({"momentum": 1.1}, "momentum"),
         ({"validation_fraction": 1.5, "early_stopping": True}, "validation_fraction"),
         ({"dropout": 1.0}, "dropout"),
         ({"dropout": (0.1, 0.2)}, "dropout"),

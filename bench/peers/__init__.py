@@ -1,7 +1,8 @@
 """The candidates: fastnn's backends, and what a user would pick instead, each in its best setting.
 
 A module here has a class `Trainer`, or `Predictor`, or both, after those of `peers.base`, or
-`kernels`, which makes an object with the kernels of a backend.
+`kernels`, which makes an object with the kernels of a backend, or `estimator`, which makes a
+classifier of scikit-learn's kind.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def find(
 
     Parameters
     ----------
-    kind : {"Trainer", "Predictor", "FrozenPredictor", "kernels"}
+    kind : {"Trainer", "Predictor", "FrozenPredictor", "kernels", "estimator"}
     backends : sequence of str
         Of fastnn; empty for all that run here.
     peers : sequence of str

@@ -112,3 +112,10 @@ class FrozenPredictor(Predictor):
     @property
     def call(self) -> Callable[[Any], Any]:
         return self.frozen
+
+
+def estimator(backend: str, **parameters: Any) -> Any:
+    """Return scikit-learn's MLPClassifier as fastnn has it."""
+    from fastnn.sklearn import MLPClassifier
+
+    return MLPClassifier(**parameters, backend=backend)

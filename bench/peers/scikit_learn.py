@@ -110,3 +110,8 @@ class Predictor(base.Predictor):
     def call(self) -> Callable[[Any], Any]:
         call: Callable[[Any], Any] = self.classifier.predict_proba
         return call
+
+
+def estimator(**parameters: Any) -> MLPClassifier:
+    """Return a classifier with these parameters, and else as it comes."""
+    return MLPClassifier(**parameters)

@@ -13,7 +13,8 @@ try:
 except ImportError:
     raise ImportError('fastnn.sklearn needs scikit-learn: pip install "fastnn[sklearn]"') from None
 
-from fastnn.sklearn.mlp import MLPClassifier, MLPRegressor
+from fastnn.sklearn.classifier import MLPClassifier
+from fastnn.sklearn.regressor import MLPRegressor
 from fastnn.sklearn.softmax_regression import SoftmaxRegression
 
 __all__ = ["MLPClassifier", "MLPRegressor", "SoftmaxRegression"]

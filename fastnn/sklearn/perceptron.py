@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
+from fastnn.callbacks import Callback
 from fastnn.network import Network
 from fastnn.schedules import Schedule
 from fastnn.sklearn.lbfgs import minimize_loss
-from fastnn.sklearn.stochastic import Problem, Stochastic
+from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.stochastic import Stochastic
 from fastnn.threads import threads_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
@@ -27,28 +29,39 @@ from fastnn.validation import check_choice, check_count, check_in_range, check_p
 NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names where fastnn has others."""
 
+Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
+
 LEARNING_RATES = ("constant", "invscaling", "adaptive")
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Return True if the solver takes minibatches, else raise what `available_if` passes on."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     # Set by the subclass's __init__, as scikit-learn wants it.
-    hidden_layer_sizes: Any
-    activation: Any
+    hidden_layer_sizes: int | Iterable[int]
+    activation: str | Sequence[str]
     solver: str
     alpha: float
-    batch_size: Any
-    learning_rate: Any
+    batch_size: int | str
+    learning_rate: str | Schedule
     learning_rate_init: float
     power_t: float
     max_iter: int
     max_fun: int
     shuffle: bool
-    random_state: Any
+    random_state: int | np.random.RandomState | None
     tol: float
-    verbose: Any
+    verbose: bool | int | str
     warm_start: bool
     momentum: float
     nesterovs_momentum: bool
@@ -58,16 +71,19 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     beta_2: float
     epsilon: float
     n_iter_no_change: float
-    dropout: Any
+    dropout: float | Sequence[float]
     input_scale: float
     weight_decay: float
-    callbacks: Any
+    callbacks: Callbacks
     n_threads: int | None
     backend: str
 
+    # Set by scikit-learn's checks of X.
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     _loss_factor = 1.0
-    """What the reported loss is of the backend's, and what is added to it."""
-    _loss_offset = 0.0
+    """What the reported loss is of the backend's; `_constant` is added to it."""
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
@@ -105,7 +121,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     # -- learning -------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Self:
         """Train on X and y.
 
         Parameters
@@ -128,17 +144,17 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
-    ) -> Any:
-        self._check_parameters()
+    ) -> Self:
+        try:
+            self._check_parameters()
+            self._random_state = check_random_state(self.random_state)
+        except (TypeError, ValueError) as error:  # scikit-learn's is both
+            raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
         problem = self._checked(X, y, sample_weight, starts, incremental)
-        self._random_state = check_random_state(self.random_state)
         if starts:
             self._start(problem)
-        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
-        if eval_set is not None and (starts or not incremental):
-            self.validation_loss_curve_: list[float] = []
         with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
             if self.solver == "lbfgs":
                 total = problem.weight_of(np.arange(problem.n_rows))
@@ -147,7 +163,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     problem,
                     self._l2(total, total),
                     self._loss_factor,
-                    self._loss_offset,
+                    self._constant(problem.y, problem.sample_weight),
                     self.max_iter,
                     self.max_fun,
                     self.tol,
@@ -155,16 +171,27 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     bool(self.verbose) and self.verbose != "bar",
                 )
             else:
-                if not (incremental and hasattr(self, "_stochastic")):
-                    self._stochastic = Stochastic(self, self.network_)
-                self._stochastic.fit(self, problem, once=incremental)
-        self._eval_set = None
+                self._fit_by_minibatches(problem, incremental, eval_set)
         if not np.isfinite(self.network_.parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed."
             )
         return self
+
+    def _fit_by_minibatches(self, problem: Problem, incremental: bool, eval_set: Any) -> None:
+        has_history = hasattr(self, "loss_curve_")
+        if not has_history or self.early_stopping != (self.validation_scores_ is not None):
+            self._start_history()  # the last fit was of another kind
+        if eval_set is not None and not hasattr(self, "validation_loss_curve_"):
+            self.validation_loss_curve_: list[float] = []
+        if not (incremental and hasattr(self, "_stochastic")):
+            self._stochastic = Stochastic(self, self.network_)
+        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
+        try:
+            self._stochastic.fit(self, problem, once=incremental)
+        finally:
+            self._eval_set = None
 
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
@@ -173,9 +200,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
         self.n_iter_ = self.t_ = 0
-        self.__dict__.pop("_stochastic", None)
-        if self.solver == "lbfgs":
-            return
+        for name in ("_stochastic", "validation_loss_curve_"):
+            self.__dict__.pop(name, None)
+        if self.solver != "lbfgs":
+            self._start_history()
+
+    def _start_history(self) -> None:
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
         self._best_parameters = self.network_.parameters.copy()
@@ -195,7 +225,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             backend=self.backend,
             seed=0,
         )
-        factor = 2.0 if "sigmoid" in activations else 6.0
+        # scikit-learn looks at the parameter, though there be no hidden layer
+        logistic = self.activation in ("logistic", "sigmoid") or "sigmoid" in activations
+        factor = 2.0 if logistic else 6.0
         for weight, bias in zip(network.weights, network.biases, strict=True):
             assert bias is not None
             bound = np.sqrt(factor / sum(weight.shape))
@@ -287,13 +319,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             check_in_range(name, getattr(self, name), 0.0, np.inf)
         for name in ("learning_rate_init", "epsilon", "input_scale"):
             check_in_range(name, getattr(self, name), 0.0, np.inf, open_low=True)
-        for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
+        check_in_range("momentum", self.momentum, 0.0, 1.0)
+        for name in ("beta_1", "beta_2", "validation_fraction"):
             check_in_range(name, getattr(self, name), 0.0, 1.0, open_high=True)
         for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if self.verbose != "bar" and not isinstance(self.verbose, Integral | Real | np.bool_):
-            raise TypeError(f"verbose must be a bool, a number or 'bar', got {self.verbose!r}")
+        if self.verbose != "bar" and not isinstance(self.verbose, bool | np.bool_):
+            check_count("verbose", self.verbose, minimum=0)
 
     def _check_solver_can(self, eval_set: Any) -> None:
         if self.solver != "lbfgs":

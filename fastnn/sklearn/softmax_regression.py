@@ -2,44 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn.architecture import Architecture
+from fastnn.backends import get_backend
+from fastnn.backends.base import gather
 from fastnn.network import Network
-from fastnn.sklearn.mlp import MLPClassifier
-from fastnn.sklearn.stochastic import Problem
+from fastnn.sklearn.classifier import MLPClassifier
+from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
 
 
 class SoftmaxRegression(MLPClassifier):
-    """What scikit-learn's LogisticRegression is with an L2 penalty, on fastnn's backends.
+    """Multinomial logistic regression with an L2 penalty, on fastnn's backends.
 
-    It minimises ``C Σ_i weight_i log-loss_i + ½ Σw²``; intercepts are not penalised. Two classes
-    share one column of coefficients.
+    It minimises ``C Σ_i weight_i log-loss_i + ½ Σw²``, as scikit-learn's LogisticRegression does;
+    intercepts are not penalised, and two classes share one row of coefficients. `C` to `verbose`
+    are LogisticRegression's parameters and mean what they mean there; the others are those of
+    `MLPClassifier`.
 
     Parameters
     ----------
     C : float, default 1.0
-        Inverse of the penalty's strength.
-    solver : {"lbfgs", "adam", "sgd"}, default "lbfgs"
-        "adam" and "sgd" take minibatches: for many samples.
+        Inverse of the penalty's strength, above 0; `numpy.inf` for no penalty.
+    solver : {"lbfgs", "adam", "sgd", "adamw"}, default "lbfgs"
+        "lbfgs" finds the minimum to within `tol`; "adam" and "sgd" take minibatches and come close
+        to it: for many samples, or with `partial_fit`.
     fit_intercept : bool, default True
+        Whether a number is added for each class.
     class_weight : dict, "balanced" or None, default None
-    tol, max_iter, random_state, warm_start, verbose
-        As of LogisticRegression.
-    batch_size, learning_rate_init, shuffle, early_stopping, validation_fraction, \
-n_iter_no_change, input_scale, n_threads, backend
-        As for `MLPClassifier`.
+        Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
+        weigh the same in sum, and takes `fit`.
+    tol : float, default 1e-4
+        The largest element of the gradient at a minimum; for the other solvers the progress of the
+        loss below which an epoch counts as one without.
+    max_iter : int, default 100
+        Iterations of "lbfgs" at most, or epochs. Whoever gets so far is warned of by a
+        ConvergenceWarning.
+    random_state : int, RandomState or None, default None
+        Draws the held-out part and the shuffles; all coefficients are 0 at first.
+    warm_start : bool, default False
+        Whether `fit` goes on from the coefficients of the last fit.
+    verbose : bool, int or "bar", default 0
+        Whether to print the loss of each epoch, or to show a progress bar.
+    batch_size : int or "auto", default "auto"
+        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not of "lbfgs".
+    learning_rate_init : float, default 0.01
+        The rate of "adam" and "sgd".
+    shuffle : bool, default True
+        Whether each epoch sees the samples in another order. Not of "lbfgs".
+    early_stopping : bool, default False
+        Whether the score on a held-out part says when to stop, as in `MLPClassifier`. Not of
+        "lbfgs".
+    validation_fraction : float, default 0.1
+        The part of the samples that is held out, in [0, 1).
+    n_iter_no_change : int, default 10
+        Epochs without progress after which training stops; `numpy.inf` for never.
+    input_scale : float, default 1.0
+        What X is multiplied by if it is uint8, without a copy: 1 / 255 for images.
+    n_threads : int or None, default None
+        Threads to share large work among; None is `fastnn.get_num_threads`.
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        Which kernels compute; "auto" is what `fastnn.use_backend` and its kin say.
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
+        The coefficients: a view, which can be assigned into.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-    classes_, n_iter_, loss_, n_features_in_, feature_names_in_, network_
-        As of `MLPClassifier`.
+        What is added for each class; zeros without `fit_intercept`.
+    loss_ : float
+        The mean loss at the end, penalty included.
+    n_iter_ : int
+        Iterations of "lbfgs", or epochs; a number, where LogisticRegression's is an array of one.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+    network_ : fastnn.Network
+        What was trained: ``network_.save(path)``, ``network_.predictor()``.
+
+    See Also
+    --------
+    MLPClassifier : With hidden layers, and with the other attributes that this one has too.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn.sklearn import SoftmaxRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> SoftmaxRegression(max_iter=1000).fit(X, y).predict(X[::50])
+    array([0, 1, 2])
     """
 
     def __init__(
@@ -48,13 +108,13 @@ n_iter_no_change, input_scale, n_threads, backend
         C: float = 1.0,
         solver: str = "lbfgs",
         fit_intercept: bool = True,
-        class_weight: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
         tol: float = 1e-4,
         max_iter: int = 100,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
-        verbose: Any = 0,
-        batch_size: Any = "auto",
+        verbose: bool | int | str = 0,
+        batch_size: int | str = "auto",
         learning_rate_init: float = 0.01,
         shuffle: bool = True,
         early_stopping: bool = False,
@@ -109,6 +169,22 @@ n_iter_no_change, input_scale, n_threads, backend
         bias = self._fitted_network().biases[0]
         return np.zeros(self.n_outputs_) if bias is None else bias
 
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Return the logits: (n_samples, n_classes), or (n_samples,) for two classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
+        architecture = self.network_.architecture
+        logits = np.empty((X.shape[0], architecture.n_out), architecture.dtype)
+        x = gather(architecture, X, slice(None))
+        weight, bias = self.network_.weights[0], self.network_.biases[0]
+        get_backend(self.network_.backend).dense_forward(x, weight, bias, "identity", logits)
+        return logits.ravel() if logits.shape[1] == 1 else logits
+
     # -- for the base ---------------------------------------------------------------------------
 
     def _initial_network(self, problem: Problem) -> Network:
@@ -133,4 +209,6 @@ n_iter_no_change, input_scale, n_threads, backend
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_in_range("C", self.C, 0.0, np.inf, open_low=True)
+        value = self.C
+        if value != np.inf:
+            check_in_range("C", value, 0.0, np.inf, open_low=True)

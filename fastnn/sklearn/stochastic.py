@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,42 +20,17 @@ from sklearn.model_selection import train_test_split
 from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
 from fastnn.network import Network
-from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState
+from fastnn.optimizers import OptimizerState
 from fastnn.progress import progress_bar
-from fastnn.schedules import Schedule
+from fastnn.sklearn.optimizer import MANY_STEPS, ScikitAdam, optimizer_of
+from fastnn.sklearn.problem import Problem
 from fastnn.training import as_callbacks
 
 LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
-MANY_STEPS = 2**40  # after so many, Adam corrects no bias: β^t is 0
-
-
-@dataclass
-class Problem:
-    """What is trained on: rows, targets in the backend's form, weights or None."""
-
-    x: Any
-    y: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return int(self.x.shape[0])
-
-    def part(self, rows: NDArray[np.int64]) -> Problem:
-        """Return a copy of some rows."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return Problem(self.x[rows], self.y[rows], weight)
-
-    def weight_of(self, rows: NDArray[np.int64]) -> float:
-        """Return the sum of some rows' weights."""
-        if self.sample_weight is None:
-            return float(len(rows))
-        return float(self.sample_weight[rows].sum())
 
 
 class Stochastic:
-    """An optimizer with its state, and how far it has come.
+    """An optimizer's state, and what has to be remembered from one call of `fit` to the next.
 
     Parameters
     ----------
@@ -64,69 +39,73 @@ class Stochastic:
     network : Network
     """
 
+    options: TrainingOptions
+    total_weight: float
+    offset: float  # of the reported loss, without sample weights
+
     def __init__(self, estimator: Any, network: Network) -> None:
         self.learning_rate = float(estimator.learning_rate_init)
-        optimizer = _optimizer(estimator, self.learning_rate)
+        optimizer = optimizer_of(estimator, self.learning_rate)
         n_slots = network.architecture.n_slots
         self.state = OptimizerState(
             np.zeros((optimizer.n_state, n_slots), network.architecture.dtype),
-            MANY_STEPS if isinstance(optimizer, _Adam) else 0,
+            MANY_STEPS if isinstance(optimizer, ScikitAdam) else 0,
         )
         self.dropout_seed = int(network.rng.integers(2**63))
         self.split_seed = int(network.rng.integers(2**31))
         self.stopped = False  # by early stopping, in one of several calls of partial_fit
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what outlives a call of `fit`."""
+        return {name: value for name, value in vars(self).items() if name != "options"}
+
     def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
         """Train to convergence, or, with `once`, for a single epoch."""
         if self.stopped:
             return
-        rng, tol, patience = estimator._random_state, estimator.tol, estimator.n_iter_no_change
         rows, held_out = self._split(estimator, problem, once)
-        batch_size = _batch_size(estimator.batch_size, len(rows))
-        taken = np.arange(len(rows))
+        self.options = TrainingOptions(
+            optimizer_of(estimator, self.learning_rate),
+            _batch_size(estimator.batch_size, len(rows)),
+            dropout=estimator._dropout_rates(),
+            dropout_seed=self.dropout_seed,
+        )
         self.total_weight = problem.weight_of(rows)
-        estimator.n_iter_ = 0
+        self.offset = estimator._constant(problem.y[rows], None)
         callbacks = as_callbacks(estimator.callbacks)
         for callback in callbacks:
             callback.on_fit_start(estimator.network_)
+        estimator.n_iter_ = 0
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
             try:
-                while estimator.n_iter_ < estimator.max_iter:
+                for epoch in range(1, estimator.max_iter + 1):
                     if estimator.shuffle:  # as sklearn.utils.shuffle draws it
-                        drawn = np.arange(len(taken))
-                        rng.shuffle(drawn)
-                        taken = taken[drawn]
-                    loss = self._epoch(estimator, problem, rows[taken], batch_size)
-                    estimator.n_iter_ += 1
+                        drawn = np.arange(len(rows))
+                        estimator._random_state.shuffle(drawn)
+                        rows = rows[drawn]
+                    estimator.loss_ = self._epoch(estimator, problem, rows)
+                    estimator.loss_curve_.append(estimator.loss_)
+                    estimator.n_iter_ = epoch
                     estimator.t_ += len(rows)
-                    estimator.loss_ = loss
-                    estimator.loss_curve_.append(loss)
-                    _say(estimator, f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+                    _say(estimator, f"Iteration {epoch}, loss = {estimator.loss_:.8f}")
                     record = _measured(estimator, held_out)
-                    bar.update(len(rows))
-                    bar.set_postfix({name: f"{v:.4g}" for name, v in record.items()}, False)
-                    wishes = [
-                        callback.on_epoch_end(estimator.network_, estimator.n_iter_, record)
-                        for callback in callbacks
-                    ]
-                    if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-                        decay = (estimator.t_ + 1) ** estimator.power_t
-                        self._set_rate(float(estimator.learning_rate_init) / decay)
-                    if estimator._no_improvement_count > patience:
-                        if self._stops(estimator, tol, patience):
-                            self.stopped = once and estimator.early_stopping
-                            break
-                        estimator._no_improvement_count = 0
+                    if shows_bar:
+                        bar.update(len(rows))
+                        bar.set_postfix({name: f"{v:.4g}" for name, v in record.items()}, False)
+                    wishes = [c.on_epoch_end(estimator.network_, epoch, record) for c in callbacks]
+                    if self._stops(estimator):
+                        self.stopped = once and estimator.early_stopping
+                        break
                     if once or any(wishes):
                         break
-                    if estimator.n_iter_ == estimator.max_iter:
-                        warnings.warn(
-                            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
-                            "reached and the optimization hasn't converged yet.",
-                            ConvergenceWarning,
-                            stacklevel=5,
-                        )
+                else:
+                    warnings.warn(
+                        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
+                        "reached and the optimization hasn't converged yet.",
+                        ConvergenceWarning,
+                        stacklevel=5,
+                    )
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=5)
             finally:
@@ -150,7 +129,7 @@ class Stochastic:
         rows, held_out = train_test_split(
             rows,
             random_state=rng,
-            test_size=estimator.validation_fraction,
+            test_size=float(estimator.validation_fraction),
             stratify=problem.y if estimator._stratifies() else None,
         )
         if len(held_out) < 2:
@@ -160,21 +139,16 @@ class Stochastic:
             )
         return rows, problem.part(held_out)
 
-    def _epoch(
-        self, estimator: Any, problem: Problem, order: NDArray[np.int64], batch_size: int
-    ) -> float:
+    def _epoch(self, estimator: Any, problem: Problem, order: NDArray[np.int64]) -> float:
         """Return the mean over the rows of the loss, penalty included."""
         network: Network = estimator.network_
-        backend, total = get_backend(network.backend), 0.0
-        options = TrainingOptions(
-            _optimizer(estimator, self.learning_rate),
-            batch_size,
-            dropout=estimator._dropout_rates(),
-            dropout_seed=self.dropout_seed,
-        )
+        backend, total, n_rows = get_backend(network.backend), 0.0, 0
+        batch_size = self.options.batch_size
         for part in _equal_batches(len(order), batch_size, problem.sample_weight is not None):
             rows = order[part]
             weight = problem.weight_of(rows[:batch_size])
+            if not weight:  # nothing to learn from these
+                continue
             result = backend.train_epoch(
                 network.architecture,
                 network.parameters,
@@ -182,12 +156,41 @@ class Stochastic:
                 problem.x,
                 problem.y,
                 rows,
-                replace(options, l2=estimator._l2(weight, self.total_weight)),
+                replace(self.options, l2=estimator._l2(weight, self.total_weight)),
                 problem.sample_weight,
             )
-            loss = result.loss * estimator._loss_factor + estimator._loss_offset
+            offset = self.offset
+            if problem.sample_weight is not None:
+                offset = estimator._constant(problem.y[rows], problem.sample_weight[rows])
+            loss = result.loss * estimator._loss_factor + offset
             total += (loss + result.penalty) * len(rows)
-        return total / len(order)
+            n_rows += len(rows)
+        return total / n_rows if n_rows else np.nan
+
+    def _stops(self, estimator: Any) -> bool:
+        """Adapt the learning rate; say whether training ends for want of progress."""
+        sgd_with = estimator.learning_rate if estimator.solver == "sgd" else None
+        if sgd_with == "invscaling":
+            decay = (estimator.t_ + 1) ** estimator.power_t
+            self._set_rate(float(estimator.learning_rate_init) / decay)
+        patience = estimator.n_iter_no_change
+        if estimator._no_improvement_count <= patience:
+            return False
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={estimator.tol:f} for {patience} consecutive "
+            "epochs."
+        )
+        adapts = sgd_with == "adaptive" and self.learning_rate > LEAST_RATE
+        if adapts:
+            estimator._no_improvement_count = 0
+            self._set_rate(self.learning_rate / 5.0)
+            message += f" Setting learning rate to {self.learning_rate:f}"
+        else:
+            message += " Learning rate too small." if sgd_with == "adaptive" else ""
+            message += " Stopping."
+        _say(estimator, message)
+        return not adapts
 
     def _set_rate(self, learning_rate: float) -> None:
         """Change the learning rate of SGD.
@@ -197,52 +200,8 @@ class Stochastic:
         """
         self.state.slots *= self.learning_rate / learning_rate
         self.learning_rate = learning_rate
-
-    def _stops(self, estimator: Any, tol: float, patience: float) -> bool:
-        """Say whether training ends, or goes on with a smaller learning rate."""
-        what = "Validation score" if estimator.early_stopping else "Training loss"
-        message = f"{what} did not improve more than tol={tol:f} for {patience} consecutive epochs."
-        adapts = estimator.solver == "sgd" and estimator.learning_rate == "adaptive"
-        if adapts and self.learning_rate > LEAST_RATE:
-            self._set_rate(self.learning_rate / 5.0)
-            message += f" Setting learning rate to {self.learning_rate:f}"
-            adapted = True
-        else:
-            message += (" Learning rate too small." if adapts else "") + " Stopping."
-            adapted = False
-        _say(estimator, message)
-        return not adapted
-
-
-def _optimizer(estimator: Any, learning_rate: float) -> Optimizer:
-    rate: float | Schedule = learning_rate
-    if isinstance(estimator.learning_rate, Schedule):
-        rate = estimator.learning_rate
-    if estimator.solver == "sgd":
-        nesterov = bool(estimator.nesterovs_momentum) and estimator.momentum > 0
-        return SGD(rate, momentum=estimator.momentum, nesterov=nesterov)
-    betas = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}
-    if estimator.solver == "adamw":
-        decay = estimator.weight_decay
-        return AdamW(rate, **betas, epsilon=estimator.epsilon, weight_decay=decay)
-    return _Adam(rate, **betas, epsilon=estimator.epsilon)
-
-
-@dataclass(frozen=True)
-class _Adam(Adam):
-    """Adam as scikit-learn has it: ``p ← p − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)``.
-
-    That is the form at the end of section 2 of Kingma and Ba, 2015, with ε beside the v that is not
-    corrected. Here the rate is corrected, and the steps count from `MANY_STEPS`, where fastnn's
-    rule corrects no more.
-    """
-
-    def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
-        done = step - MANY_STEPS
-        t = np.arange(done + 1, done + 1 + n_steps)
-        rates = super().learning_rates(done, n_steps)
-        rates *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        return rates
+        optimizer = replace(self.options.optimizer, learning_rate=learning_rate)
+        self.options = replace(self.options, optimizer=optimizer)
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:

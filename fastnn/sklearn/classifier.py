@@ -1,0 +1,392 @@
+"""MLPClassifier: scikit-learn's, and what it could not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from fastnn.schedules import Schedule
+from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
+from fastnn.sklearn.problem import Problem
+
+
+class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
+    """A multi-layer perceptron that classifies: log-loss, trained by Adam, SGD or L-BFGS.
+
+    The parameters up to `max_fun` are those of `sklearn.neural_network.MLPClassifier` and mean what
+    they mean there; the others are fastnn's.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of each hidden layer; empty for none.
+    activation : str or sequence of str, default "relu"
+        Of all hidden layers, or of each: "identity", "logistic", "tanh", "relu", "leaky_relu",
+        "elu", "gelu" or "silu".
+    solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
+        "lbfgs" looks at all samples at once, through SciPy's minimizer: for small data. "sgd" and
+        "adam" take minibatches. "adamw" is fastnn's: Adam with the weights shrunk by
+        `weight_decay`, beside `alpha`.
+    alpha : float, default 0.0001
+        Strength of the penalty ``alpha / (2 n) Σw²``, n being the samples of a minibatch, or the
+        sum of their weights. Biases are not penalised.
+    batch_size : int or "auto", default "auto"
+        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not of "lbfgs".
+    learning_rate : {"constant", "invscaling", "adaptive"} or schedule, default "constant"
+        Of "sgd": stays ``learning_rate_init``, is ``learning_rate_init / (t + 1)^power_t`` after t
+        samples, or is divided by 5 whenever `n_iter_no_change` epochs brought no progress. A
+        schedule such as `fastnn.schedules.Cosine` says the rate of each step, for "adam" and
+        "adamw" too, and `learning_rate_init` is not asked.
+    learning_rate_init : float, default 0.001
+        The rate at first. Not of "lbfgs".
+    power_t : float, default 0.5
+        The exponent of "invscaling".
+    max_iter : int, default 200
+        Epochs at most, iterations of "lbfgs". Whoever gets so far is warned of by a
+        ConvergenceWarning.
+    shuffle : bool, default True
+        Whether each epoch sees the samples in another order. Not of "lbfgs".
+    random_state : int, RandomState or None, default None
+        Draws the initial weights, the held-out part and the shuffles, in scikit-learn's order.
+    tol : float, default 1e-4
+        Progress of the loss, or of the score with `early_stopping`, below which an epoch counts as
+        one without; for "lbfgs" the largest element of the gradient at a minimum.
+    verbose : bool, int or "bar", default False
+        Whether to print the loss of each epoch, or to show a progress bar.
+    warm_start : bool, default False
+        Whether `fit` goes on from the weights of the last fit.
+    momentum : float, default 0.9
+        Of "sgd", in [0, 1).
+    nesterovs_momentum : bool, default True
+        Whether the momentum of "sgd" is Nesterov's; for ``momentum > 0``.
+    early_stopping : bool, default False
+        Whether the score on a held-out part, not the loss, says when to stop; its best weights are
+        restored. Held out is `eval_set`, if `fit` is given one. Not of "lbfgs".
+    validation_fraction : float, default 0.1
+        The part of the samples that is held out otherwise, in [0, 1).
+    beta_1 : float, default 0.9
+        Decay of the mean of gradients in "adam" and "adamw", in [0, 1).
+    beta_2 : float, default 0.999
+        Decay of the mean of squared gradients in "adam" and "adamw", in [0, 1).
+    epsilon : float, default 1e-8
+        What "adam" and "adamw" add to the root of that mean.
+    n_iter_no_change : int, default 10
+        Epochs without progress after which training stops; `numpy.inf` for never.
+    max_fun : int, default 15000
+        Calls of the objective at most, of "lbfgs".
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
+        weigh the same in sum, and takes `fit`.
+    dropout : float or sequence of float, default 0.0
+        Fraction of the units of all hidden layers, or of each, that a training step leaves out.
+        Not of "lbfgs".
+    input_scale : float, default 1.0
+        What X is multiplied by if it is uint8, without a copy: 1 / 255 for images.
+    weight_decay : float, default 0.01
+        Of "adamw": each step shrinks the weights by so much of themselves, times the learning rate.
+    callbacks : callable, fastnn.Callback or sequence of them, default ()
+        Called after each epoch as ``f(network, epoch, record)``, the record holding the epoch's
+        measurements; one that returns True ends the training. Not of "lbfgs".
+    n_threads : int or None, default None
+        Threads to share large work among; None is `fastnn.get_num_threads`.
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        Which kernels compute; "auto" is what `fastnn.use_backend` and its kin say.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, sorted.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        The weights of each layer: views, which can be assigned into.
+    intercepts_ : list of ndarray of shape (n_out,)
+        The biases of each layer, likewise.
+    loss_ : float
+        The loss at the end, penalty included.
+    best_loss_ : float or None
+        The least loss of an epoch; None with early stopping. Not of "lbfgs".
+    loss_curve_ : list of float
+        The loss of each epoch. Not of "lbfgs".
+    validation_scores_ : list of float or None
+        Accuracy on the held-out part after each epoch, with early stopping; otherwise None. Not of
+        "lbfgs".
+    best_validation_score_ : float or None
+        The best of them.
+    validation_loss_curve_ : list of float
+        The loss on `eval_set` after each epoch, without the penalty, if `fit` was given one.
+    n_iter_ : int
+        Epochs of the last fit, iterations of "lbfgs".
+    t_ : int
+        Samples seen; 0 after "lbfgs".
+    n_layers_ : int
+        Layers, the input counted.
+    n_outputs_ : int
+        Units of the last layer.
+    n_features_in_ : int
+        Columns of X.
+    feature_names_in_ : ndarray of str
+        Their names, if X had any.
+    out_activation_ : {"softmax", "logistic"}
+        The activation of the last layer.
+    network_ : fastnn.Network
+        What was trained: ``network_.save(path)``, ``network_.predictor()``.
+
+    See Also
+    --------
+    MLPRegressor : The same for numbers.
+    SoftmaxRegression : Without hidden layers.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnn.sklearn import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = MLPClassifier((20,), solver="lbfgs", max_iter=1000, random_state=0).fit(X, y)
+    >>> classifier.predict(X[::50])
+    array([0, 1, 2])
+    """
+
+    classes_: NDArray[Any]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Iterable[int] = (100,),
+        activation: str | Sequence[str] = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str | Schedule = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int | str = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_scale: float = 1.0,
+        weight_decay: float = 0.01,
+        callbacks: Callbacks = (),
+        n_threads: int | None = None,
+        backend: str = "auto",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.class_weight = class_weight
+        self.dropout = dropout
+        self.input_scale = input_scale
+        self.weight_decay = weight_decay
+        self.callbacks = callbacks
+        self.n_threads = n_threads
+        self.backend = backend
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        eval_set: Any = None,
+    ) -> Self:
+        """Train for one epoch, from where the last call left off.
+
+        With `early_stopping` the score is measured after each call, on `eval_set`, or on a part of
+        X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
+        come back, and further calls change nothing.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+        classes : array-like of shape (n_classes,), optional
+            All classes that will ever come; required in the first call.
+        eval_set : (X, y), optional
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"partial_fit does not see all samples, as class_weight={self.class_weight!r} "
+                "must: give a dict, for example from sklearn.utils.class_weight"
+            )
+        if _check_partial_fit_first_call(self, classes):
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+        return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
+
+    if not TYPE_CHECKING:  # for an editor it is always there
+        partial_fit = available_if(is_stochastic)(partial_fit)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each sample, (n_samples,); or 0 and 1 for each label.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        """
+        return self._labels(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Return the probability of each class, (n_samples, n_classes), as `classes_` lists them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        """
+        p = self._outputs(X)
+        return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Return the logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        """
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf
+            log_p: NDArray[Any] = np.log(self.predict_proba(X))
+        return log_p
+
+    # -- for the base ---------------------------------------------------------------------------
+
+    def _labels(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if outputs.shape[1] == 1:
+            outputs = outputs.ravel()
+        labels: NDArray[Any] = self._label_binarizer.inverse_transform(outputs)
+        return labels
+
+    def _output(self) -> tuple[str, str, int]:
+        n_classes = len(self.classes_)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return "softmax", "cross_entropy", n_classes
+        n_out = 1 if self._label_binarizer.y_type_ == "binary" else n_classes
+        return "sigmoid", "binary_cross_entropy", n_out
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
+    ) -> Problem:
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=reset
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._check_classes(y, incremental)
+        weight = self._checked_weight(sample_weight, X)
+        if self.class_weight is not None:
+            of_class = self._weights_of_classes(y, weight)
+            weight = of_class if weight is None else weight * of_class
+        return Problem(X, self._targets(X, y), weight)
+
+    def _weights_of_classes(
+        self, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """Return what `class_weight` makes each row weigh."""
+        weights: NDArray[np.float64]
+        if y.ndim == 2:
+            weights = compute_sample_weight(self.class_weight, y)
+            return weights
+        numbers = np.searchsorted(self.classes_, y)
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            sums = np.bincount(numbers, sample_weight, len(self.classes_)).astype(np.float64)
+            weights = sums.sum() / len(sums) / np.where(sums > 0, sums, np.inf)
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        return weights[numbers]
+
+    def _check_classes(self, y: NDArray[Any], incremental: bool) -> None:
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+            return
+        classes = unique_labels(y)
+        if self.warm_start and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _eval_problem(self, X: Any, y: Any) -> Problem:
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=False
+        )
+        return Problem(X, self._targets(X, y), None)
+
+    def _targets(self, X: Any, y: NDArray[Any]) -> NDArray[Any]:
+        """Return class numbers for softmax, zeros and ones for sigmoid."""
+        if self._label_binarizer.y_type_ == "multiclass":
+            numbers: NDArray[np.int64] = np.searchsorted(self.classes_, y).astype(np.int64)
+            return numbers
+        columns = self._label_binarizer.transform(y)
+        dtype = np.float64 if X.dtype == np.float64 else np.float32
+        targets: NDArray[Any] = np.ascontiguousarray(columns, dtype)
+        return targets
+
+    def _stratifies(self) -> bool:
+        return bool(self.n_outputs_ == 1)
+
+    def _score(self, problem: Problem) -> float:
+        outputs, y = self._outputs_of(problem.x), problem.y
+        predicted = outputs.argmax(axis=1) if y.ndim == 1 else outputs > 0.5
+        weight = problem.sample_weight
+        return float(accuracy_score(y, predicted.astype(y.dtype), sample_weight=weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

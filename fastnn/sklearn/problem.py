@@ -1,0 +1,34 @@
+"""What an estimator has made of the data that `fit` was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Problem:
+    """What is trained on: rows, targets in the backend's form, weights or None."""
+
+    x: Any
+    y: NDArray[Any]
+    sample_weight: NDArray[np.float64] | None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return int(self.x.shape[0])
+
+    def part(self, rows: NDArray[np.int64]) -> Problem:
+        """Return a copy of some rows."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return Problem(self.x[rows], self.y[rows], weight)
+
+    def weight_of(self, rows: NDArray[np.int64]) -> float:
+        """Return the sum of some rows' weights."""
+        if self.sample_weight is None:
+            return float(len(rows))
+        return float(self.sample_weight[rows].sum())
