@@ -71,12 +71,14 @@ INLINE vec reduced_expm1(vec x, vec *n) {
 INLINE bits whole_bits(vec n) { return to_bits(n + ROUNDER) - to_bits(broadcast(ROUNDER)); }
 INLINE vec whole_number(bits n) { return from_bits(n + to_bits(broadcast(ROUNDER))) - ROUNDER; }
 
-/* 2^n for n within the range of normal numbers. */
-INLINE vec power_of_two(bits n) { return from_bits((n + EXPONENT_BIAS) << FRACTION_BITS); }
+/* 2^n for n within the range of normal numbers; of words, since NaN's n would overflow integers. */
+INLINE vec power_of_two(bits n) {
+    return from_bits((bits)((words)(n + EXPONENT_BIAS) << FRACTION_BITS));
+}
 
 /* y · 2^n, rounded once, for any n whose halves are within that range. */
 INLINE vec times_power_of_two(vec y, vec n) {
-#if defined(__AVX512F__)
+#if defined(X86_VECTORS) && defined(__AVX512F__)
     return (vec)X86(scalef)((xvec)y, (xvec)n);
 #else
     const bits whole = whole_bits(n), half = whole >> 1;
@@ -98,13 +100,14 @@ INLINE vec expm1_negative(vec x) {
     return y * scale + (scale - (real)1);
 }
 
-/* log(1 + t) for 0 <= t <= 1: 2 atanh(s) = 2 (s + s³/3 + s⁵/5 + …), s = t / (2 + t) <= 1/3. */
+/* log(1 + t) for 0 <= t <= 1: 2 atanh(s) = 2 s + 2 s (s²/3 + s⁴/5 + …), s = t / (2 + t) <= 1/3. A sum
+   in the end, not a product: of two products in one sum a compiler fuses now the one, now the other. */
 INLINE vec log1p_unit(vec t) {
     const vec s = t / (t + (real)2);
-    const vec square = s * s;
+    const vec square = s * s, twice = s + s;
     vec series = broadcast((real)1 / (2 * LOG1P_TERMS + 1));
-    for (int k = LOG1P_TERMS - 1; k >= 0; k--) series = series * square + (real)1 / (2 * k + 1);
-    return (s + s) * series;
+    for (int k = LOG1P_TERMS - 1; k > 0; k--) series = series * square + (real)1 / (2 * k + 1);
+    return twice * square * series + twice;
 }
 
 /* log x for x >= 1: n log 2 + log m, x = 2^n m; NaN stays NaN. */

@@ -1,9 +1,9 @@
 /* A vector of numbers, whatever the instruction set: the one place that knows how wide it is.
 
-   `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them and `bits` as many integers
-   of the same width, `masks` 64-bit words; the arithmetic operators work lane by lane. GCC and Clang compile vector types
-   for any target; for other compilers a vector is one number. A comparison, wrapped in MASK, gives
-   lanes of all ones or all zeros. */
+   `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them, `bits` and `words` as many
+   integers of the same width, with and without a sign, `masks` 64-bit words; the arithmetic operators
+   work lane by lane. GCC and Clang compile vector types for any target; for other compilers a vector is
+   one number. A comparison, wrapped in MASK, gives lanes of all ones or all zeros. */
 
 #ifndef FASTNN_VECTOR_H
 #define FASTNN_VECTOR_H
@@ -100,7 +100,7 @@ INLINE vec load(const real *p) {
 
 /* A vector that several operations use stays loaded; else compilers load it again for each of them. */
 INLINE vec loaded(vec v) {
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#if defined(X86_VECTORS)
     __asm__("" : "+v"(v));
 #elif defined(__GNUC__) && defined(__aarch64__)
     __asm__("" : "+w"(v));
