@@ -19,8 +19,7 @@
 #define EXP_HIGH 710.0    /* and to infinity above 709.78 */
 #define ROUNDER 6755399441055744.0 /* 1.5 · 2^52 */
 #define LN2_HIGH 0x1.62e42fefa3800p-1 /* ln 2 to 42 bits: n times it is exact */
-#define LN2_LOW 0x1.ef35793c76730p-45
-#define LN2 0.69314718055994530942
+#define LN2_LOW 0x1.ef35793c76800p-45 /* the next 42, exact too: fused or not, sums are the same */
 #define FRACTION_BITS 52
 #define EXPONENT_BIAS 1023
 #define LOG1P_TERMS 17
@@ -29,8 +28,7 @@
 #define EXP_HIGH 89.0f    /* and to infinity above 88.72 */
 #define ROUNDER 12582912.0f /* 1.5 · 2^23 */
 #define LN2_HIGH 0x1.62e400p-1f /* ln 2 to 15 bits: n times it is exact */
-#define LN2_LOW 0x1.7f7d1cp-20f
-#define LN2 0.69314718f
+#define LN2_LOW 0x1.7f7e00p-20f /* the next 16, exact too: fused or not, sums are the same */
 #define FRACTION_BITS 23
 #define EXPONENT_BIAS 127
 #define LOG1P_TERMS 8
@@ -114,8 +112,9 @@ INLINE vec log1p_unit(vec t) {
 INLINE vec logarithm(vec x) {
     const bits fraction = to_bits(x) & (((integer)1 << FRACTION_BITS) - 1);
     const bits n = (to_bits(x) >> FRACTION_BITS) - EXPONENT_BIAS;
-    const vec m = from_bits(fraction | to_bits(broadcast(1)));
-    return select_lanes(MASK(x == x), whole_number(n) * LN2 + log1p_unit(m - (real)1), x);
+    const vec log_m = log1p_unit(from_bits(fraction | to_bits(broadcast(1))) - (real)1);
+    const vec whole = whole_number(n);
+    return select_lanes(MASK(x == x), whole * LN2_HIGH + (whole * LN2_LOW + log_m), x);
 }
 
 INLINE vec sigmoid(vec z) {
