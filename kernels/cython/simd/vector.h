@@ -42,7 +42,12 @@ typedef uint64_t masks __attribute__((vector_size(VECTOR_BYTES)));
 #define INLINE static inline __attribute__((always_inline))
 #define MASK(condition) (condition)
 #define RESTRICT __restrict__
+/* Clang takes GCC's pragma too, but then unrolls too late for arrays to become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* x - 0 is x for every x (x + 0 would lose the sign of -0), so compilers make it a broadcast. */
 INLINE vec broadcast(real x) { return x - (vec){0}; }
@@ -229,12 +234,12 @@ INLINE void transpose_square(vec *rows) { (void)rows; }
 
 INLINE void transpose_square(vec *rows) {
     vec zipped[VECTOR_BYTES / NUMBER_BYTES];
-    _Pragma("GCC unroll 4") for (int step = 1; step < LANES; step *= 2) {
-        _Pragma("GCC unroll 8") for (int i = 0; i < LANES / 2; i++) {
+    UNROLL for (int step = 1; step < LANES; step *= 2) {
+        UNROLL for (int i = 0; i < LANES / 2; i++) {
             zipped[2 * i] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_LOW);
             zipped[2 * i + 1] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_HIGH);
         }
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
+        UNROLL for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
     }
 }
 #endif
