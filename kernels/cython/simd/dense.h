@@ -27,14 +27,22 @@
 #include "input.h"
 
 /* The most rows of a tile 1, 2, 3 or 4 vectors wide, so that sums, vectors of B and one of A fit the
-   registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. */
-#if defined(__AVX512F__) || defined(__aarch64__)
+   registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. On
+   AArch64 compilers load the numbers of all rows of A ahead: these have to fit as well. */
+#if defined(__AVX512F__)
 #define TILE_VECTORS 4
 #define EACH_1(DO) UP_TO_14(DO, 1)
 #define EACH_2(DO) UP_TO_14(DO, 2)
 #define EACH_3(DO) UP_TO_9(DO, 3)
 #define EACH_4(DO) UP_TO_6(DO, 4)
 static const int MOST_ROWS[] = {14, 14, 9, 6};
+#elif defined(__aarch64__)
+#define TILE_VECTORS 4
+#define EACH_1(DO) UP_TO_14(DO, 1)
+#define EACH_2(DO) UP_TO_10(DO, 2)
+#define EACH_3(DO) UP_TO_7(DO, 3)
+#define EACH_4(DO) UP_TO_5(DO, 4)
+static const int MOST_ROWS[] = {14, 10, 7, 5};
 #elif defined(__AVX2__)
 #define TILE_VECTORS 2
 #define EACH_1(DO) UP_TO_10(DO, 1)
@@ -149,7 +157,8 @@ typedef void tile_function(const struct product *p, const struct slice *s);
 #define ENTRY(ROWS, VECTORS) {tile_##ROWS##x##VECTORS, unit_tile_##ROWS##x##VECTORS},
 
 #define UP_TO_4(DO, V) DO(1, V) DO(2, V) DO(3, V) DO(4, V)
-#define UP_TO_6(DO, V) UP_TO_4(DO, V) DO(5, V) DO(6, V)
+#define UP_TO_5(DO, V) UP_TO_4(DO, V) DO(5, V)
+#define UP_TO_6(DO, V) UP_TO_5(DO, V) DO(6, V)
 #define UP_TO_7(DO, V) UP_TO_6(DO, V) DO(7, V)
 #define UP_TO_8(DO, V) UP_TO_7(DO, V) DO(8, V)
 #define UP_TO_9(DO, V) UP_TO_8(DO, V) DO(9, V)

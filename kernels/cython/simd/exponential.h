@@ -19,8 +19,7 @@
 #define EXP_HIGH 710.0    /* and to infinity above 709.78 */
 #define ROUNDER 6755399441055744.0 /* 1.5 · 2^52 */
 #define LN2_HIGH 0x1.62e42fefa3800p-1 /* ln 2 to 42 bits: n times it is exact */
-#define LN2_LOW 0x1.ef35793c76730p-45
-#define LN2 0.69314718055994530942
+#define LN2_LOW 0x1.ef35793c76800p-45 /* the next 42, exact too: fused or not, sums are the same */
 #define FRACTION_BITS 52
 #define EXPONENT_BIAS 1023
 #define LOG1P_TERMS 17
@@ -29,8 +28,7 @@
 #define EXP_HIGH 89.0f    /* and to infinity above 88.72 */
 #define ROUNDER 12582912.0f /* 1.5 · 2^23 */
 #define LN2_HIGH 0x1.62e400p-1f /* ln 2 to 15 bits: n times it is exact */
-#define LN2_LOW 0x1.7f7d1cp-20f
-#define LN2 0.69314718f
+#define LN2_LOW 0x1.7f7e00p-20f /* the next 16, exact too: fused or not, sums are the same */
 #define FRACTION_BITS 23
 #define EXPONENT_BIAS 127
 #define LOG1P_TERMS 8
@@ -71,12 +69,14 @@ INLINE vec reduced_expm1(vec x, vec *n) {
 INLINE bits whole_bits(vec n) { return to_bits(n + ROUNDER) - to_bits(broadcast(ROUNDER)); }
 INLINE vec whole_number(bits n) { return from_bits(n + to_bits(broadcast(ROUNDER))) - ROUNDER; }
 
-/* 2^n for n within the range of normal numbers. */
-INLINE vec power_of_two(bits n) { return from_bits((n + EXPONENT_BIAS) << FRACTION_BITS); }
+/* 2^n for n within the range of normal numbers; of words, since NaN's n would overflow integers. */
+INLINE vec power_of_two(bits n) {
+    return from_bits((bits)((words)(n + EXPONENT_BIAS) << FRACTION_BITS));
+}
 
 /* y · 2^n, rounded once, for any n whose halves are within that range. */
 INLINE vec times_power_of_two(vec y, vec n) {
-#if defined(__AVX512F__)
+#if defined(X86_VECTORS) && defined(__AVX512F__)
     return (vec)X86(scalef)((xvec)y, (xvec)n);
 #else
     const bits whole = whole_bits(n), half = whole >> 1;
@@ -98,21 +98,23 @@ INLINE vec expm1_negative(vec x) {
     return y * scale + (scale - (real)1);
 }
 
-/* log(1 + t) for 0 <= t <= 1: 2 atanh(s) = 2 (s + s³/3 + s⁵/5 + …), s = t / (2 + t) <= 1/3. */
+/* log(1 + t) for 0 <= t <= 1: 2 atanh(s) = 2 s + 2 s (s²/3 + s⁴/5 + …), s = t / (2 + t) <= 1/3. A sum
+   in the end, not a product: of two products in one sum a compiler fuses now the one, now the other. */
 INLINE vec log1p_unit(vec t) {
     const vec s = t / (t + (real)2);
-    const vec square = s * s;
+    const vec square = s * s, twice = s + s;
     vec series = broadcast((real)1 / (2 * LOG1P_TERMS + 1));
-    for (int k = LOG1P_TERMS - 1; k >= 0; k--) series = series * square + (real)1 / (2 * k + 1);
-    return (s + s) * series;
+    for (int k = LOG1P_TERMS - 1; k > 0; k--) series = series * square + (real)1 / (2 * k + 1);
+    return twice * square * series + twice;
 }
 
 /* log x for x >= 1: n log 2 + log m, x = 2^n m; NaN stays NaN. */
 INLINE vec logarithm(vec x) {
     const bits fraction = to_bits(x) & (((integer)1 << FRACTION_BITS) - 1);
     const bits n = (to_bits(x) >> FRACTION_BITS) - EXPONENT_BIAS;
-    const vec m = from_bits(fraction | to_bits(broadcast(1)));
-    return select_lanes(MASK(x == x), whole_number(n) * LN2 + log1p_unit(m - (real)1), x);
+    const vec log_m = log1p_unit(from_bits(fraction | to_bits(broadcast(1))) - (real)1);
+    const vec whole = whole_number(n);
+    return select_lanes(MASK(x == x), whole * LN2_HIGH + (whole * LN2_LOW + log_m), x);
 }
 
 INLINE vec sigmoid(vec z) {

@@ -68,7 +68,7 @@ INLINE uint64_t non_zero_bytes(uint64_t bytes) {
 }
 
 INLINE uint64_t mask_of_bytes(const unsigned char *p) {
-#if defined(__AVX512BW__)
+#if defined(__GNUC__) && defined(__AVX512BW__)
     const __m512i bytes = _mm512_loadu_si512(p);
     return _mm512_test_epi8_mask(bytes, bytes);
 #elif defined(__GNUC__) && defined(__AVX2__)

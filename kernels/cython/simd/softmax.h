@@ -44,8 +44,8 @@ INLINE void store_columns(ptrdiff_t n_rows, ptrdiff_t n_out, vec *column, real *
 }
 
 INLINE vec largest_of_columns(ptrdiff_t n_out, const vec *column) {
-    vec largest = column[0];
-    for (ptrdiff_t j = 1; j < n_out; j++) largest = maximum(column[j], largest);
+    vec largest = broadcast(-(real)INFINITY);
+    for (ptrdiff_t j = 0; j < n_out; j++) largest = maximum(column[j], largest);
     return largest;
 }
 

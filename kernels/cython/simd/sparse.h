@@ -65,9 +65,9 @@ static void outer_sparse(ptrdiff_t n_rows, ptrdiff_t begin, ptrdiff_t end, ptrdi
         const real *const d = (const real *)delta + i * delta_row;
         for (ptrdiff_t e = x->start[i]; e < x->start[i + 1]; e++) {
             const ptrdiff_t k = x->column[e];
+            if (k < begin || k >= end) continue;
             const vec v = broadcast(factor * value[e]);
             real *const to = (real *)out + (k - begin) * out_row;
-            if (k < begin || k >= end) continue;
             for (ptrdiff_t j = 0; j < last; j += LANES) store(to + j, load(to + j) + v * load(d + j));
             store(to + last, keep_lanes(tail, load(to + last) + v * load(d + last)));
         }

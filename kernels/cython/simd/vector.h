@@ -1,9 +1,9 @@
 /* A vector of numbers, whatever the instruction set: the one place that knows how wide it is.
 
-   `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them and `bits` as many integers
-   of the same width, `masks` 64-bit words; the arithmetic operators work lane by lane. GCC and Clang compile vector types
-   for any target; for other compilers a vector is one number. A comparison, wrapped in MASK, gives
-   lanes of all ones or all zeros. */
+   `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them, `bits` and `words` as many
+   integers of the same width, with and without a sign, `masks` 64-bit words; the arithmetic operators
+   work lane by lane. GCC and Clang compile vector types for any target; for other compilers a vector is
+   one number. A comparison, wrapped in MASK, gives lanes of all ones or all zeros. */
 
 #ifndef FASTNN_VECTOR_H
 #define FASTNN_VECTOR_H
@@ -42,7 +42,12 @@ typedef uint64_t masks __attribute__((vector_size(VECTOR_BYTES)));
 #define INLINE static inline __attribute__((always_inline))
 #define MASK(condition) (condition)
 #define RESTRICT __restrict__
+/* Clang takes GCC's pragma too, but then unrolls too late for arrays to become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* x - 0 is x for every x (x + 0 would lose the sign of -0), so compilers make it a broadcast. */
 INLINE vec broadcast(real x) { return x - (vec){0}; }
@@ -100,7 +105,7 @@ INLINE vec load(const real *p) {
 
 /* A vector that several operations use stays loaded; else compilers load it again for each of them. */
 INLINE vec loaded(vec v) {
-#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#if defined(X86_VECTORS)
     __asm__("" : "+v"(v));
 #elif defined(__GNUC__) && defined(__aarch64__)
     __asm__("" : "+w"(v));
@@ -229,12 +234,12 @@ INLINE void transpose_square(vec *rows) { (void)rows; }
 
 INLINE void transpose_square(vec *rows) {
     vec zipped[VECTOR_BYTES / NUMBER_BYTES];
-    _Pragma("GCC unroll 4") for (int step = 1; step < LANES; step *= 2) {
-        _Pragma("GCC unroll 8") for (int i = 0; i < LANES / 2; i++) {
+    UNROLL for (int step = 1; step < LANES; step *= 2) {
+        UNROLL for (int i = 0; i < LANES / 2; i++) {
             zipped[2 * i] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_LOW);
             zipped[2 * i + 1] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_HIGH);
         }
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
+        UNROLL for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
     }
 }
 #endif
