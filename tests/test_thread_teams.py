@@ -18,7 +18,7 @@ from test_parity_programs import X_DTYPES, inputs, networks, problems
 
 from fastnn.architecture import Architecture
 from fastnn.backends.base import TrainingOptions
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.optimizers import SGD, Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
 
@@ -62,6 +62,34 @@ def test_a_team_that_is_dismissed_leaves_the_same_bits(teams, problem):
     try:
         for got, expected in zip(problem.train(teams[3]), problem.train(teams[1]), strict=True):
             assert_same_bits(got, expected, "after the first step alone")
+    finally:
+        _kernels.set_patience(*before)
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_members_of_unequal_speed_train_to_the_same_bits(teams, n_threads):
+    # Gradients of many blocks, and a first member with fewer columns than the last: it is done with
+    # a step while others are in the middle of theirs.
+    from fastnn.kernels.cython import _kernels
+
+    rng = np.random.default_rng(3)
+    architecture = Architecture((784, 528, 10), ("relu",))
+    x = rng.normal(size=(200, 784)).astype("float32")
+    y, order = rng.integers(0, 10, 200), rng.permutation(200)
+    start = parameters(rng, architecture)
+    options = TrainingOptions(Adam(0.01), batch_size=20)
+
+    def train(backend):
+        params, state = start.copy(), OptimizerState(np.zeros((2, len(start)), "float32"))
+        for _ in range(3):
+            backend.train_epoch(architecture, params, state, x, y, order, options)
+        return params
+
+    alone = train(teams[1])
+    before = _kernels.set_patience(1e9, 1e9)  # nobody is dismissed
+    try:
+        for _ in range(5):
+            assert_same_bits(train(teams[n_threads]), alone, f"by {n_threads} threads")
     finally:
         _kernels.set_patience(*before)
 
@@ -199,7 +227,7 @@ print("done")
 def test_an_interrupt_ends_a_shared_pass_between_two_steps():
     under_test("cython")
     done = run_program("""
-from fastnn.optimizers import SGD, OptimizerState
+from fastnn.optimizers import SGD, Adam, OptimizerState
 from fastnn.backends.base import TrainingOptions
 params = work.start.copy()
 state = OptimizerState(np.empty((0, len(params)), params.dtype))

@@ -325,7 +325,7 @@ cdef class Epoch(Team):
             if i > 0:
                 self.backward(i, n_done, n_rows, own, member, n_members)
                 self.wait(member, n_members)
-            self.learn(i, step, n_rows, own, member, n_members)
+            self.learn(i, step, n_done, n_rows, own, member, n_members)
         if self.gradient != NULL:
             self.wait(member, n_members)
             norm = self.gradient_norm(member, n_members)
@@ -523,6 +523,7 @@ cdef class Epoch(Team):
         self,
         Py_ssize_t i,
         const step *step,
+        int64_t n_done,
         Py_ssize_t n_rows,
         OwnSpace *own,
         int member,
@@ -558,7 +559,7 @@ cdef class Epoch(Team):
             n_blocks = (part.n_rows + height - 1) // height
             # Every other step backwards: the state that the last one left in the cache comes first.
             for n in range(n_blocks):
-                block.row = part.row + height * (n_blocks - 1 - n if self.n_steps % 2 else n)
+                block.row = part.row + height * (n_blocks - 1 - n if n_done % 2 else n)
                 block.n_rows = min(height, end - block.row)
                 offset = (layer.weight + block.row * layer.stride + part.column) * k.size
                 self.add_gradient(i, &block, n_rows, 1.0, False, own.panel, own.gradient, row)

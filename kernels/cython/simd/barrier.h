@@ -54,10 +54,18 @@ struct barrier {
 
 static inline void give_way(void) { GIVE_WAY(); }
 
+/* Of a clock that nobody sets. */
 static inline double seconds_now(void) {
+#if defined(_WIN32)
+    LARGE_INTEGER count, frequency;
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&frequency);
+    return (double)count.QuadPart / (double)frequency.QuadPart;
+#else
     struct timespec t;
-    timespec_get(&t, TIME_UTC);
+    clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
 }
 
 /* Wait until n_threads threads are here; what each wrote before, all see afterwards. Returns the
