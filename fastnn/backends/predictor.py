@@ -57,13 +57,18 @@ class Predictor:
         a = self._architecture
         if not isinstance(x, np.ndarray):
             check_csr(x)
-        shape = (*x.shape[:-1], a.n_out)
-        if len(shape) > 2 or x.shape[-1] != a.n_in:
+        if not 1 <= x.ndim <= 2 or x.shape[-1] != a.n_in:
             raise ValueError(f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {x.shape}")
+        shape = (*x.shape[:-1], a.n_out)
         if x.dtype not in ("float32", "float64", "uint8"):
             raise TypeError(f"x must be float32, float64 or uint8, got {x.dtype}")
         if out is None:
             out = np.empty(shape, a.dtype)
+        elif not isinstance(out, np.ndarray):
+            raise ValueError(
+                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got "
+                f"{type(out).__name__}"
+            )
         elif out.shape != shape or out.dtype != a.dtype or not out.flags.carray:
             raise ValueError(
                 f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got {out.dtype} "

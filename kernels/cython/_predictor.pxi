@@ -24,6 +24,21 @@ cdef int describe(object array, bint writable, Array *out) except -1:
     return n_dims
 
 
+cdef int describe_out(object array, Array *out) except -1:
+    """The same for what is written to; 0 for what is no array or must not be written."""
+    try:
+        return describe(array, True, out)
+    except (BufferError, TypeError, ValueError):
+        return 0
+
+
+cdef str kind_of(object array):
+    """Say what somebody handed in."""
+    if hasattr(array, "dtype") and hasattr(array, "shape"):
+        return f"{array.dtype} of shape {array.shape}"
+    return type(array).__name__
+
+
 cdef class Predictor:
     """What a network predicts, without the checks of `Network.predict_proba`.
 
@@ -95,7 +110,12 @@ cdef class Predictor:
             rows = read_input(x)
         else:
             memset(&rows, 0, sizeof(rows))
-            n_dims = describe(x, False, &seen)
+            try:
+                n_dims = describe(x, False, &seen)
+            except (BufferError, TypeError, ValueError):
+                raise TypeError(
+                    f"x must be a float32, float64 or uint8 array or a CSR matrix, got {kind_of(x)}"
+                ) from None
             if n_dims < 1 or n_dims > 2:
                 raise ValueError(
                     f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {x.shape}"
@@ -114,7 +134,7 @@ cdef class Predictor:
             out = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
             describe(out, True, &seen)
         elif (
-            describe(out, True, &seen) != n_dims
+            describe_out(out, &seen) != n_dims
             or seen.shape[0] != rows.n_rows
             or seen.shape[1] != self.n_out
             or seen.kind != self.kind
@@ -123,7 +143,7 @@ cdef class Predictor:
         ):
             raise ValueError(
                 f"out must be writable, C-contiguous {self.dtype} of shape "
-                f"{self.shape(n_dims, rows.n_rows)}, got {out.dtype} of shape {out.shape}"
+                f"{self.shape(n_dims, rows.n_rows)}, got {kind_of(out)}"
             )
         self.program.run(self.data, &rows, &seen)
         return out
