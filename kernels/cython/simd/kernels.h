@@ -80,8 +80,8 @@ struct masked {
     ptrdiff_t numbers_row;
 };
 
-/* Rows order[0 … n_rows) of an input, which the next minibatch will fetch and which may lie in main
-   memory: forward asks the cache for them on its way. */
+/* Rows order[0 … n_rows) of an input (the first, where order is NULL), which will be wanted next and
+   may lie in main memory: forward asks the cache for them on its way. */
 struct upcoming {
     struct dense_input input;
     const int64_t *order;
