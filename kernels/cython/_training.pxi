@@ -456,7 +456,9 @@ cdef class Epoch(Team):
         self.penalty += penalty * count
         self.weight += count
         self.n_steps += 1
-        if self.waited > most_waiting * (seconds_now() - self.begun):
+        if (self.waited > 0 or most_waiting < 0) and (
+            self.waited > most_waiting * (seconds_now() - self.begun)
+        ):
             self.dismissed = True  # for good: another member may still be about to read it
         self.work_since_signals += self.program.n_slots * n_rows
 
