@@ -1,0 +1,94 @@
+"""What fastnn.sklearn refuses, in words that help, and what a refused fit leaves behind."""
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.datasets import load_digits
+
+from fastnn.sklearn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = load_digits(return_X_y=True)
+    return x[:300] / 16, y[:300]
+
+
+def small(kind=MLPClassifier, **options):
+    return kind(**{"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0, **options})
+
+
+# -- eval_set -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("labels", "came", "known"),
+    [
+        ([0, 2, 4], "1, 3, 5", "0, 2, 4"),  # between the known and after them
+        (["b", "d", "f"], "'c', 'e'", "'b', 'd', 'f'"),
+        ([False, True], "2", "False, True"),
+    ],
+)
+def test_unknown_labels_in_eval_set_are_named(digits, name, labels, came, known):
+    x, y = digits
+    y = np.array(labels)[y % len(labels)]
+    others = np.array([eval(label) for label in came.split(", ")])
+    given = others[np.arange(len(x)) % len(others)]
+    options = {"classes": labels} if name == "partial_fit" else {}
+    message = f"eval_set's y has labels .*: {came}; known are {known}$"
+    with pytest.raises(ValueError, match=message):
+        getattr(small(), name)(x, y, eval_set=(x, given), **options)
+
+
+def test_many_labels_are_not_all_named(digits):
+    x, y = digits
+    with pytest.raises(ValueError, match="1000, 1001, .*, 1009 and 290 more; known are 0, 1"):
+        small().fit(x, y, eval_set=(x, 1000 + np.arange(300)))
+
+
+def test_the_known_labels_in_eval_set_may_be_few_and_of_another_dtype(digits):
+    x, y = digits
+    few = y == 3
+    model = small().fit(x, y, eval_set=(x[few], y[few].astype(np.float64)))
+    expected = -model.predict_log_proba(x[few])[:, 3].mean()
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-9)
+    named = np.array([f"n{label}" for label in y])
+    model = small().fit(x, named, eval_set=(x[few], named[few].astype(object)))
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("spoil", [lambda y: y[:, 0], lambda y: y[:, :2], lambda y: 3 * y])
+def test_eval_set_has_the_shape_of_multilabel_training(digits, spoil):
+    x, y = digits
+    columns = np.stack([y > 2, y > 4, y % 2], axis=1).astype(int)
+    message = r"eval_set's y must hold 0 or 1 for each of 3 labels, .*\(n_samples, 3\), got shape"
+    with pytest.raises(ValueError, match=message):
+        small().fit(x, columns, eval_set=(x, spoil(columns)))
+    model = small(alpha=0.0).fit(x, columns, eval_set=(x, columns))
+    assert len(model.validation_loss_curve_) == 3
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_multilabel_rows_are_refused_after_classes(digits, n_classes):
+    x, y = digits
+    y = y % n_classes
+    columns = np.stack([y > 0, y > 1], axis=1).astype(int)
+    with pytest.raises(ValueError, match=r"eval_set's y must hold one label .*\(300, 2\)"):
+        small().fit(x, y, eval_set=(x, columns))
+    with pytest.raises(ValueError, match=r"y must hold one label a sample.*\(300, 2\)"):
+        small().fit(x, y).partial_fit(x, columns)
+
+
+def test_eval_set_of_a_regressor_has_as_many_targets(digits):
+    x, y = digits
+    with pytest.raises(ValueError, match=r"eval_set's y must hold 2 numbers .*\(300,\)"):
+        small(MLPRegressor).fit(x, np.stack([y, y], axis=1), eval_set=(x, y))
+    with pytest.raises(ValueError, match="poisson.*eval_set"):
+        small(MLPRegressor, loss="poisson").fit(x, y, eval_set=(x, -y))
