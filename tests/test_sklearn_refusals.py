@@ -1,13 +1,12 @@
 """What fastnn.sklearn refuses, in words that help, and what a refused fit leaves behind."""
 
-import re
-
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn")
 
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 
 from fastnn.sklearn import MLPClassifier, MLPRegressor
 
@@ -49,7 +48,7 @@ def test_unknown_labels_in_eval_set_are_named(digits, name, labels, came, known)
 
 def test_many_labels_are_not_all_named(digits):
     x, y = digits
-    with pytest.raises(ValueError, match="1000, 1001, .*, 1009 and 290 more; known are 0, 1"):
+    with pytest.raises(ValueError, match=r"1000, 1001, .*, 1009 and 290 more; known are 0, 1"):
         small().fit(x, y, eval_set=(x, 1000 + np.arange(300)))
 
 
@@ -90,5 +89,85 @@ def test_eval_set_of_a_regressor_has_as_many_targets(digits):
     x, y = digits
     with pytest.raises(ValueError, match=r"eval_set's y must hold 2 numbers .*\(300,\)"):
         small(MLPRegressor).fit(x, np.stack([y, y], axis=1), eval_set=(x, y))
-    with pytest.raises(ValueError, match="poisson.*eval_set"):
+    with pytest.raises(ValueError, match=r"poisson.*eval_set"):
         small(MLPRegressor, loss="poisson").fit(x, y, eval_set=(x, -y))
+
+
+@pytest.mark.parametrize("spoil", [lambda x, y: x, lambda x, y: (x,), lambda x, y: 3,
+                                   lambda x, y: [(x, y)], lambda x, y: (x, y, y)])  # fmt: skip
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_eval_set_must_be_a_pair(digits, kind, spoil):
+    with pytest.raises(ValueError, match=r"^eval_set must be a tuple \(X, y\), got .*\)$"):
+        small(kind).fit(*digits, eval_set=spoil(*digits))
+
+
+# -- what a refused fit leaves behind -------------------------------------------------------------
+
+WRONG = [
+    {"eval_set": 3},
+    {"eval_set": (np.zeros((2, 64)), [11, 12])},
+    {"eval_set": (np.zeros((2, 63)), [1, 2])},
+]
+
+
+def stop(network, epoch, record):
+    raise RuntimeError("stop")
+
+
+@pytest.mark.parametrize("fit_options", [*WRONG, {}])
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_refused_fit_leaves_the_model_that_was(digits, fit_options, warm_start):
+    x, y = digits
+    model = small(max_iter=5).fit(x, y, eval_set=(x, y))
+    before, expected = dict(vars(model)), model.predict_proba(x)
+    curve = list(model.loss_curve_)
+    model.warm_start = before["warm_start"] = warm_start
+    if not fit_options:  # no rows are left to hold out
+        held = {"early_stopping": True, "validation_fraction": 0.001}
+        model.set_params(**held)
+        before |= held
+    with pytest.raises(ValueError, match=r"eval_set|features|validation"):
+        model.fit(x, y, **fit_options)
+    assert np.array_equal(model.predict_proba(x), expected)
+    assert model.n_iter_ == 5
+    assert model.loss_curve_ == curve
+    assert {name: vars(model)[name] is value for name, value in before.items()} == (
+        dict.fromkeys(before, True)
+    )
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_refused_fit_of_other_data_leaves_the_model_that_was(digits, kind):
+    x, y = digits
+    model = small(kind).fit(x, y)
+    expected = model.predict(x)
+    with pytest.raises(ValueError, match="eval_set"):
+        model.fit(x[:, :5], np.stack([y > 1, y > 2], axis=1).astype(int), eval_set=(x[:, :5], y))
+    assert np.array_equal(model.predict(x), expected)
+    if kind is MLPClassifier:
+        assert model.classes_.tolist() == list(range(10))
+    model.partial_fit(x, y)
+
+
+@pytest.mark.parametrize("fit_options", WRONG)
+def test_a_refused_first_fit_leaves_nothing_that_predicts(digits, fit_options):
+    x, y = digits
+    for model in (small(), small(early_stopping=True, validation_fraction=0.001)):
+        with pytest.raises(ValueError, match=r"eval_set|features"):
+            model.fit(x, y, **fit_options)
+        with pytest.raises(NotFittedError):
+            model.predict(x)
+        with pytest.raises(ValueError, match=r"eval_set|features"):
+            model.partial_fit(x, y, classes=np.arange(10), **fit_options)
+        with pytest.raises(NotFittedError):
+            model.predict(x)
+
+
+def test_a_fit_that_fails_on_its_way_leaves_the_model_that_was(digits):
+    x, y = digits
+    model = small().fit(x, y)
+    expected = model.predict_proba(x)
+    with pytest.raises(RuntimeError, match="stop"):
+        model.set_params(callbacks=stop, random_state=1).fit(x, y)
+    assert np.array_equal(model.predict_proba(x), expected)
+    assert model.n_iter_ == 3

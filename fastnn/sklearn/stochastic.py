@@ -59,11 +59,17 @@ class Stochastic:
         """Return what outlives a call of `fit`."""
         return {name: value for name, value in vars(self).items() if name != "options"}
 
-    def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
-        """Train to convergence, or, with `once`, for a single epoch."""
+    def fit(
+        self,
+        estimator: Any,
+        problem: Problem,
+        rows: NDArray[np.int64],
+        held_out: Problem | None,
+        once: bool,
+    ) -> None:
+        """Train on the rows to convergence, or, with `once`, for a single epoch."""
         if self.stopped:
             return
-        rows, held_out = self._split(estimator, problem, once)
         self.options = TrainingOptions(
             optimizer_of(estimator, self.learning_rate),
             _batch_size(estimator.batch_size, len(rows)),
@@ -104,22 +110,22 @@ class Stochastic:
                         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
                         "reached and the optimization hasn't converged yet.",
                         ConvergenceWarning,
-                        stacklevel=5,
+                        stacklevel=4,
                     )
             except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=5)
+                warnings.warn("Training interrupted by user.", stacklevel=4)
             finally:
                 for callback in callbacks:
                     callback.on_fit_end(estimator.network_)
         if held_out is not None and (self.stopped or not once):
             estimator.network_.parameters = estimator._best_parameters
 
-    def _split(
+    def split(
         self, estimator: Any, problem: Problem, once: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
         """Return the rows to train on, and what early stopping looks at."""
         rows = np.arange(problem.n_rows)
-        if not estimator.early_stopping:
+        if not estimator.early_stopping or self.stopped:
             return rows, None
         if estimator._eval_set is not None:
             return rows, estimator._eval_set
@@ -211,7 +217,7 @@ def _batch_size(wanted: int | str, n_rows: int) -> int:
         warnings.warn(
             f"Got `batch_size` {wanted}, larger than the sample size {n_rows}. It is going to be "
             "clipped",
-            stacklevel=6,
+            stacklevel=5,
         )
     return min(wanted, n_rows)
 
