@@ -18,8 +18,9 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from fastnn.network import Network
 from fastnn.schedules import Schedule
-from fastnn.sklearn.labels import check_kind, check_known, weights_of_classes
+from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, weights_of_classes
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 
@@ -364,6 +365,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         targets: NDArray[Any] = np.ascontiguousarray(columns, dtype)
         return targets
+
+    def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
+        return labels_of_network(network, self._label_binarizer)
 
     def _stratifies(self) -> bool:
         return bool(self.n_outputs_ == 1)

@@ -76,7 +76,7 @@ def labels_of_network(network: Network, binarizer: LabelBinarizer) -> tuple[Any,
     try:
         a = network.architecture
         return check_class_labels(classes, a.n_out, a.output)
-    except (TypeError, ValueError):  # dates, mixed kinds, a single class
+    except (TypeError, ValueError):  # a single class, or a kind that no file holds
         return None
 
 

@@ -116,6 +116,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
         return self.alpha / weight if weight else 0.0
 
+    def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
+        """Return what the network calls its classes, if not 0, 1, 2 and so on."""
+        return None
+
     def _stratifies(self) -> bool:
         """Say whether held-out rows are drawn class by class."""
         return False
@@ -222,6 +226,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
         self.network_ = self._initial_network(problem)
+        self.network_.class_labels = self._class_labels(self.network_)
         a = self.network_.architecture
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)

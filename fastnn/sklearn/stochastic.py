@@ -19,11 +19,13 @@ from sklearn.model_selection import train_test_split
 
 from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
+from fastnn.evaluation import evaluate
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
 from fastnn.progress import progress_bar
 from fastnn.sklearn.optimizer import MANY_STEPS, ScikitAdam, optimizer_of
 from fastnn.sklearn.problem import Problem
+from fastnn.threads import blas_limited
 from fastnn.training import as_callbacks
 
 LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
@@ -242,8 +244,18 @@ def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
     """
     record = {"loss": estimator.loss_}
     if estimator._eval_set is not None:
-        x, y = estimator._eval_set.x, estimator._eval_set.y
-        loss = estimator.network_.evaluate(x, y, progress=False)["loss"]
+        network, y = estimator.network_, estimator._eval_set.y
+        # not network.evaluate, which takes the network's class labels, where these are numbers
+        with blas_limited((backend := get_backend(network.backend)).uses_blas):
+            loss = evaluate(
+                backend,
+                network.architecture,
+                network.parameters,
+                estimator._eval_set.x,
+                y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
+                None,
+                progress=False,
+            )["loss"]
         record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
         estimator.validation_loss_curve_.append(record["val_loss"])
     if held_out is None:
