@@ -8,7 +8,8 @@ pytest.importorskip("sklearn")
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
-from fastnn.sklearn import MLPClassifier, MLPRegressor
+import fastnn
+from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -171,3 +172,40 @@ def test_a_fit_that_fails_on_its_way_leaves_the_model_that_was(digits):
         model.set_params(callbacks=stop, random_state=1).fit(x, y)
     assert np.array_equal(model.predict_proba(x), expected)
     assert model.n_iter_ == 3
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": "foo"}, ["batch_size", '"auto"', "foo"]),
+        ({"batch_size": 0}, ["batch_size", '"auto"', "0"]),
+        ({"verbose": "loud"}, ["verbose", '"bar"', "loud"]),
+        ({"learning_rate": 0.1}, ["fastnn.schedules.Cosine", "learning_rate_init", "0.1"]),
+        ({"learning_rate": "fast"}, ["'invscaling'", "fastnn.schedules.Cosine", "fast"]),
+        (
+            {"solver": "lbfgs", "learning_rate": fastnn.schedules.Constant(0.1), "dropout": 0.5},
+            ["takes no dropout and no schedule as learning_rate: use 'adam'"],
+        ),
+    ],
+)
+def test_refusals_say_what_is_allowed(digits, options, words):
+    with pytest.raises(ValueError, match=r"got|takes") as caught:
+        small(**options).fit(*digits)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, SoftmaxRegression])
+@pytest.mark.parametrize("name", ["fit", "partial_fit"])
+def test_numbers_are_no_classes(digits, kind, name):
+    x, y = digits
+    options = {"classes": np.arange(10)} if name == "partial_fit" else {}
+    with pytest.raises(ValueError, match="Unknown label type: continuous") as caught:
+        getattr(kind(solver="adam"), name)(x, y + 0.5, **options)
+    assert "array" not in str(caught.value)
+    model = kind(solver="adam", warm_start=True, max_iter=2).fit(x, y)
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        model.fit(x, y + 0.5)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -43,6 +43,15 @@ def is_stochastic(estimator: Any) -> bool:
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
     return True
+
+
+@contextmanager
+def _hint(text: str) -> Iterator[None]:
+    """Say after a refusal what else is allowed."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error} ({text})") from None
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -339,9 +348,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self._dropout_rates()
         check_choice("solver", self.solver, SOLVERS)
         if not isinstance(self.learning_rate, Schedule):
-            check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
+            with _hint(
+                "or a schedule such as fastnn.schedules.Cosine; a number is learning_rate_init"
+            ):
+                check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
         if self.batch_size != "auto":
-            check_count("batch_size", self.batch_size)
+            with _hint('or "auto"'):
+                check_count("batch_size", self.batch_size)
         for name in ("max_iter", "max_fun"):
             check_count(name, getattr(self, name))
         if self.n_iter_no_change != np.inf:
@@ -357,7 +370,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.verbose != "bar" and not isinstance(self.verbose, bool | np.bool_):
-            check_count("verbose", self.verbose, minimum=0)
+            with _hint('or True, False or "bar"'):
+                check_count("verbose", self.verbose, minimum=0)
 
     def _check_solver_can(self, eval_set: Any) -> None:
         if self.solver != "lbfgs":
@@ -365,7 +379,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         wanted = {
             "dropout": any(self._dropout_rates()),
             "callbacks": self.callbacks is not None and bool(as_callbacks(self.callbacks)),
-            "a schedule as learning_rate": isinstance(self.learning_rate, Schedule),
+            "schedule as learning_rate": isinstance(self.learning_rate, Schedule),
             "eval_set": eval_set is not None,
         }
         if refused := [name for name, is_wanted in wanted.items() if is_wanted]:
