@@ -90,6 +90,7 @@ def test_decision_functions_agree(digits, n_classes, layout):
     np.testing.assert_allclose(mine.decision_function(layout(x)), expected, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Setting penalty=None")  # of scikit-learn 1.8
 def test_without_a_penalty_softmax_regression_agrees(digits):
     theirs = LogisticRegression(C=np.inf).fit(*digits)
     mine = SoftmaxRegression(C=np.inf).fit(*digits)
