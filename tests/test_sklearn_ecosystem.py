@@ -148,6 +148,35 @@ def test_the_network_is_one_of_fastnn(digits, tmp_path):
     np.testing.assert_allclose(network.predict_proba(x), model.predict_proba(x), atol=1e-12)
 
 
+@pytest.mark.parametrize("eval_set", [False, True])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    "labels",
+    [["j", "a", "e"], [9, 4, -1], [2.0, 1.0, 7.0], [False, True], ["yes", "no"], [1, 2], [0, 1, 2]],
+)
+def test_the_file_of_the_network_names_the_classes(digits, tmp_path, labels, method, eval_set):
+    x, y = digits
+    y = np.array(labels)[y % len(labels)]
+    options = {"classes": labels} if method == "partial_fit" else {}
+    options |= {"eval_set": (x, y)} if eval_set else {}
+    model = getattr(small(max_iter=20), method)(x, y, **options)
+    model.network_.save(tmp_path / "model.safetensors")
+    network = fastnn.load(tmp_path / "model.safetensors")
+    predicted = network.predict(x)
+    assert predicted.tolist() == model.predict(x).tolist()
+    assert predicted.dtype.kind == model.predict(x).dtype.kind
+    assert network.evaluate(x, y)["accuracy"] == pytest.approx(model.score(x, y))
+    assert (network.class_labels is None) == (labels == [0, 1, 2])
+    twin = pickle.loads(pickle.dumps(model))
+    assert twin.network_.class_labels == model.network_.class_labels
+
+
+def test_a_network_keeps_the_numbers_of_a_single_class_and_of_many_labels(digits):
+    x, y = digits
+    for given in (np.full(len(y), "all"), np.stack([y > 3, y > 5], axis=1).astype(int)):
+        assert small(max_iter=2).fit(x, given).network_.class_labels is None
+
+
 # -- frames ---------------------------------------------------------------------------------------
 
 

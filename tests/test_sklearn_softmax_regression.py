@@ -90,6 +90,7 @@ def test_decision_functions_agree(digits, n_classes, layout):
     np.testing.assert_allclose(mine.decision_function(layout(x)), expected, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:Setting penalty=None")  # of scikit-learn 1.8
 def test_without_a_penalty_softmax_regression_agrees(digits):
     theirs = LogisticRegression(C=np.inf).fit(*digits)
     mine = SoftmaxRegression(C=np.inf).fit(*digits)
@@ -110,3 +111,31 @@ def test_minibatches_come_close_to_the_minimum(digits, solver):
         rough.fit(x, y)
     assert exact.loss_ <= rough.loss_ < 1.03 * exact.loss_
     assert (exact.predict(x) == rough.predict(x)).mean() > 0.98
+
+
+@pytest.mark.parametrize("kind", [LogisticRegression, SoftmaxRegression])
+def test_a_single_class_and_several_labels_are_refused(digits, kind):
+    x, y = digits
+    with pytest.raises(ValueError, match=r"at least 2 classes.* only one class"):
+        kind().fit(x, np.full(len(y), 3))
+    columns = np.stack([y > 3, y > 5], axis=1).astype(int)
+    with pytest.raises(ValueError, match=r"y should be a 1d array, got an array of shape \(400, 2"):
+        kind().fit(x, columns)
+    assert not kind().__sklearn_tags__().classifier_tags.multi_label
+
+
+def test_a_call_of_partial_fit_may_see_a_single_class(digits):
+    x, y = digits
+    model = SoftmaxRegression(solver="adam").partial_fit(x[y == 3], y[y == 3], classes=range(10))
+    assert model.predict_proba(x).shape == (400, 10)
+    with pytest.raises(ValueError, match="only one class"):
+        SoftmaxRegression(solver="adam").partial_fit(x, np.full(len(y), 3), classes=[3])
+
+
+def test_negative_weights_are_taken_as_logistic_regression_takes_them(digits):
+    x, y = digits
+    weight = np.where(np.arange(len(y)) % 50, 1.0, -0.05)
+    theirs, mine = (kind().fit(x, y, weight) for kind in (LogisticRegression, SoftmaxRegression))
+    np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
+    positive = SoftmaxRegression().fit(x, y, np.maximum(weight, 0))
+    assert np.abs(mine.coef_ - positive.coef_).max() > 1e-3

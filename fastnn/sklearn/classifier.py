@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
+    check_classification_targets,
     type_of_target,
     unique_labels,
 )
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from fastnn.network import Network
 from fastnn.schedules import Schedule
+from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, weights_of_classes
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 
@@ -321,34 +323,20 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
         self._check_classes(y, incremental)
         weight = self._checked_weight(sample_weight, X)
         if self.class_weight is not None:
-            of_class = self._weights_of_classes(y, weight)
+            of_class = weights_of_classes(self.class_weight, self.classes_, y, weight)
             weight = of_class if weight is None else weight * of_class
         return Problem(X, self._targets(X, y), weight)
-
-    def _weights_of_classes(
-        self, y: NDArray[Any], sample_weight: NDArray[np.float64] | None
-    ) -> NDArray[np.float64]:
-        """Return what `class_weight` makes each row weigh."""
-        weights: NDArray[np.float64]
-        if y.ndim == 2:
-            weights = compute_sample_weight(self.class_weight, y)
-            return weights
-        numbers = np.searchsorted(self.classes_, y)
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            sums = np.bincount(numbers, sample_weight, len(self.classes_)).astype(np.float64)
-            weights = sums.sum() / len(sums) / np.where(sums > 0, sums, np.inf)
-        else:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return weights[numbers]
 
     def _check_classes(self, y: NDArray[Any], incremental: bool) -> None:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
             return
+        check_kind("y", y, self._label_binarizer)
         classes = unique_labels(y)
         if self.warm_start and set(classes) != set(self.classes_):
             raise ValueError(
@@ -365,6 +353,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=False
         )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_known("eval_set's y", y, self._label_binarizer)
         return Problem(X, self._targets(X, y), None)
 
     def _targets(self, X: Any, y: NDArray[Any]) -> NDArray[Any]:
@@ -376,6 +367,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         targets: NDArray[Any] = np.ascontiguousarray(columns, dtype)
         return targets
+
+    def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
+        return labels_of_network(network, self._label_binarizer)
 
     def _stratifies(self) -> bool:
         return bool(self.n_outputs_ == 1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from fastnn.sklearn.stochastic import Stochastic
 from fastnn.threads import threads_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
+from fastnn.validation.values import describe
 
 NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names where fastnn has others."""
@@ -42,6 +43,15 @@ def is_stochastic(estimator: Any) -> bool:
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )
     return True
+
+
+@contextmanager
+def _hint(text: str) -> Iterator[None]:
+    """Say after a refusal what else is allowed."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error} ({text})") from None
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -115,6 +125,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
         return self.alpha / weight if weight else 0.0
 
+    def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
+        """Return what the network calls its classes, if not 0, 1, 2 and so on."""
+        return None
+
     def _stratifies(self) -> bool:
         """Say whether held-out rows are drawn class by class."""
         return False
@@ -147,55 +161,81 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         try:
             self._check_parameters()
-            self._random_state = check_random_state(self.random_state)
+            random_state = check_random_state(self.random_state)
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        problem = self._checked(X, y, sample_weight, starts, incremental)
-        if starts:
-            self._start(problem)
-        with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
-            if self.solver == "lbfgs":
-                total = problem.weight_of(np.arange(problem.n_rows))
-                self.loss_, self.n_iter_ = minimize_loss(
-                    self.network_,
-                    problem,
-                    self._l2(total, total),
-                    self._loss_factor,
-                    self._constant(problem.y, problem.sample_weight),
-                    self.max_iter,
-                    self.max_fun,
-                    self.tol,
-                    self._ftol,
-                    bool(self.verbose) and self.verbose != "bar",
+        before, trained = dict(vars(self)), False
+        try:
+            self._random_state = random_state
+            problem = self._checked(X, y, sample_weight, starts, incremental)
+            self._eval_set = self._checked_eval_set(eval_set)
+            if starts:
+                self._start(problem)
+            if self.solver != "lbfgs":
+                rows, held_out = self._prepare_minibatches(problem, incremental)
+            trained = not starts  # from here on the network that was there changes
+            with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
+                if self.solver == "lbfgs":
+                    total = problem.weight_of(np.arange(problem.n_rows))
+                    self.loss_, self.n_iter_ = minimize_loss(
+                        self.network_,
+                        problem,
+                        self._l2(total, total),
+                        self._loss_factor,
+                        self._constant(problem.y, problem.sample_weight),
+                        self.max_iter,
+                        self.max_fun,
+                        self.tol,
+                        self._ftol,
+                        bool(self.verbose) and self.verbose != "bar",
+                    )
+                else:
+                    self._stochastic.fit(self, problem, rows, held_out, once=incremental)
+            if not np.isfinite(self.network_.parameters).all():
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    "large values and need to be preprocessed."
                 )
-            else:
-                self._fit_by_minibatches(problem, incremental, eval_set)
-        if not np.isfinite(self.network_.parameters).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
+        except BaseException:
+            if not trained:  # no half of a fit is left: the estimator is what it was
+                vars(self).clear()
+                vars(self).update(before)
+            raise
+        finally:
+            self._eval_set = None
         return self
 
-    def _fit_by_minibatches(self, problem: Problem, incremental: bool, eval_set: Any) -> None:
+    def _checked_eval_set(self, eval_set: Any) -> Problem | None:
+        if eval_set is None:
+            return None
+        if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
+            got = describe(eval_set)
+            if isinstance(eval_set, tuple | list):
+                got = f"{len(eval_set)} values ({type(eval_set).__name__})"
+            elif hasattr(eval_set, "shape"):
+                got = f"an array of shape {eval_set.shape} ({type(eval_set).__name__})"
+            raise ValueError(f"eval_set must be a tuple (X, y), got {got}")
+        return self._eval_problem(*eval_set)
+
+    def _prepare_minibatches(
+        self, problem: Problem, incremental: bool
+    ) -> tuple[NDArray[np.int64], Problem | None]:
+        """Return the rows to train on and what is held out, with a history to go on from."""
         has_history = hasattr(self, "loss_curve_")
         if not has_history or self.early_stopping != (self.validation_scores_ is not None):
             self._start_history()  # the last fit was of another kind
-        if eval_set is not None and not hasattr(self, "validation_loss_curve_"):
+        if self._eval_set is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
         if not (incremental and hasattr(self, "_stochastic")):
             self._stochastic = Stochastic(self, self.network_)
-        self._eval_set = None if eval_set is None else self._eval_problem(*eval_set)
-        try:
-            self._stochastic.fit(self, problem, once=incremental)
-        finally:
-            self._eval_set = None
+        return self._stochastic.split(self, problem, once=incremental)
 
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
         self.network_ = self._initial_network(problem)
+        self.network_.class_labels = self._class_labels(self.network_)
         a = self.network_.architecture
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
@@ -308,9 +348,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self._dropout_rates()
         check_choice("solver", self.solver, SOLVERS)
         if not isinstance(self.learning_rate, Schedule):
-            check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
+            with _hint(
+                "or a schedule such as fastnn.schedules.Cosine; a number is learning_rate_init"
+            ):
+                check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
         if self.batch_size != "auto":
-            check_count("batch_size", self.batch_size)
+            with _hint('or "auto"'):
+                check_count("batch_size", self.batch_size)
         for name in ("max_iter", "max_fun"):
             check_count(name, getattr(self, name))
         if self.n_iter_no_change != np.inf:
@@ -326,7 +370,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.verbose != "bar" and not isinstance(self.verbose, bool | np.bool_):
-            check_count("verbose", self.verbose, minimum=0)
+            with _hint('or True, False or "bar"'):
+                check_count("verbose", self.verbose, minimum=0)
 
     def _check_solver_can(self, eval_set: Any) -> None:
         if self.solver != "lbfgs":
@@ -334,7 +379,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         wanted = {
             "dropout": any(self._dropout_rates()),
             "callbacks": self.callbacks is not None and bool(as_callbacks(self.callbacks)),
-            "a schedule as learning_rate": isinstance(self.learning_rate, Schedule),
+            "schedule as learning_rate": isinstance(self.learning_rate, Schedule),
             "eval_set": eval_set is not None,
         }
         if refused := [name for name, is_wanted in wanted.items() if is_wanted]:

@@ -286,6 +286,13 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
             dtype=self._dtypes(), reset=False,
         )  # fmt: skip
+        if y.size != len(y) * self._n_targets:
+            raise ValueError(
+                f"eval_set's y must hold {self._n_targets} numbers a sample, as y does, got shape "
+                f"{y.shape}"
+            )
+        if self.loss == "poisson" and (y < 0).any():
+            raise ValueError("loss='poisson' needs targets of at least 0 in eval_set too")
         dtype = np.float64 if X.dtype == np.float64 else np.float32
         return Problem(X, np.ascontiguousarray(y.reshape(len(y), -1), dtype), None)
 

@@ -187,6 +187,16 @@ class SoftmaxRegression(MLPClassifier):
 
     # -- for the base ---------------------------------------------------------------------------
 
+    def _check_classes(self, y: NDArray[Any], incremental: bool) -> None:
+        if y.ndim != 1:
+            raise ValueError(f"y should be a 1d array, got an array of shape {y.shape} instead.")
+        super()._check_classes(y, incremental)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "a regression needs samples of at least 2 classes, but y has only one class: "
+                f"{self.classes_[0]!r}"
+            )
+
     def _initial_network(self, problem: Problem) -> Network:
         output, loss, n_out = self._output()
         return Network.from_architecture(
@@ -212,3 +222,8 @@ class SoftmaxRegression(MLPClassifier):
         value = self.C
         if value != np.inf:
             check_in_range("C", value, 0.0, np.inf, open_low=True)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags

@@ -19,11 +19,13 @@ from sklearn.model_selection import train_test_split
 
 from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
+from fastnn.evaluation import evaluate
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
 from fastnn.progress import progress_bar
 from fastnn.sklearn.optimizer import MANY_STEPS, ScikitAdam, optimizer_of
 from fastnn.sklearn.problem import Problem
+from fastnn.threads import blas_limited
 from fastnn.training import as_callbacks
 
 LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
@@ -59,11 +61,17 @@ class Stochastic:
         """Return what outlives a call of `fit`."""
         return {name: value for name, value in vars(self).items() if name != "options"}
 
-    def fit(self, estimator: Any, problem: Problem, once: bool) -> None:
-        """Train to convergence, or, with `once`, for a single epoch."""
+    def fit(
+        self,
+        estimator: Any,
+        problem: Problem,
+        rows: NDArray[np.int64],
+        held_out: Problem | None,
+        once: bool,
+    ) -> None:
+        """Train on the rows to convergence, or, with `once`, for a single epoch."""
         if self.stopped:
             return
-        rows, held_out = self._split(estimator, problem, once)
         self.options = TrainingOptions(
             optimizer_of(estimator, self.learning_rate),
             _batch_size(estimator.batch_size, len(rows)),
@@ -104,22 +112,22 @@ class Stochastic:
                         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
                         "reached and the optimization hasn't converged yet.",
                         ConvergenceWarning,
-                        stacklevel=5,
+                        stacklevel=4,
                     )
             except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=5)
+                warnings.warn("Training interrupted by user.", stacklevel=4)
             finally:
                 for callback in callbacks:
                     callback.on_fit_end(estimator.network_)
         if held_out is not None and (self.stopped or not once):
             estimator.network_.parameters = estimator._best_parameters
 
-    def _split(
+    def split(
         self, estimator: Any, problem: Problem, once: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
         """Return the rows to train on, and what early stopping looks at."""
         rows = np.arange(problem.n_rows)
-        if not estimator.early_stopping:
+        if not estimator.early_stopping or self.stopped:
             return rows, None
         if estimator._eval_set is not None:
             return rows, estimator._eval_set
@@ -211,7 +219,7 @@ def _batch_size(wanted: int | str, n_rows: int) -> int:
         warnings.warn(
             f"Got `batch_size` {wanted}, larger than the sample size {n_rows}. It is going to be "
             "clipped",
-            stacklevel=6,
+            stacklevel=5,
         )
     return min(wanted, n_rows)
 
@@ -236,8 +244,18 @@ def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
     """
     record = {"loss": estimator.loss_}
     if estimator._eval_set is not None:
-        x, y = estimator._eval_set.x, estimator._eval_set.y
-        loss = estimator.network_.evaluate(x, y, progress=False)["loss"]
+        network, y = estimator.network_, estimator._eval_set.y
+        # not network.evaluate, which takes the network's class labels, where these are numbers
+        with blas_limited((backend := get_backend(network.backend)).uses_blas):
+            loss = evaluate(
+                backend,
+                network.architecture,
+                network.parameters,
+                estimator._eval_set.x,
+                y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
+                None,
+                progress=False,
+            )["loss"]
         record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
         estimator.validation_loss_curve_.append(record["val_loss"])
     if held_out is None:
