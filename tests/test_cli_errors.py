@@ -158,6 +158,23 @@ def test_wrong_environment_variables_are_errors_in_words(cli, monkeypatch):
     assert cli.err.count("\n") == 1
 
 
+def test_mnist_is_read_from_the_folder_that_the_environment_names(cli, monkeypatch):
+    monkeypatch.setenv("FASTNN_MNIST_DIR", "folder")
+    assert cli("train", "mnist") == 2
+    assert "folder has neither train-images-idx3-ubyte nor" in cli.err
+    assert cli("train", "mnist", "--data-dir", "elsewhere") == 2
+    assert "elsewhere has neither train-images-idx3-ubyte nor" in cli.err
+
+
+def test_mnist_that_cannot_be_downloaded_is_an_error_that_names_the_option(cli, monkeypatch):
+    monkeypatch.delenv("FASTNN_MNIST_DIR", raising=False)
+    monkeypatch.setenv("FASTNN_DATA_DIR", "folder")
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert cli("train", "mnist") == 2
+    assert cli.err.endswith("or name a folder that has the files: --data-dir DIR\n")
+    assert cli.err.count("\n") == 1
+
+
 def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(cli, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     assert cli("train", "pets.csv", "--output", "folder/net") == 2

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastnn.cli.options import note
 from fastnn.datasets import Dataset, Split, digits, mnist, read_idx, read_table
+from fastnn.datasets.mnist import FOLDER_ARGUMENT
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
@@ -18,7 +19,7 @@ N_VALIDATION = 5_000
 def training_data(options: argparse.Namespace) -> Dataset:
     """Return training, validation and test rows; ``y`` holds class indices, or numbers."""
     if options.data == "mnist":
-        return mnist(options.data_dir, validation=N_VALIDATION)
+        return _mnist(options.data_dir)
     if options.data == "digits":
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
@@ -60,6 +61,16 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
             "holds labels, remove it, or use `fastnn evaluate`"
         )
     return table.x
+
+
+def _mnist(folder: str | None) -> Dataset:
+    try:
+        return mnist(folder, validation=N_VALIDATION)
+    except (ImportError, OSError) as error:
+        if FOLDER_ARGUMENT not in str(error):
+            raise
+        text = str(error).replace(FOLDER_ARGUMENT, "--data-dir DIR")
+        raise (ImportError if isinstance(error, ImportError) else OSError)(text) from error
 
 
 def _file(path: str) -> str:

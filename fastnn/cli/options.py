@@ -13,6 +13,11 @@ from typing import Any
 
 from fastnn import validation
 
+DATA_DIR_HELP = (
+    "folder with the four MNIST files (default: FASTNN_MNIST_DIR, or fastnn's cache, filled by "
+    "download)"
+)
+
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend`` and ``--threads``."""
@@ -38,7 +43,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with the four MNIST files (default: fastnn's cache, filled by download)",
+        help=DATA_DIR_HELP,
     )
     parser.add_argument(
         "--label",
