@@ -64,14 +64,23 @@ def check_architecture(
 
 
 def check_parameters(values: Any, buffer: Array) -> Array:
-    """Return values that fit the parameters' `buffer`."""
+    """Return finite values that fit the parameters' `buffer`, in its dtype."""
     array = as_array("parameters", values)
     if array.shape != buffer.shape or array.dtype.kind not in "fiu":
         raise ValueError(
             f"parameters must be numbers of shape {buffer.shape}, got dtype {array.dtype} of shape "
             f"{array.shape}; a single layer is assigned by network.weights[i][...] = values"
         )
-    return array
+    with np.errstate(over="ignore"):  # of float64 numbers that float32 cannot hold
+        cast_values = array.astype(buffer.dtype, copy=False)
+    finite = np.isfinite(cast_values)
+    if not finite.all():
+        at = int(finite.argmin())
+        raise ValueError(
+            f"parameters must be finite {buffer.dtype} numbers, got {array[at]} at index {at} "
+            f"({int((~finite).sum())} such values)"
+        )
+    return cast_values
 
 
 def check_seed(seed: Any) -> np.random.Generator:
