@@ -141,7 +141,7 @@ def measures(values: Mapping[str, float]) -> str:
     return "  ".join(
         f"{name.replace('_', ' ')} {value:.2%}"
         if name.endswith("accuracy")
-        else f"{name.replace('_', ' ')} {value:.4f}"
+        else f"{name.replace('_', ' ')} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}"
         for name, value in values.items()
     ).replace("%", " %")
 
