@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -113,6 +114,15 @@ def check_callback(callback: Any) -> Callable[..., Any]:
             "a callback must be a fastnn.Callback or a function f(network, epoch, record), "
             f"got {describe(callback)}"
         )
+    try:
+        inspect.signature(callback).bind(None, 1, {})
+    except ValueError:  # one written in C may not say what it takes
+        pass
+    except TypeError as error:
+        raise TypeError(
+            f"a callback is called as f(network, epoch, record), but {describe(callback)} does not "
+            f"take that: {error}"
+        ) from None
     return cast("Callable[..., Any]", callback)
 
 
