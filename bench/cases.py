@@ -177,7 +177,7 @@ def images(n_rows: int, folder: str | None) -> tuple[Data, Data]:
     found = _mnist_folder(folder)
     if found is None:
         made = datasets.digits(n_rows + MADE_TEST_ROWS, test=MADE_TEST_ROWS)
-        source = "digits made by fastnn (no MNIST folder found)"
+        source = "digits made by fastnn (no MNIST folder named)"
         return Data(made.train.x, made.train.y, source), Data(made.test.x, made.test.y, source)
     mnist = datasets.mnist(found, validation=0)
     train = Data(mnist.train.x[:n_rows], mnist.train.y[:n_rows], "MNIST")
@@ -186,10 +186,12 @@ def images(n_rows: int, folder: str | None) -> tuple[Data, Data]:
 
 def _mnist_folder(named: str | None) -> Path | None:
     named = named or os.environ.get("FASTNN_MNIST_DIR")
-    folder = Path(named) if named else CHECKOUT.parent / "shared" / "data" / "mnist"
-    if named and not folder.is_dir():
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
         raise SystemExit(f"{folder} is not a folder; expected one with MNIST's four files")
-    return folder if folder.is_dir() else None
+    return folder
 
 
 def select(cases: Sequence[Any], names: Sequence[str]) -> list[Any]:

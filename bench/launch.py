@@ -180,8 +180,8 @@ def _parser(name: str, description: str, case_names: Sequence[str]) -> argparse.
     add(
         "--data-dir",
         metavar="FOLDER",
-        help="MNIST's four files; default $FASTNN_MNIST_DIR, else "
-        "../shared/data/mnist beside the checkout, else digits made by fastnn take their place",
+        help="MNIST's four files; default $FASTNN_MNIST_DIR, else digits made "
+        "by fastnn take their place",
     )
     add("--json", metavar="FILE", help="write all results there; - for standard output")
     if name in picture.DRAWINGS:

@@ -277,6 +277,7 @@ class Network:
         )
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_flag("shuffle", shuffle)
+        progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
         if validation_data is not None:
             validation_data = validation.check_validation_data(validation_data)
@@ -446,6 +447,7 @@ class Network:
         TypeError, ValueError
             If an argument is not as described.
         """
+        progress = validation.check_flag("progress", progress)
         data = self._checked_rows(x, y, sample_weight)
         backend = get_backend(self._backend)
         with blas_limited(backend.uses_blas):
@@ -504,6 +506,7 @@ class Network:
 
     def _outputs(self, x: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
+        progress = validation.check_flag("progress", progress)
         x = validation.check_x(x, a.n_in, a.dtype)
         n_rows = x.shape[0]
         out = np.empty((n_rows, a.n_out), a.dtype)

@@ -40,6 +40,21 @@ def test_a_function_is_called_with_network_epoch_and_record():
     assert [record["time"] for *_, record in seen] == history["time"]
 
 
+def test_any_callable_that_takes_three_arguments_is_a_callback():
+    class Counter:
+        n_calls = 0
+
+        def __call__(self, network, epoch, record, *, step=1):
+            self.n_calls += step
+
+    counter = Counter()
+    records = {}  # dict.update is written in C and does not say what it takes
+    small_network().fit(X, Y, epochs=2, callbacks=[counter, lambda *_, **__: None])
+    assert counter.n_calls == 2
+    with pytest.raises(TypeError, match="update"):
+        small_network().fit(X, Y, epochs=1, callbacks=records.update)
+
+
 def test_any_callback_may_stop_the_fit_and_all_are_called_first():
     logs = [Log(), Log(stop_after=2), Log()]
     history = small_network().fit(X, Y, epochs=5, callbacks=logs)

@@ -11,6 +11,7 @@ from command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 from fastnn import backends
+from fastnn.cli.options import measures
 
 X, Y = table(60)
 
@@ -73,7 +74,7 @@ ERRORS = {
         "train absent.csv",
         "no file 'absent.csv', nor a data set of that name: those are mnist",
     ),
-    "file is a folder": ("train elsewhere", "Is a directory: 'elsewhere'"),
+    "file is a folder": ("train elsewhere", "elsewhere is a folder; name a file in it"),
     "file empty": ("train empty.csv", "empty.csv"),
     "file of bytes": ("train bytes.csv", "bytes.csv"),
     "file of NaN": ("train nan.csv", "nan.csv, line 3, column 2 (b): got nan"),
@@ -85,10 +86,14 @@ ERRORS = {
     "label missing": ("train pets.csv --label species", "'species'"),
     "label past the end": ("train pets.csv --label 9", "9"),
     "label in NPZ": ("train good.npz --label y", "names a column of a CSV"),
-    "one class": ("train", "y holds only one class", "one class.csv"),
+    "one class": ("train", "of one class.csv hold only one class, 'ant': there", "one class.csv"),
     "classes or amounts": ("train amounts.csv", "different whole numbers as labels"),
     "fractions as classes": ("train fractions.csv --task classification", "fractions"),
     "text as numbers": ("train pets.csv --task regression", "labels are text"),
+    "label of digits": ("train digits --label a", "--label is for CSV files, the data are digits"),
+    "label of MNIST": ("evaluate net mnist --label a", "--label is for CSV files"),
+    "folder for digits": ("train digits --data-dir folder", "--data-dir is for mnist alone"),
+    "folder for a file": ("predict net pets.csv --data-dir folder", "the data are pets.csv"),
     "mnist absent": ("train mnist --data-dir folder", "folder"),
     # models
     "model missing": ("evaluate absent pets.csv", "No such file or directory: 'absent'"),
@@ -97,10 +102,10 @@ ERRORS = {
         "pets.csv is not a network that",
     ),
     "model cut": ("predict cut features.csv", "cut is not a network that fastnn can load"),
-    "model of other columns": ("evaluate net wide.csv", "x has 4 columns, but the network"),
+    "model of other columns": ("evaluate net wide.csv", "wide.csv has 4 columns of inputs, but"),
     "labels unknown": ("evaluate net strangers.csv", "'yak', which is not one of the network's"),
     "labels to predict on": ("predict net pets.csv", "line 2, column 4 (label): got 'ant'"),
-    "more columns to predict on": ("predict net wide.csv", "x has 5 columns, but"),
+    "more columns to predict on": ("predict net wide.csv", "wide.csv has 5 columns of inputs, but"),
     "idx cut": ("predict net cut-idx3-ubyte", "cut-idx3-ubyte"),
     # output
     "output in no folder": ("train pets.csv --output no/net", "the folder no does not exist"),
@@ -156,6 +161,26 @@ def test_wrong_environment_variables_are_errors_in_words(cli, monkeypatch):
     assert cli("train", "pets.csv", "--quiet") == 2
     assert "FASTNN_NUM_THREADS must be a whole number of threads" in cli.err
     assert cli.err.count("\n") == 1
+    assert cli("info") == 0
+    assert "threads   unknown: the environment variable FASTNN_NUM_THREADS must be" in cli.out
+    assert cli("info", "--json") == 0
+
+
+def test_mnist_is_read_from_the_folder_that_the_environment_names(cli, monkeypatch):
+    monkeypatch.setenv("FASTNN_MNIST_DIR", "folder")
+    assert cli("train", "mnist") == 2
+    assert "folder has neither train-images-idx3-ubyte nor" in cli.err
+    assert cli("train", "mnist", "--data-dir", "elsewhere") == 2
+    assert "elsewhere has neither train-images-idx3-ubyte nor" in cli.err
+
+
+def test_mnist_that_cannot_be_downloaded_is_an_error_that_names_the_option(cli, monkeypatch):
+    monkeypatch.delenv("FASTNN_MNIST_DIR", raising=False)
+    monkeypatch.setenv("FASTNN_DATA_DIR", "folder")
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert cli("train", "mnist") == 2
+    assert cli.err.endswith("or name a folder that has the files: --data-dir DIR\n")
+    assert cli.err.count("\n") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(cli, monkeypatch):
@@ -194,6 +219,13 @@ def test_a_training_that_diverges_says_so_and_saves_nothing(cli):
     assert error.startswith("fastnn train: error: the training diverged and nothing was saved")
     assert "Traceback" not in done.stderr
     assert (cli.folder / "fractions.safetensors").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"), [(0.07041, "0.0704"), (123456.0, "123456.0000"), (-1.5e60, "-1.5e+60")]
+)
+def test_a_loss_is_shown_in_few_digits_however_large(loss, text):
+    assert measures({"val_loss": loss}) == f"val loss {text}"
 
 
 def test_an_interrupt_outside_a_fit_is_code_130(cli, monkeypatch):

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import importlib
+import socket
 import sys
 import threading
 from functools import partial
@@ -17,6 +18,12 @@ module = importlib.import_module("fastnn.datasets.mnist")  # the name mnist is t
 
 NAMES = tuple(module.SHA256)
 N_TRAIN, N_TEST = 60, 20
+
+
+@pytest.fixture(autouse=True)
+def no_folder_named(monkeypatch):
+    """Whoever runs the tests may have MNIST."""
+    monkeypatch.delenv("FASTNN_MNIST_DIR", raising=False)
 
 
 def write_files(folder, suffix=".gz", **replaced):
@@ -92,6 +99,20 @@ def test_a_missing_file_is_named_with_the_names_looked_for(tmp_path, missing):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
         mnist(tmp_path / "nowhere")
+
+
+def test_the_environment_names_a_folder_and_an_argument_is_stronger(tmp_path, monkeypatch):
+    write_files(tmp_path / "named")
+    write_files(tmp_path / "argument", test_labels=np.full(N_TEST, 7, np.uint8))
+    monkeypatch.setenv("FASTNN_MNIST_DIR", str(tmp_path / "named"))
+    np.testing.assert_array_equal(mnist(validation=0).test.y, np.arange(N_TEST) % 10)
+    np.testing.assert_array_equal(mnist(tmp_path / "argument", validation=0).test.y, 7)
+
+
+def test_a_missing_folder_in_the_environment_is_named_with_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTNN_MNIST_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match=r"FASTNN_MNIST_DIR names .*nowhere"):
+        mnist()
 
 
 @pytest.mark.parametrize(
@@ -214,9 +235,27 @@ def test_other_bytes_than_the_public_ones_are_refused(mirror, tmp_path):
     pytest.importorskip("pooch")
     folder, _ = mirror
     write_idx(folder / f"{NAMES[0]}.gz", np.zeros((N_TRAIN, 28, 28), np.uint8))
-    with pytest.raises(OSError, match=r"no mirror delivered .*not-here.*404.*does not match"):
+    with pytest.raises(OSError, match="no mirror delivered") as raised:
         mnist(validation=0)
+    first, *mirrors = str(raised.value).splitlines()
+    assert first.endswith("mnist(folder)")
+    assert ["404" in line and "not-here" in line for line in mirrors] == [True, False]
+    assert "does not match" in mirrors[1]
+    assert all(len(line) < 150 for line in mirrors)
     assert not (tmp_path / "cache" / "mnist" / f"{NAMES[0]}.gz").exists()
+
+
+def test_a_mirror_that_cannot_be_reached_takes_one_short_line(mirror, monkeypatch):
+    pytest.importorskip("pooch")
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        base = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        monkeypatch.setattr(module, "MIRRORS", (base,))
+        with pytest.raises(OSError, match="no mirror delivered") as raised:
+            mnist()
+    _, line = str(raised.value).splitlines()
+    assert line.startswith(f"  {base}: Failed to establish a new connection")
+    assert len(line) < 150
 
 
 def test_without_pooch_the_error_names_the_extra_and_the_folder(tmp_path, monkeypatch):

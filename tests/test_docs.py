@@ -9,6 +9,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PAGES = sorted((CHECKOUT / "docs").glob("*.md"))
+GUIDES = [CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "bench/README.md")]
 
 EXCERPT = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 PROGRAM = re.compile(r"^```python\n((?:from|import) .*?\n)```$", re.MULTILINE | re.DOTALL)
@@ -50,7 +51,9 @@ def test_programs_in_it_run(page, tmp_path):
         assert done.returncode == 0, f"{page.name} shows\n{program}which fails:\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *GUIDES], ids=lambda page: str(page.relative_to(CHECKOUT))
+)
 def test_files_it_names_are_there(page):
     for path in PATH.findall(page.read_text(encoding="utf-8")):
         assert (CHECKOUT / path).exists(), f"{page.name} names {path}"

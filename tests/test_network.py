@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -331,6 +332,18 @@ def test_assigning_parameters_copies_and_refuses_what_does_not_fit():
     np.testing.assert_array_equal(buffer, np.arange(len(buffer)))
     with pytest.raises(ValueError, match="parameters must be numbers of shape"):
         net.parameters = np.zeros(3, np.float32)
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e39])
+def test_parameters_that_are_not_finite_are_refused_and_nothing_changes(value):
+    net = fastnn.Network((3, 2), seed=0, backend="numpy")
+    before = net.parameters.copy()
+    values = before.astype(np.float64)
+    values[2:4] = value
+    words = re.escape(f"finite float32 numbers, got {value} at index 2 (2 such values)")
+    with pytest.raises(ValueError, match=words):
+        net.parameters = values
+    np.testing.assert_array_equal(net.parameters, before)
 
 
 def test_an_architecture_is_checked_before_it_becomes_a_network():

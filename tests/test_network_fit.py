@@ -255,6 +255,12 @@ WRONG = {
     "dropout: layers": ({"dropout": [0.1, 0.2]}, ValueError, "1 hidden layers, got 2 values"),
     "dropout: one": ({"dropout": [-1]}, ValueError, r"dropout\[0\] must be in"),
     "callbacks": ({"callbacks": 3}, TypeError, r"a function f\(network, epoch, record\), got 3"),
+    "progress": ({"progress": 3}, TypeError, r"progress must be True or False, got 3 \(int\)"),
+    "callback of nothing": (
+        {"callbacks": lambda: None},
+        TypeError,
+        r"called as f\(network, epoch, record\), but .* does not take that: too many",
+    ),
     "callback class": ({"callbacks": fastnn.EarlyStopping}, TypeError, "a callback must be"),
     "validation": ({"validation_data": X}, TypeError, r"must be a tuple \(x, y\) or"),
     "validation x": (

@@ -207,3 +207,11 @@ def test_labels_come_back_as_python_values():
     net = fastnn.Network((2, 2), class_labels=np.array([3, 4]))
     assert net.class_labels == (3, 4)
     assert {type(label) for label in net.class_labels} == {int}
+
+
+@pytest.mark.parametrize("use", ["predict", "predict_proba", "evaluate"])
+def test_progress_is_true_or_false(use):
+    net = fastnn.Network((3, 2), seed=0, backend="numpy")
+    data = (np.zeros((2, 3)), [0, 1])[: 2 if use == "evaluate" else 1]
+    with pytest.raises(TypeError, match=r"progress must be True or False, got 'no' \(str\)"):
+        getattr(net, use)(*data, progress="no")

@@ -56,7 +56,9 @@ WRONG_X = {
     "objects": (np.full((2, 3), None), TypeError, "real numbers, got dtype object; convert text"),
     "complex": (GOOD + 1j, TypeError, "x must hold real numbers, got dtype complex128"),
     "dates": (GOOD.astype("M8[D]"), TypeError, "x must hold real numbers, got dtype datetime64"),
-    "None": (None, ValueError, r"x must have shape \(n_rows, 3\), got \(\)"),
+    "None": (None, TypeError, r"an array of shape \(n_rows, 3\), got None \(NoneType\)"),
+    "a word": ("abc", TypeError, r"an array of shape \(n_rows, 3\), got 'abc' \(str\)"),
+    "a mapping": ({"a": 1}, TypeError, r"an array of shape \(n_rows, 3\), got {'a': 1} \(dict\)"),
     "NaN": (np.where(GOOD == 7, np.nan, GOOD), ValueError, "got nan in row 2, column 1 .*drop or"),
     "infinity": (np.where(GOOD == 5, -np.inf, GOOD), ValueError, "got -inf in row 1, column 2"),
     "sparse columns": (sparse.csr_array(GOOD[:, :2]), ValueError, r"\(n_rows, 3\), got \(4, 2\)"),
@@ -100,6 +102,7 @@ def test_infinities_that_cancel_are_found():
 # -- y --------------------------------------------------------------------------------------------
 
 WRONG_LABELS = {
+    "None": (None, TypeError, r"y must be labels \(n_rows,\) or .*, got None \(NoneType\)"),
     "rows": ([0, 1], ValueError, "x has 4 rows, but y has 2"),
     "too large": ([0, 1, 3, 3], ValueError, r"0 to 2, got 3 in row 2 \(2 out of range\)"),
     "below zero": ([0, -1, 1, 2], ValueError, "indices 0 to 2, got -1 in row 1"),
@@ -159,6 +162,7 @@ def test_one_class_is_named():
 
 
 WRONG_TARGETS = {
+    "None": (None, "identity", TypeError, r"of shape \(n_rows, 2\), got None \(NoneType\)"),
     "rows": (np.zeros((3, 2)), "identity", ValueError, "x has 4 rows, but y has 3"),
     "columns": (np.zeros((4, 3)), "identity", ValueError, r"\(n_rows, 2\), got \(4, 3\)"),
     "flat": (np.zeros(4), "identity", ValueError, r"y must have shape \(n_rows, 2\), got \(4,\)"),
@@ -178,6 +182,12 @@ def test_wrong_targets_are_refused_in_words(case):
         check_targets(y, 4, 2, output, "float32")
 
 
+def test_one_target_a_row_has_no_column_in_words():
+    for y, where in (([0, np.nan], r"row 1 \("), ([[0], [np.nan]], r"row 1, column 0 \(")):
+        with pytest.raises(ValueError, match=f"y must be finite, got nan in {where}"):
+            check_targets(y, 2, 1, "identity", "float32")
+
+
 def test_targets_become_rows_of_the_networks_dtype():
     for y in ([1, 0], [[1], [0]], np.array([True, False])):
         targets = check_targets(y, 2, 1, "sigmoid", "float32")
@@ -192,12 +202,14 @@ def test_targets_become_rows_of_the_networks_dtype():
     ("weights", "error", "words"),
     [
         (np.ones((4, 1)), ValueError, r"shape \(n_rows,\), got \(4, 1\)"),
+        ("abc", TypeError, r"sample_weight must be an array of .*, got 'abc' \(str\)"),
         (2.0, ValueError, r"sample_weight must have shape \(n_rows,\), got \(\)"),
         (np.ones(3), ValueError, "x has 4 rows, but sample_weight has 3"),
         (["a"] * 4, TypeError, "sample_weight must hold real numbers, got dtype <U1"),
         ([1, -1, 1, 1], ValueError, "sample_weight must not be negative, got -1"),
-        ([1, np.nan, 1, 1], ValueError, "sample_weight must be finite, got nan in row 1"),
+        ([1, np.nan, 1, 1], ValueError, r"sample_weight must be finite, got nan in row 1 \("),
         ([1, np.inf, 1, 1], ValueError, "sample_weight must be finite, got inf in row 1"),
+        (np.full(4, 1e308), ValueError, r"sum of sample_weight must be finite.* up to 1e\+308"),
         (np.zeros(4), ValueError, "zero for every row: there is nothing to learn from"),
     ],
 )

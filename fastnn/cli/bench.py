@@ -38,7 +38,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--seconds", type=words.positive_number, default=3.0, help="for each case, default: 3"
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with the four MNIST files")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with the four MNIST files (default: FASTNN_MNIST_DIR, or digits made by "
+        "fastnn take their place)",
+    )
     parser.set_defaults(run=run)
 
 

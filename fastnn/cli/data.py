@@ -10,6 +10,7 @@ import numpy as np
 
 from fastnn.cli.options import note
 from fastnn.datasets import Dataset, Split, digits, mnist, read_idx, read_table
+from fastnn.datasets.mnist import FOLDER_ARGUMENT
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
@@ -17,13 +18,21 @@ N_VALIDATION = 5_000
 
 def training_data(options: argparse.Namespace) -> Dataset:
     """Return training, validation and test rows; ``y`` holds class indices, or numbers."""
+    _check_options(options)
     if options.data == "mnist":
-        return mnist(options.data_dir, validation=N_VALIDATION)
+        return _mnist(options.data_dir)
     if options.data == "digits":
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
     table = read_table(_file(options.data), label=options.label)
-    return table.split(validation=None if table.validation else 0.1, task=options.task)
+    data = table.split(validation=None if table.validation else 0.1, task=options.task)
+    if data.class_labels is not None and (data.train.y == data.train.y[0]).all():
+        raise ValueError(
+            f"the training rows of {options.data} hold only one class, "
+            f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
+            "apart"
+        )
+    return data
 
 
 class TestRows(NamedTuple):
@@ -37,8 +46,15 @@ class TestRows(NamedTuple):
     set_apart: bool = True
 
 
-def test_data(options: argparse.Namespace) -> TestRows:
+def test_data(options: argparse.Namespace, n_in: int) -> TestRows:
     """Return the test rows of a data set, or all rows of a file that sets none apart."""
+    rows = _test_rows(options)
+    _check_columns(options, rows.x, n_in)
+    return rows
+
+
+def _test_rows(options: argparse.Namespace) -> TestRows:
+    _check_options(options)
     if options.data in ("mnist", "digits"):
         return TestRows(*training_data(options).test)
     table = read_table(_file(options.data), label=options.label)
@@ -48,18 +64,47 @@ def test_data(options: argparse.Namespace) -> TestRows:
 
 def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
     """Return the inputs in a file without labels: CSV, NPZ or IDX images."""
+    _check_options(options)
     if options.data in ("mnist", "digits"):
-        return test_data(options).x
+        return test_data(options, n_in).x
     if _is_idx(options.data):
-        array = read_idx(options.data)
-        return array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
+        array = read_idx(_file(options.data))
+        rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
+        _check_columns(options, rows, n_in)
+        return rows
     table = read_table(_file(options.data), label=False)
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
             "holds labels, remove it, or use `fastnn evaluate`"
         )
+    _check_columns(options, table.x, n_in)
     return table.x
+
+
+def _check_columns(options: argparse.Namespace, x: Any, n_in: int) -> None:
+    if x.shape[1] != n_in:
+        raise ValueError(
+            f"{options.data} has {x.shape[1]} columns of inputs, but the network takes {n_in}"
+        )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Check that no option was given that the data have no use for."""
+    if options.data_dir is not None and options.data != "mnist":
+        raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
+    if options.label is not None and options.data in ("mnist", "digits"):
+        raise ValueError(f"--label is for CSV files, the data are {options.data}")
+
+
+def _mnist(folder: str | None) -> Dataset:
+    try:
+        return mnist(folder, validation=N_VALIDATION)
+    except (ImportError, OSError) as error:
+        if FOLDER_ARGUMENT not in str(error):
+            raise
+        text = str(error).replace(FOLDER_ARGUMENT, "--data-dir DIR")
+        raise (ImportError if isinstance(error, ImportError) else OSError)(text) from error
 
 
 def _file(path: str) -> str:
@@ -67,6 +112,8 @@ def _file(path: str) -> str:
         raise FileNotFoundError(
             f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"
         )
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it")
     return path
 
 

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Load, measure and report."""
     words.apply_backend_options(options)
     network = load(options.model, backend=options.backend)
-    rows = test_data(options)
+    rows = test_data(options, network.architecture.n_in)
     measured = network.evaluate(rows.x, rows.y, progress=words.shows_progress(options))
     if options.json:
         backend = get_backend(options.backend).name

@@ -44,10 +44,13 @@ def run(options: argparse.Namespace) -> int:
         isa = f" ({found['isa']})" if name == found["backend"] and found["isa"] else ""
         chosen = "  <- in use" if name == found["backend"] else ""
         print(f"  {name:<7} {'available' if reason is None else reason}{isa}{chosen}")
-    print(
-        f"threads   {found['threads']} of {found['processors']} allowed, for large work of "
-        "cython and NumPy's BLAS; numba uses one"
-    )
+    if isinstance(found["threads"], int):
+        print(
+            f"threads   {found['threads']} of {found['processors']} allowed, for large work of "
+            "cython and NumPy's BLAS; numba uses one"
+        )
+    else:
+        print(f"threads   unknown: {found['threads']}")
     print(f"BLAS      {found['blas']} (NumPy's)")
     print("packages  " + ", ".join(f"{k} {v or 'absent'}" for k, v in found["packages"].items()))
     print(f"cache     {found['cache_folder']}")
@@ -69,13 +72,21 @@ def _collect() -> dict[str, Any]:
         "backends": backends.available_backends(),
         "backend": in_use,
         "isa": getattr(backend, "isa", None),
-        "threads": threads.get_num_threads(),
+        "threads": _threads(),
         "processors": threads.available_processors(),
         "blas": _blas(),
         "packages": {name: _version(name) for name in PACKAGES},
         "cache_folder": str(cache_folder()),
         "location": str(sys.modules["fastnn"].__path__[0]),
     }
+
+
+def _threads() -> int | str:
+    """Return the number of threads, or what is wrong with the one that was asked for."""
+    try:
+        return threads.get_num_threads()
+    except ValueError as error:
+        return str(error)
 
 
 def _version(package: str) -> str | None:

@@ -13,6 +13,11 @@ from typing import Any
 
 from fastnn import validation
 
+DATA_DIR_HELP = (
+    "folder with the four MNIST files (default: FASTNN_MNIST_DIR, or fastnn's cache, filled by "
+    "download)"
+)
+
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend`` and ``--threads``."""
@@ -38,7 +43,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with the four MNIST files (default: fastnn's cache, filled by download)",
+        help=DATA_DIR_HELP,
     )
     parser.add_argument(
         "--label",
@@ -136,7 +141,7 @@ def measures(values: Mapping[str, float]) -> str:
     return "  ".join(
         f"{name.replace('_', ' ')} {value:.2%}"
         if name.endswith("accuracy")
-        else f"{name.replace('_', ' ')} {value:.4f}"
+        else f"{name.replace('_', ' ')} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}"
         for name, value in values.items()
     ).replace("%", " %")
 

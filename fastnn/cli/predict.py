@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="folder with the four MNIST files")
+    parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
     parser.set_defaults(label=None)
     words.add_backend_options(parser)
     words.add_output_options(parser)

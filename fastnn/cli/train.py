@@ -57,7 +57,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="default: relu")
     parser.add_argument("--optimizer", choices=LEARNING_RATES, default="adam", help="default: adam")
     parser.add_argument(
-        "--epochs", type=words.whole_number(1), default=15, metavar="N", help="(15)"
+        "--epochs", type=words.whole_number(1), default=15, metavar="N", help="default: 15"
     )
     parser.add_argument(
         "--batch-size", type=words.whole_number(1), default=100, help="default: 100"

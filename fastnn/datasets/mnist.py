@@ -8,6 +8,7 @@ read as it is.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
+
+FOLDER_ARGUMENT = "mnist(folder)"
+"""How errors say where to name a folder; the command line puts its own option there."""
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -54,8 +58,9 @@ def mnist(
     ----------
     folder : str or os.PathLike, optional
         Where the four files are, under their usual names, with ``.gz`` or unpacked; they may hold
-        fewer images than MNIST. Without it, the files come from `cache_folder` and are downloaded
-        into it if need be, which takes ``pip install "fastnn[mnist]"``.
+        fewer images than MNIST. By default the folder that the environment variable
+        ``FASTNN_MNIST_DIR`` names; without that the files come from `cache_folder` and are
+        downloaded into it if need be, which takes ``pip install "fastnn[mnist]"``.
     validation : int or float, default 5000
         How many of the training images, from the first on, are set apart for validation, as in
         TensorFlow's MNIST tutorial: a number of them, or a fraction. The usual split is 55,000,
@@ -86,6 +91,7 @@ def mnist(
         If a file is not IDX, or does not hold 28×28 images or labels 0 to 9, or images and labels
         differ in number; if validation leaves no image for training.
     """
+    folder = _named_folder() if folder is None else Path(folder)
     train_x, train_y = _images_and_labels(folder, TRAIN_IMAGES, TRAIN_LABELS)
     test_x, test_y = _images_and_labels(folder, TEST_IMAGES, TEST_LABELS)
     if flatten:
@@ -121,12 +127,25 @@ def cache_folder() -> Path:
     return caches / "fastnn"
 
 
+def _named_folder() -> Path | None:
+    """Return the folder that the environment names, if it does."""
+    named = os.environ.get("FASTNN_MNIST_DIR")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"the environment variable FASTNN_MNIST_DIR names {named!r}, which is not a folder"
+        )
+    return folder
+
+
 def _images_and_labels(
-    folder: str | os.PathLike[str] | None, images_name: str, labels_name: str
+    folder: Path | None, images_name: str, labels_name: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return checked images (n, 28, 28) uint8 and labels (n,) int64."""
     paths = [
-        _in_cache(name) if folder is None else _in_folder(Path(folder), name)
+        _in_cache(name) if folder is None else _in_folder(folder, name)
         for name in (images_name, labels_name)
     ]
     images, labels = (read_idx(path) for path in paths)
@@ -174,7 +193,7 @@ def _in_cache(name: str) -> Path:
     except ImportError as error:
         raise ImportError(
             f"{path.name} is not in {folder} yet, and downloading it needs pooch: pip install "
-            '"fastnn[mnist]"; or name a folder that has the files: mnist(folder)'
+            f'"fastnn[mnist]"; or name a folder that has the files: {FOLDER_ARGUMENT}'
         ) from error
     failures = []
     for mirror in MIRRORS:
@@ -186,10 +205,18 @@ def _in_cache(name: str) -> Path:
                 path=folder,
             )
         except (OSError, ValueError) as error:  # no connection; or other bytes than the public ones
-            failures.append(f"{mirror}: {error}")
+            failures.append(f"{mirror}: {_reason(error)}")
         else:
             return path
     raise OSError(
         f"no mirror delivered {path.name}; download it elsewhere and name its folder: "
-        "mnist(folder). " + "; ".join(failures)
+        + "\n  ".join([FOLDER_ARGUMENT, *failures])
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return in one short line why a download failed."""
+    wrapped = error.args[0] if error.args else None  # requests says the whole story in one breath
+    text = " ".join(str(getattr(wrapped, "reason", None) or error).split())
+    text = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", text)  # urllib3's connection object
+    return text if len(text) <= 100 else text[:97] + "..."

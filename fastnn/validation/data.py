@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Array
-from fastnn.validation.values import as_array, listed
+from fastnn.validation.values import as_array, describe, listed
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 """What backends read as it is; other real dtypes are converted."""
@@ -32,6 +32,7 @@ def check_x(x: Any, n_in: int, dtype: str) -> Any:
     if _is_sparse(x):
         return _check_sparse(x, n_in, dtype)
     array = as_array("x", x)
+    _check_is_array("x", x, array, f"an array of shape (n_rows, {n_in})")
     if array.ndim != 2:
         hint = {
             1: "one row is x.reshape(1, -1)",
@@ -78,6 +79,7 @@ def check_labels(
         If y has the wrong shape, or a label that is not a class.
     """
     array = as_array("y", y)
+    _check_is_array("y", y, array, f"labels (n_rows,) or one-hot rows (n_rows, {n_classes})")
     if array.ndim == 2 and array.shape[1] == 1 and n_classes != 1:
         array = array[:, 0]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_classes):
@@ -126,10 +128,11 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         If y has the wrong shape, is not finite, or lies outside what the output can predict.
     """
     array = as_array("y", y)
+    expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
+    _check_is_array("y", y, array, f"an array of shape {expected}")
     if array.ndim == 1 and n_out == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] != n_out:
-        expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
         raise ValueError(f"y must have shape {expected}, got {np.shape(y)}")
     check_rows("y", array, n_rows)
     if array.dtype.kind not in "fiub":
@@ -137,7 +140,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
     _check_range("y", array, dtype)
     targets = np.ascontiguousarray(array, dtype)
-    _check_finite("y", targets, 0)
+    _check_finite("y", targets[:, 0] if np.ndim(y) == 1 else targets, 0)
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
         raise ValueError(
             "y must lie in [0, 1] for a sigmoid output, got values from "
@@ -151,18 +154,32 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
 def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     """Return sample weights ``(n_rows,)`` as float64: finite, not negative, not all zero."""
     array = as_array("sample_weight", sample_weight)
+    _check_is_array("sample_weight", sample_weight, array, "an array of shape (n_rows,)")
     if array.ndim != 1:
         raise ValueError(f"sample_weight must have shape (n_rows,), got {array.shape}")
     check_rows("sample_weight", array, n_rows)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"sample_weight must hold real numbers, got dtype {array.dtype}")
     weights = array.astype(np.float64)
-    _check_finite("sample_weight", weights[:, None], 0)
+    _check_finite("sample_weight", weights, 0)
     if n_rows and weights.min() < 0:
         raise ValueError(f"sample_weight must not be negative, got {weights.min():g}")
     if n_rows and not weights.any():
         raise ValueError("sample_weight is zero for every row: there is nothing to learn from")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            f"the sum of sample_weight must be finite, got {total} with weights up to "
+            f"{weights.max():g}: scale them down"
+        )
     return weights
+
+
+def _check_is_array(name: str, value: Any, array: Array, expected: str) -> None:
+    """Check that NumPy did not make a lone object of what is no array: None, text, a mapping."""
+    if array.ndim == 0 and array.dtype.kind not in "fiubc":
+        raise TypeError(f"{name} must be {expected}, got {describe(value)}")
 
 
 def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
@@ -177,10 +194,11 @@ def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
 def _check_finite(name: str, rows: Array, first_row: int) -> None:
     if not _is_finite(rows):
         bad = ~np.isfinite(rows)
-        row, column = (int(i) for i in np.argwhere(bad)[0])
+        row, *column = at = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = f"row {first_row + row}" + "".join(f", column {i}" for i in column)
         raise ValueError(
-            f"{name} must be finite, got {rows[row, column]} in row {first_row + row}, column "
-            f"{column} ({int(bad.sum())} such values near there); drop or fill them first"
+            f"{name} must be finite, got {rows[at]} in {where} ({int(bad.sum())} such values near "
+            "there); drop or fill them first"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,14 +65,23 @@ def check_architecture(
 
 
 def check_parameters(values: Any, buffer: Array) -> Array:
-    """Return values that fit the parameters' `buffer`."""
+    """Return finite values that fit the parameters' `buffer`, in its dtype."""
     array = as_array("parameters", values)
     if array.shape != buffer.shape or array.dtype.kind not in "fiu":
         raise ValueError(
             f"parameters must be numbers of shape {buffer.shape}, got dtype {array.dtype} of shape "
             f"{array.shape}; a single layer is assigned by network.weights[i][...] = values"
         )
-    return array
+    with np.errstate(over="ignore"):  # of float64 numbers that float32 cannot hold
+        cast_values = array.astype(buffer.dtype, copy=False)
+    finite = np.isfinite(cast_values)
+    if not finite.all():
+        at = int(finite.argmin())
+        raise ValueError(
+            f"parameters must be finite {buffer.dtype} numbers, got {array[at]} at index {at} "
+            f"({int((~finite).sum())} such values)"
+        )
+    return cast_values
 
 
 def check_seed(seed: Any) -> np.random.Generator:
@@ -104,6 +114,15 @@ def check_callback(callback: Any) -> Callable[..., Any]:
             "a callback must be a fastnn.Callback or a function f(network, epoch, record), "
             f"got {describe(callback)}"
         )
+    try:
+        inspect.signature(callback).bind(None, 1, {})
+    except ValueError:  # one written in C may not say what it takes
+        pass
+    except TypeError as error:
+        raise TypeError(
+            f"a callback is called as f(network, epoch, record), but {describe(callback)} does not "
+            f"take that: {error}"
+        ) from None
     return cast("Callable[..., Any]", callback)
 
 
