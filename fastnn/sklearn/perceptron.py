@@ -200,8 +200,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 )
         except BaseException:
             if not trained:  # no half of a fit is left: the estimator is what it was
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__.clear()
+                self.__dict__.update(before)
             raise
         finally:
             self._eval_set = None
