@@ -5,6 +5,8 @@ import pytest
 from examples import blobs, small_network
 
 import fastnn
+from fastnn.backends import get_backend
+from fastnn.progress import is_progress_wanted
 
 
 def fixed(weight, output, **options):
@@ -215,3 +217,12 @@ def test_progress_is_true_or_false(use):
     data = (np.zeros((2, 3)), [0, 1])[: 2 if use == "evaluate" else 1]
     with pytest.raises(TypeError, match=r"progress must be True or False, got 'no' \(str\)"):
         getattr(net, use)(*data, progress="no")
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_a_backend_hears_whether_a_short_prediction_may_show_anything(monkeypatch, progress):
+    net = fastnn.Network((3, 2), backend="numpy")
+    backend, heard = get_backend("numpy"), []
+    monkeypatch.setattr(type(backend), "predict", lambda *_: heard.append(is_progress_wanted()))
+    net.predict_proba(np.zeros((2, 3), np.float32), progress=progress)
+    assert heard == [progress]
