@@ -35,7 +35,8 @@ def propagated(network, x, extra_roundings=0):
         h = h * float(np.float32(a.input_scale))
         n_roundings += 2  # of the scale times a byte, and of how the scale is taken
     zs, dzs, slopes = [], [], []
-    for (*_, name, _, _, _), weight, bias in zip(a.layers, network.weights, network.biases):
+    for layer, weight, bias in zip(a.layers, network.weights, network.biases, strict=True):
+        name = layer.activation
         weight = weight.astype(np.float64)
         z = h @ weight + (0 if bias is None else bias.astype(np.float64))
         dz = bounds.preactivation(h, weight.astype(np.float32), bias)
@@ -59,13 +60,12 @@ def propagated(network, x, extra_roundings=0):
 
 
 def _through(network, out, differences, slopes):
-    """Sum up what each layer's differences make of the outputs, from the last layer to the first."""
+    """Sum up what each layer's differences make of the outputs, from the last layer on."""
     n = out.shape[1]
     total = 0
     jacobian = np.broadcast_to(np.eye(n), (len(out), n, n))  # ∂ out / ∂ h
-    for weight, (dz, own), slope in zip(
-        reversed(network.weights), reversed(differences), reversed(slopes)
-    ):
+    layers = list(zip(network.weights, differences, slopes, strict=True))
+    for weight, (dz, own), slope in reversed(layers):
         total = total + np.einsum("nok,nk->no", np.abs(jacobian), own)
         if slope is None:  # softmax: p_i (δ_ij − p_j)
             jacobian = out[:, :, None] * (np.eye(n) - out[:, None, :])

@@ -161,8 +161,8 @@ def _introduction(a: Architecture, name: str, weights: str) -> str:
     scale = "scale[j] * " if weights == "int8" else ""
     stack = 4 * (sum(_scratch(a)) + (a.n_out if n_classes(a) else 0))
     lines = [
-        f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs, in C99 (or C++), written",
-        f"by fastnn {__version__}.",
+        f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs in C99 (or C++),",
+        f"written by fastnn {__version__}.",
         "",
         *_table(layers),
         "",
@@ -173,10 +173,10 @@ def _introduction(a: Architecture, name: str, weights: str) -> str:
         "where f is the function named above. Arithmetic is in float"
         + (", weights are whole numbers from -127 to 127." if scale else "."),
         "",
-        f"Memory: {constant_bytes(a, weights):,} bytes of constants, about {stack:,} bytes of stack; "
-        "nothing is allocated.",
-        "Functions keep no state: several threads may call them at once. They need <math.h> alone;",
-        "link with -lm where that is a library of its own.",
+        f"Memory: {constant_bytes(a, weights):,} bytes of constants, about {stack:,} of stack. "
+        "Nothing is allocated",
+        "and no state is kept: several threads may call the functions at once. They need <math.h>",
+        "alone; link with -lm where that is a library of its own.",
         "",
         "How to call it:",
         "",

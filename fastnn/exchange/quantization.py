@@ -32,7 +32,7 @@ class QuantizedWeight(NamedTuple):
 
     def dequantized(self) -> NDArray[np.float64]:
         """Return ``scale * integers`` (n_in, n_out), exact in float64."""
-        return self.integers * self.scale.astype(np.float64)
+        return self.integers.astype(np.float64) * self.scale
 
 
 def quantize(weight: Array) -> QuantizedWeight:
