@@ -171,7 +171,7 @@ def _introduction(a: Architecture, name: str, weights: str) -> str:
         f"    out[j] = f({bias}{scale}sum over i of x[i] * weight[i][j])",
         "",
         "where f is the function named above. Arithmetic is in float"
-        + (", weights are whole numbers from -127 to 127." if scale else "."),
+        + (", weights are from -127 to 127." if scale else "."),
         "",
         f"Memory: {constant_bytes(a, weights):,} bytes of constants, about {stack:,} of stack. "
         "Nothing is allocated",
@@ -254,7 +254,9 @@ def _predict(a: Architecture, weights: str) -> Iterator[str]:
         parameters = [f"NAME_weight_{i}"]
         parameters += [f"NAME_scale_{i}"] if weights == "int8" else []
         parameters += [f"NAME_bias_{i}"] if a.bias else []
-        return [f"NAME_{function}({source}, {n_in}, {', '.join(parameters)}, {n_out}, {target});"]
+        call, arguments = f"NAME_{function}(", f"{source}, {n_in}, {', '.join(parameters)}, "
+        arguments += f"{n_out}, {target});"
+        return [call + arguments] if len(arguments) < 70 else [call, f"    {arguments}"]
 
     def activation(i: int, target: str) -> list[str]:
         _, n_out, name, *_ = a.layers[i - 1]
