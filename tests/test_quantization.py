@@ -35,7 +35,7 @@ def test_a_column_of_zeros_stays_zero():
     assert not q.scale.any()
 
 
-@pytest.mark.parametrize("size", [1e-45, 3e-44, 1e-43, 1e-42, 1e-39])
+@pytest.mark.parametrize("size", [1e-45, 3e-44, 1e-43, 2.6e-43, 1e-42, 1e-39])
 def test_weights_below_the_normal_numbers_are_kept_as_well_as_a_float_scale_can(size):
     weight = np.array([[1.0], [-0.5], [0.2]], np.float32) * np.float32(size)
     q = quantize(weight)
