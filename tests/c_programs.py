@@ -16,6 +16,8 @@ CPP_COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow",
           "-Wdouble-promotion", "-Wcast-qual", "-Wundef")  # fmt: skip
 
+SANITIZED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
 # Every network's rows come in one after the other, in float or bytes; its outputs go out, and the
 # class of each row where it has one. The rows have their exact size, so that a sanitizer sees a
 # step past them.
@@ -64,6 +66,19 @@ def compiled(folder, source, *flags, language="c"):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:4000]
     return program
+
+
+def sanitizers(folder):
+    """Return the flags that look for memory errors and undefined behaviour; skip without them."""
+    if COMPILER is None:
+        pytest.skip("there is no compiler of c here")
+    source = Path(folder, "empty.c")
+    source.write_text("int main(void)\n{\n    return 0;\n}\n")
+    program = source.with_suffix("")
+    done = subprocess.run([COMPILER, *SANITIZED, source, "-o", program], capture_output=True)
+    if done.returncode or subprocess.run([program], capture_output=True).returncode:
+        pytest.skip(f"{COMPILER} has no sanitizers here")
+    return SANITIZED
 
 
 def output_of(program, data=b""):

@@ -1,1 +1,1 @@
-"""Trained networks for other programs, and from them."""
+"""Networks on their way to other libraries and back: ONNX, PyTorch, scikit-learn."""
