@@ -18,9 +18,9 @@ static inline void NAME_add_row(float x_i, const WEIGHT *row, size_t n_out, floa
 """
 
 DENSE = """\
-/* One layer: out[j] = SUM. */
-static inline void NAME_dense(
-    const float *x, size_t n_in,
+/* TITLE */
+static inline void NAME_FUNCTION(
+    const KIND *x, size_t n_in,
     const WEIGHT *weight,PARAMETERS
     size_t n_out, float *out)
 {
@@ -28,26 +28,23 @@ static inline void NAME_dense(
         out[j] = START;
     }
     for (size_t i = 0; i < n_in; i++) {
-        NAME_add_row(x[i], weight + i * n_out, n_out, out);
+        NAME_add_row(INPUT, weight + i * n_out, n_out, out);
     }
 FINISH}
 """
 
-DENSE_BYTES = """\
-/* The same for inputs in bytes, which are multiplied by the network's input scale. */
-static inline void NAME_dense_bytes(
-    const uint8_t *x, size_t n_in,
-    const WEIGHT *weight,PARAMETERS
-    size_t n_out, float *out)
-{
-    for (size_t j = 0; j < n_out; j++) {
-        out[j] = START;
-    }
-    for (size_t i = 0; i < n_in; i++) {
-        NAME_add_row(NAME_input_scale * (float)x[i], weight + i * n_out, n_out, out);
-    }
-FINISH}
-"""
+_FLOATS = {
+    "TITLE": "One layer: out[j] = SUM.",
+    "FUNCTION": "dense",
+    "KIND": "float",
+    "INPUT": "x[i]",
+}
+_BYTES = {
+    "TITLE": "The same for inputs in bytes, which are multiplied by the network's input scale.",
+    "FUNCTION": "dense_bytes",
+    "KIND": "uint8_t",
+    "INPUT": "NAME_input_scale * (float)x[i]",
+}
 
 RESCALE = """\
     for (size_t j = 0; j < n_out; j++) {
@@ -203,7 +200,11 @@ def dense(weights: str, bias: bool) -> str:
             "WEIGHT": "float",
             "ELEMENT": "row[j]",
         }
-    text = "\n".join((ADD_ROW, DENSE, DENSE_BYTES))
+    texts = (ADD_ROW, _filled(DENSE, _FLOATS), _filled(DENSE, _BYTES))
+    return _filled("\n".join(texts), words)
+
+
+def _filled(text: str, words: dict[str, str]) -> str:
     for word, meaning in words.items():
         text = text.replace(word, meaning)
     return text
