@@ -507,6 +507,39 @@ class Network:
 
         save(self, path)
 
+    def to_c(self, path: Any, *, weights: str = "float32", name: str | None = None) -> None:
+        """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
+
+        For a network called digits it defines ``digits_predict(x, out)`` for one row of floats,
+        ``digits_predict_bytes`` for one of bytes and, where a row is of one class,
+        ``digits_classify(x)`` and ``digits_classify_bytes``; `class_labels` are
+        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"digits.h"``; what is there is replaced.
+        weights : {"float32", "int8"}, default "float32"
+            How weights are stored. In int8 they take a quarter of the memory, each column as whole
+            numbers from −127 to 127 times a scale, and are off by half a scale at most;
+            `fastnn.exchange.quantization.dequantized` returns the network that this computes, to
+            be measured. Arithmetic and biases are float32 in both; parameters of a float64 network
+            are rounded to it.
+        name : str, optional
+            What every name in the header begins with; by default the file's name.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `name` is not an identifier of C, `weights` is something else, a parameter is not
+            finite in float32, or a class label has no place in C.
+        OSError
+            If the file cannot be written; what was there before is then still there.
+        """
+        from fastnn.exchange.c_header import write
+
+        write(self, path, weights=weights, name=name)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes

@@ -16,7 +16,7 @@ HEAVY = (
     "tensorboardX", "onnx", "torch", "jinja2",
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
-    "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
+    "fastnn.exchange", "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
     "fastnn.kernels.numba",
 )  # fmt: skip
 
