@@ -522,6 +522,32 @@ class Network:
 
         to_onnx(self, path, input_dtype=input_dtype)
 
+    def to_torch(self, *, logits: bool = False) -> Any:
+        """Return the network as a PyTorch model; see `fastnn.from_torch`.
+
+        Parameters
+        ----------
+        logits : bool, default False
+            Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
+            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Of Linear modules with copies of the parameters, on the CPU and of the network's dtype,
+            and the activations. Of float rows it computes what `predictor` does.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed: ``pip install "fastnn[torch]"``.
+        TypeError
+            If `logits` is not True or False.
+        """
+        from fastnn.exchange.torch import to_torch
+
+        return to_torch(self, logits=logits)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes

@@ -38,10 +38,7 @@ def to_onnx(network: Network, path: Any, *, input_dtype: Any = None) -> None:
     """Write `network` as an ONNX model; see `Network.to_onnx`."""
     onnx = imported("onnx", extra="onnx")
     architecture = network.architecture
-    if input_dtype is None:
-        input_dtype = architecture.dtype
-    else:
-        input_dtype = _check_input_dtype(input_dtype)
+    input_dtype = _check_input_dtype(architecture.dtype if input_dtype is None else input_dtype)
     n_bytes = architecture.n_parameters * np.dtype(architecture.dtype).itemsize
     if n_bytes > LARGEST:
         raise ValueError(
