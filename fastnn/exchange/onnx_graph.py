@@ -296,11 +296,12 @@ class Graph:
     def _two_columns(
         self, computed: list[Computed], inputs: list[Value], attributes: _Attributes
     ) -> Computed:
-        yes = self.expressions.op("Sigmoid", Z)
+        yes = computed[-1].expression
         no = self.expressions.op("Sub", 1.0, yes)
         if (
             len(computed) != len(inputs)
             or [c.expression for c in computed] != [no, yes]
+            or self.expressions.outputs.get(yes) != "sigmoid"
             or attributes.get("axis") not in (1, -1)
             or computed[0].n_out != 1
         ):
