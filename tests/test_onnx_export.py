@@ -185,7 +185,7 @@ def test_one_network_is_one_file(tmp_path):
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "net.onnx"
     path.write_text("before")
-    with pytest.raises(ValueError, match="input_dtype must be one of .* got 'int8'"):
+    with pytest.raises(ValueError, match=r"input_dtype must be one of .* got 'int8'"):
         small_network().to_onnx(path, input_dtype="int8")
     with pytest.raises(TypeError, match="input_dtype must be one of"):
         small_network().to_onnx(path, input_dtype=8)

@@ -23,7 +23,7 @@ MOST_TERMS = 16
 UNARY = frozenset(
     ("Abs", "Erf", "Exp", "Log", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh", "Reciprocal")
 )
-BINARY = frozenset(("Add", "Div", "Max", "Min", "Mul", "Pow", "PRelu", "Sub"))
+BINARY = frozenset(("Add", "Div", "Greater", "Max", "Min", "Mul", "Pow", "PRelu", "Sub"))
 # with each attribute's default
 WITH_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Elu": {"alpha": 1.0},
@@ -33,7 +33,7 @@ WITH_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Softmax": {"axis": -1},
     "Swish": {"alpha": 1.0},
 }
-OPERATORS = UNARY | BINARY | frozenset(WITH_ATTRIBUTES) | {"Neg", "Clip"}
+OPERATORS = UNARY | BINARY | frozenset(WITH_ATTRIBUTES) | {"Neg", "Clip", "Where"}
 """What `Expressions.op` takes."""
 
 Operand = int | float

@@ -130,6 +130,9 @@ OTHER_SPELLINGS: dict[str, tuple[Formula, ...]] = {
     "leaky_relu": (lambda op, z: op("PRelu", z, LEAKY_SLOPE),),
     "gelu": (lambda op, z: op("Gelu", z, approximate="none"),),
     "silu": (lambda op, z: op("Swish", z, alpha=1.0),),
-    "softplus": (lambda op, z: op("Log", op("Add", op("Exp", z), 1.0)),),
+    "softplus": (
+        lambda op, z: op("Log", op("Add", op("Exp", z), 1.0)),
+        lambda op, z: op("Where", op("Greater", z, 20.0), z, op("Softplus", z)),
+    ),
 }
 """How other libraries write them."""

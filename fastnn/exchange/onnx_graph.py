@@ -241,8 +241,10 @@ class Graph:
                     if attributes.get("select_last_index", 0):
                         raise NotPlainError("takes the last of equal outputs for the largest")
                     return Label(value, "argmax", value.class_labels)
-                case "Greater" if isinstance(others[0], np.ndarray):
-                    return self._threshold(value, _scalar(others[0]))
+                case "Greater" if self._is_halfway(value, others[0]):
+                    return Label(value, "threshold")
+                case "Binarizer" if self._is_halfway(value, attributes.get("threshold", 0.0)):
+                    return Label(value, "threshold")
                 case "ZipMap":
                     return replace(value, class_labels=_zip_map_labels(attributes))
                 case "Concat":
@@ -286,12 +288,11 @@ class Graph:
             added = last.bias + added
         return replace(value, layers=(*before, last._replace(bias=added)))
 
-    def _threshold(self, value: Computed, threshold: float) -> Label:
+    def _is_halfway(self, value: Computed, threshold: Value) -> bool:
+        """Whether no turns to yes there: at the probability 0.5, or the logit 0."""
         expected = {"sigmoid": 0.5, "identity": 0.0}
         name = self.expressions.outputs.get(value.expression, "")
-        if expected.get(name) != threshold:
-            raise NotPlainError(f"compares with {threshold:g}")
-        return Label(value, "threshold")
+        return bool(np.size(threshold) == 1 and np.all(threshold == expected.get(name)))
 
     def _two_columns(
         self, computed: list[Computed], inputs: list[Value], attributes: _Attributes
