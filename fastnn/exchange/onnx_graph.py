@@ -420,6 +420,6 @@ def _bias(value: Value, n_out: int, dtype: Any) -> Array:
 
 def _zip_map_labels(attributes: _Attributes) -> tuple[Any, ...]:
     strings = attributes.get("classlabels_strings", [])
-    return tuple(v.decode("utf-8", "replace") for v in strings) or tuple(
+    return tuple(str(v, "utf-8") for v in strings) or tuple(
         attributes.get("classlabels_int64s", [])
     )
