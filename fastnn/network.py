@@ -540,6 +540,66 @@ class Network:
 
         write(self, path, weights=weights, name=name)
 
+    def to_onnx(self, path: Any, *, input_dtype: Any = None) -> None:
+        """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
+
+        The model takes ``x`` (rows, n_in), any number of rows. A classifier's outputs are ``label``
+        (what `predict` returns) and ``probabilities`` (what `predict_proba` does); else the one
+        output is ``prediction`` (rows, n_out). It computes in the network's dtype.
+
+        Parameters
+        ----------
+        path : path-like
+        input_dtype : {"float32", "float64", "uint8"}, optional
+            Of ``x``; by default the network's dtype. Float rows are taken as they are; uint8 rows
+            are multiplied by `input_scale` inside the model.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: ``pip install "fastnn[onnx]"``.
+        TypeError, ValueError
+            If an argument is not as described, or the network is larger than a file of the format
+            can be (2 GB), or whole-number class labels do not fit 64 bits.
+        OSError
+            If the file cannot be written; what was there before is then still there.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.Network((784, 100, 10), seed=0)
+        >>> net.to_onnx("digits.onnx", input_dtype="uint8")  # doctest: +SKIP
+        """
+        from fastnn.exchange.onnx_export import to_onnx
+
+        to_onnx(self, path, input_dtype=input_dtype)
+
+    def to_torch(self, *, logits: bool = False) -> Any:
+        """Return the network as a PyTorch model; see `fastnn.from_torch`.
+
+        Parameters
+        ----------
+        logits : bool, default False
+            Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
+            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Of Linear modules with copies of the parameters, on the CPU and of the network's dtype,
+            and the activations. Of float rows it computes what `predictor` does.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed: ``pip install "fastnn[torch]"``.
+        TypeError
+            If `logits` is not True or False.
+        """
+        from fastnn.exchange.torch import to_torch
+
+        return to_torch(self, logits=logits)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes
