@@ -36,6 +36,7 @@ from fastnn.validation.values import (
     check_learning_rate,
     check_number,
     check_positive,
+    check_shuffle,
     check_thread_variable,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "check_rows",
     "check_sample_weight",
     "check_seed",
+    "check_shuffle",
     "check_sizes",
     "check_targets",
     "check_thread_variable",
