@@ -17,8 +17,8 @@ from fastnn.backends.predictor import Predictor
 from fastnn.evaluation import evaluate
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
-from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.memory_maps import release
+from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.progress import calls, progress_bar, progress_wanted
 from fastnn.row_order import window_rows
 from fastnn.threads import blas_limited

@@ -22,13 +22,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
     parser.add_argument(
-        "data", help="a CSV, NPZ or IDX file of inputs without labels; or mnist, digits"
+        "data", help="a CSV, NPZ, NPY or IDX file of inputs without labels; or mnist, digits"
     )
     parser.add_argument(
         "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
     )
     parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
-    parser.set_defaults(label=None)
+    parser.set_defaults(label=None, targets=None)
     words.add_backend_options(parser)
     words.add_output_options(parser)
     parser.set_defaults(run=run)
