@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
 
 from fastnn.architecture import Architecture
@@ -27,7 +28,7 @@ def calls(
     if window is not None:
         cuts |= {-(-end // batch_size) * batch_size for end in range(window, n_rows, window)}
     ends = sorted(cut for cut in cuts if cut <= n_rows)
-    return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+    return [slice(first, last) for first, last in pairwise(ends)]
 
 
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)

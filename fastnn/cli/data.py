@@ -107,7 +107,7 @@ def _table(options: argparse.Namespace) -> Table:
         return read_table(path, label=options.label)
     if options.targets is None:
         raise ValueError(
-            f"{path} holds rows without labels: name the file of these, --targets FILE"
+            f"{path} holds rows without labels; name the file that has these: --targets FILE"
         )
     if not holds_one_array(_file(options.targets)):
         raise ValueError(f"--targets must be an NPY or IDX file, got {options.targets}")

@@ -139,10 +139,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _default_name(data: str) -> str:
     path = Path(data)
-    name = (
-        path.stem if path.suffix.lower() in (".csv", ".npz", ".npy", ".tsv", ".txt") else path.name
-    )
-    return f"{name}.safetensors"
+    has_suffix = path.suffix.lower() in (".csv", ".npz", ".npy", ".tsv", ".txt")
+    return f"{path.stem if has_suffix else path.name}.safetensors"
 
 
 def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Standardization]:

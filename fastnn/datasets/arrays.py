@@ -57,10 +57,8 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     path = Path(path)
     with path.open("rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    if path.suffix.lower() == ".npy":
-        mapped = _map_npy(path)
-    else:
-        mapped = read_idx(path, mmap=not packed)
+    is_npy = path.suffix.lower() == ".npy"
+    mapped = _map_npy(path) if is_npy else read_idx(path, mmap=not packed)
     if packed or (mapped.nbytes > WINDOW_BYTES and mapped.dtype in MAPPED_DTYPES):
         return mapped
     return np.array(mapped, mapped.dtype.newbyteorder("="), order="C", subok=False)
@@ -123,5 +121,5 @@ def _map_npy(path: Path) -> Array:
             "too large to be turned here; save it in C order: numpy.save(path, "
             "numpy.ascontiguousarray(array))"
         )
-    order = "F" if fortran_order else "C"
-    return np.memmap(path, dtype, mode="r", offset=offset, shape=shape, order=order)
+    flat: Array = np.memmap(path, dtype, mode="r", offset=offset, shape=math.prod(shape))
+    return flat.reshape(shape, order="F" if fortran_order else "C")

@@ -33,7 +33,7 @@ def check_flag(name: str, value: object) -> bool:
 
 def check_shuffle(value: object) -> bool | str:
     """Return `value` if it is a way to order the rows: True, False or "blocks"."""
-    if value == "blocks":
+    if isinstance(value, str) and value == "blocks":
         return "blocks"
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f'shuffle must be True, False or "blocks", got {describe(value)}')
