@@ -74,5 +74,7 @@ def walk(x: Any, rows_at_a_time: int) -> Iterator[slice]:
 def row_bytes(x: Any) -> int:
     """Return the bytes of a row of x, of an average one if it is CSR; at least 1."""
     if isinstance(x, np.ndarray):
-        return max(1, int(x.shape[1]) * x.itemsize)
-    return max(1, int(x.data.nbytes + x.indices.nbytes) // max(1, x.shape[0]))
+        n_bytes: int = x.shape[1] * x.itemsize
+    else:
+        n_bytes = (x.data.nbytes + x.indices.nbytes) // max(1, x.shape[0])
+    return max(1, n_bytes)

@@ -241,9 +241,10 @@ class Network:
             Whether a minibatch's gradient is divided by its rows (by the sum of their weights).
         shuffle : bool or "blocks", default True
             Whether each pass has an order of its own. With "blocks" it is made for files larger
-            than memory (``np.load(path, mmap_mode="r")``): rows that lie together, 256 KB of them,
-            stay near each other, and are mixed with those of 255 more such blocks, so that the
-            file is read in long runs and 64 MB of it at a time are resident.
+            than memory (``np.load(path, mmap_mode="r")``): blocks of rows that lie together, 1 MB
+            each, are put in random order, and the rows of 64 at a time are mixed. So the file is
+            read in long runs, and only what lies in and around these blocks is resident: 64 to
+            200 MB.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Measured after each epoch.
         sample_weight : array of shape (n_rows,), optional

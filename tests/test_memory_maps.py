@@ -1,0 +1,417 @@
+"""Training from files larger than memory: same results, and a resident set that stays small."""
+
+import json
+import mmap
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command_line import CommandLine
+from examples import same_bits, small_network
+
+import fastnn
+from fastnn import memory_maps, row_order
+from fastnn.datasets import arrays, tables, write_idx
+from fastnn.memory_maps import file_map, release, walk
+from fastnn.progress import calls
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+WINDOW = 1 << 14
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Windows of 16 KB of 32 blocks, so that small data have many."""
+    for module in (memory_maps, row_order, arrays):
+        monkeypatch.setattr(module, "WINDOW_BYTES", WINDOW)
+    monkeypatch.setattr(row_order, "BLOCK_BYTES", WINDOW // 32)
+
+
+def rows_of_bytes(n_rows=5000, n_in=16, seed=0):
+    """Rows (n_rows, n_in) uint8 sorted by their 3 classes, and these."""
+    rng = np.random.default_rng(seed)
+    y = np.sort(rng.integers(0, 3, n_rows))
+    centres = rng.integers(0, 200, (3, n_in))
+    return (centres[y] + rng.integers(0, 50, (n_rows, n_in))).astype(np.uint8), y
+
+
+def mapped(path, x, mode="r"):
+    np.save(path / "x.npy", x)
+    return np.load(path / "x.npy", mmap_mode=mode)
+
+
+# -- which arrays are maps ------------------------------------------------------------------------
+
+VIEWS = {
+    "itself": lambda x: x,
+    "array": np.asarray,
+    "slice": lambda x: x[100:-1000],
+    "slice of a slice": lambda x: np.asarray(x[100:])[:-7],
+    "flat rows": lambda x: x.reshape(-1, 4, 4).reshape(-1, 16),
+    "columns": lambda x: x[:, ::2],
+    "other dtype": lambda x: x.view(np.float32),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_of_a_map_is_known_as_one(tmp_path, view):
+    x = mapped(tmp_path, rows_of_bytes()[0])
+    assert file_map(VIEWS[view](x)) is x._mmap
+
+
+def test_a_buffer_of_a_map_is_known_as_one(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(100))
+    with (tmp_path / "x").open("rb") as file:
+        file_bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    assert file_map(np.frombuffer(file_bytes, np.uint8)) is file_bytes
+
+
+@pytest.mark.parametrize("mode", ["r+", "c"])
+def test_what_was_written_into_a_map_is_not_given_back(tmp_path, mode, small_windows):
+    x = mapped(tmp_path, rows_of_bytes()[0], mode)
+    x[...] = 7
+    release(x)
+    assert file_map(x) is None
+    assert (x == 7).all()
+
+
+@pytest.mark.parametrize("x", [np.zeros((9, 9)), np.zeros((9, 9))[1:], [[1.0]], None])
+def test_what_is_no_map_is_left_alone(x):
+    release(x)
+    assert file_map(x) is None
+
+
+def test_a_copy_of_rows_is_no_map(tmp_path):
+    assert file_map(mapped(tmp_path, rows_of_bytes()[0])[[1, 2]]) is None
+
+
+# -- the order ------------------------------------------------------------------------------------
+
+SHAPES = [(1, 16), (31, 16), (1024, 16), (5000, 16), (5003, 7), (77, 400), (40, WINDOW), (9, 10**6)]
+
+
+def order_of(n_rows, n_in, shuffle="blocks", seed=0):
+    x = np.broadcast_to(np.uint8(0), (n_rows, n_in))
+    return row_order.row_order(np.random.default_rng(seed), x, n_rows, shuffle), x
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+def test_an_order_has_each_row_once(small_windows, shape, shuffle):
+    order, _ = order_of(*shape, shuffle)
+    assert order.dtype == np.int64
+    np.testing.assert_array_equal(np.sort(order), np.arange(shape[0]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_window_lies_in_few_blocks(small_windows, shape):
+    order, x = order_of(*shape)
+    block = max(1, row_order.BLOCK_BYTES // shape[1])
+    window = row_order.window_rows(x, "blocks")
+    for start in range(0, len(order), window):
+        blocks = np.unique(order[start : start + window] // block)
+        assert len(blocks) <= -(-window // block) + 1  # a short last block shifts the others
+
+
+def test_windows_and_rows_within_them_are_mixed(small_windows):
+    order, x = order_of(5000, 16)
+    window = row_order.window_rows(x, "blocks")
+    first = order[:window]
+    assert first.max() - first.min() > 4000  # from all over the file
+    assert (np.abs(np.diff(first)) > 32).mean() > 0.9  # and neighbours go different ways
+
+
+def test_the_seed_says_the_order(small_windows):
+    same, other = order_of(5000, 16)[0], order_of(5000, 16, seed=1)[0]
+    np.testing.assert_array_equal(same, order_of(5000, 16)[0])
+    assert (same != other).mean() > 0.9
+
+
+def test_a_file_sorted_by_class_gives_each_window_its_share_of_each():
+    n_rows = 1_000_000
+    order, x = order_of(n_rows, 784)
+    window = row_order.window_rows(x, "blocks")
+    for start in range(0, n_rows - window, window):
+        rows = order[start : start + window]
+        share = np.bincount(rows // (n_rows // 4), minlength=4) / window
+        assert np.abs(share - 0.25).max() < 0.3  # 64 blocks: 5.5 deviations of a quarter
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100, 3000, 10**6])
+@pytest.mark.parametrize("window", [1, 50, 1024, 5000, 10**6])
+def test_calls_are_whole_batches_and_end_with_the_windows(batch_size, window):
+    parts = calls(fastnn.Architecture((4, 3)), 5000, batch_size, window)
+    assert [part.start for part in parts] == [0, *(part.stop for part in parts[:-1])]
+    assert parts[-1].stop == 5000
+    assert all(part.start % batch_size == 0 for part in parts)
+    assert all(part.stop - part.start < window + batch_size for part in parts)
+
+
+# -- results --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_a_map_and_an_array_train_to_the_same_bits(
+    backend, shuffle, dtype, tmp_path, small_windows
+):
+    x, y = rows_of_bytes()
+    x = x.astype(dtype)
+    on_disk = mapped(tmp_path, x)
+    weight = np.random.default_rng(1).random(len(y))
+    results = []
+    for rows in (x, on_disk):
+        net = small_network((16, 5, 3), backend=backend.name, input_scale=0.01)
+        options = {"shuffle": shuffle, "sample_weight": weight, "batch_size": 70}
+        history = net.fit(rows, y, epochs=2, validation_data=(rows, y), progress=False, **options)
+        history = {k: v for k, v in history.items() if k != "time"}
+        more = net.partial_fit(rows, y, **options)["loss"]
+        results.append((net.parameters, net.predict_proba(rows), history, more))
+    (a, a_out, *a_more), (b, b_out, *b_more) = results
+    assert same_bits(a, b)
+    assert same_bits(a_out, b_out)
+    assert a_more == b_more
+
+
+def test_windows_do_not_change_the_batches(monkeypatch):
+    x, y = rows_of_bytes()
+    one = small_network((16, 5, 3))
+    one.fit(x, y, epochs=2, batch_size=70, shuffle=False)
+    for module in (memory_maps, row_order):
+        monkeypatch.setattr(module, "WINDOW_BYTES", 1000)
+    many = small_network((16, 5, 3))
+    many.fit(x, y, epochs=2, batch_size=70, shuffle=False)
+    assert same_bits(one.parameters, many.parameters)
+
+
+def test_blocks_learn_what_a_full_shuffle_does(small_windows):
+    x, y = rows_of_bytes()
+    net = fastnn.Network((16, 8, 3), seed=0)
+    net.fit(x, y, epochs=5, shuffle="blocks")
+    assert net.evaluate(x, y)["accuracy"] > 0.99
+
+
+def test_blocks_order_sparse_rows_too(small_windows):
+    sparse = pytest.importorskip("scipy.sparse")
+    x, y = rows_of_bytes()
+    x[np.random.default_rng(0).random(x.shape) < 0.7] = 0
+    rows = sparse.csr_matrix(x)
+    order = row_order.row_order(np.random.default_rng(0), rows, len(y), "blocks")
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(y)))
+    assert row_order.window_rows(rows, "blocks") < len(y) / 4
+    history = small_network((16, 8, 3)).fit(rows, y, epochs=5, shuffle="blocks")
+    assert history["loss"][-1] < history["loss"][0]
+
+
+def test_the_row_that_is_not_finite_is_named_in_a_map(tmp_path, small_windows):
+    x = rows_of_bytes()[0].astype(np.float32)
+    x[4321, 5] = np.nan
+    with pytest.raises(ValueError, match="got nan in row 4321, column 5"):
+        small_network((16, 3)).predict(mapped(tmp_path, x))
+
+
+def test_a_walk_sees_each_row_once(tmp_path, small_windows):
+    x = mapped(tmp_path, rows_of_bytes()[0])
+    for step in (1, 999, 10**6):
+        np.testing.assert_array_equal(np.concatenate([x[rows] for rows in walk(x, step)]), x)
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+SAMPLED = """
+import json, sys, threading, time
+import numpy as np
+import fastnn
+from fastnn.memory_maps import release
+
+def resident(line):
+    with open("/proc/self/status") as file:
+        return next(int(l.split()[1]) for l in file if l.startswith(line)) / 1024  # MB
+
+def peaks(work):
+    before = {k: resident(k) for k in ("RssAnon", "RssFile")}
+    most, done = dict(before), threading.Event()
+    def watch():
+        while not done.wait(0.001):
+            for k in most:
+                most[k] = max(most[k], resident(k))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    done.set(), watcher.join()
+    return {k: most[k] - before[k] for k in most}
+
+x = np.load(sys.argv[2] + "/x.npy", mmap_mode="r")
+y = np.load(sys.argv[2] + "/y.npy")
+fastnn.set_num_threads(1)
+net = fastnn.Network((784, 16, 10), backend=sys.argv[1], seed=0)
+few = np.array(x[:1000])
+net.fit(few, y[:1000], epochs=1, shuffle="blocks", progress=False), net.predict(few)
+net.evaluate(few, y[:1000])
+found = {
+    "read": peaks(lambda: x.max()), "release": -resident("RssFile"),
+}
+release(x[:-1].reshape(-1, 28, 28))
+found["release"] += resident("RssFile")
+found |= {
+    "blocks": peaks(lambda: net.fit(x, y, epochs=2, shuffle="blocks", progress=False)),
+    "in turn": peaks(lambda: net.fit(x, y, epochs=1, shuffle=False, progress=False)),
+    "evaluate": peaks(lambda: net.evaluate(x, y)),
+    "predict": peaks(lambda: net.predict(x)),
+    "check": peaks(lambda: fastnn.validation.check_x(x.view("f4"), 196, "float32")),
+}
+before = resident("RssFile")
+shuffled = peaks(lambda: net.fit(x, y, epochs=1, shuffle=True, progress=False))
+found["shuffle"] = {"RssAnon": shuffled["RssAnon"], "after": resident("RssFile") - before}
+print(json.dumps(found))
+"""
+
+
+@linux
+@pytest.mark.slow
+def test_a_pass_over_a_large_file_holds_a_part_of_it(backend, tmp_path):
+    n_rows = 400_000  # 300 MB
+    rng = np.random.default_rng(0)
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (n_rows, 784))
+    x[:2000] = rng.integers(0, 2, (2000, 784))  # as float32 too, all numbers are finite
+    for start in range(2000, n_rows, 2000):
+        x[start : start + 2000] = x[:2000]
+    x.flush()
+    np.save(tmp_path / "y.npy", rng.integers(0, 10, n_rows))
+    del x
+    done = subprocess.run(
+        [sys.executable, "-c", SAMPLED, backend.name, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    print(found)
+    assert found["read"]["RssFile"] > 250  # the measure measures
+    assert found["release"] < -250
+    for work in ("blocks", "in turn", "evaluate", "predict", "check"):
+        assert found[work]["RssFile"] < 230, work  # a window, and what lies around its blocks
+        assert found[work]["RssAnon"] < 80, work  # a copy would be 300
+    assert found["shuffle"]["RssAnon"] < 80
+    assert found["shuffle"]["after"] < 20
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cli(tmp_path, capsys, monkeypatch, small_windows):
+    """The command line in a folder with arrays in files, larger than a window."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTNN_BACKEND", "numpy")
+    monkeypatch.setattr(tables, "MAX_HELD_OUT", 400)
+    x, y = rows_of_bytes()
+    np.save("x.npy", x.reshape(-1, 4, 4))
+    np.save("floats.npy", (x / 255).astype(np.float32))
+    np.save("small.npy", x[::10])
+    np.save("y.npy", y)
+    np.save("small-y.npy", y[::10])
+    np.save("amounts.npy", x[:, :2] * 1.5)
+    np.save("fortran.npy", np.asfortranarray(x))
+    np.save("objects.npy", np.array([{}] * 5), allow_pickle=True)
+    np.save("one.npy", np.float64(3))
+    np.save("line.npy", np.arange(99999, dtype=np.uint8))
+    np.save("nothing.npy", np.zeros((0, 16), np.uint8))
+    write_idx("x-idx3-ubyte", x.reshape(-1, 4, 4))
+    write_idx("x-idx3-ubyte.gz", x.reshape(-1, 4, 4))
+    write_idx("y-idx1-ubyte", y.astype(np.uint8))
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-1])
+    (tmp_path / "text.npy").write_text("a,b\n1,2\n")
+    return CommandLine(tmp_path, capsys)
+
+
+FILES = [
+    ("x.npy", "y.npy"),
+    ("x-idx3-ubyte", "y-idx1-ubyte"),
+    ("x-idx3-ubyte.gz", "y.npy"),
+    ("floats.npy", "y-idx1-ubyte"),
+    ("small.npy", "small-y.npy"),
+]
+
+
+@pytest.mark.parametrize(("data", "targets"), FILES)
+def test_the_command_line_trains_measures_and_predicts_from_arrays(cli, data, targets):
+    words = ("--targets", targets)
+    result = cli.json("train", data, *words, "--output", "net", "--layers", 8, "--epochs", 40)[-1]
+    assert result["test"]["accuracy"] > 0.95
+    assert result["train"]["accuracy"] > 0.95
+    measured = cli.json("evaluate", "net", data, *words)[0]
+    n_rows = 500 if data == "small.npy" else 5000
+    assert measured["n_rows"] == n_rows
+    assert measured["all"]["accuracy"] > 0.95
+    cli.ok("predict", "net", data, "--output", "predictions")
+    predicted = np.loadtxt("predictions", int)
+    y = rows_of_bytes()[1]
+    assert (predicted == (y if n_rows == 5000 else y[::10])).mean() == pytest.approx(
+        measured["all"]["accuracy"]
+    )
+
+
+def test_numbers_are_learned_from_a_map(cli):
+    words = ("--targets", "amounts.npy", "--layers", 8, "--epochs", 30)
+    result = cli.json("train", "x.npy", *words, "--output", "net")[-1]
+    assert result["test"]["r2"] > 0.7
+    assert cli.json("evaluate", "net", "x.npy", "--targets", "amounts.npy")[0]["all"]["r2"] > 0.7
+
+
+def test_what_is_held_out_is_said_and_columns_as_they_are_too(cli):
+    cli.ok("train", "floats.npy", "--targets", "y.npy", "--epochs", 1)
+    assert "4,200 training, 400 validation and 400 test rows" in cli.err
+    assert "columns are taken as they are" in cli.err
+    assert (cli.folder / "floats.safetensors").exists()
+
+
+def test_large_rows_are_mapped_and_small_ones_read(cli):
+    assert file_map(arrays.read_array("x.npy")) is not None
+    assert file_map(arrays.read_array("x-idx3-ubyte")) is not None
+    for small in ("small.npy", "y-idx1-ubyte", "x-idx3-ubyte.gz"):
+        assert file_map(arrays.read_array(small)) is None
+
+
+def test_rows_held_out_are_absent_from_the_training(cli):
+    table = arrays.read_arrays("x.npy", "y.npy")
+    data = table.hold_out()
+    assert file_map(data.train.x) is not None
+    assert np.count_nonzero(data.train_weight == 0) == len(data.test) + len(data.validation) == 800
+    held_out = data.train.x[data.train_weight == 0]
+    both = np.concatenate((data.validation.x, data.test.x))
+    np.testing.assert_array_equal(np.sort(held_out, axis=0), np.sort(both, axis=0))
+    assert np.bincount(data.test.y).min() > 80  # of a file that is sorted by class
+    np.testing.assert_array_equal(data.test.x, table.hold_out().test.x)
+
+
+ERRORS = {
+    "no targets": ("train x.npy", "x.npy holds rows without labels; name the file"),
+    "no targets to measure": ("evaluate net x.npy", "rows without labels; name the file"),
+    "targets of a table": ("train t.csv --targets y.npy", "--targets is for NPY and IDX files"),
+    "targets of digits": ("train digits --targets y.npy", "--targets is for NPY and IDX files"),
+    "targets in a table": ("train x.npy --targets t.csv", "must be an NPY or IDX file, got t.csv"),
+    "label": ("train x.npy --targets y.npy --label 3", "--label is for CSV files"),
+    "missing": ("train x.npy --targets none.npy", "there is no file 'none.npy'"),
+    "rows differ": ("train x.npy --targets small-y.npy", "5000 rows, but small-y.npy has 500"),
+    "objects": ("train objects.npy --targets y.npy", "holds Python objects"),
+    "objects as labels": ("train x.npy --targets objects.npy", "holds Python objects"),
+    "Fortran order": ("train fortran.npy --targets y.npy", "fortran.npy is in Fortran order"),
+    "cut": ("train cut.npy --targets y.npy", "this one is 80127; it is truncated"),
+    "text": ("train text.npy --targets y.npy", "text.npy is not a plain NPY array"),
+    "one number": ("train one.npy --targets y.npy", "one.npy: x has shape ()"),
+    "one dimension": ("train line.npy --targets y.npy", r"line.npy has shape (99999,)"),
+    "no rows": ("train nothing.npy --targets y.npy", "nothing to learn from"),
+    "one number as labels": ("train x.npy --targets one.npy", "one.npy: y has shape ()"),
+    "widths differ": ("predict net line.npy", "has 1 columns of inputs, but the network takes 16"),
+    "one number to predict": ("predict net one.npy", "one.npy holds one number"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_of_array_files(cli, name):
+    (cli.folder / "t.csv").write_text("a,label\n1,x\n2,y\n")
+    fastnn.Network((16, 3), backend="numpy").save("net")
+    words, message = ERRORS[name]
+    assert cli(*words.split()) == 2
+    assert message in cli.err
+    assert "Traceback" not in cli.err
