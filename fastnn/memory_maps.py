@@ -52,6 +52,25 @@ def release(x: Any) -> None:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
+def read_ahead(x: Any, first: int, last: int) -> None:
+    """Ask the system to begin to read rows first to last − 1 of a map from the disk.
+
+    They come into the file cache, and are resident only once they are touched. Nothing is done
+    where x is not as `release` wants it, or its rows do not lie one after the other.
+    """
+    if not hasattr(mmap, "MADV_WILLNEED") or not isinstance(x, np.ndarray):
+        return
+    mapped = file_map(x) if x.nbytes > WINDOW_BYTES and x.flags.c_contiguous else None
+    if mapped is None:
+        return
+    whole = np.frombuffer(mapped, np.uint8)
+    offset = x.ctypes.data - whole.ctypes.data
+    begin = offset + first * row_bytes(x)
+    begin -= begin % mmap.PAGESIZE
+    with suppress(OSError):
+        mapped.madvise(mmap.MADV_WILLNEED, begin, offset + last * row_bytes(x) - begin)
+
+
 def walk(x: Any, rows_at_a_time: int) -> Iterator[slice]:
     """Yield slices over all rows of x, giving pages of a map back about once a window.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.memory_maps import WINDOW_BYTES, row_bytes
+from fastnn.memory_maps import WINDOW_BYTES, read_ahead, row_bytes
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -44,6 +44,15 @@ def row_order(rng: Generator, x: Any, n_rows: int, shuffle: bool | str) -> NDArr
     for start in range(0, n_rows, window):
         rng.shuffle(order[start : start + window])
     return order
+
+
+def read_blocks_ahead(x: Any, rows: NDArray[np.int64]) -> None:
+    """Ask the system to begin to read the blocks that hold these rows of a map."""
+    n_rows, block = x.shape[0], max(1, BLOCK_BYTES // row_bytes(x))
+    wanted = np.zeros(-(-n_rows // block), bool)
+    wanted[rows // block] = True
+    for number in np.flatnonzero(wanted).tolist():
+        read_ahead(x, number * block, min((number + 1) * block, n_rows))
 
 
 def window_rows(x: Any, shuffle: bool | str) -> int:

@@ -21,7 +21,7 @@ from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.history import History
 from fastnn.memory_maps import release
 from fastnn.progress import calls, progress_bar
-from fastnn.row_order import row_order, window_rows
+from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.validation import check_callback
 
 if TYPE_CHECKING:
@@ -101,11 +101,15 @@ def _train_epoch(
 ) -> EpochResult:
     """One pass in the given order; its measurements are the weighted mean over the calls.
 
-    After each `window` of rows the pages of memory maps are given back.
+    After each `window` of rows the pages of memory maps are given back; the disk reads one ahead.
     """
     total, weight = np.zeros(3), 0.0
+    ahead = 0
     for part in calls(network.architecture, len(order), options.batch_size, window):
         rows = order[part]
+        if part.start >= ahead:  # a window begins: read the next while this one is worked on
+            ahead = (part.start // window + 1) * window
+            read_blocks_ahead(data.x, order[ahead : ahead + window])
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
@@ -116,7 +120,7 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
-        if part.stop // window > part.start // window or part.stop == len(order):
+        if part.stop >= min(ahead, len(order)):
             release(data.x)
             release(data.y)
         count = len(rows) if data.sample_weight is None else data.sample_weight[rows].sum()

@@ -11,9 +11,9 @@ from command_line import CommandLine
 from examples import same_bits, small_network
 
 import fastnn
-from fastnn import memory_maps, row_order
+from fastnn import memory_maps, row_order, training
 from fastnn.datasets import arrays, tables, write_idx
-from fastnn.memory_maps import file_map, release, walk
+from fastnn.memory_maps import file_map, read_ahead, release, walk
 from fastnn.progress import calls
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -211,6 +211,37 @@ def test_the_row_that_is_not_finite_is_named_in_a_map(tmp_path, small_windows):
         small_network((16, 3)).predict(mapped(tmp_path, x))
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (0, 5000), (4999, 5000), (1234, 3456)])
+@pytest.mark.parametrize("view", VIEWS)
+def test_reading_ahead_changes_nothing(tmp_path, small_windows, view, first, last):
+    x, _ = rows_of_bytes()
+    on_disk = VIEWS[view](mapped(tmp_path, x))
+    read_ahead(on_disk, min(first, len(on_disk) - 1), min(last, len(on_disk)))
+    assert same_bits(np.array(on_disk), np.array(VIEWS[view](x)))
+
+
+def test_the_blocks_of_these_rows_are_read_ahead_and_no_others(small_windows, monkeypatch):
+    asked = []
+    monkeypatch.setattr(row_order, "read_ahead", lambda x, *rows: asked.append(rows))
+    row_order.read_blocks_ahead(rows_of_bytes(n_rows=5000)[0], np.array([4000, 1, 4999, 0]))
+    assert asked == [(0, 32), (4000, 4032), (4992, 5000)]
+
+
+@pytest.mark.parametrize("batch_size", [7, 70])
+def test_each_window_is_read_ahead_once_and_given_back_once(small_windows, monkeypatch, batch_size):
+    x, y = rows_of_bytes()
+    ahead, released = [], []
+    monkeypatch.setattr(training, "read_blocks_ahead", lambda x, rows: ahead.append(len(rows)))
+    monkeypatch.setattr(training, "release", released.append)
+    net = small_network((16, 3))
+    net.fit(x, y, epochs=1, batch_size=batch_size, shuffle="blocks")
+    assert ahead == [1024, 1024, 1024, 904, 0]
+    assert len(released) == 2 * 5  # x and y
+    ahead.clear()
+    net.fit(x, y, epochs=1, batch_size=batch_size, shuffle=True)
+    assert ahead == [0]
+
+
 def test_a_walk_sees_each_row_once(tmp_path, small_windows):
     x = mapped(tmp_path, rows_of_bytes()[0])
     for step in (1, 999, 10**6):
@@ -285,7 +316,6 @@ def test_a_pass_over_a_large_file_holds_a_part_of_it(backend, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    print(found)
     assert found["read"]["RssFile"] > 250  # the measure measures
     assert found["release"] < -250
     for work in ("blocks", "in turn", "evaluate", "predict", "check"):
