@@ -122,8 +122,7 @@ def main() -> int:
         print(json.dumps(measure(Path(folder), way, options.backend, options.limit)))
         return 0
     n_rows = int((0.1 if options.smoke else options.gigabytes) * 1e9) // N_IN
-    stamp = machine.stamp(launch.environment(1))
-    print(report.machine_lines(stamp, 1))
+    before = machine.load_average()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         make(Path(name), n_rows)
@@ -147,6 +146,8 @@ def main() -> int:
             found = results[way] = json.loads(done.stdout)
             megabytes = "".join(f"{found[k] / MB:>9.0f}" for k in ("RssAnon", "RssFile", "VmRSS"))
             print(f"{way:<16}{found['seconds']:>9.2f}{megabytes}", flush=True)
+    stamp = machine.stamp(launch.environment(1)) | {"load_average_before": before}
+    print(report.machine_lines(stamp, 1))
     losses = {results[way]["loss"] for way in WAYS if way not in SHUFFLE}
     if len(losses) > 1:
         print(f"the same order gave different losses: {losses}", file=sys.stderr)
