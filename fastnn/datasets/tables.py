@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.split import Dataset, Split, held_out_rows
-from fastnn.memory_maps import release
+from fastnn.memory_maps import walk
 
 ZIP_MAGIC = b"PK\x03\x04"
 DEFAULT_TEST = 0.2
@@ -162,16 +162,14 @@ class Table:
             np.sort(rows)  # to read the file from front to back
             for rows in (drawn[:n_test], drawn[n_test : n_test + n_validation])
         )
-        dataset = Dataset(
+        return Dataset(
             self.name,
             Split(self.x, y, seed),
-            Split(np.array(self.x[validation]), y[validation], seed),
-            Split(np.array(self.x[test]), y[test], seed),
+            Split(_copied(self.x, validation), y[validation], seed),
+            Split(_copied(self.x, test), y[test], seed),
             class_labels,
             weight,
         )
-        release(self.x)
-        return dataset
 
 
 def read_table(
@@ -286,6 +284,15 @@ def _class_labels(parts: list[Array], task: Task | None) -> Array | None:
         )
     exact = not is_text and np.abs(labels).max() < 2**53
     return labels.astype(np.int64) if exact else labels
+
+
+def _copied(x: Array, rows: NDArray[np.int64]) -> Array:
+    """Return x[rows], sorted rows of a large file, with little of it resident at a time."""
+    copy = np.empty((len(rows), x.shape[1]), x.dtype)
+    for part in walk(x, len(x)):
+        first, last = np.searchsorted(rows, (part.start, part.stop))
+        copy[first:last] = x[rows[first:last]]
+    return copy
 
 
 def _targets(y: Array, class_labels: Array | None) -> Array:
