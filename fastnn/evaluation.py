@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend, rows_right
+from fastnn.memory_maps import walk
 from fastnn.progress import calls, progress_bar
 
 ROWS_AT_A_TIME = 8192
@@ -56,8 +57,7 @@ def evaluate(
     squared_error = np.zeros(architecture.n_out)
     long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
     with progress_bar(len(y), progress and long) as bar:
-        for start in range(0, len(y), ROWS_AT_A_TIME):
-            rows = slice(start, start + ROWS_AT_A_TIME)
+        for rows in walk(x, ROWS_AT_A_TIME):
             y_rows, w_rows = y[rows], weights[rows]
             z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
             backend.predict(to_logits, params, x[rows], z)

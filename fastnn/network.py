@@ -19,8 +19,10 @@ from fastnn.evaluation import evaluate
 from fastnn.fit_description import description
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
+from fastnn.memory_maps import release
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.progress import calls, progress_bar, progress_wanted
+from fastnn.row_order import window_rows
 from fastnn.threads import blas_limited
 
 _IN_FILE = ("architecture", "_parameters", "class_labels")
@@ -209,7 +211,7 @@ class Network:
         batch_size: int = 100,
         optimizer: Optimizer | None = None,
         reduction: str = "mean",
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         validation_data: Iterable[Any] | None = None,
         sample_weight: Any = None,
         l1: float = 0.0,
@@ -239,8 +241,12 @@ class Network:
             `fastnn.SGD`, `fastnn.RMSprop`, `fastnn.Adam` or `fastnn.AdamW`.
         reduction : {"mean", "sum"}, default "mean"
             Whether a minibatch's gradient is divided by its rows (by the sum of their weights).
-        shuffle : bool, default True
-            Whether each pass has an order of its own.
+        shuffle : bool or "blocks", default True
+            Whether each pass has an order of its own. With "blocks" it is made for files larger
+            than memory (``np.load(path, mmap_mode="r")``): blocks of rows that lie together, 1 MB
+            each, are put in random order, and the rows of 64 at a time are mixed. So the file is
+            read in long runs, and only what lies in and around these blocks is resident: 64 to
+            200 MB.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
             Measured after each epoch.
         sample_weight : array of shape (n_rows,), optional
@@ -283,7 +289,7 @@ class Network:
             optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
         )
         epochs = validation.check_count("epochs", epochs, minimum=0)
-        shuffle = validation.check_flag("shuffle", shuffle)
+        shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
         watched = None
@@ -333,7 +339,7 @@ class Network:
         batch_size: int = 100,
         optimizer: Optimizer | None = None,
         reduction: str = "mean",
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         sample_weight: Any = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -359,7 +365,7 @@ class Network:
         if optimizer is None:
             optimizer = self._optimizer or Adam()
         validation.check_optimizer(optimizer)
-        shuffle = validation.check_flag("shuffle", shuffle)
+        shuffle = validation.check_shuffle(shuffle)
         options = self._checked_options(
             optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
         )
@@ -622,7 +628,7 @@ class Network:
         x = validation.check_x(x, a.n_in, a.dtype)
         n_rows = x.shape[0]
         out = np.empty((n_rows, a.n_out), a.dtype)
-        parts = calls(a, n_rows, PREDICT_ROWS)
+        parts = calls(a, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
         with blas_limited(backend.uses_blas):
             if len(parts) <= 1:
                 with progress_wanted(progress):
@@ -631,6 +637,7 @@ class Network:
             with progress_bar(n_rows, progress) as bar:
                 for part in parts:
                     backend.predict(a, self.parameters, x[part], out[part])
+                    release(x)
                     bar.update(len(out[part]))
         return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
 
 from fastnn.architecture import Architecture
@@ -14,11 +15,20 @@ WORK_PER_CALL = 4e10
 slow core. A function of sizes alone, so that runs repeat bit for bit."""
 
 
-def calls(architecture: Architecture, n_rows: int, batch_size: int) -> list[slice]:
-    """Cut `n_rows` rows into calls of whole batches, of `WORK_PER_CALL` each at the most."""
+def calls(
+    architecture: Architecture, n_rows: int, batch_size: int, window: int | None = None
+) -> list[slice]:
+    """Cut `n_rows` rows into calls of whole batches, of `WORK_PER_CALL` each at the most.
+
+    Where every `window` rows are given, calls also end with the batch in which a window does.
+    """
     per_batch = 6.0 * architecture.n_parameters * batch_size  # forward and two gradients
     step = max(1, int(WORK_PER_CALL / per_batch)) * batch_size
-    return [slice(first, first + step) for first in range(0, n_rows, step)]
+    cuts = {*range(0, n_rows, step), n_rows}
+    if window is not None:
+        cuts |= {-(-end // batch_size) * batch_size for end in range(window, n_rows, window)}
+    ends = sorted(cut for cut in cuts if cut <= n_rows)
+    return [slice(first, last) for first, last in pairwise(ends)]
 
 
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)

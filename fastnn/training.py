@@ -19,7 +19,9 @@ from fastnn.architecture import Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.history import History
+from fastnn.memory_maps import release
 from fastnn.progress import calls, progress_bar
+from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.validation import check_callback
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def fit(
     options: TrainingOptions,
     *,
     epochs: int,
-    shuffle: bool,
+    shuffle: bool | str,
     validation: tuple[Any, ...] | None,
     callbacks: Sequence[Callback],
     keeper: Keeper | None = None,
@@ -57,7 +59,7 @@ def fit(
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = len(data.y), history.n_epochs
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
-    order: NDArray[np.int64] = np.arange(n_rows)
+    window = window_rows(data.x, shuffle)
     for callback in callbacks:
         callback.on_fit_start(network)
     with progress_bar(epochs * n_rows, progress) as bar:
@@ -67,9 +69,15 @@ def fit(
                     callback.load_state_dict(state)
                 bar.update(n_done * n_rows)
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
-                if shuffle:
-                    order = network.rng.permutation(n_rows)
-                result = _train_epoch(network, backend, data, order, options, bar)
+                result = _train_epoch(
+                    network,
+                    backend,
+                    data,
+                    row_order(network.rng, data.x, n_rows, shuffle),
+                    window,
+                    options,
+                    bar,
+                )
                 record = _record(result, options)
                 if validation is not None:
                     measured = network.evaluate(*validation, progress=False)
@@ -102,13 +110,21 @@ def _train_epoch(
     backend: Backend,
     data: Rows,
     order: NDArray[np.int64],
+    window: int,
     options: TrainingOptions,
     bar: Any,
 ) -> EpochResult:
-    """One pass in the given order; its measurements are the weighted mean over the calls."""
+    """One pass in the given order; its measurements are the weighted mean over the calls.
+
+    After each `window` of rows the pages of memory maps are given back; the disk reads one ahead.
+    """
     total, weight = np.zeros(3), 0.0
-    for part in calls(network.architecture, len(order), options.batch_size):
+    ahead = 0
+    for part in calls(network.architecture, len(order), options.batch_size, window):
         rows = order[part]
+        if part.start >= ahead:  # a window begins: read the next while this one is worked on
+            ahead = (part.start // window + 1) * window
+            read_blocks_ahead(data.x, order[ahead : ahead + window])
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
@@ -119,6 +135,9 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
+        if part.stop >= min(ahead, len(order)):
+            release(data.x)
+            release(data.y)
         count = len(rows) if data.sample_weight is None else data.sample_weight[rows].sum()
         if count:  # rows of no weight measure nothing
             total += np.array(result) * count

@@ -85,11 +85,12 @@ run("whole", None)
 seconds = time.perf_counter() - start
 checkpoint, n_kills = fastnn.Checkpoint("run.checkpoint", resume=True), 0
 for _ in range(20):
-    again = True
-    while again:  # several kills a run, each at another moment
+    again, longest = True, 0.7 * seconds
+    while again:  # several kills a run, each at another moment, later ones later
         child = forked(lambda: run("killed", checkpoint))
-        again = kill_after(draw.uniform(0.1, 0.7) * seconds, child)
+        again = kill_after(draw.uniform(0.1 * seconds, longest), child)
         n_kills += again
+        longest *= 1.2
     assert Path("killed.safetensors").read_bytes() == Path("whole.safetensors").read_bytes()
     assert without_time("killed.csv") == without_time("whole.csv")
     assert len(without_time("killed.csv")) == 41

@@ -246,7 +246,11 @@ WRONG = {
     "batch_size": ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
     "optimizer": ({"optimizer": "adam"}, TypeError, r"such as fastnn.SGD\(0.5\), got 'adam'"),
     "reduction": ({"reduction": "avg"}, ValueError, "one of 'mean', 'sum', got 'avg'"),
-    "shuffle": ({"shuffle": "no"}, TypeError, "shuffle must be True or False, got 'no'"),
+    "shuffle": (
+        {"shuffle": "no"},
+        TypeError,
+        "shuffle must be True, False or \"blocks\", got 'no'",
+    ),
     "l1": ({"l1": -1}, ValueError, r"l1 must be in \[0, inf\), got -1"),
     "l2: NaN": ({"l2": np.nan}, ValueError, r"l2 must be in \[0, inf\), got nan"),
     "max_norm": ({"max_norm": 0}, ValueError, "max_norm must be above 0 and finite, got 0"),

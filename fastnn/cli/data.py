@@ -9,8 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnn.cli.options import note
-from fastnn.datasets import Dataset, Split, digits, mnist, read_idx, read_table
+from fastnn.datasets import (
+    Dataset,
+    Split,
+    Table,
+    digits,
+    mnist,
+    read_array,
+    read_arrays,
+    read_table,
+)
+from fastnn.datasets.arrays import holds_one_array
 from fastnn.datasets.mnist import FOLDER_ARGUMENT
+from fastnn.memory_maps import file_map
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
@@ -24,8 +35,13 @@ def training_data(options: argparse.Namespace) -> Dataset:
     if options.data == "digits":
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
-    table = read_table(_file(options.data), label=options.label)
-    data = table.split(validation=None if table.validation else 0.1, task=options.task)
+    table = _table(options)
+    if file_map(table.x) is None:
+        data = table.split(validation=None if table.validation else 0.1, task=options.task)
+    else:
+        data = table.hold_out(task=options.task)
+        if table.x.dtype != np.uint8:
+            note("columns are taken as they are: a file this large is not standardised", options)
     if data.class_labels is not None and (data.train.y == data.train.y[0]).all():
         raise ValueError(
             f"the training rows of {options.data} hold only one class, "
@@ -57,18 +73,20 @@ def _test_rows(options: argparse.Namespace) -> TestRows:
     _check_options(options)
     if options.data in ("mnist", "digits"):
         return TestRows(*training_data(options).test)
-    table = read_table(_file(options.data), label=options.label)
+    table = _table(options)
     rows: Split | None = table.test
     return TestRows(table.x, table.y, False) if rows is None else TestRows(*rows)
 
 
 def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
-    """Return the inputs in a file without labels: CSV, NPZ or IDX images."""
+    """Return the inputs in a file without labels: CSV, NPZ, NPY or IDX images."""
     _check_options(options)
     if options.data in ("mnist", "digits"):
         return test_data(options, n_in).x
-    if _is_idx(options.data):
-        array = read_idx(_file(options.data))
+    if holds_one_array(options.data):
+        array = read_array(_file(options.data))
+        if array.ndim == 0:
+            raise ValueError(f"{options.data} holds one number, expected rows of {n_in}")
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
@@ -82,6 +100,20 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
     return table.x
 
 
+def _table(options: argparse.Namespace) -> Table:
+    """Return the rows and labels of a file, or of the two files of an array and its targets."""
+    path = _file(options.data)
+    if not holds_one_array(path):
+        return read_table(path, label=options.label)
+    if options.targets is None:
+        raise ValueError(
+            f"{path} holds rows without labels; name the file that has these: --targets FILE"
+        )
+    if not holds_one_array(_file(options.targets)):
+        raise ValueError(f"--targets must be an NPY or IDX file, got {options.targets}")
+    return read_arrays(path, options.targets)
+
+
 def _check_columns(options: argparse.Namespace, x: Any, n_in: int) -> None:
     if x.shape[1] != n_in:
         raise ValueError(
@@ -93,8 +125,11 @@ def _check_options(options: argparse.Namespace) -> None:
     """Check that no option was given that the data have no use for."""
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
-    if options.label is not None and options.data in ("mnist", "digits"):
+    is_array = holds_one_array(options.data)
+    if options.label is not None and (is_array or options.data in ("mnist", "digits")):
         raise ValueError(f"--label is for CSV files, the data are {options.data}")
+    if options.targets is not None and not is_array:
+        raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")
 
 
 def _mnist(folder: str | None) -> Dataset:
@@ -115,10 +150,6 @@ def _file(path: str) -> str:
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
     return path
-
-
-def _is_idx(path: str) -> bool:
-    return path.removesuffix(".gz").endswith(("-ubyte", ".idx", ".idx1", ".idx3"))
 
 
 def labelled(split: Split, class_labels: Any) -> tuple[Any, Any]:

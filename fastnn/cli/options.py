@@ -39,7 +39,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data-dir`` and ``--label``."""
+    """Add ``--data-dir``, ``--label`` and ``--targets``."""
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
@@ -50,6 +50,11 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="label column of a CSV file, by name or index (default: label, target, class or y, "
         "else the last)",
+    )
+    parser.add_argument(
+        "--targets",
+        metavar="FILE",
+        help="NPY or IDX file with the labels, or numbers, of the rows in an NPY or IDX file",
     )
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+from fastnn.architecture import Array
 from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows
 from fastnn.files import write_whole
 from fastnn.persistence import load
+
+ROWS_AT_A_TIME = 8192
+"""Predictions that are turned into text at once."""
 
 
 def add_parser(commands: Any) -> None:
@@ -22,13 +27,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
     parser.add_argument(
-        "data", help="a CSV, NPZ or IDX file of inputs without labels; or mnist, digits"
+        "data", help="a CSV, NPZ, NPY or IDX file of inputs without labels; or mnist, digits"
     )
     parser.add_argument(
         "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
     )
     parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
-    parser.set_defaults(label=None)
+    parser.set_defaults(label=None, targets=None)
     words.add_backend_options(parser)
     words.add_output_options(parser)
     parser.set_defaults(run=run)
@@ -40,22 +45,33 @@ def run(options: argparse.Namespace) -> int:
     network = load(options.model, backend=options.backend)
     x = prediction_rows(options, network.architecture.n_in)
     progress = words.shows_progress(options)
-    predictions = network.predict(x, progress=progress).tolist()
-    if options.json:
-        records = [{"prediction": prediction} for prediction in predictions]
-        if network.architecture.classifies:
-            for record, row in zip(
-                records, network.predict_proba(x, progress=progress).tolist(), strict=True
-            ):
-                record["probabilities"] = row
-        lines = [words.as_json(record) for record in records]
-    else:
-        lines = [",".join(map(str, p)) if isinstance(p, list) else str(p) for p in predictions]
-    text = "".join(f"{line}\n" for line in lines)
+    predictions = network.predict(x, progress=progress)
+    probabilities = None
+    if options.json and network.architecture.classifies:
+        probabilities = network.predict_proba(x, progress=progress)
     if options.output is None:
-        sys.stdout.write(text)
+        sys.stdout.writelines(_lines(predictions, probabilities, options.json))
     else:
         with write_whole(options.output) as file:
-            file.write(text.encode())
-        words.note(f"{len(lines):,} predictions written to {options.output}", options)
+            file.writelines(
+                line.encode() for line in _lines(predictions, probabilities, options.json)
+            )
+        words.note(f"{len(predictions):,} predictions written to {options.output}", options)
     return 0
+
+
+def _lines(predictions: Array, probabilities: Array | None, json: bool) -> Iterator[str]:
+    """Yield a line of text, or of JSON, for each row; few at a time are held in memory."""
+    for start in range(0, len(predictions), ROWS_AT_A_TIME):
+        rows = slice(start, start + ROWS_AT_A_TIME)
+        several = predictions[rows].tolist()
+        if not json:
+            for p in several:
+                yield (",".join(map(str, p)) if isinstance(p, list) else str(p)) + "\n"
+            continue
+        records = [{"prediction": prediction} for prediction in several]
+        if probabilities is not None:
+            for record, row in zip(records, probabilities[rows].tolist(), strict=True):
+                record["probabilities"] = row
+        for record in records:
+            yield f"{words.as_json(record)}\n"

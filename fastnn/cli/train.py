@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help="mnist, digits (the default, made on the spot), or a CSV or NPZ file",
+        help="mnist, digits (the default, made on the spot), a CSV or NPZ file, or an NPY or IDX "
+        "file with --targets, of which more than 64 MB stay on the disk: columns are then taken "
+        "as they are, those of all other files are standardised (bytes never are)",
     )
     parser.add_argument(
         "--layers",
@@ -114,6 +116,8 @@ def run(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         optimizer=_optimizer(options, n_steps),
         validation_data=prepared.validation or None,
+        sample_weight=data.train_weight,
+        shuffle=True if data.train_weight is None else "blocks",
         callbacks=callbacks,
         checkpoint=checkpoint,
         progress=words.shows_progress(options),
@@ -130,9 +134,12 @@ def run(options: argparse.Namespace) -> int:
 
     measured = {
         name: network.evaluate(
-            *labelled(split, network.class_labels), progress=words.shows_progress(options)
+            *labelled(split, network.class_labels), weight, progress=words.shows_progress(options)
         )
-        for name, split in (("train", data.train), ("test", data.test))
+        for name, split, weight in (
+            ("train", data.train, data.train_weight),
+            ("test", data.test, None),
+        )
         if split
     }
     _report(options, network, backend, measured, seconds, path)
@@ -141,24 +148,24 @@ def run(options: argparse.Namespace) -> int:
 
 def _default_name(data: str) -> str:
     path = Path(data)
-    name = path.stem if path.suffix.lower() in (".csv", ".npz", ".tsv", ".txt") else path.name
-    return f"{name}.safetensors"
+    has_suffix = path.suffix.lower() in (".csv", ".npz", ".npy", ".tsv", ".txt")
+    return f"{path.stem if has_suffix else path.name}.safetensors"
 
 
 def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Standardization]:
-    """Return what to train on: bytes as they are, other columns standardised, numbers too."""
+    """Return what to train on: bytes and large files as they are, else columns standardised."""
     y = data.train.y.reshape(len(data.train), -1)
     targets = Standardization.none(y.shape[1])
     if data.class_labels is None:
         targets = Standardization.of(y)
-    if data.train.x.dtype == np.uint8 and data.class_labels is not None:
+    as_they_are = data.train.x.dtype == np.uint8 or data.train_weight is not None
+    if as_they_are and data.class_labels is not None:
         return data, None, targets
-    byte_scale = 1.0 / 255.0 if data.train.x.dtype == np.uint8 else None
     n_in = data.train.x.shape[1]
-    inputs = Standardization.none(n_in) if byte_scale else Standardization.of(data.train.x)
+    inputs = Standardization.none(n_in) if as_they_are else Standardization.of(data.train.x)
 
     def prepare(split: Split) -> Split:
-        x = split.x if byte_scale else inputs.apply(split.x, np.float64)
+        x = split.x if as_they_are else inputs.apply(split.x, np.float64)
         y = split.y
         if data.class_labels is None and len(split):
             y = targets.apply(split.y.reshape(len(split), -1), np.float64)
@@ -181,7 +188,7 @@ def _network(options: argparse.Namespace, data: Dataset) -> Network:
         (x.shape[1], *options.layers, n_out),
         activation=options.activation,
         output="identity" if regression else "softmax",
-        dtype="float32" if x.dtype == np.uint8 else "float64",
+        dtype="float64" if x.dtype == np.float64 else "float32",
         backend=options.backend,
         seed=options.seed,
     )
@@ -214,8 +221,10 @@ def _headline(network: Network, data: Dataset, backend: str) -> str:
     a = network.architecture
     widths = "-".join(str(n) for n in a.sizes)
     hidden = f" {a.activations[0]}" if a.activations else ""
+    weight = data.train_weight
+    n_train = len(data.train) if weight is None else np.count_nonzero(weight)
     return (
-        f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
+        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
         f"{len(data.test):,} test rows\n"
         f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
     )

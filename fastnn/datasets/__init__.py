@@ -1,5 +1,6 @@
-"""Data sets to train on: MNIST, digits made on the spot, IDX files, CSV and NPZ tables."""
+"""Data sets to train on: MNIST, digits made on the spot, IDX and NPY files, CSV and NPZ tables."""
 
+from fastnn.datasets.arrays import read_array, read_arrays
 from fastnn.datasets.digits import digits
 from fastnn.datasets.idx import read_idx, write_idx
 from fastnn.datasets.mnist import cache_folder, mnist
@@ -13,6 +14,8 @@ __all__ = [
     "cache_folder",
     "digits",
     "mnist",
+    "read_array",
+    "read_arrays",
     "read_idx",
     "read_table",
     "write_idx",

@@ -49,10 +49,10 @@ def read_npz(path: Path, *, with_labels: bool) -> dict[str, Rows]:
                 continue
             if with_labels and f"y{suffix}" not in members:
                 raise ValueError(f"it has x{suffix} and no labels y{suffix}")
-            x = _features(_read_member(archive, members[f"x{suffix}"]), f"x{suffix}")
+            x = features_of(_read_member(archive, members[f"x{suffix}"]), f"x{suffix}")
             y = None
             if with_labels:
-                y = _labels(_read_member(archive, members[f"y{suffix}"]), f"y{suffix}", len(x))
+                y = labels_of(_read_member(archive, members[f"y{suffix}"]), f"y{suffix}", len(x))
             parts[part] = (x, y)
         if "all" not in parts and "train" not in parts:
             found = ", ".join(sorted(members)) or "none"
@@ -97,7 +97,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> Array:
             "that you trust, read it with numpy.load and pass the arrays"
         )
     with archive.open(info) as file:
-        dtype, shape, fortran_order = _read_header(file, member)
+        dtype, shape, fortran_order = read_npy_header(file, member)
         expected = dtype.itemsize * math.prod(shape)
         there = n_bytes - file.tell()
         if expected != there:
@@ -115,7 +115,8 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> Array:
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
-def _read_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    """Return the dtype, shape and Fortran order that the NPY file `member` claims."""
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -141,7 +142,7 @@ def _read_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[int
     return dtype, shape, fortran_order
 
 
-def _features(x: Array, key: str) -> Array:
+def features_of(x: Array, key: str) -> Array:
     """Return x as (n_rows, n_features), uint8, float32 or float64."""
     if x.ndim < 2:
         raise ValueError(
@@ -163,7 +164,7 @@ def _features(x: Array, key: str) -> Array:
     return np.ascontiguousarray(x, np.float32 if narrow else np.float64)
 
 
-def _labels(y: Array, key: str, n_rows: int) -> Array:
+def labels_of(y: Array, key: str, n_rows: int) -> Array:
     """Return y as (n_rows,) integers, floats or strings, or (n_rows, n_out) floats."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]

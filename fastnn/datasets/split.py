@@ -127,6 +127,9 @@ class Dataset:
         Validation and test may have no rows.
     class_labels : ndarray (n_classes,) or None
         ``class_labels[k]`` is what class k is called; None for a regression.
+    train_weight : ndarray (n_train,) float64 or None
+        How much each training row counts: 0 for rows that are also held out for validation or
+        test, where the training rows stay in a file; else None.
     """
 
     name: str
@@ -134,6 +137,7 @@ class Dataset:
     validation: Split
     test: Split
     class_labels: Array | None = None
+    train_weight: NDArray[np.float64] | None = None
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:

@@ -38,6 +38,7 @@ from fastnn.validation.values import (
     check_number,
     check_path,
     check_positive,
+    check_shuffle,
     check_thread_variable,
 )
 
@@ -66,6 +67,7 @@ __all__ = [
     "check_rows",
     "check_sample_weight",
     "check_seed",
+    "check_shuffle",
     "check_sizes",
     "check_targets",
     "check_thread_variable",

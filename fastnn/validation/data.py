@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Array
+from fastnn.memory_maps import walk
 from fastnn.validation.values import as_array, describe, listed
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
@@ -46,9 +47,9 @@ def check_x(x: Any, n_in: int, dtype: str) -> Any:
         )
     array = _as_input_dtype("x", array, dtype)
     if array.dtype != np.uint8:
-        for start in range(0, len(array), CHECK_ROWS):
-            _check_finite("x", array[start : start + CHECK_ROWS], start)
-            _check_range("x", array[start : start + CHECK_ROWS], dtype)
+        for rows in walk(array, CHECK_ROWS):
+            _check_finite("x", array[rows], rows.start)
+            _check_range("x", array[rows], dtype)
     return array
 
 

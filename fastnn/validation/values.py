@@ -32,6 +32,15 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
+def check_shuffle(value: object) -> bool | str:
+    """Return `value` if it is a way to order the rows: True, False or "blocks"."""
+    if isinstance(value, str) and value == "blocks":
+        return "blocks"
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f'shuffle must be True, False or "blocks", got {describe(value)}')
+    return bool(value)
+
+
 def check_positive(name: str, value: object) -> float:
     """Return `value` if it is a finite number above 0."""
     number = check_number(name, value)
