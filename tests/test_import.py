@@ -15,6 +15,7 @@ HEAVY = (
     "numba", "scipy", "sklearn", "tqdm", "safetensors", "pooch", "matplotlib", "threadpoolctl",
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
+    "fastnn.exchange", "onnx", "onnxruntime", "torch", "google.protobuf",
     "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
     "fastnn.kernels.numba",
 )  # fmt: skip
@@ -108,8 +109,9 @@ def offenders(names, forbidden):
 ADAPTERS = ("fastnn.backends.cython", "fastnn.backends.numba", "fastnn.backends.reference")
 MODEL = ("fastnn.network", "fastnn.training")
 ABOVE = ("fastnn.sklearn", "fastnn.datasets", "fastnn.cli")
+EXCHANGE = "fastnn.exchange"  # above too, but methods of Network may ask for it
 BACKENDS = [name for name in FASTNN if belongs(name, "fastnn.backends")]
-CORE = [name for name in FASTNN if not any(belongs(name, above) for above in ABOVE)]
+CORE = [n for n in FASTNN if not any(belongs(n, above) for above in (*ABOVE, EXCHANGE))]
 
 
 def test_the_sources_are_found():
@@ -122,7 +124,7 @@ def test_no_module_outside_backends_imports_an_adapter():
 
 
 def test_backends_know_nothing_of_networks_and_training():
-    assert not offenders(BACKENDS, (*MODEL, *ABOVE))
+    assert not offenders(BACKENDS, (*MODEL, *ABOVE, EXCHANGE))
 
 
 def test_an_adapter_imports_no_other_adapter_and_only_its_own_kernels():
@@ -144,6 +146,13 @@ def test_only_adapters_import_kernels():
 def test_the_core_does_not_import_what_stands_above_it():
     core = [name for name in CORE if name not in ("fastnn", "fastnn.__main__")]
     assert not offenders(core, ABOVE)
+    at_the_top = [
+        f"{name}, line {line}: {module}"
+        for name in core
+        for module, line, top in FASTNN[name]
+        if top and belongs(module, EXCHANGE)
+    ]
+    assert not at_the_top
 
 
 @pytest.mark.parametrize("family", ["cython", "numba"])
@@ -166,7 +175,7 @@ def test_kernels_import_neither_fastnn_nor_the_other_family(family):
 
 
 OPTIONAL = ("numba", "scipy", "sklearn", "pooch", "matplotlib", "threadpoolctl", "tqdm",
-            "safetensors")  # fmt: skip
+            "safetensors", "onnx", "torch")  # fmt: skip
 
 
 def test_optional_and_heavy_packages_are_imported_where_they_are_used():
