@@ -114,6 +114,8 @@ class Graph:
     # -- nodes ----------------------------------------------------------------------------------
 
     def _follow(self, node: Any) -> None:
+        if not node.output or not node.output[0]:
+            raise ValueError(f"its node {shortened(node.name)!r} has no output")
         what = f"its node {shortened(node.name or node.output[0])!r} ({shortened(node.op_type)})"
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml", "com.microsoft"):
             raise ValueError(f"{what} is of the domain {shortened(node.domain)!r}: {PLAIN}")
