@@ -333,6 +333,16 @@ REFUSED = {
     "weights of three dimensions": (PLAIN, {"W1": W1[None]}, r"shape \(1, 4, 3\)"),
     "no weights": (PLAIN, {"W1": W1[:0]}, "takes 0 numbers"),
     "weights that are not finite": (PLAIN, {"W1": NAN}, "not finite"),
+    "weights beyond float32": (
+        [("Gemm", ["x", "W1", "b1"], "z1", {"alpha": 1e38}), RELU, LAST],
+        {"W1": 9 * W1},
+        "not finite",
+    ),
+    "an input divided by zero": (
+        [("Div", ["x", "b1"], "s"), ("Gemm", ["s", "W1"], "z1"), RELU, LAST],
+        {"b1": np.float32(0)},
+        "not finite",
+    ),
     "a bias that does not fit": (PLAIN, {"b1": B1[:2]}, r"constant of shape \(2,\)"),
     "an old operator set": (PLAIN, {"opset": 6}, "operator set 6, expected 7 or later"),
     "a quantized layer": ([("MatMulInteger", ["x", "W1"], "y")], {}, "MatMulInteger"),

@@ -71,8 +71,9 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
 
     data = path.read_bytes()
     try:
-        model = onnx.ModelProto.FromString(data)
-        return _network(onnx, model, path.parent, output, backend)
+        with np.errstate(all="ignore"):  # what becomes infinite is refused
+            model = onnx.ModelProto.FromString(data)
+            return _network(onnx, model, path.parent, output, backend)
     except (DecodeError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} is not a network that fastnn can import: {error}") from None
 
