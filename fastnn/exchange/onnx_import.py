@@ -16,7 +16,8 @@ from fastnn.architecture import OUTPUTS
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import assemble
 from fastnn.exchange.onnx_export import METADATA_PREFIX
-from fastnn.exchange.onnx_graph import PLAIN, Computed, Graph, Label
+from fastnn.exchange.onnx_graph import Computed, Graph, Label
+from fastnn.exchange.onnx_nodes import PLAIN
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.packages import imported
 from fastnn.persistence import FORMAT, read_metadata
