@@ -191,6 +191,9 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
         small_network().to_onnx(path, input_dtype=8)
     with pytest.raises(ValueError, match="must fit 64 bits"):
         small_network(class_labels=[1, 2, 2**70]).to_onnx(path)
+    monkeypatch.setattr("fastnn.exchange.onnx_export.LARGEST", 50 * 8)
+    with pytest.raises(ValueError, match=r"51 parameters take 408 bytes, and .* at most 400"):
+        small_network().to_onnx(path)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "fastnn\[onnx\]"'):
         small_network().to_onnx(path)

@@ -232,9 +232,7 @@ def test_layers_without_a_bias_have_zeros_where_others_have_one(tmp_path):
     ("dtype", "expected"), [("f2", "float32"), ("f4", "float32"), ("f8", "float64")]
 )
 def test_the_dtype_is_that_of_the_weights(dtype, expected, tmp_path):
-    network = read(
-        tmp_path, **{k: v.astype(dtype) for k, v in zip(("W1", "b1"), (W1, B1), strict=True)}
-    )
+    network = read(tmp_path, W1=W1.astype(dtype), b1=B1.astype(dtype))
     assert network.architecture.dtype == expected
 
 
@@ -245,8 +243,7 @@ def test_weights_are_read_from_files_beside_the_model(tmp_path):
     assert same_bits(fastnn.from_onnx(tmp_path / "net.onnx").parameters, read(tmp_path).parameters)
 
 
-def torch_models():
-    torch = pytest.importorskip("torch")
+def torch_models(torch):
     nn = torch.nn
     torch.manual_seed(0)
     activations = [
@@ -257,7 +254,10 @@ def torch_models():
         for last in ((), (nn.Softmax(dim=1),), (nn.Sigmoid(),)):
             modules = [nn.Flatten(), nn.Linear(6, 5, dtype=dtype)]
             for activation in activations:
-                modules += [activation, nn.Linear(5, 5, bias=activation is not last, dtype=dtype)]
+                modules += [
+                    activation,
+                    nn.Linear(5, 5, bias=activation is not activations[1], dtype=dtype),
+                ]
             yield nn.Sequential(*modules, *last).eval(), torch.randn(3, 2, 3, dtype=dtype)
 
 
@@ -266,7 +266,7 @@ def test_what_pytorch_exports_is_read(dynamo, tmp_path):
     torch = pytest.importorskip("torch")
     if dynamo:
         pytest.importorskip("onnxscript")
-    for model, x in torch_models():
+    for model, x in torch_models(torch):
         logging.disable(logging.WARNING)
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -333,6 +333,16 @@ REFUSED = {
     "weights of three dimensions": (PLAIN, {"W1": W1[None]}, r"shape \(1, 4, 3\)"),
     "no weights": (PLAIN, {"W1": W1[:0]}, "takes 0 numbers"),
     "weights that are not finite": (PLAIN, {"W1": NAN}, "not finite"),
+    "weights beyond float32": (
+        [("Gemm", ["x", "W1", "b1"], "z1", {"alpha": 1e38}), RELU, LAST],
+        {"W1": 9 * W1},
+        "not finite",
+    ),
+    "an input divided by zero": (
+        [("Div", ["x", "b1"], "s"), ("Gemm", ["s", "W1"], "z1"), RELU, LAST],
+        {"b1": np.float32(0)},
+        "not finite",
+    ),
     "a bias that does not fit": (PLAIN, {"b1": B1[:2]}, r"constant of shape \(2,\)"),
     "an old operator set": (PLAIN, {"opset": 6}, "operator set 6, expected 7 or later"),
     "a quantized layer": ([("MatMulInteger", ["x", "W1"], "y")], {}, "MatMulInteger"),

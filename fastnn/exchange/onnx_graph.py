@@ -7,7 +7,6 @@ from that (`Label`). A node that leads anywhere else is refused with its name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +15,19 @@ import numpy as np
 from fastnn.architecture import Array
 from fastnn.exchange.assembly import Dense
 from fastnn.exchange.onnx_expressions import OPERATORS, WITH_ATTRIBUTES, Expressions, Z
+from fastnn.exchange.onnx_nodes import (
+    PLAIN,
+    Attributes,
+    NotPlainError,
+    bias_of,
+    dense_of,
+    folded,
+    is_integers,
+    scalar,
+    zip_map_labels,
+)
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.validation.values import shortened
-
-PLAIN = "only plain MLP graphs are read: Gemm or MatMul and Add, fastnn's activations and outputs"
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,6 @@ class Label:
 
 Value = Any
 """Array, Rows, Computed, Label, or None for an input left out."""
-
-
-class NotPlainError(ValueError):
-    """A node that no plain MLP has."""
 
 
 class Graph:
@@ -114,6 +118,8 @@ class Graph:
     # -- nodes ----------------------------------------------------------------------------------
 
     def _follow(self, node: Any) -> None:
+        if not node.output or not node.output[0]:
+            raise ValueError(f"its node {shortened(node.name)!r} has no output")
         what = f"its node {shortened(node.name or node.output[0])!r} ({shortened(node.op_type)})"
         if node.domain not in ("", "ai.onnx", "ai.onnx.ml", "com.microsoft"):
             raise ValueError(f"{what} is of the domain {shortened(node.domain)!r}: {PLAIN}")
@@ -128,28 +134,28 @@ class Graph:
                 raise ValueError(f"{what} holds a graph of its own: {PLAIN}")
             attributes[attribute.name] = attribute
         try:
-            value = self._value(node.op_type, inputs, _Attributes(self._onnx, attributes), what)
+            value = self._value(node.op_type, inputs, Attributes(self._onnx, attributes), what)
         except NotPlainError as error:
             raise ValueError(f"{what} {error}: {PLAIN}") from None
         except (ValueError, TypeError, IndexError) as error:
             raise ValueError(f"{what}: {error}") from None
         self._set(node.output[0], value)
 
-    def _value(self, op: str, inputs: list[Value], attributes: _Attributes, what: str) -> Value:
+    def _value(self, op: str, inputs: list[Value], attributes: Attributes, what: str) -> Value:
         given = [value for value in inputs if value is not None]
         if op == "Constant":
             return self._constant(attributes)
         if not given:
             raise NotPlainError("takes no input")
         if all(isinstance(value, np.ndarray) for value in given):
-            return _folded(op, inputs, attributes)
+            return folded(op, inputs, attributes)
         if any(isinstance(value, Label) for value in given):
             return self._of_label(op, inputs, attributes)
         if any(isinstance(value, Rows) for value in given):
             return self._of_rows(op, inputs, attributes, what)
         return self._of_computed(op, inputs, attributes, what)
 
-    def _constant(self, attributes: _Attributes) -> Array:
+    def _constant(self, attributes: Attributes) -> Array:
         for name, dtype in (
             ("value_float", np.float32),
             ("value_floats", np.float32),
@@ -163,14 +169,14 @@ class Graph:
             raise NotPlainError("is no tensor of numbers")
         return self._tensors.array(tensor)
 
-    def _of_rows(self, op: str, inputs: list[Value], attributes: _Attributes, what: str) -> Value:
+    def _of_rows(self, op: str, inputs: list[Value], attributes: Attributes, what: str) -> Value:
         rows, *others = inputs
         match op:
             case "Identity" | "Cast" | "Dropout":
                 return rows
             case "Flatten" if attributes.get("axis", 1) == 1:
                 return replace(rows, rank=2)
-            case "Reshape" if isinstance(rows, Rows) and _is_integers(others[0]):
+            case "Reshape" if isinstance(rows, Rows) and is_integers(others[0]):
                 if len(others[0]) != 2 or others[0][1] == 0:
                     raise NotPlainError(f"reshapes the input to {others[0].tolist()}")
                 width = int(others[0][1])
@@ -188,11 +194,11 @@ class Graph:
         raise NotPlainError("does to the input what no plain MLP does")
 
     def _first_layer(
-        self, op: str, rows: Rows, others: list[Value], attributes: _Attributes, what: str
+        self, op: str, rows: Rows, others: list[Value], attributes: Attributes, what: str
     ) -> Computed:
         if rows.rank not in (None, 2):
             raise NotPlainError(f"takes an input of {rows.rank} dimensions, not flattened to rows")
-        dense = _dense(op, others, attributes, what)
+        dense = dense_of(op, others, attributes, what)
         n_in = dense.weight.shape[0]
         if rows.width not in (None, n_in):
             raise ValueError(f"it takes {n_in} numbers, but the rows have {rows.width}")
@@ -206,7 +212,7 @@ class Graph:
         return Computed(rows, (dense,), (), Z, what)
 
     def _of_computed(
-        self, op: str, inputs: list[Value], attributes: _Attributes, what: str
+        self, op: str, inputs: list[Value], attributes: Attributes, what: str
     ) -> Value:
         first, *others = inputs
         computed = [value for value in inputs if isinstance(value, Computed)]
@@ -226,7 +232,7 @@ class Graph:
                     return value
                 case "Flatten" if attributes.get("axis", 1) == 1:
                     return value
-                case "Reshape" if _is_integers(others[0]):
+                case "Reshape" if is_integers(others[0]):
                     shape = others[0].tolist()
                     if shape in ([-1, value.n_out], [0, value.n_out], [0, -1]):
                         return value
@@ -246,7 +252,7 @@ class Graph:
                 case "Binarizer" if self._is_halfway(value, attributes.get("threshold", 0.0)):
                     return Label(value, "threshold")
                 case "ZipMap":
-                    return replace(value, class_labels=_zip_map_labels(attributes))
+                    return replace(value, class_labels=zip_map_labels(attributes))
                 case "Concat":
                     return self._two_columns(computed, inputs, attributes)
         if op == "Add" and value.expression == Z and len(computed) == 1:
@@ -254,7 +260,7 @@ class Graph:
         if op not in OPERATORS:
             raise NotPlainError("is not part of any")
         operands = [
-            o.expression if isinstance(o, Computed) else _scalar(o)
+            o.expression if isinstance(o, Computed) else scalar(o)
             for o in inputs
             if o is not None or op != "Clip"
         ]
@@ -263,7 +269,7 @@ class Graph:
         return replace(value, expression=expression, node=what)
 
     def _next_layer(
-        self, op: str, value: Computed, others: list[Value], attributes: _Attributes, what: str
+        self, op: str, value: Computed, others: list[Value], attributes: Attributes, what: str
     ) -> Computed:
         activation = self.expressions.activations.get(value.expression)
         if activation is None:
@@ -271,7 +277,7 @@ class Graph:
                 f"it takes what {value.node.removeprefix('its ')} computes, which is none of "
                 f"fastnn's activations: {PLAIN}"
             )
-        dense = _dense(op, others, attributes, what)
+        dense = dense_of(op, others, attributes, what)
         if dense.weight.shape[0] != value.n_out:
             raise ValueError(
                 f"it takes {dense.weight.shape[0]} numbers, but the layer before it gives "
@@ -283,7 +289,7 @@ class Graph:
 
     def _with_bias(self, value: Computed, bias: Value) -> Computed:
         *before, last = value.layers
-        added = _bias(bias, value.n_out, last.weight.dtype)
+        added = bias_of(bias, value.n_out, last.weight.dtype)
         if last.bias is not None:
             added = last.bias + added
         return replace(value, layers=(*before, last._replace(bias=added)))
@@ -295,7 +301,7 @@ class Graph:
         return bool(np.size(threshold) == 1 and np.all(threshold == expected.get(name)))
 
     def _two_columns(
-        self, computed: list[Computed], inputs: list[Value], attributes: _Attributes
+        self, computed: list[Computed], inputs: list[Value], attributes: Attributes
     ) -> Computed:
         yes = computed[-1].expression
         no = self.expressions.op("Sub", 1.0, yes)
@@ -309,7 +315,7 @@ class Graph:
             raise NotPlainError("joins what are not the probabilities 1 − p and p")
         return replace(computed[1], two_columns=True)
 
-    def _of_label(self, op: str, inputs: list[Value], attributes: _Attributes) -> Label:
+    def _of_label(self, op: str, inputs: list[Value], attributes: Attributes) -> Label:
         if op in _TRANSPARENT and isinstance(inputs[0], Label):
             return inputs[0]
         labels, label = (*inputs, None)[:2]
@@ -325,101 +331,3 @@ class Graph:
 
 _TRANSPARENT = frozenset(("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"))
 """Operators that leave values what they are."""
-
-
-class _Attributes:
-    """The attributes of a node, read when asked for."""
-
-    def __init__(self, onnx: Any, attributes: dict[str, Any]) -> None:
-        self._onnx = onnx
-        self._attributes = attributes
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._attributes
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if name not in self._attributes:
-            return default
-        value = self._onnx.helper.get_attribute_value(self._attributes[name])
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-    def only(self, names: Sequence[str] | dict[str, Any]) -> dict[str, Any]:
-        """Return all, if their names are among these."""
-        if unknown := set(self._attributes) - set(names):
-            raise NotPlainError(f"has the attribute {shortened(min(unknown))!r}")
-        return {name: self.get(name) for name in self._attributes}
-
-
-def _is_integers(value: Value) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "i"
-
-
-def _scalar(value: Value) -> float:
-    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "fi":
-        shape = value.shape if isinstance(value, np.ndarray) else None
-        raise NotPlainError(f"takes a constant of shape {shape}, expected one number")
-    return float(value.ravel()[0])
-
-
-def _folded(op: str, inputs: list[Value], attributes: _Attributes) -> Array:
-    """Return what a node makes of constants."""
-    array: Array = inputs[0]
-    others = inputs[1:]
-    match op:
-        case "Identity" | "Dropout":
-            return array
-        case "Cast" if array.dtype.kind in "fi":
-            return array
-        case "Transpose" if array.ndim == 2 and list(attributes.get("perm", [1, 0])) == [1, 0]:
-            return array.T
-        case "Reshape" if _is_integers(others[0]):
-            return array.reshape(others[0].tolist())
-        case "Squeeze" | "Unsqueeze" | "Flatten" if array.ndim <= 1:
-            return array
-    raise NotPlainError("computes with constants what is not expected of weights")
-
-
-def _dense(op: str, others: list[Value], attributes: _Attributes, what: str) -> Dense:
-    """Return the layer that a Gemm or a MatMul is."""
-    weight = others[0] if others else None
-    if not isinstance(weight, np.ndarray):
-        raise NotPlainError("multiplies by what is no constant")
-    if weight.ndim != 2 or weight.dtype.kind != "f":
-        raise NotPlainError(
-            f"multiplies by an array of shape {weight.shape} and dtype {weight.dtype}"
-        )
-    if op == "MatMul":
-        return Dense(what, weight, None)
-    attributes.only(("alpha", "beta", "transA", "transB"))
-    if attributes.get("transA", 0):
-        raise NotPlainError("transposes its input")
-    if attributes.get("transB", 0):
-        weight = weight.T
-    weight = _times(weight, attributes.get("alpha", 1.0))
-    bias = others[1] if len(others) > 1 else None
-    if bias is not None:
-        bias = _times(_bias(bias, weight.shape[1], weight.dtype), attributes.get("beta", 1.0))
-    return Dense(what, weight, bias)
-
-
-def _times(array: Array, factor: float) -> Array:
-    return array if factor == 1 else (array * np.float64(factor)).astype(array.dtype)
-
-
-def _bias(value: Value, n_out: int, dtype: Any) -> Array:
-    """Return a bias (n_out,) that is added to rows (rows, n_out)."""
-    if not isinstance(value, np.ndarray):
-        raise NotPlainError("adds what is no constant")
-    if value.shape not in ((), (1,), (n_out,), (1, 1), (1, n_out)) or value.dtype.kind != "f":
-        raise NotPlainError(
-            f"adds a constant of shape {value.shape} and dtype {value.dtype}, expected a bias of "
-            f"shape ({n_out},)"
-        )
-    return np.broadcast_to(value.astype(dtype, copy=False).ravel(), (n_out,))
-
-
-def _zip_map_labels(attributes: _Attributes) -> tuple[Any, ...]:
-    strings = attributes.get("classlabels_strings", [])
-    return tuple(str(v, "utf-8") for v in strings) or tuple(
-        attributes.get("classlabels_int64s", [])
-    )

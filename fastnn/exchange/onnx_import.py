@@ -16,7 +16,8 @@ from fastnn.architecture import OUTPUTS
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import assemble
 from fastnn.exchange.onnx_export import METADATA_PREFIX
-from fastnn.exchange.onnx_graph import PLAIN, Computed, Graph, Label
+from fastnn.exchange.onnx_graph import Computed, Graph, Label
+from fastnn.exchange.onnx_nodes import PLAIN
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.packages import imported
 from fastnn.persistence import FORMAT, read_metadata
@@ -71,8 +72,9 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
 
     data = path.read_bytes()
     try:
-        model = onnx.ModelProto.FromString(data)
-        return _network(onnx, model, path.parent, output, backend)
+        with np.errstate(all="ignore"):  # what becomes infinite is refused
+            model = onnx.ModelProto.FromString(data)
+            return _network(onnx, model, path.parent, output, backend)
     except (DecodeError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} is not a network that fastnn can import: {error}") from None
 

@@ -162,7 +162,7 @@ def _flat(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
     if type(module) is torch.nn.Sequential:
         if module._forward_hooks or module._forward_pre_hooks:
             raise ValueError(f"{name} has forward hooks, which a network cannot run")
-        for key, child in module.named_children():
+        for key, child in module._modules.items():  # named_children gives a shared one only once
             yield from _flat(torch, f"{name}[{key}]", child)
     else:
         yield f"{name} {shortened(repr(module))}", module
