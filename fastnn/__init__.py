@@ -38,7 +38,7 @@ from fastnn.persistence import load
 from fastnn.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from fastnn import datasets
+    from fastnn import datasets, plots, report
 
 __all__ = [
     "SGD",
@@ -68,6 +68,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":  # imported when first named: half of what importing fastnn would cost
-        return import_module("fastnn.datasets")
+    if name in ("datasets", "plots", "report"):  # imported when first named: that takes its time
+        return import_module(f"fastnn.{name}")
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

@@ -17,6 +17,7 @@ from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
 from fastnn.cli import options as words
 from fastnn.cli.data import labelled, training_data
+from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
 from fastnn.schedules import Cosine
@@ -82,6 +83,7 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="where to save the network (default: the data's name with .safetensors, here)",
     )
+    add_report_option(parser)
     words.add_data_options(parser)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -93,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     words.apply_backend_options(options)
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
     path = options.output or words.output_path(_default_name(options.data))
+    check_report(options, path)
     data = training_data(options)
     prepared, inputs, targets = _standardised(data)
     network = _network(options, prepared)
@@ -100,17 +103,19 @@ def run(options: argparse.Namespace) -> int:
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
+    optimizer = _optimizer(options, n_steps)
     history = network.fit(
         *prepared.train,
         epochs=options.epochs,
         batch_size=options.batch_size,
-        optimizer=_optimizer(options, n_steps),
+        optimizer=optimizer,
         validation_data=prepared.validation or None,
         callbacks=callbacks.FunctionCallback(_reporter(options)),
         progress=words.shows_progress(options),
     )
     seconds = time.perf_counter() - start
     if history.stopped == "diverged" or not np.isfinite(network.parameters).all():
+        write_report(options, network, history, data, optimizer)
         raise ValueError(
             "the training diverged and nothing was saved: try a smaller --learning-rate"
         )
@@ -126,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
         for name, split in (("train", data.train), ("test", data.test))
         if split
     }
+    write_report(options, network, history, data, optimizer, measured)
     _report(options, network, backend, measured, seconds, path)
     return 130 if history.stopped == "interrupted" else 0
 
@@ -247,6 +253,7 @@ def _report(
                 **measured,
                 "model": path,
             }
+            | ({"report": options.report} if options.report else {})
         )
         return
     for name, values in measured.items():

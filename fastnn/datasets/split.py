@@ -127,6 +127,8 @@ class Dataset:
         Validation and test may have no rows.
     class_labels : ndarray (n_classes,) or None
         ``class_labels[k]`` is what class k is called; None for a regression.
+    feature_names : tuple of str, optional
+        What the columns of x are called.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Dataset:
     validation: Split
     test: Split
     class_labels: Array | None = None
+    feature_names: tuple[str, ...] | None = None
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:

@@ -124,6 +124,7 @@ class Table:
             own.get("validation") or Split(self.x[validation_rows], y[validation_rows], seed),
             own.get("test") or Split(self.x[test_rows], y[test_rows], seed),
             class_labels,
+            self.feature_names,
         )
 
 
