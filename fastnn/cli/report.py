@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fastnn.network import Network
     from fastnn.optimizers import Optimizer
 
-NOT_TRAINING = ("command", "run", "quiet", "json", "report", "optimizer")
-"""Options that say nothing of the training; the optimizer is told with its constants."""
+NOT_TRAINING = ("command", "run", "quiet", "json", "report", "optimizer", "learning_rate")
+"""Options that say nothing of the training; the optimizer is told with its rate and constants."""
 
 STANDARDISED = (
     "While it learned, columns and targets were standardised, so the losses in the curves are in "
@@ -69,6 +69,6 @@ def write_report(
         optimizer=optimizer,
         options=chosen,
         measured=measured,
-        note=STANDARDISED if data.class_labels is None else None,
+        note=STANDARDISED if measured and data.class_labels is None else None,
     )
     words.note(f"report {options.report} ({options.report.stat().st_size / 1000:,.0f} kB)", options)

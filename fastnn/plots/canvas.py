@@ -5,12 +5,15 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from fastnn.validation.values import describe
 
+LARGEST = 1e30  # past it neither the arithmetic of axes nor their labels can be relied on
 LONGEST_LABEL = 16  # letters; a longer one would leave no room for what it labels
 
 
@@ -59,6 +62,12 @@ def panels(ax: Axes, n: int, n_columns: int, gap: tuple[float, float]) -> list[A
         )
         for i in range(n)
     ]
+
+
+def drawable(values: Any) -> NDArray[np.float64]:
+    """Return values as float64, NaN (a gap) for those that an axes cannot show."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
 
 
 def say(ax: Axes, text: str) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.history import History
-from fastnn.plots.canvas import axes_for, figure_of, panels, say
+from fastnn.plots.canvas import axes_for, drawable, figure_of, panels, say
 from fastnn.validation.values import describe
 
 # What a panel shows: a series' name in the history, its name on the page, its colour and line.
@@ -83,30 +84,33 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
     lines = {}
     for name, label, color, style in PANELS[measure]:
         if name in history:
-            values = np.array(history[name], np.float64)
-            lines[label] = values = np.where(np.isfinite(values), values, np.nan)
+            lines[label] = values = drawable(history[name])
             marker = "o" if len(values) <= MARKED_EPOCHS else ""
             ax.plot(epochs, values, style, color=color, marker=marker, markersize=4, label=label)
-    _scale(ax, np.concatenate(list(lines.values())), measure)
+    known = np.concatenate(list(lines.values()))
+    known = known[np.isfinite(known)]
+    diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None
+    if not known.size:
+        ax.clear()
+        say(ax, f"{NAMES[measure]}: {diverged or 'no finite values'}")
+        return
+    _scale(ax, known, measure)
     ax.set_xlabel("epoch")
     ax.set_title(NAMES[measure])
     ax.set_xlim(0.5, history.n_epochs + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    ax.grid(alpha=0.25)
+    ax.grid(alpha=0.2)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
-    if history.stopped == "diverged":
-        ax.text(
-            0.5, 0.5, f"diverged in epoch {history.n_epochs}", ha="center", transform=ax.transAxes
-        )
+    if diverged:
+        ax.text(0.5, 0.5, diverged, ha="center", transform=ax.transAxes)
 
 
-def _scale(ax: Axes, values: Any, measure: str) -> None:
+def _scale(ax: Axes, known: NDArray[np.float64], measure: str) -> None:
     if measure == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
         return
-    known = values[np.isfinite(values)]
-    if measure == "loss" and known.size and known.min() >= 0:
+    if measure == "loss" and known.min() >= 0:
         above = known[known > 0]
         if above.size and np.log10(above.max()) - np.log10(above.min()) > np.log10(LOG_SCALE_FROM):
             ax.set_yscale("log")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fastnn import validation
-from fastnn.plots.canvas import axes_for, figure_of, panels
+from fastnn.plots.canvas import axes_for, drawable, figure_of, panels
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
 MOST_OUTPUTS = 9
@@ -52,14 +52,15 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     ax = axes_for(ax, 4.0 if n == 1 else 3.2 * n_columns, 4.0 if n == 1 else 3.2 * n_lines)
     places = [ax] if n == 1 else panels(ax, n, n_columns, (0.35, 0.5))
     for output, place in enumerate(places):
-        _scatter(place, truth[rows, output], predicted[:, output])
+        _scatter(place, truth[rows, output], predicted[:, output], 5 if n == 1 else 3)
         if n > 1:
             place.set_title(f"output {output + 1}" + (f" of {a.n_out}" if a.n_out > n else ""))
     return figure_of(ax)
 
 
-def _scatter(ax: Axes, truth: Any, predicted: Any) -> None:
-    known = np.concatenate((truth, predicted)).astype(np.float64)
+def _scatter(ax: Axes, truth: Any, predicted: Any, n_ticks: int) -> None:
+    truth, predicted = drawable(truth), drawable(predicted)
+    known = np.concatenate((truth, predicted))
     known = known[np.isfinite(known)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     margin = 0.04 * (high - low) or 1.0
@@ -68,6 +69,6 @@ def _scatter(ax: Axes, truth: Any, predicted: Any) -> None:
     ax.plot(limits, limits, "-", color=ink, lw=1, alpha=0.5)
     ax.plot(truth, predicted, "o", color="C0", markersize=4, alpha=0.5, markeredgewidth=0)
     ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="true", ylabel="predicted")
-    ax.locator_params(nbins=5)
-    ax.grid(alpha=0.25)
+    ax.locator_params(nbins=n_ticks)
+    ax.grid(alpha=0.2)
     ax.spines[["top", "right"]].set_visible(False)

@@ -66,16 +66,12 @@ def data_facts(data: Dataset, shape: tuple[int, int] | None) -> Facts:
     x = data.train.x
     n_in = x.shape[1]
     inputs = f"{n_in:,} ({shape[0]}×{shape[1]} pixels)" if shape else f"{n_in:,}"
-    facts = [("name", data.name), ("inputs", f"{inputs}, {x.dtype}")]
+    rows = [(f"{name} rows", f"{len(getattr(data, key)):,}") for key, name in PARTS.items()]
+    facts = [("name", data.name), *rows, ("inputs", f"{inputs}, {x.dtype}")]
     if data.class_labels is not None:
         return [*facts, ("classes", f"{len(data.class_labels):,}")]
     y = data.train.y
     return [*facts, ("targets", str(y.shape[1] if y.ndim == 2 else 1))]
-
-
-def parts(data: Dataset) -> Facts:
-    """Return how many rows each part has."""
-    return [(name, f"{len(getattr(data, key)):,}") for key, name in PARTS.items()]
 
 
 def classes(data: Dataset) -> dict[str, Any] | None:
@@ -136,7 +132,9 @@ def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Fact
     """Return the optimizer with its constants, then all options."""
     facts = []
     if optimizer is not None:
-        facts.append(("optimizer", f"{type(optimizer).__name__} ({optimizer.rule})"))
+        kind = type(optimizer).__name__
+        rule = "" if optimizer.rule == kind.lower() else f", {optimizer.rule}"
+        facts.append(("optimizer", kind + rule))
         for field in fields(optimizer):
             facts.append((_words(field.name), _value(getattr(optimizer, field.name))))
     return facts + [(_words(name), _value(value)) for name, value in options.items()]
@@ -229,10 +227,7 @@ def _epoch_seconds(history: History) -> Any:
 
 
 def _rate(rows: float) -> str:
-    for limit, unit in ((1e6, " million"), (1e3, ",000")):
-        if rows >= limit:
-            return f"{rows / limit:.3g}{unit}" if unit != ",000" else f"{round(rows):,}"
-    return f"{rows:.3g}"
+    return f"{rows / 1e6:.3g} million" if rows >= 1e6 else f"{float(f'{rows:.3g}'):,.0f}"
 
 
 def _counted(n: int, noun: str) -> str:
@@ -249,8 +244,9 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Schedule):
-        inside = ", ".join(f"{_words(f.name)} {_value(getattr(value, f.name))}" for f in fields(value))
-        return f"{type(value).__name__}: {inside}"
+        own_first = sorted(fields(value), key=lambda field: field.kw_only)
+        inside = (f"{_words(f.name)} {_value(getattr(value, f.name))}" for f in own_first)
+        return f"{type(value).__name__}: {', '.join(inside)}"
     if isinstance(value, tuple | list):
         return ", ".join(map(_value, value)) or "none"
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)

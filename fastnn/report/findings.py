@@ -23,7 +23,7 @@ from fastnn.plots.units import MOST_FEATURES
 from fastnn.report import pictures
 
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
-MOST_MISTAKES = 24
+MOST_MISTAKES = 18
 MOST_COLUMNS = 6  # features of a mistaken row of a table
 MOST_CLASSES = 100  # of a confusion matrix: past it the page would weigh megabytes
 
@@ -130,13 +130,12 @@ def predictions(network: Network, split: Split) -> dict[str, Any] | None:
     if a.classifies:
         return None
     n = min(a.n_out, MOST_OUTPUTS)
-    height = 4.6 if n == 1 else (5.0 if n <= 4 else 4.2) / (2 if n <= 4 else 3) * -(
-        -n // (2 if n <= 4 else 3)
-    )
+    n_columns = 1 if n == 1 else 2 if n <= 4 else 3
+    height = 1.1 * pictures.WIDTH / n_columns * -(-n // n_columns)
     picture = pictures.svg(
         "predictions",
         "predicted against true numbers, with a line where they are equal",
-        height,
+        4.3 if n == 1 else height,
         lambda ax: plots.predictions(network, *split, ax=ax),
     )
     return {
@@ -186,7 +185,7 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
             "feature_names": validation.check_feature_names(data.feature_names, n_in),
             "feature_scale": data.train.x.std(axis=0, dtype=np.float64),
         }
-        height = 0.27 * min(n_in, MOST_FEATURES) + 0.9
+        height = max(1.8, 0.27 * min(n_in, MOST_FEATURES) + 0.9)
     else:
         n_columns = min(5, n_units)
         tile = pictures.WIDTH / n_columns / 1.08

@@ -134,7 +134,6 @@ def render(
         spoken=facts.spoken,
         curves=findings.curves(history),
         note=note,
-        parts=facts.parts(data),
         data=facts.data_facts(data, shape),
         classes=facts.classes(data),
         targets=facts.targets(data),

@@ -40,6 +40,7 @@ STYLE: dict[str, Any] = {
     "figure.facecolor": "none",
     "font.size": 15.0,
     "grid.color": INK,
+    "grid.linewidth": 0.6,
     "legend.fontsize": 12.5,
     "lines.linewidth": 2.0,
     "savefig.facecolor": "none",
@@ -55,9 +56,9 @@ WIDTH = 4.6  # inches, of 72 units each: about what a phone has room for, one un
 DIVERGING = LinearSegmentedColormap(
     "fastnn-diverging",
     {
-        "red": [(0.0, 0.13, 0.13), (0.5, 0.13, 0.86), (1.0, 0.86, 0.86)],
-        "green": [(0.0, 0.44, 0.44), (0.5, 0.44, 0.28), (1.0, 0.28, 0.28)],
-        "blue": [(0.0, 0.86, 0.86), (0.5, 0.86, 0.2), (1.0, 0.2, 0.2)],
+        "red": [(0.0, 0.18, 0.18), (0.5, 0.18, 0.92), (1.0, 0.92, 0.92)],
+        "green": [(0.0, 0.48, 0.48), (0.5, 0.48, 0.33), (1.0, 0.33, 0.33)],
+        "blue": [(0.0, 0.95, 0.95), (0.5, 0.95, 0.24), (1.0, 0.24, 0.24)],
         "alpha": [(0.0, 1.0, 1.0), (0.5, 0.0, 0.0), (1.0, 1.0, 1.0)],
     },
 )
