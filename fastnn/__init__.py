@@ -38,7 +38,9 @@ from fastnn.persistence import load
 from fastnn.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from fastnn import datasets, plots, report
+    from fastnn import datasets
+    from fastnn import plots as plots
+    from fastnn import report as report
 
 __all__ = [
     "SGD",

@@ -1,4 +1,4 @@
-"""What fastnn found on this machine: backends, instruction set, threads, versions, the processor."""
+"""What fastnn found on this machine: backends, instruction set, threads, versions, processor."""
 
 from __future__ import annotations
 

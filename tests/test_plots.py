@@ -13,7 +13,7 @@ from fastnn.history import History
 
 pytest.importorskip("matplotlib")
 
-from fastnn import plots  # noqa: E402
+from fastnn import plots
 
 X, Y = blobs()
 
@@ -78,7 +78,9 @@ def test_history_draws_one_measure_straight_into_an_axes():
 
     figure = Figure()
     ax = figure.add_subplot()
-    assert history_of(loss=[2.0, 1.0], accuracy=[0.1, 0.2]).plot(measure="accuracy", ax=ax) is figure
+    assert (
+        history_of(loss=[2.0, 1.0], accuracy=[0.1, 0.2]).plot(measure="accuracy", ax=ax) is figure
+    )
     assert not ax.child_axes
     assert set(lines(ax)) == {"training"}
 
@@ -108,7 +110,7 @@ def test_history_refuses_a_measure_that_was_not_taken():
         history_of(loss=[1.0]).plot(measure="accuracy")
     with pytest.raises(ValueError, match="measure must be one of 'loss', 'accuracy', 'r2'"):
         history_of(loss=[1.0]).plot(measure="los")
-    with pytest.raises(TypeError, match="history must be what Network.fit returns"):
+    with pytest.raises(TypeError, match=r"history must be what Network\.fit returns"):
         plots.history({"loss": [1.0]})
 
 
@@ -161,7 +163,7 @@ def test_confusion_refuses_networks_without_one_class_a_row(regression):
         plots.confusion_matrix(regression, X, Y)
     with pytest.raises(ValueError, match="gives a row several labels"):
         plots.confusion_matrix(small_network((4, 3), output="sigmoid"), X, np.eye(3)[Y])
-    with pytest.raises(TypeError, match="network must be a fastnn.Network"):
+    with pytest.raises(TypeError, match=r"network must be a fastnn\.Network"):
         plots.confusion_matrix("net", X, Y)
 
 
@@ -235,7 +237,7 @@ def test_weights_of_a_table_are_a_heat_map_with_the_features_names(network):
 
 
 def test_weights_refuses_what_does_not_fit(network):
-    with pytest.raises(ValueError, match="image_shape must be .* network's 4 inputs, got .3, 3."):
+    with pytest.raises(ValueError, match=r"image_shape must be .* network's 4 inputs, got .3, 3."):
         plots.weights(network, image_shape=(3, 3))
     with pytest.raises(ValueError, match="a name for each of the 4 inputs, got 1"):
         plots.weights(network, feature_names=["a"])
@@ -357,7 +359,9 @@ try:
 except ImportError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == 'fastnn.plots needs matplotlib: pip install "fastnn[plot]"'
 
 

@@ -14,7 +14,9 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 from fastnn import report  # noqa: E402
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
     "--no-first-run", "--disable-component-update", "--disable-sync",
@@ -81,9 +83,7 @@ def numbers():
 def page_file(request, tmp_path_factory):
     sizes, data, output = request.param()
     network = small_network(sizes, output=output)
-    history = network.fit(
-        *data.train, epochs=3, validation_data=data.validation, progress=False
-    )
+    history = network.fit(*data.train, epochs=3, validation_data=data.validation, progress=False)
     path = tmp_path_factory.mktemp("report") / f"{request.param.__name__}.html"
     report.write(path, network, history, data, options={"file": "/a/long/path" * 12})
     return path
@@ -92,7 +92,9 @@ def page_file(request, tmp_path_factory):
 def luminance(rgb):
     """Relative luminance (WCAG 2.2) of sRGB bytes."""
     c = np.array(rgb) / 255.0
-    return float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+    return float(
+        np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    )
 
 
 def contrast(a, b):
@@ -119,7 +121,8 @@ def test_the_page_can_be_read(browser, page_file, tmp_path, size, scheme):
     assert wide <= inner
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     drawn = page.evaluate(
-        "[...document.querySelectorAll('svg')].map(s => [s.getBoundingClientRect().width, s.querySelectorAll('path').length])"
+        "[...document.querySelectorAll('svg')]"
+        ".map(s => [s.getBoundingClientRect().width, s.querySelectorAll('path').length])"
     )
     assert all(200 < width <= size[0] and paths > 3 for width, paths in drawn)
 

@@ -33,7 +33,9 @@ def axes_for(ax: Any, width: float, height: float) -> Axes:
         FigureCanvasAgg(figure)
         return figure.add_subplot()
     if not isinstance(ax, Axes):
-        raise TypeError(f"ax must be a matplotlib Axes, such as figure.subplots(), got {describe(ax)}")
+        raise TypeError(
+            f"ax must be a matplotlib Axes, such as figure.subplots(), got {describe(ax)}"
+        )
     return ax
 
 

@@ -86,9 +86,7 @@ def _unit_names(network: Any, units: Array) -> list[str]:
     return [str(unit + 1) for unit in units]
 
 
-def _images(
-    weight: Array, shape: tuple[int, int], titles: list[str], cmap: Any, ax: Any
-) -> Figure:
+def _images(weight: Array, shape: tuple[int, int], titles: list[str], cmap: Any, ax: Any) -> Figure:
     n = len(titles)
     n_columns = min(5, n)
     n_lines = -(-n // n_columns)

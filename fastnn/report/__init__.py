@@ -9,7 +9,7 @@ try:
     import matplotlib  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f'fastnn.report needs matplotlib and Jinja2, and there is no {error.name}: pip install '
+        f"fastnn.report needs matplotlib and Jinja2, and there is no {error.name}: pip install "
         '"fastnn[plot]"'
     ) from None
 

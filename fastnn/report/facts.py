@@ -135,8 +135,8 @@ def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Fact
         kind = type(optimizer).__name__
         rule = "" if optimizer.rule == kind.lower() else f", {optimizer.rule}"
         facts.append(("optimizer", kind + rule))
-        for field in fields(optimizer):
-            facts.append((_words(field.name), _value(getattr(optimizer, field.name))))
+        constants = {field.name: getattr(optimizer, field.name) for field in fields(optimizer)}
+        options = constants | dict(options)
     return facts + [(_words(name), _value(value)) for name, value in options.items()]
 
 
@@ -244,7 +244,7 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Schedule):
-        own_first = sorted(fields(value), key=lambda field: field.kw_only)
+        own_first = sorted(fields(value), key=lambda field: bool(field.kw_only))
         inside = (f"{_words(f.name)} {_value(getattr(value, f.name))}" for f in own_first)
         return f"{type(value).__name__}: {', '.join(inside)}"
     if isinstance(value, tuple | list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,10 +87,14 @@ def curves(history: History) -> list[Markup]:
             f"curve-{name}",
             f"{NAMES[name]} over {history.n_epochs} epochs: {_last(history, name)}",
             2.9,
-            lambda ax, name=name: plots.history(history, measure=name, ax=ax),
+            partial(_curve, history, name),
         )
         for name in measures(history)
     ]
+
+
+def _curve(history: History, measure: str, ax: Any) -> None:
+    plots.history(history, measure=measure, ax=ax)
 
 
 def _last(history: History, measure: str) -> str:

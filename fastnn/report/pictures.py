@@ -15,6 +15,7 @@ from io import BytesIO, StringIO
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 from markupsafe import Markup
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -34,7 +35,7 @@ STYLE: dict[str, Any] = {
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
     "axes.labelsize": 12.5,
-    "axes.prop_cycle": matplotlib.cycler(color=[c for c in COLORS if c != INK]),
+    "axes.prop_cycle": cycler(color=[color for color in COLORS if color != INK]),
     "axes.titlecolor": INK,
     "axes.titlesize": 13.0,
     "figure.facecolor": "none",
@@ -80,7 +81,8 @@ def svg(name: str, description: str, height: float, draw: Callable[[Any], object
         Called with an Axes.
     """
     file = StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+    style: Any = STYLE | {"svg.hashsalt": name}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has the letters
         figure = Figure((WIDTH, height), layout="constrained")
         draw(figure.add_subplot())
