@@ -158,6 +158,15 @@ def test_a_table_has_a_heat_map_and_its_mistakes_in_a_table():
     assert not page.all("img")
 
 
+def test_of_very_many_classes_the_page_shows_mistakes_and_no_confusion():
+    y = np.arange(120) % 101
+    network, history, data = trained((4, 101), dataset(range(101), y=y), epochs=1)
+    page = Page(report.render(network, history, data))
+    assert page.says("too many classes")
+    assert page.says("Most confident mistakes")
+    assert not page.says("Confusion")
+
+
 def test_images_have_their_mistakes_with_words_for_those_who_do_not_see():
     x = np.abs(np.random.default_rng(0).normal(size=(120, 64)))
     network, history, data = trained((64, 3), dataset(x=x), epochs=1)
@@ -342,6 +351,17 @@ def test_train_writes_a_report_of_tables(cli, data, layers):
 def test_train_says_where_the_report_is(cli):
     cli.ok("train", "pets.csv", "--epochs", "1", "--report", "r.html")
     assert re.search(r"report r\.html \(\d+ kB\)", cli.err)
+
+
+def test_train_tells_the_results_though_the_report_cannot_be_written(cli, monkeypatch):
+    def full(*_, **__):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    assert cli("train", "pets.csv", "--epochs", "1", "--report", "r.html") == 2
+    assert "trained in" in cli.out
+    assert cli.err.endswith("fastnn train: error: no space left on device\n")
+    assert (cli.folder / "pets.safetensors").exists()
 
 
 def test_train_without_report_writes_none(cli):

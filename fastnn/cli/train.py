@@ -131,8 +131,8 @@ def run(options: argparse.Namespace) -> int:
         for name, split in (("train", data.train), ("test", data.test))
         if split
     }
-    write_report(options, network, history, data, optimizer, measured)
     _report(options, network, backend, measured, seconds, path)
+    write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
 
