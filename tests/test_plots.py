@@ -91,6 +91,12 @@ def test_history_of_one_epoch_shows_its_points():
     assert line.get_marker() == "o"
 
 
+def test_history_of_a_loss_that_falls_far_has_a_logarithmic_scale():
+    for last, scale in ((1.0, "linear"), (1e-4, "log"), (-1e-4, "linear")):
+        ax = drawn(history_of(loss=[2.0, last]).plot()).axes[0]
+        assert ax.get_yscale() == scale
+
+
 @pytest.mark.parametrize("last", [float("nan"), float("inf"), 1e300, -float("inf")])
 def test_history_that_diverged_says_so_and_shows_what_was_finite(last):
     history = history_of(loss=[1.0, 1e8, last])
@@ -134,10 +140,10 @@ def test_confusion_counts_true_classes_down_and_predicted_ones_across():
 
 
 def test_confusion_names_classes_whatever_they_are_called():
-    labels = ("$x^", "<b>", "a name that is far too long for it")
+    labels = ("$x^$", "<b>", "a name that is far too long for it")
     network = small_network(class_labels=labels)
     ax = drawn(plots.confusion_matrix(network, X, np.array(labels)[Y])).axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["$x^", "<b>", "a name that is …"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["$x^$", "<b>", "a name that is …"]
 
 
 def test_confusion_of_a_sigmoid_has_two_classes():

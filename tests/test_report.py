@@ -1,5 +1,6 @@
 """The page of a training: what stands in it, that it needs nothing else, and who may write it."""
 
+import os
 import re
 import signal
 import subprocess
@@ -292,6 +293,14 @@ def test_the_page_says_the_same_twice():
 
 
 # -- writing it -----------------------------------------------------------------------------------
+
+
+def test_write_replaces_a_file_and_never_writes_into_it(tmp_path):
+    path, other = tmp_path / "report.html", tmp_path / "other.html"
+    path.write_text("before")
+    os.link(path, other)
+    report.write(path, *trained())
+    assert other.read_text() == "before"
 
 
 def test_write_leaves_what_was_there_if_it_fails(tmp_path):

@@ -100,7 +100,6 @@ def png(image: Array) -> str:
 def _for_page(text: str, name: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
     text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1">', text, count=1)
     text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
     text = re.sub(r'\bid="', f'id="{name}-', text)
