@@ -41,9 +41,9 @@ def axes_for(ax: Any, width: float, height: float) -> Axes:
 
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that holds `ax`, also through subfigures."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # only an axes that was removed has none
-    return figure
+    holder = ax.figure
+    assert holder is not None  # only an axes that was removed has none
+    return holder.figure
 
 
 def panels(ax: Axes, n: int, n_columns: int, gap: tuple[float, float]) -> list[Axes]:
