@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -424,6 +425,7 @@ def test_train_refuses_to_write_report_and_network_to_one_file(cli):
 def test_train_names_the_extra_that_a_report_needs_before_it_trains(cli, package):
     program = f"""
 import sys
+import warnings
 sys.modules[{package!r}] = None
 from fastnn.cli import main
 sys.exit(main(["train", "pets.csv", "--report", "r.html"]))
@@ -435,3 +437,45 @@ sys.exit(main(["train", "pets.csv", "--report", "r.html"]))
     assert 'pip install "fastnn[plot]"' in done.stderr
     assert package in done.stderr
     assert not done.stdout
+
+
+# -- whatever was trained -------------------------------------------------------------------------
+
+N_RANDOM = 1000 if os.environ.get("FASTNN_TEST_PROFILE") == "thorough" else 12
+
+
+@pytest.mark.parametrize("seed", range(N_RANDOM))
+def test_any_training_has_a_page(seed):
+    rng = np.random.default_rng(seed)
+    n_in = int(rng.choice([1, 2, 5, 64, 81, 200]))
+    n_out = int(rng.choice([1, 2, 3, 11, 14]))
+    hidden = tuple(rng.integers(1, 40, rng.integers(0, 3)).tolist())
+    output = str(rng.choice(["softmax", "sigmoid", "identity", "exp"]))
+    n_out += output == "softmax" and n_out == 1
+    scale = 10.0 ** rng.integers(-6, 7)
+    x = (
+        rng.normal(size=(120, n_in)) * scale
+        if rng.random() < 0.5
+        else (rng.integers(0, 256, (120, n_in), dtype=np.uint8))
+    )
+    labels = None
+    if output == "softmax":
+        labels, y = range(n_out), np.resize(rng.permutation(n_out), 120)
+    elif output == "sigmoid":
+        y = rng.permutation(np.resize([0.0, 1.0], 120 * n_out)).reshape(120, n_out)
+    else:
+        y = np.abs(rng.normal(size=(120, n_out))) * (scale if output == "identity" else 1.0)
+    data = dataset(labels, x, y, bool(rng.integers(2)), bool(rng.integers(2)))
+    network = small_network((n_in, *hidden, n_out), output=output)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # some of these diverge
+        history = network.fit(
+            *data.train,
+            epochs=int(rng.integers(1, 20)),
+            optimizer=fastnn.SGD(float(10.0 ** rng.integers(-4, 3))),
+            validation_data=data.validation or None,
+            progress=False,
+        )
+    page = Page(report.render(network, history, data))
+    assert not page.open
+    assert page.says(f"{network.architecture.n_parameters:,} parameters")
