@@ -18,7 +18,8 @@ MOST_OUTPUTS = 9
 def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     """Draw predicted against true numbers, a panel for each of up to nine outputs.
 
-    On the diagonal a prediction is right. Of more than 1,000 rows, every so manieth is drawn.
+    On the diagonal a prediction is right. Of more than 1,000 rows a thousand are drawn, evenly
+    chosen.
 
     Parameters
     ----------
