@@ -1,5 +1,6 @@
 """Pictures: what they show, what they refuse, and what they leave alone."""
 
+import doctest
 import pickle
 import subprocess
 import sys
@@ -373,3 +374,11 @@ except ImportError as error:
 
 def test_plots_is_found_where_fastnn_is():
     assert fastnn.plots is plots
+
+
+def test_the_examples_of_plots_and_report_are_true():
+    pytest.importorskip("jinja2")
+    from fastnn.report import page
+
+    for module, n_examples in ((plots, 7), (page, 5)):
+        assert doctest.testmod(module) == (0, n_examples)

@@ -65,7 +65,7 @@ def write(
     Examples
     --------
     >>> import os, tempfile, fastnn
-    >>> data = fastnn.datasets.digits(train=500, test=100)
+    >>> data = fastnn.datasets.digits(600)
     >>> net = fastnn.Network((784, 20, 10), seed=0)
     >>> history = net.fit(*data.train, epochs=2, progress=False)
     >>> with tempfile.TemporaryDirectory() as folder:
