@@ -40,7 +40,7 @@ from fastnn.persistence import load
 from fastnn.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from fastnn import datasets
+    from fastnn import datasets, plots, report
     from fastnn.exchange.onnx_import import from_onnx
     from fastnn.exchange.sklearn import from_sklearn
     from fastnn.exchange.torch import from_torch
@@ -70,6 +70,8 @@ __all__ = [
     "get_backend",
     "get_num_threads",
     "load",
+    "plots",
+    "report",
     "schedules",
     "set_backend",
     "set_num_threads",
@@ -85,8 +87,8 @@ _EXCHANGE = {  # imported when first named
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":  # imported when first named: half of what importing fastnn would cost
-        return import_module("fastnn.datasets")
+    if name in ("datasets", "plots", "report"):  # imported when first named: that takes its time
+        return import_module(f"fastnn.{name}")
     if name in _EXCHANGE:
         return getattr(import_module(_EXCHANGE[name]), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

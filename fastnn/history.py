@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 STOPPED = (None, "callback", "diverged", "interrupted")
 """Why a fit may have ended before its last epoch."""
@@ -38,6 +39,24 @@ class History(Mapping[str, list[float]]):
     def n_epochs(self) -> int:
         """Epochs completed."""
         return len(self._values.get("loss", ()))
+
+    def plot(self, *, measure: str | None = None, ax: Any = None) -> Any:
+        """Draw the curves of loss and accuracy or R²; see `fastnn.plots.history`.
+
+        Parameters
+        ----------
+        measure : {"loss", "accuracy", "r2"}, optional
+            Draw this one alone.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
+        from fastnn.plots import history
+
+        return history(self, measure=measure, ax=ax)
 
     def __getitem__(self, name: str) -> list[float]:
         return self._values[name]

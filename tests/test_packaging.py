@@ -115,13 +115,20 @@ def test_sdist_holds_every_source_of_both_packages(checkout, sdist):
         names = {name.partition("/")[2] for name in archive.getnames()}
     expected = sources(checkout, ".py", ".pyx", ".pxd", ".pxi", ".h", ".c")
     assert expected - names == set()
-    assert {"fastnn/py.typed", "LICENSE", "README.md", "setup.py", "pyproject.toml"} <= names
+    assert {
+        "fastnn/py.typed",
+        "fastnn/report/report.html.j2",
+        "LICENSE",
+        "README.md",
+        "setup.py",
+        "pyproject.toml",
+    } <= names
 
 
 def test_wheel_holds_every_module_and_no_more(checkout, pure_wheel):
     modules = {installed_as(path) for path in sources(checkout, ".py")}
     names = {name for name in names_in(pure_wheel) if ".dist-info/" not in name}
-    assert names == modules | {"fastnn/py.typed"}
+    assert names == modules | {"fastnn/py.typed", "fastnn/report/report.html.j2"}
 
 
 def test_wheel_from_sdist_holds_the_extensions(checkout, sdist, tmp_path):

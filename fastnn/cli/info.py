@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
-from fastnn import backends, threads
-from fastnn._version import __version__
+from fastnn import machine
 from fastnn.cli import options as words
 from fastnn.datasets import cache_folder
-
-PACKAGES = ("numpy", "safetensors", "tqdm", "numba", "scipy", "pooch", "threadpoolctl")
 
 
 def add_parser(commands: Any) -> None:
@@ -32,7 +24,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Collect and print."""
-    found = _collect()
+    found = machine.describe() | {"cache_folder": str(cache_folder())}
     if options.json:
         words.print_json(found)
         return 0
@@ -56,47 +48,3 @@ def run(options: argparse.Namespace) -> int:
     print(f"cache     {found['cache_folder']}")
     print(f"installed {found['location']}")
     return 0
-
-
-def _collect() -> dict[str, Any]:
-    try:
-        backend: Any = backends.get_backend()
-    except (ValueError, backends.BackendUnavailableError) as error:
-        backend, in_use = None, str(error)
-    else:
-        in_use = backend.name
-    return {
-        "fastnn": __version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "backends": backends.available_backends(),
-        "backend": in_use,
-        "isa": getattr(backend, "isa", None),
-        "threads": _threads(),
-        "processors": threads.available_processors(),
-        "blas": _blas(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "cache_folder": str(cache_folder()),
-        "location": str(sys.modules["fastnn"].__path__[0]),
-    }
-
-
-def _threads() -> int | str:
-    """Return the number of threads, or what is wrong with the one that was asked for."""
-    try:
-        return threads.get_num_threads()
-    except ValueError as error:
-        return str(error)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _blas() -> str:
-    built: Any = np.show_config(mode="dicts")
-    blas = built.get("Build Dependencies", {}).get("blas", {})
-    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()

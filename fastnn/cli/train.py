@@ -19,6 +19,7 @@ from fastnn.callbacks import FunctionCallback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
 from fastnn.cli.data import labelled, training_data
+from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
 from fastnn.schedules import Cosine
@@ -87,6 +88,7 @@ def add_parser(commands: Any) -> None:
         help="where to save the network (default: the data's name with .safetensors, here)",
     )
     long_runs.add_options(parser)
+    add_report_option(parser)
     words.add_data_options(parser)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -99,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
     path = options.output or words.output_path(_default_name(options.data))
     checkpoint = long_runs.checkpoint(options)
+    check_report(options, path)
     data = training_data(options)
     callbacks = [
         FunctionCallback(_reporter(options)),
@@ -110,11 +113,12 @@ def run(options: argparse.Namespace) -> int:
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
+    optimizer = _optimizer(options, n_steps)
     history = network.fit(
         *prepared.train,
         epochs=options.epochs,
         batch_size=options.batch_size,
-        optimizer=_optimizer(options, n_steps),
+        optimizer=optimizer,
         validation_data=prepared.validation or None,
         sample_weight=data.train_weight,
         shuffle=True if data.train_weight is None else "blocks",
@@ -124,6 +128,7 @@ def run(options: argparse.Namespace) -> int:
     )
     seconds = time.perf_counter() - start
     if history.stopped == "diverged" or not np.isfinite(network.parameters).all():
+        write_report(options, network, history, data, optimizer)
         raise ValueError(
             "the training diverged and nothing was saved: try a smaller --learning-rate"
         )
@@ -143,6 +148,7 @@ def run(options: argparse.Namespace) -> int:
         if split
     }
     _report(options, network, backend, measured, seconds, path)
+    write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
 
@@ -265,6 +271,7 @@ def _report(
                 **measured,
                 "model": path,
             }
+            | ({"report": options.report} if options.report else {})
         )
         return
     for name, values in measured.items():

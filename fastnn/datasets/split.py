@@ -130,6 +130,8 @@ class Dataset:
     train_weight : ndarray (n_train,) float64 or None
         How much each training row counts: 0 for rows that are also held out for validation or
         test, where the training rows stay in a file; else None.
+    feature_names : tuple of str, optional
+        What the columns of x are called.
     """
 
     name: str
@@ -138,6 +140,7 @@ class Dataset:
     test: Split
     class_labels: Array | None = None
     train_weight: NDArray[np.float64] | None = None
+    feature_names: tuple[str, ...] | None = None
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:

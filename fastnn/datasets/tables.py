@@ -123,6 +123,7 @@ class Table:
             own.get("validation") or Split(self.x[validation_rows], y[validation_rows], seed),
             own.get("test") or Split(self.x[test_rows], y[test_rows], seed),
             class_labels,
+            feature_names=self.feature_names,
         )
 
     def hold_out(self, *, seed: int = 0, task: Task | None = None) -> Dataset:
@@ -168,7 +169,7 @@ class Table:
             Split(_copied(self.x, validation), y[validation], seed),
             Split(_copied(self.x, test), y[test], seed),
             class_labels,
-            weight,
+            train_weight=weight,
         )
 
 

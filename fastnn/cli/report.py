@@ -1,0 +1,74 @@
+"""``--report``: the page that ``fastnn train`` writes of a training."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastnn.cli import options as words
+
+if TYPE_CHECKING:
+    from fastnn.datasets import Dataset
+    from fastnn.history import History
+    from fastnn.network import Network
+    from fastnn.optimizers import Optimizer
+
+NOT_TRAINING = ("command", "run", "quiet", "json", "report", "optimizer", "learning_rate")
+"""Options that say nothing of the training; the optimizer is told with its rate and constants."""
+
+STANDARDISED = (
+    "While it learned, columns and targets were standardised, so the losses in the curves are in "
+    "units of the targets' variance; in the results they are in the targets' own units."
+)
+
+
+def add_report_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--report``."""
+    parser.add_argument(
+        "--report",
+        type=words.output_path,
+        metavar="FILE",
+        help="also write one HTML page with curves, confusion, mistakes, weights and timings",
+    )
+
+
+def check_report(options: argparse.Namespace, model: Any) -> None:
+    """Check, before there is something to lose, that the page can be made and where it goes."""
+    if options.report is None:
+        return
+    import fastnn.report  # noqa: F401  an ImportError that names the extra, if it is missing
+
+    if options.report.absolute() == model.absolute():
+        raise ValueError(f"--report and the network would both be written to {options.report}")
+
+
+def write_report(
+    options: argparse.Namespace,
+    network: Network,
+    history: History,
+    data: Dataset,
+    optimizer: Optimizer,
+    measured: Mapping[str, Mapping[str, float]] | None = None,
+) -> None:
+    """Write the page, if one is wanted."""
+    if options.report is None:
+        return
+    from fastnn import report
+
+    chosen = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in NOT_TRAINING and value is not None
+    }
+    report.write(
+        options.report,
+        network,
+        history,
+        data,
+        optimizer=optimizer,
+        options=chosen,
+        measured=measured,
+        note=STANDARDISED if measured and data.class_labels is None else None,
+    )
+    words.note(f"report {options.report} ({options.report.stat().st_size / 1000:,.0f} kB)", options)

@@ -1,0 +1,27 @@
+"""Pictures of a training: curves, confusion, predictions, first-layer weights, mistakes.
+
+Every function draws into ``ax``, or into a new figure if there is none, and returns the figure that
+it drew into. A notebook shows that figure; ``figure.savefig("curves.svg")`` writes it. Nothing here
+knows of pyplot, a window or a global backend. Needs ``pip install "fastnn[plot]"``.
+
+>>> import numpy as np, fastnn
+>>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
+>>> y = np.array([0, 1, 1, 0])
+>>> net = fastnn.Network((2, 8, 2), activation="tanh", seed=1)
+>>> history = net.fit(x, y, epochs=500, batch_size=4, optimizer=fastnn.Adam(0.05))
+>>> figure = history.plot()
+>>> figure = fastnn.plots.confusion_matrix(net, x, y)
+"""
+
+try:
+    import matplotlib  # noqa: F401
+except ImportError:
+    raise ImportError('fastnn.plots needs matplotlib: pip install "fastnn[plot]"') from None
+
+from fastnn.plots.confusion import confusion_matrix
+from fastnn.plots.curves import history
+from fastnn.plots.mistaken import mistakes
+from fastnn.plots.numbers import predictions
+from fastnn.plots.units import weights
+
+__all__ = ["confusion_matrix", "history", "mistakes", "predictions", "weights"]

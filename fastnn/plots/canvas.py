@@ -1,0 +1,84 @@
+"""Where pictures are drawn: figures that need no window, and panels within one axes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from fastnn.validation.values import describe
+
+LARGEST = 1e30  # past it neither the arithmetic of axes nor their labels can be relied on
+LONGEST_LABEL = 16  # letters; a longer one would leave no room for what it labels
+
+
+class WindowlessFigure(Figure):
+    """A figure that no window holds and every notebook shows."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+def axes_for(ax: Any, width: float, height: float) -> Axes:
+    """Return `ax`, or the only axes of a new figure of that size in inches."""
+    if ax is None:
+        figure = WindowlessFigure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure.add_subplot()
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be a matplotlib Axes, such as figure.subplots(), got {describe(ax)}"
+        )
+    return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the figure that holds `ax`, also through subfigures."""
+    holder = ax.figure
+    assert holder is not None  # only an axes that was removed has none
+    return holder.figure
+
+
+def panels(ax: Axes, n: int, n_columns: int, gap: tuple[float, float]) -> list[Axes]:
+    """Return n axes in a grid that fills `ax`; gap is between columns, rows, in panel sizes."""
+    ax.set_axis_off()
+    n_rows = -(-n // n_columns)
+    step_x, step_y = 1.0 / (n_columns - gap[0] / (1 + gap[0])), 1.0 / n_rows
+    width = step_x / (1 + gap[0])
+    height = step_y / (1 + gap[1])
+    return [
+        ax.inset_axes(
+            (
+                i % n_columns * step_x,
+                1.0 - (i // n_columns + 1) * step_y,
+                width,
+                height,
+            )
+        )
+        for i in range(n)
+    ]
+
+
+def drawable(values: Any) -> NDArray[np.float64]:
+    """Return values as float64, NaN (a gap) for those that an axes cannot show."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
+
+
+def say(ax: Axes, text: str) -> None:
+    """Write into an empty axes why it is empty."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, parse_math=False)
+
+
+def shown(label: object) -> str:
+    """Return a label as a picture has room for it, in one line."""
+    text = f"{label:g}" if isinstance(label, float) else " ".join(str(label).split())
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"

@@ -1,0 +1,67 @@
+"""Rows with the class a network gives them, the class they have, and how sure it is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.network import Network
+
+
+class Classified(NamedTuple):
+    """What a classifier says of n rows.
+
+    Attributes
+    ----------
+    truth, predicted : ndarray (n,), int64
+        Class indices.
+    probability : ndarray (n,)
+        Of the predicted class.
+    labels : tuple
+        What the classes are called.
+    """
+
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probability: NDArray[Any]
+    labels: tuple[Any, ...]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many rows of each class (down) were given each class (across)."""
+        n = len(self.labels)
+        pairs = np.bincount(self.truth * n + self.predicted, minlength=n * n)
+        return pairs.reshape(n, n).astype(np.int64)
+
+    def mistakes(self) -> NDArray[np.int64]:
+        """Return the rows that were given a wrong class, the surest first."""
+        wrong = np.flatnonzero(self.truth != self.predicted)
+        return wrong[np.argsort(-self.probability[wrong], kind="stable")]
+
+
+def classify(network: Network, x: Any, y: Any) -> Classified:
+    """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
+    validation.check_one_class_a_row(network)
+    a = network.architecture
+    n_classes = a.n_out if a.output == "softmax" else 2
+    x = validation.check_x(x, a.n_in, a.dtype)
+    validation.check_not_empty(x.shape[0])
+    truth = validation.check_labels(y, x.shape[0], n_classes, network.class_labels)
+    chances = network.predict_proba(x, progress=False)
+    if a.output == "softmax":
+        predicted = chances.argmax(axis=1)
+        probability = chances.max(axis=1)
+    else:
+        yes = chances[:, 0]
+        predicted = (yes > 0.5).astype(np.int64)
+        probability = np.where(predicted == 1, yes, 1.0 - yes)
+    return Classified(truth, predicted, probability, class_names(network))
+
+
+def class_names(network: Network) -> tuple[Any, ...]:
+    """Return what the classes of a softmax, or of a sigmoid output of width 1, are called."""
+    a = network.architecture
+    n_classes = a.n_out if a.output == "softmax" else 2
+    return network.class_labels or tuple(range(n_classes))

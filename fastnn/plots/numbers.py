@@ -1,0 +1,75 @@
+"""Predicted against true numbers, for networks that predict numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fastnn import validation
+from fastnn.plots.canvas import axes_for, drawable, figure_of, panels
+
+MOST_POINTS = 1000  # evenly chosen rows; more hide each other
+MOST_OUTPUTS = 9
+
+
+def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
+    """Draw predicted against true numbers, a panel for each of up to nine outputs.
+
+    On the diagonal a prediction is right. Of more than 1,000 rows a thousand are drawn, evenly
+    chosen.
+
+    Parameters
+    ----------
+    network : Network
+        With identity or exp output.
+    x, y : array
+        As for `Network.evaluate`.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+    """
+    validation.check_predicts_numbers(network)
+    a = network.architecture
+    x = validation.check_x(x, a.n_in, a.dtype)
+    n_rows = x.shape[0]
+    validation.check_not_empty(n_rows)
+    truth = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_POINTS)).astype(np.int64))
+    predicted = network.predict(x[rows], progress=False).reshape(len(rows), a.n_out)
+    n = min(a.n_out, MOST_OUTPUTS)
+    n_columns = 1 if n == 1 else 2 if n <= 4 else 3
+    n_lines = -(-n // n_columns)
+    ax = axes_for(ax, 4.0 if n == 1 else 3.2 * n_columns, 4.0 if n == 1 else 3.2 * n_lines)
+    places = [ax] if n == 1 else panels(ax, n, n_columns, (0.35, 0.5))
+    for output, place in enumerate(places):
+        _scatter(place, truth[rows, output], predicted[:, output], 5 if n == 1 else 3)
+        if n > 1:
+            place.set_title(f"output {output + 1}" + (f" of {a.n_out}" if a.n_out > n else ""))
+    return figure_of(ax)
+
+
+def _scatter(ax: Axes, truth: Any, predicted: Any, n_ticks: int) -> None:
+    truth, predicted = drawable(truth), drawable(predicted)
+    known = np.concatenate((truth, predicted))
+    known = known[np.isfinite(known)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 1.0
+    limits = (low - margin, high + margin)
+    ink = ax.spines["left"].get_edgecolor()
+    ax.plot(limits, limits, "-", color=ink, lw=1, alpha=0.5)
+    ax.plot(truth, predicted, "o", color="C0", markersize=4, alpha=0.5, markeredgewidth=0)
+    ax.set(xlim=limits, ylim=limits, aspect="equal", xlabel="true", ylabel="predicted")
+    ax.locator_params(nbins=n_ticks)
+    ax.grid(alpha=0.2)
+    ax.spines[["top", "right"]].set_visible(False)

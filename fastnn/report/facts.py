@@ -1,0 +1,252 @@
+"""What the page says of data, network, options, timings and machine: names with their values."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from fastnn import machine
+from fastnn.datasets import Dataset
+from fastnn.history import History
+from fastnn.network import Network
+from fastnn.optimizers import Optimizer
+from fastnn.report.findings import PARTS, Part, splits
+from fastnn.schedules import Schedule
+
+Facts = list[tuple[str, str]]
+
+MOST_EPOCHS = 60  # lines of a table that someone may still read
+MOST_TARGETS = 20
+STATES = {
+    "diverged": "The training diverged: its loss became infinite or NaN, so there is nothing "
+    "to measure.",
+    "interrupted": "The training was interrupted; this is what it had learned by then.",
+    "callback": "The training was ended before its last epoch by a callback, such as early "
+    "stopping.",
+}
+
+
+def headline(network: Network) -> str:
+    """Return the architecture in a line."""
+    a = network.architecture
+    widths = "–".join(str(n) for n in a.sizes)
+    return ", ".join([widths, *dict.fromkeys(a.activations), f"{a.output} output"])
+
+
+def state(history: History) -> str | None:
+    """Return a sentence if the training did not end as it should."""
+    return STATES.get(history.stopped or "")
+
+
+def tiles(
+    network: Network, history: History, data: Dataset, results: Sequence[Part]
+) -> list[tuple[str, str]]:
+    """Return the few figures that everybody asks for: value and name."""
+    found = []
+    if results:
+        best = results[-1]
+        for name, value in best.values.items():
+            if name != "loss" or len(best.values) == 1:
+                found.append((measure(name, value), f"{best.name} {spoken(name)}"))
+    seconds = _seconds(history)
+    found.append((duration(seconds), f"for {_counted(history.n_epochs, 'epoch')}"))
+    if seconds > 0:
+        found.append((_rate(history.n_epochs * len(data.train) / seconds), "rows a second"))
+    found.append((f"{network.architecture.n_parameters:,}", "parameters"))
+    return found
+
+
+def data_facts(data: Dataset, shape: tuple[int, int] | None) -> Facts:
+    """Return name, inputs and kind of the data."""
+    x = data.train.x
+    n_in = x.shape[1]
+    inputs = f"{n_in:,} ({shape[0]}×{shape[1]} pixels)" if shape else f"{n_in:,}"
+    rows = [(f"{name} rows", f"{len(getattr(data, key)):,}") for key, name in PARTS.items()]
+    facts = [("name", data.name), *rows, ("inputs", f"{inputs}, {x.dtype}")]
+    if data.class_labels is not None:
+        return [*facts, ("classes", f"{len(data.class_labels):,}")]
+    y = data.train.y
+    return [*facts, ("targets", str(y.shape[1] if y.ndim == 2 else 1))]
+
+
+def classes(data: Dataset) -> dict[str, Any] | None:
+    """Return how many rows of each class each part has; None for numbers."""
+    if data.class_labels is None:
+        return None
+    n = len(data.class_labels)
+    counts = {}
+    for key, split in splits(data):
+        y = split.y.argmax(axis=1) if split.y.ndim == 2 else split.y
+        counts[key] = np.bincount(y.astype(np.int64), minlength=n)
+    return {
+        "parts": [PARTS[key] for key in counts],
+        "rows": [
+            (str(label), [f"{counts[key][k]:,}" for key in counts])
+            for k, label in enumerate(data.class_labels.tolist())
+        ],
+    }
+
+
+def targets(data: Dataset) -> list[tuple[str, list[str]]] | None:
+    """Return mean, deviation and range of each target's training rows; None for classes."""
+    if data.class_labels is not None:
+        return None
+    y = data.train.y.reshape(len(data.train), -1).astype(np.float64)
+    return [
+        (str(k + 1), [f"{f(y[:, k]):.4g}" for f in (np.mean, np.std, np.min, np.max)])
+        for k in range(min(y.shape[1], MOST_TARGETS))
+    ]
+
+
+def layers(network: Network) -> list[tuple[str, ...]]:
+    """Return inputs, units, activation and parameters of each layer."""
+    a = network.architecture
+    return [
+        (
+            f"{layer.n_in:,}",
+            f"{layer.n_out:,}",
+            layer.activation,
+            f"{(layer.n_in + a.bias) * layer.n_out:,}",
+        )
+        for layer in a.layers
+    ]
+
+
+def network_facts(network: Network) -> Facts:
+    """Return what all layers share."""
+    a = network.architecture
+    return [
+        ("parameters", f"{a.n_parameters:,}"),
+        ("loss", a.loss.replace("_", " ")),
+        ("biases", "yes" if a.bias else "no"),
+        ("precision", a.dtype),
+    ]
+
+
+def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Facts:
+    """Return the optimizer with its constants, then all options."""
+    facts = []
+    if optimizer is not None:
+        kind = type(optimizer).__name__
+        rule = "" if optimizer.rule == kind.lower() else f", {optimizer.rule}"
+        facts.append(("optimizer", kind + rule))
+        constants = {field.name: getattr(optimizer, field.name) for field in fields(optimizer)}
+        options = constants | dict(options)
+    return facts + [(_words(name), _value(value)) for name, value in options.items()]
+
+
+def timing(history: History, n_rows: int) -> Facts:
+    """Return how long it took, in all and an epoch."""
+    lasted = _epoch_seconds(history)
+    if not len(lasted):
+        return []
+    seconds = _seconds(history)
+    facts = [("in all", duration(seconds))]
+    if seconds > 0:
+        facts.append(("rows a second", _rate(history.n_epochs * n_rows / seconds)))
+    return [
+        *facts,
+        ("an epoch, median", duration(float(np.median(lasted)))),
+        ("fastest", duration(float(lasted.min()))),
+        ("slowest", duration(float(lasted.max()))),
+    ]
+
+
+def epochs(history: History) -> dict[str, Any]:
+    """Return the measurements epoch by epoch, at most some sixty of them."""
+    names = [name for name in history if name != "time"]
+    n = history.n_epochs
+    chosen = np.unique(np.linspace(0, max(n - 1, 0), min(n, MOST_EPOCHS)).astype(np.int64))
+    lasted = _epoch_seconds(history)
+    return {
+        "names": [spoken(name) for name in names],
+        "n": n,
+        "rows": [
+            (
+                str(i + 1),
+                [*(measure(name, history[name][i]) for name in names), duration(lasted[i])],
+            )
+            for i in chosen
+        ],
+    }
+
+
+def machine_facts(network: Network) -> Facts:
+    """Return where the training ran, and with what."""
+    found = machine.describe(network.backend)
+    packages = found["packages"]
+    backend = found["backend"] + (f" ({found['isa']})" if found["isa"] else "")
+    return [
+        ("processor", machine.processor()),
+        ("threads", f"{found['threads']} of {found['processors']} processors allowed"),
+        ("backend", backend),
+        ("BLAS", found["blas"]),
+        ("platform", found["platform"]),
+        ("Python", found["python"]),
+        ("NumPy", packages["numpy"] or "unknown"),
+        ("fastnn", found["fastnn"]),
+    ]
+
+
+def spoken(name: str) -> str:
+    """Return a measure's name as people say it."""
+    return name.replace("val_", "validation ").replace("r2", "R²").replace("_", " ")
+
+
+def measure(name: str, value: float) -> str:
+    """Return a measurement as text: a share in percent, other numbers in four digits."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
+    if name.endswith("accuracy"):
+        return f"{value:.2%}".replace("%", " %")
+    return f"{value:.4f}" if abs(value) < 100 else f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in three digits, in units that suit them."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms" if seconds < 0.9995 else "1 s"
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _seconds(history: History) -> float:
+    return history["time"][-1] if history.n_epochs else 0.0
+
+
+def _epoch_seconds(history: History) -> Any:
+    return np.diff(history["time"], prepend=0.0) if history.n_epochs else np.empty(0)
+
+
+def _rate(rows: float) -> str:
+    return f"{rows / 1e6:.3g} million" if rows >= 1e6 else f"{float(f'{rows:.3g}'):,.0f}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Schedule):
+        own_first = sorted(fields(value), key=lambda field: bool(field.kw_only))
+        inside = (f"{_words(f.name)} {_value(getattr(value, f.name))}" for f in own_first)
+        return f"{type(value).__name__}: {', '.join(inside)}"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_value, value)) or "none"
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)

@@ -1,0 +1,179 @@
+"""The page itself: a template filled with what the sections say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fastnn import validation
+from fastnn.datasets import Dataset
+from fastnn.files import write_whole
+from fastnn.history import History
+from fastnn.network import Network
+from fastnn.optimizers import Optimizer
+from fastnn.report import facts, findings
+from fastnn.validation.values import describe
+
+
+def write(
+    path: Any,
+    network: Network,
+    history: History,
+    data: Dataset,
+    *,
+    optimizer: Optimizer | None = None,
+    options: Mapping[str, object] | None = None,
+    measured: Mapping[str, Mapping[str, float]] | None = None,
+    image_shape: tuple[int, int] | None = None,
+    note: str | None = None,
+) -> None:
+    """Write a report of a training as one HTML file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+    network : Network
+        As trained.
+    history : History
+        Of the fit.
+    data : Dataset
+        The rows as the network takes them; validation and test may have none.
+    optimizer : Optimizer, optional
+        The one it was trained with.
+    options : mapping, optional
+        Name and value of whatever else was chosen, in the order to show them.
+    measured : mapping, optional
+        ``{"train": network.evaluate(…), "test": …}`` where these are known already; the other
+        parts are measured.
+    image_shape : (int, int), optional
+        Height and width, if rows are images. By default rows are images if their width is a square
+        of at least 64 and all values lie in 0 to 255.
+    note : str, optional
+        A sentence to stand under the curves.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or data do not suit the network.
+    OSError
+        If the file cannot be written; what was there before is then still there.
+
+    Examples
+    --------
+    >>> import os, tempfile, fastnn
+    >>> data = fastnn.datasets.digits(600)
+    >>> net = fastnn.Network((784, 20, 10), seed=0)
+    >>> history = net.fit(*data.train, epochs=2, progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fastnn.report.write(os.path.join(folder, "report.html"), net, history, data)
+    """
+    page = render(
+        network,
+        history,
+        data,
+        optimizer=optimizer,
+        options=options,
+        measured=measured,
+        image_shape=image_shape,
+        note=note,
+    )
+    with write_whole(path) as file:
+        file.write(page.encode("utf-8", errors="replace"))
+
+
+def render(
+    network: Network,
+    history: History,
+    data: Dataset,
+    *,
+    optimizer: Optimizer | None = None,
+    options: Mapping[str, object] | None = None,
+    measured: Mapping[str, Mapping[str, float]] | None = None,
+    image_shape: tuple[int, int] | None = None,
+    note: str | None = None,
+) -> str:
+    """Return the page that `write` writes.
+
+    Parameters
+    ----------
+    network, history, data, optimizer, options, measured, image_shape, note
+        As for `write`.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    _check(network, history, data, optimizer)
+    if image_shape is not None:
+        shape = validation.check_image_shape(image_shape, network.architecture.n_in)
+    else:
+        shape = findings.image_shape(network, data)
+    environment = Environment(
+        loader=PackageLoader("fastnn.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = _nothing_found()
+    if history.stopped != "diverged" and np.isfinite(network.parameters).all():
+        shown = _found(network, data, shape, measured or {})
+    return environment.get_template("report.html.j2").render(
+        shown,
+        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        name=data.name,
+        headline=facts.headline(network),
+        state=facts.state(history),
+        tiles=facts.tiles(network, history, data, shown["results"]),
+        measure=facts.measure,
+        spoken=facts.spoken,
+        curves=findings.curves(history),
+        note=note,
+        data=facts.data_facts(data, shape),
+        classes=facts.classes(data),
+        targets=facts.targets(data),
+        layers=facts.layers(network),
+        network=facts.network_facts(network),
+        training=facts.training(optimizer, options or {}),
+        timing=facts.timing(history, len(data.train)),
+        epochs=facts.epochs(history),
+        machine=facts.machine_facts(network),
+    )
+
+
+def _nothing_found() -> dict[str, Any]:
+    names = ("which", "confusion", "predictions", "mistakes", "weights")
+    return {"results": [], **dict.fromkeys(names)}
+
+
+def _found(
+    network: Network,
+    data: Dataset,
+    shape: tuple[int, int] | None,
+    measured: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    key, split = findings.rows_to_look_at(data)
+    classified = findings.classified(network, data, split)
+    return {
+        "results": findings.results(network, data, measured),
+        "which": findings.PARTS[key],
+        "confusion": findings.confusion(classified),
+        "predictions": findings.predictions(network, split),
+        "mistakes": findings.mistakes(classified, data, split.x, shape),
+        "weights": findings.weights(network, data, shape),
+    }
+
+
+def _check(network: Any, history: Any, data: Any, optimizer: Any) -> None:
+    validation.check_network(network)
+    if not isinstance(history, History):
+        raise TypeError(f"history must be what Network.fit returns, got {describe(history)}")
+    if not isinstance(data, Dataset):
+        raise TypeError(f"data must be a fastnn.datasets.Dataset, got {describe(data)}")
+    if optimizer is not None:
+        validation.check_optimizer(optimizer)
