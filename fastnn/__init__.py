@@ -31,7 +31,9 @@ from fastnn.backends import (
 )
 from fastnn.backends.predictor import Predictor
 from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.checkpoints import Checkpoint
 from fastnn.history import History
+from fastnn.logs import MetricsLog, TensorBoard
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastnn.persistence import load
@@ -47,12 +49,15 @@ __all__ = [
     "Architecture",
     "BackendUnavailableError",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "History",
+    "MetricsLog",
     "Network",
     "Optimizer",
     "Predictor",
     "RMSprop",
+    "TensorBoard",
     "__version__",
     "available_backends",
     "datasets",

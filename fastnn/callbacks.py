@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastnn.validation import check_choice, check_count, check_flag, check_in_range, check_monitored
 
@@ -40,6 +40,13 @@ class Callback:
 
     def on_fit_end(self, network: Network) -> None:
         """Act after the last epoch, also when the fit was interrupted."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint is to keep: arrays, and what JSON can say, each by a name."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned; called after `on_fit_start` of a resumed fit."""
 
 
 class FunctionCallback(Callback):
@@ -119,6 +126,18 @@ class EarlyStopping(Callback):
             if self.restore_best:
                 self._best_parameters = network.parameters.copy()
         return epoch - self.best_epoch >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its epoch and its weights."""
+        state = {"best": self.best, "best_epoch": self.best_epoch}
+        if self._best_parameters is None:
+            return state
+        return state | {"best_parameters": self._best_parameters}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back the best value, its epoch and its weights."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self._best_parameters = state.get("best_parameters")
 
     def on_fit_end(self, network: Network) -> None:
         """Go back to the best weights."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+STOPPED = (None, "callback", "diverged", "interrupted")
+"""Why a fit may have ended before its last epoch."""
+
 
 class History(Mapping[str, list[float]]):
     """Measurements of a fit, one list an epoch long for each name.

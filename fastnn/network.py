@@ -14,7 +14,9 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
 from fastnn.backends.base import PREDICT_ROWS, TrainingOptions
 from fastnn.backends.predictor import Predictor
+from fastnn.checkpoints import Checkpoint, Keeper
 from fastnn.evaluation import evaluate
+from fastnn.fit_description import description
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
@@ -147,7 +149,6 @@ class Network:
         self.backend = backend
         self.rng = validation.check_seed(seed)
         self._parameters = architecture.allocate()
-        self._dropout_seed = 0
         self._optimizer: Optimizer | None = None
         self._optimizer_state: OptimizerState | None = None
 
@@ -217,6 +218,7 @@ class Network:
         clip_norm: float | None = None,
         dropout: float | Sequence[float] = 0.0,
         callbacks: Any = (),
+        checkpoint: Checkpoint | None = None,
         progress: bool = True,
     ) -> History:
         """Train on x and y, starting from the current parameters and a fresh optimizer state.
@@ -253,6 +255,9 @@ class Network:
             Probability that a hidden unit is dropped, for all hidden layers or each.
         callbacks : Callback, function or sequence of them
             Called after each epoch (see `fastnn.callbacks`).
+        checkpoint : Checkpoint, optional
+            Where the state of the fit is kept, to go on from after it was stopped; see
+            `fastnn.Checkpoint`.
         progress : bool, default True
             Whether to show a progress bar if it takes over a second.
 
@@ -264,6 +269,8 @@ class Network:
         ------
         TypeError, ValueError
             If an argument is not as described; the network is then as it was.
+        OSError
+            If the checkpoint cannot be written or read, or is there and not to be resumed.
 
         Warns
         -----
@@ -279,10 +286,11 @@ class Network:
         shuffle = validation.check_flag("shuffle", shuffle)
         progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
+        watched = None
         if validation_data is not None:
             validation_data = validation.check_validation_data(validation_data)
             try:
-                self._checked_rows(*validation_data)
+                watched = self._checked_rows(*validation_data)
             except TypeError as error:
                 raise TypeError(f"validation_data: {error}") from None
             except ValueError as error:
@@ -291,7 +299,16 @@ class Network:
         a = self.architecture
         if a.output == "softmax" or (a.output == "sigmoid" and a.n_out == 1):
             validation.check_two_classes(data.y, self.class_labels)
+        keeper = snapshot = None
+        if checkpoint is not None:
+            keeper = Keeper(
+                validation.check_checkpoint(checkpoint),
+                description(self, options, data, watched, shuffle, callbacks),
+            )
+            snapshot = keeper.find(self, optimizer.n_state, epochs)
         self._start_optimizer(optimizer)
+        if snapshot is not None:
+            snapshot.restore(self)
         backend = get_backend(self._backend)
         with blas_limited(backend.uses_blas):
             return training.fit(
@@ -303,6 +320,8 @@ class Network:
                 shuffle=shuffle,
                 validation=None if validation_data is None else tuple(validation_data),
                 callbacks=callbacks,
+                keeper=keeper,
+                snapshot=snapshot,
                 progress=progress,
             )
 
@@ -571,15 +590,15 @@ class Network:
         return replace(
             options,
             batch_size=min(options.batch_size, len(data.y)),  # may be past what C can count to
-            dropout_seed=self._dropout_seed,
+            dropout_seed=self.optimizer_state.dropout_seed,
         )
 
     def _start_optimizer(self, optimizer: Optimizer) -> None:
         a = self.architecture
         self._optimizer = optimizer
-        self._dropout_seed = int(self.rng.integers(2**63))
         self._optimizer_state = OptimizerState(
-            np.zeros(self._slots_shape(optimizer), a.dtype), step=0
+            np.zeros(self._slots_shape(optimizer), a.dtype),
+            dropout_seed=int(self.rng.integers(2**63)),
         )
 
     def _slots_shape(self, optimizer: Optimizer) -> tuple[int, int]:

@@ -15,7 +15,7 @@ A learning rate is a number or a schedule (see `fastnn.schedules`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -223,7 +223,10 @@ class OptimizerState:
         The remembered vectors, in the layout of the parameters.
     step : int
         Updates done so far.
+    dropout_seed : int
+        With the step, selects the dropout masks (see `fastnn.backends.dropout`).
     """
 
     slots: NDArray[Any]
-    step: int = field(default=0)
+    step: int = 0
+    dropout_seed: int = 0

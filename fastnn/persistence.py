@@ -13,6 +13,7 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,17 +129,22 @@ def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
     return named | {f"biases.{i}": b for i, b in biases if b is not None}
 
 
-def _read_metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
-    if metadata.get("format") != FORMAT:
-        raise ValueError(
-            f"its metadata name the format {metadata.get('format')!r}, expected {FORMAT!r}"
-        )
-    if metadata.get("format_version") != FORMAT_VERSION:
+def check_format(metadata: Mapping[str, str], name: str, version: str) -> None:
+    """Check that a file's metadata name the format and the version that are to be read."""
+    found = metadata.get("format")
+    if found != name:
+        hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
+        raise ValueError(f"its metadata name the format {found!r}, expected {name!r}{hint}")
+    if metadata.get("format_version") != version:
         raise ValueError(
             f"it has format version {metadata.get('format_version')!r}, this fastnn "
-            f"({__version__}) reads {FORMAT_VERSION!r}; it was written by fastnn "
+            f"({__version__}) reads {version!r}; it was written by fastnn "
             f"{metadata.get('fastnn_version')!r}"
         )
+
+
+def _read_metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
+    check_format(metadata, FORMAT, FORMAT_VERSION)
     try:
         fields = json.loads(metadata["architecture"])
         class_labels = json.loads(metadata["class_labels"])

@@ -23,6 +23,7 @@ from fastnn.progress import calls, progress_bar
 from fastnn.validation import check_callback
 
 if TYPE_CHECKING:
+    from fastnn.checkpoints import Keeper, Snapshot
     from fastnn.network import Network
 
 
@@ -44,18 +45,28 @@ def fit(
     shuffle: bool,
     validation: tuple[Any, ...] | None,
     callbacks: Sequence[Callback],
+    keeper: Keeper | None = None,
+    snapshot: Snapshot | None = None,
     progress: bool,
 ) -> History:
-    """Train `network` in place for some epochs; return what was measured."""
-    history = History()
-    n_rows = len(data.y)
-    start = time.perf_counter()
+    """Train `network` in place for some epochs; return what was measured.
+
+    With a `keeper` it writes checkpoints; from a `snapshot`, to which the network was restored, it
+    goes on.
+    """
+    history = History() if snapshot is None else snapshot.history
+    n_rows, n_done = len(data.y), history.n_epochs
+    start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
     order: NDArray[np.int64] = np.arange(n_rows)
     for callback in callbacks:
         callback.on_fit_start(network)
     with progress_bar(epochs * n_rows, progress) as bar:
         try:
-            for epoch in range(1, epochs + 1):
+            if snapshot is not None:
+                for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
+                    callback.load_state_dict(state)
+                bar.update(n_done * n_rows)
+            for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
                 if shuffle:
                     order = network.rng.permutation(n_rows)
                 result = _train_epoch(network, backend, data, order, options, bar)
@@ -70,8 +81,12 @@ def fit(
                     history.stopped = "diverged"
                     break
                 wishes = [callback.on_epoch_end(network, epoch, record) for callback in callbacks]
-                if any(wishes):
-                    history.stopped = "callback" if epoch < epochs else None
+                if any(wishes) and epoch < epochs:
+                    history.stopped = "callback"
+                is_last = epoch == epochs or history.stopped is not None
+                if keeper is not None:
+                    keeper.epoch_ended(network, history, callbacks, is_last)
+                if is_last:
                     break
         except KeyboardInterrupt:
             history.stopped = "interrupted"

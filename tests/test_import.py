@@ -13,6 +13,7 @@ PACKAGE = Path(fastnn.__file__).parent
 
 HEAVY = (
     "numba", "scipy", "sklearn", "tqdm", "safetensors", "pooch", "matplotlib", "threadpoolctl",
+    "tensorboardX", "onnx", "torch", "jinja2",
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
     "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",

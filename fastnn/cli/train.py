@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import callbacks, optimizers
+from fastnn import optimizers
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
+from fastnn.callbacks import FunctionCallback
+from fastnn.cli import long_runs
 from fastnn.cli import options as words
 from fastnn.cli.data import labelled, training_data
 from fastnn.datasets import Dataset, Split
@@ -82,6 +84,7 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="where to save the network (default: the data's name with .safetensors, here)",
     )
+    long_runs.add_options(parser)
     words.add_data_options(parser)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -93,7 +96,12 @@ def run(options: argparse.Namespace) -> int:
     words.apply_backend_options(options)
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
     path = options.output or words.output_path(_default_name(options.data))
+    checkpoint = long_runs.checkpoint(options)
     data = training_data(options)
+    callbacks = [
+        FunctionCallback(_reporter(options)),
+        *long_runs.callbacks(options, bool(data.validation)),
+    ]
     prepared, inputs, targets = _standardised(data)
     network = _network(options, prepared)
     words.note(_headline(network, prepared, backend.name), options)
@@ -106,7 +114,8 @@ def run(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         optimizer=_optimizer(options, n_steps),
         validation_data=prepared.validation or None,
-        callbacks=callbacks.FunctionCallback(_reporter(options)),
+        callbacks=callbacks,
+        checkpoint=checkpoint,
         progress=words.shows_progress(options),
     )
     seconds = time.perf_counter() - start

@@ -16,6 +16,7 @@ from fastnn.validation.data import (
 from fastnn.validation.networks import (
     check_architecture,
     check_callback,
+    check_checkpoint,
     check_class_labels,
     check_dtype,
     check_initial_weights,
@@ -35,6 +36,7 @@ from fastnn.validation.values import (
     check_in_range,
     check_learning_rate,
     check_number,
+    check_path,
     check_positive,
     check_thread_variable,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "check_architecture",
     "check_backend_name",
     "check_callback",
+    "check_checkpoint",
     "check_choice",
     "check_class_labels",
     "check_count",
@@ -57,6 +60,7 @@ __all__ = [
     "check_number",
     "check_optimizer",
     "check_parameters",
+    "check_path",
     "check_per_layer",
     "check_positive",
     "check_rows",

@@ -23,6 +23,7 @@ from fastnn.validation.values import (
 )
 
 if TYPE_CHECKING:
+    from fastnn.checkpoints import Checkpoint
     from fastnn.optimizers import Optimizer
 
 _MOST_PARAMETERS = 2**48
@@ -105,6 +106,18 @@ def check_optimizer(optimizer: Any) -> Optimizer:
             f"got {describe(optimizer)}"
         )
     return optimizer
+
+
+def check_checkpoint(checkpoint: Any) -> Checkpoint:
+    """Return `checkpoint` if it is one."""
+    from fastnn.checkpoints import Checkpoint
+
+    if not isinstance(checkpoint, Checkpoint):
+        raise TypeError(
+            'checkpoint must be a fastnn.Checkpoint, such as fastnn.Checkpoint("run.checkpoint"), '
+            f"got {describe(checkpoint)}"
+        )
+    return checkpoint
 
 
 def check_callback(callback: Any) -> Callable[..., Any]:

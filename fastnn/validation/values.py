@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,6 +76,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be one of {listed(choices)}, got {value!r}")
     return value
+
+
+def check_path(name: str, value: object) -> None:
+    """Check that `value` names a file: text or a path."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file, got {describe(value)}")
 
 
 def check_backend_name(value: object, names: Sequence[str], source: str) -> str:

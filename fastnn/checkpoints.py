@@ -1,0 +1,302 @@
+"""Checkpoints: where a fit stands after an epoch, in a file from which it goes on bit for bit.
+
+A checkpoint is a safetensors file, written whole or not at all, of which nothing is executed. Its
+tensors are the flat vectors as they lie in memory (see `fastnn.architecture`):
+
+    parameters               (n_slots,)
+    optimizer                (n_state, n_slots)
+    callbacks.<i>.<name>     the arrays in the state of callback i
+
+and its metadata hold, as text:
+
+    format          "fastnn-checkpoint"
+    format_version  "1"
+    fastnn_version  the version that wrote it
+    fit             JSON: what makes the fit what it is (see `fastnn.fit_description`)
+    state           JSON: step, dropout_seed, rng, history, stopped, the callbacks' other values
+
+Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import validation
+from fastnn._version import __version__
+from fastnn.architecture import Architecture, Array
+from fastnn.callbacks import Callback
+from fastnn.files import write_whole
+from fastnn.fit_description import check_same_fit
+from fastnn.history import STOPPED, History
+from fastnn.persistence import check_format
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+FORMAT = "fastnn-checkpoint"
+FORMAT_VERSION = "1"
+
+_DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a state raises that no fit wrote."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a fit keeps its state, so that a run that was killed goes on as if it had not been.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, written after an epoch and replaced as a whole; never half of one.
+    every : int, default 1
+        Epochs from one writing to the next; the last epoch of a fit is written in any case.
+    resume : bool, default False
+        Whether to go on from the file, if there is one; without one the fit starts from its
+        beginning. A resumed fit ends with the same bits as one that was never stopped, on the same
+        backend and instruction set. If False a file that is there already is an error, not lost.
+
+    Examples
+    --------
+    Run the same program again after a crash, and it goes on:
+
+    >>> run = fastnn.Checkpoint("run.checkpoint", resume=True)  # doctest: +SKIP
+    >>> net.fit(x, y, epochs=100, checkpoint=run)  # doctest: +SKIP
+    """
+
+    path: Any
+    every: int = 1
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        validation.check_path("path", self.path)
+        validation.check_count("every", self.every)
+        validation.check_flag("resume", self.resume)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a fit between two epochs.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_slots,)
+    slots : ndarray of shape (n_state, n_slots)
+        The optimizer's.
+    step, dropout_seed : int
+        As in `OptimizerState`.
+    rng : dict
+        State of the network's bit generator.
+    history : History
+        Of the epochs so far.
+    callbacks : list of dict
+        ``state_dict`` of each.
+    """
+
+    parameters: Array
+    slots: Array
+    step: int
+    dropout_seed: int
+    rng: Mapping[str, Any]
+    history: History
+    callbacks: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, network: Network, history: History, callbacks: Sequence[Callback]) -> Snapshot:
+        """Take the state of a fit; the arrays are those in use, not copies."""
+        state = network.optimizer_state
+        return cls(
+            network.parameters,
+            state.slots,
+            state.step,
+            state.dropout_seed,
+            network.rng.bit_generator.state,
+            history,
+            [callback.state_dict() for callback in callbacks],
+        )
+
+    def restore(self, network: Network) -> None:
+        """Put the network back where it was; `network` has an optimizer state of this shape."""
+        state = network.optimizer_state
+        _copy(network.architecture, self.parameters, network.parameters)
+        for remembered, slot in zip(self.slots, state.slots, strict=True):
+            _copy(network.architecture, remembered, slot)
+        state.step, state.dropout_seed = self.step, self.dropout_seed
+        network.rng.bit_generator.state = self.rng
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Finds the checkpoint that a fit goes on from, and writes the next ones.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+    fit : mapping
+        What `fastnn.fit_description.description` returns.
+    """
+
+    checkpoint: Checkpoint
+    fit: Mapping[str, Any]
+
+    def find(self, network: Network, n_state: int, epochs: int) -> Snapshot | None:
+        """Return the state to go on from, or None where the fit starts; change nothing."""
+        path = Path(self.checkpoint.path)
+        if not path.exists():
+            return None
+        if not self.checkpoint.resume:
+            raise FileExistsError(
+                f"the checkpoint {path} is there already: resume from it (resume=True), or remove "
+                "it first"
+            )
+        snapshot = read(path, self.fit, network, n_state)
+        if snapshot.history.n_epochs > epochs:
+            raise ValueError(
+                f"the checkpoint {path} was written after epoch {snapshot.history.n_epochs}, past "
+                f"the {epochs} epochs of this fit"
+            )
+        return snapshot
+
+    def epoch_ended(
+        self, network: Network, history: History, callbacks: Sequence[Callback], is_last: bool
+    ) -> None:
+        """Write the file if it is time to."""
+        if is_last or history.n_epochs % self.checkpoint.every == 0:
+            write(self.checkpoint.path, self.fit, Snapshot.of(network, history, callbacks))
+
+
+def _copy(architecture: Architecture, source: Array, target: Array) -> None:
+    """Copy all but the padding, which is zero in `target` and stays so whatever a file holds."""
+    pairs = zip(architecture.views(source), architecture.views(target), strict=True)
+    for (_, weight, bias), (_, its_weight, its_bias) in pairs:
+        its_weight[...] = weight
+        if its_bias is not None:
+            its_bias[...] = bias
+
+
+def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
+    """Write a checkpoint of the fit described by `fit`, whole or not at all."""
+    from safetensors.numpy import save
+
+    tensors = {"parameters": snapshot.parameters, "optimizer": snapshot.slots}
+    plain: list[dict[str, Any]] = []
+    for i, state in enumerate(snapshot.callbacks):
+        arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
+        tensors |= {f"callbacks.{i}.{name}": np.ascontiguousarray(a) for name, a in arrays.items()}
+        plain.append({name: v for name, v in state.items() if name not in arrays})
+    state = {
+        "step": snapshot.step,
+        "dropout_seed": snapshot.dropout_seed,
+        "rng": snapshot.rng,
+        "history": dict(snapshot.history),
+        "stopped": snapshot.history.stopped,
+        "callbacks": plain,
+    }
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastnn_version": __version__,
+        "fit": json.dumps(fit),
+        "state": json.dumps(state, default=_as_list),
+    }
+    with write_whole(path) as file:
+        file.write(save(tensors, metadata))
+
+
+def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
+    """Return the state in a checkpoint of the fit described by `fit`; `network` is not changed.
+
+    Parameters
+    ----------
+    path : path-like
+    fit : mapping
+        What `fastnn.fit_description.description` returns.
+    network : Network
+    n_state : int
+        Vectors that the optimizer remembers.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not a checkpoint, is damaged, or is one of another fit.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with path.open("rb"):  # the operating system's own word if it is a folder or locked
+        pass
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            check_format(metadata, FORMAT, FORMAT_VERSION)
+            check_same_fit(json.loads(metadata["fit"]), fit)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
+    except _DAMAGE as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
+
+
+def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: int) -> Snapshot:
+    n_slots, dtype = network.architecture.n_slots, network.architecture.dtype
+    shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != dtype:
+            raise ValueError(
+                f"its tensor {name} is {tensor.dtype} {tensor.shape}, expected {dtype} {shape}"
+            )
+    rng = _with_arrays(state["rng"])
+    type(network.rng.bit_generator)().state = rng  # raises now if it is none
+    callbacks = [dict(plain) for plain in state["callbacks"]]
+    for name, tensor in tensors.items():
+        if name not in shapes:
+            _, i, key = name.split(".", 2)
+            callbacks[int(i)][key] = tensor
+    return Snapshot(
+        tensors["parameters"],
+        tensors["optimizer"],
+        validation.check_count("its step", state["step"], 0),
+        validation.check_count("its dropout_seed", state["dropout_seed"], 0),
+        rng,
+        _history(state["history"], state["stopped"]),
+        callbacks,
+    )
+
+
+def _history(values: Any, stopped: Any) -> History:
+    columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) != 1 or not {"loss", "time"} <= set(columns):
+        raise ValueError("its history does not hold a number an epoch for each measurement")
+    if stopped not in STOPPED:
+        raise ValueError(f"its fit stopped for an unknown reason, {stopped!r}")
+    history = History()
+    for record in zip(*columns.values(), strict=True):
+        history.append(dict(zip(columns, record, strict=True)))
+    history.stopped = stopped
+    return history
+
+
+def _as_list(value: Any) -> Any:
+    """Say to JSON what the arrays and numbers in a bit generator's state are."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a checkpoint cannot hold {value!r}")
+
+
+def _with_arrays(state: Any) -> Any:
+    """Turn the lists in a bit generator's state back into arrays."""
+    if isinstance(state, dict):
+        return {key: _with_arrays(value) for key, value in state.items()}
+    return np.array(state, np.uint64) if isinstance(state, list) else state

@@ -1,0 +1,87 @@
+"""Options of ``fastnn train`` for runs that take long: checkpoints, early stopping, logs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.checkpoints import Checkpoint
+from fastnn.cli import options as words
+from fastnn.logs import MetricsLog
+
+PATIENCE = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options to the parser of ``fastnn train``."""
+    parser.add_argument(
+        "--checkpoint",
+        type=words.output_path,
+        metavar="FILE",
+        help="keep the state of the training in FILE after each epoch",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=words.whole_number(1),
+        metavar="N",
+        help="epochs from one checkpoint to the next (default: 1)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint, if there is one, to the bits of a run never stopped; the "
+        "other options must be those it was started with",
+    )
+    parser.add_argument(
+        "--early-stopping",
+        type=words.whole_number(1),
+        nargs="?",
+        const=PATIENCE,
+        metavar="EPOCHS",
+        help="stop when the validation loss has not fallen for EPOCHS epochs, and take the best "
+        f"weights (EPOCHS left out: {PATIENCE})",
+    )
+    parser.add_argument(
+        "--log", type=_log, metavar="FILE", help="write a line an epoch to a .csv or .jsonl file"
+    )
+
+
+def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
+    """Return the checkpoint asked for; an error if it would be lost or is not there to resume."""
+    path: Path | None = options.checkpoint
+    if path is None:
+        for name in ("resume", "checkpoint_every"):
+            if getattr(options, name):
+                raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
+        return None
+    if options.resume:
+        there = "going on from" if path.exists() else "no checkpoint yet, to be kept in"
+        words.note(f"{there} {path}", options)
+    elif path.exists():
+        raise FileExistsError(
+            f"the checkpoint {path} is there already: add --resume to go on from it, or remove it "
+            "first"
+        )
+    return Checkpoint(path, every=options.checkpoint_every or 1, resume=options.resume)
+
+
+def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:
+    """Return the callbacks asked for."""
+    asked: list[Callback] = []
+    if options.early_stopping is not None:
+        if not has_validation:
+            raise ValueError(
+                f"--early-stopping needs validation rows, and {options.data} sets none apart"
+            )
+        asked.append(EarlyStopping(patience=options.early_stopping))
+    if options.log is not None:
+        asked.append(options.log)
+    return asked
+
+
+def _log(text: str) -> MetricsLog:
+    try:
+        return MetricsLog(words.output_path(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,355 @@
+"""Checkpoints: a fit that goes on from one ends with the same bits; damaged and foreign files."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from examples import blobs, same_bits, small_network
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+import fastnn
+from fastnn import SGD, Adam, Checkpoint, EarlyStopping
+
+X, Y = blobs()
+SETTINGS = {"batch_size": 16, "optimizer": Adam(0.01), "dropout": 0.3, "progress": False}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.checkpoint"
+
+
+def fit(epochs, checkpoint=None, *, x=X, y=Y, network=None, **settings):
+    network = network or small_network()
+    return network, network.fit(x, y, epochs=epochs, checkpoint=checkpoint, **SETTINGS | settings)
+
+
+def measurements(history):
+    return {name: values for name, values in history.items() if name != "time"}
+
+
+def resumed(path, epochs, **settings):
+    return fit(epochs, Checkpoint(path, resume=True), **settings)
+
+
+# -- going on -------------------------------------------------------------------------------------
+
+KINDS = {
+    "adam with dropout": {},
+    "sgd": {"optimizer": SGD(0.1)},
+    "momentum, clipped": {"optimizer": SGD(0.1, momentum=0.9), "clip_norm": 1.0},
+    "schedule": {"optimizer": Adam(fastnn.schedules.Cosine(0.02, n_steps=48))},
+    "weights and penalties": {"sample_weight": np.linspace(0, 1, 120), "l1": 1e-3, "l2": 1e-3},
+    "in order": {"shuffle": False},
+    "validation": {"validation_data": (X[:30], Y[:30])},
+}
+
+
+@pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
+def test_a_resumed_fit_ends_with_the_bits_of_one_never_stopped(path, backend, settings):
+    def network():
+        return fastnn.Network((4, 6, 3), seed=3, backend=backend.name)
+
+    whole, history = fit(6, network=network(), **settings)
+    fit(2, Checkpoint(path), network=network(), **settings)
+    again, went_on = resumed(path, 6, network=network(), **settings)
+    assert same_bits(again.parameters, whole.parameters)
+    assert same_bits(again.optimizer_state.slots, whole.optimizer_state.slots)
+    assert again.optimizer_state.step == whole.optimizer_state.step
+    assert again.rng.bit_generator.state == whole.rng.bit_generator.state
+    assert measurements(went_on) == measurements(history)
+
+
+@pytest.mark.parametrize("name", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_every_bit_generator_of_numpy_goes_on(path, name):
+    def network():
+        rng = np.random.Generator(getattr(np.random, name)(5))
+        return small_network(seed=rng)
+
+    whole, _ = fit(4, network=network())
+    fit(2, Checkpoint(path), network=network())
+    again, _ = resumed(path, 4, network=network())
+    assert same_bits(again.parameters, whole.parameters)
+
+
+def test_sparse_rows_go_on(path):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = sparse.csr_array(np.where(X > 0, X, 0))
+    whole, _ = fit(4, x=x)
+    fit(2, Checkpoint(path), x=x)
+    assert same_bits(resumed(path, 4, x=x)[0].parameters, whole.parameters)
+
+
+def test_a_network_that_starts_elsewhere_ends_where_the_checkpoint_leads(path):
+    whole, _ = fit(4)
+    fit(2, Checkpoint(path))
+    again, _ = resumed(path, 4, network=small_network(seed=99))
+    assert same_bits(again.parameters, whole.parameters)
+
+
+def test_partial_fit_goes_on_after_a_resumed_fit(path):
+    networks = [fit(3)[0]]
+    fit(2, Checkpoint(path))
+    networks.append(resumed(path, 3)[0])
+    for network in networks:
+        network.partial_fit(X, Y, dropout=0.3)
+    assert same_bits(networks[0].parameters, networks[1].parameters)
+
+
+def test_time_goes_on_where_it_stopped(path):
+    _, first = fit(2, Checkpoint(path))
+    _, history = resumed(path, 4)
+    assert history["time"][:2] == first["time"]
+    assert history["time"] == sorted(history["time"])
+
+
+def test_without_a_file_resume_starts_at_the_beginning(path):
+    whole, _ = fit(3)
+    again, _ = resumed(path, 3)
+    assert same_bits(again.parameters, whole.parameters)
+    assert path.exists()
+
+
+def test_a_fit_that_was_over_is_over_at_once(path):
+    whole, history = fit(3, Checkpoint(path))
+    before = path.read_bytes()
+    again, went_on = resumed(path, 3)
+    assert same_bits(again.parameters, whole.parameters)
+    assert dict(went_on) == dict(history)
+    assert path.read_bytes() == before
+
+
+def test_early_stopping_goes_on_with_its_patience_and_its_best_weights(path):
+    def stopping():
+        return {"callbacks": EarlyStopping("loss", patience=3, min_delta=0.02)}
+
+    whole, history = fit(60, **stopping())
+    assert history.stopped == "callback"
+    fit(history.n_epochs - 2, Checkpoint(path), **stopping())
+    again, went_on = resumed(path, 60, **stopping())
+    assert measurements(went_on) == measurements(history)
+    assert went_on.stopped == "callback"
+    assert same_bits(again.parameters, whole.parameters)
+    over, history = resumed(path, 60, **stopping())  # once more: it stays stopped
+    assert history.stopped == "callback"
+    assert same_bits(over.parameters, whole.parameters)
+
+
+def test_a_callback_gets_back_what_it_gave(path):
+    class Sums(fastnn.Callback):
+        def __init__(self):
+            self.total, self.epochs = np.zeros(2), []
+
+        def on_fit_start(self, network):
+            self.total, self.epochs = np.zeros(2), []
+
+        def on_epoch_end(self, network, epoch, record):
+            self.total = self.total + np.array([record["loss"], 1.0])
+            self.epochs.append(epoch)
+
+        def state_dict(self):
+            return {"total": self.total, "epochs": self.epochs}
+
+        def load_state_dict(self, state):
+            self.total, self.epochs = state["total"], state["epochs"]
+
+    whole, first, again = Sums(), Sums(), Sums()
+    fit(4, callbacks=whole)
+    fit(2, Checkpoint(path), callbacks=first)
+    resumed(path, 4, callbacks=again)
+    assert again.epochs == [1, 2, 3, 4]
+    assert same_bits(again.total, whole.total)
+
+
+# -- writing --------------------------------------------------------------------------------------
+
+
+def epoch_of(path):
+    with safe_open(path, framework="numpy") as file:
+        return len(json.loads(file.metadata()["state"])["history"]["loss"])
+
+
+def test_it_is_written_every_few_epochs_and_at_the_end(path):
+    seen = []
+
+    def look(network, epoch, record):
+        seen.append(epoch_of(path) if path.exists() else 0)
+
+    fit(5, Checkpoint(path, every=2), callbacks=look)
+    assert seen == [0, 0, 2, 2, 4]  # before the epoch's own is written
+    assert epoch_of(path) == 5
+
+
+def test_an_interrupted_epoch_is_done_again(path):
+    def interrupt(network, epoch, record):
+        if epoch == 3 and not interrupted:
+            interrupted.append(epoch)
+            raise KeyboardInterrupt
+
+    interrupted = []
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        fit(5, Checkpoint(path), callbacks=interrupt)
+    assert epoch_of(path) == 2
+    again, history = resumed(path, 5, callbacks=interrupt)
+    assert history.n_epochs == 5
+    assert same_bits(again.parameters, fit(5)[0].parameters)
+
+
+def test_a_fit_that_diverges_keeps_the_last_good_epoch(path):
+    def spoil(network, epoch, record):
+        if epoch == 2:
+            network.weights[0][...] = np.inf
+
+    with pytest.warns(RuntimeWarning, match="diverged|became"), np.errstate(all="ignore"):
+        fit(5, Checkpoint(path), callbacks=spoil, dropout=0.0)
+    assert epoch_of(path) == 2
+
+
+def test_a_file_that_is_there_is_not_lost(path):
+    fit(2, Checkpoint(path))
+    before, network = path.read_bytes(), small_network()
+    start = network.parameters.copy()
+    with pytest.raises(FileExistsError, match="resume=True"):
+        fit(2, Checkpoint(path), network=network)
+    assert path.read_bytes() == before
+    assert same_bits(network.parameters, start)
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*nowhere"):
+        fit(1, Checkpoint(tmp_path / "nowhere" / "run.checkpoint"))
+
+
+# -- refusing -------------------------------------------------------------------------------------
+
+OTHERS = {
+    "optimizer.learning_rate": {"optimizer": Adam(0.02)},
+    "optimizer.name": {"optimizer": SGD(0.01)},
+    "batch_size": {"batch_size": 32},
+    "dropout": {"dropout": 0.1},
+    "shuffle": {"shuffle": False},
+    "x": {"x": X + 1},
+    "y": {"y": (Y + 1) % 3},
+    "sample_weight": {"sample_weight": np.ones(120)},
+    "validation_data": {"validation_data": (X, Y)},
+    "callbacks": {"callbacks": EarlyStopping("loss")},
+    "architecture.sizes": {"network": small_network((4, 7, 3))},
+    "class_labels": {"network": small_network(class_labels=[0, 1, 2])},
+    "random generator": {"network": small_network(seed=np.random.Generator(np.random.SFC64(1)))},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_fit_is_refused_by_what_differs(path, name):
+    fit(2, Checkpoint(path))
+    network = OTHERS[name].get("network") or small_network()
+    before = network.parameters.copy()
+    with pytest.raises(ValueError, match=f"not a checkpoint of this fit: {name}.* was .* and is "):
+        resumed(path, 4, **OTHERS[name] | {"network": network})
+    assert same_bits(network.parameters, before)
+
+
+def test_fewer_epochs_than_are_done_are_refused(path):
+    fit(3, Checkpoint(path))
+    with pytest.raises(ValueError, match="after epoch 3, past the 2 epochs"):
+        resumed(path, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"path": 3}, TypeError),
+        ({"path": "a", "every": 0}, ValueError),
+        ({"path": "a", "every": 1.5}, TypeError),
+        ({"path": "a", "resume": "yes"}, TypeError),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, error):
+    with pytest.raises(error):
+        Checkpoint(**arguments)
+
+
+def test_fit_wants_a_checkpoint_not_a_path(path):
+    with pytest.raises(TypeError, match=r"checkpoint must be a fastnn.Checkpoint, such as"):
+        fit(1, str(path))
+
+
+def test_a_network_is_not_a_checkpoint_nor_the_other_way_round(path, tmp_path):
+    network, _ = fit(1, Checkpoint(path))
+    with pytest.raises(ValueError, match=r"'fastnn-checkpoint', expected 'fastnn'; resume it"):
+        fastnn.load(path)
+    network.save(tmp_path / "network.safetensors")
+    with pytest.raises(ValueError, match="'fastnn', expected 'fastnn-checkpoint'"):
+        resumed(tmp_path / "network.safetensors", 2)
+
+
+def test_a_folder_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(OSError, match=r"directory|denied"):
+        resumed(tmp_path, 2)
+
+
+def damaged(path, *, tensors=None, **state):
+    """The checkpoint with some of its state or tensors replaced, or removed where None."""
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+        held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    held |= tensors or {}
+    values = json.loads(metadata["state"]) | state
+    metadata["state"] = json.dumps({name: v for name, v in values.items() if v is not ...})
+    save_file({name: v for name, v in held.items() if v is not None}, path, metadata)
+
+
+DAMAGES = {
+    "no step": {"step": ...},
+    "a negative step": {"step": -1},
+    "no generator": {"rng": ...},
+    "a generator of another kind": {"rng": {"bit_generator": "SFC64", "state": {}}},
+    "a generator of no state": {"rng": {"bit_generator": "PCG64", "state": {"state": -1}}},
+    "a list for a generator": {"rng": [1, 2]},
+    "columns of two lengths": {"history": {"loss": [1.0], "time": [1.0, 2.0]}},
+    "no losses": {"history": {}},
+    "a history of text": {"history": {"loss": ["a", "b"], "time": [1.0, 2.0]}},
+    "an unknown end": {"stopped": "boredom"},
+    "no callbacks": {"callbacks": 3},
+    "no parameters": {"tensors": {"parameters": None}},
+    "parameters of another shape": {"tensors": {"parameters": np.zeros(3)}},
+    "an optimizer in float32": {"tensors": {"optimizer": np.zeros((2, 96), np.float32)}},
+    "a tensor of no callback": {"tensors": {"callbacks.7.a": np.zeros(1)}},
+    "a tensor of no name": {"tensors": {"surprise": np.zeros(1)}},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_state_is_refused_and_changes_nothing(path, name):
+    fit(2, Checkpoint(path))
+    damaged(path, **DAMAGES[name])
+    network = small_network()
+    before = network.parameters.copy()
+    with pytest.raises(ValueError, match="not a checkpoint of this fit"):
+        resumed(path, 4, network=network)
+    assert same_bits(network.parameters, before)
+
+
+def test_a_file_cut_anywhere_is_refused(path, tmp_path):
+    fit(1, Checkpoint(path))
+    whole = path.read_bytes()
+    for n in np.linspace(0, len(whole) - 1, 25).astype(int):
+        cut = tmp_path / "cut"
+        cut.write_bytes(whole[:n])
+        with pytest.raises(ValueError, match="cut is not a checkpoint"):
+            resumed(cut, 2)
+
+
+def test_padding_stays_zero_whatever_a_file_holds(path):
+    network, _ = fit(2, Checkpoint(path))
+    expected = resumed(shutil.copy(path, f"{path}.copy"), 3)[0].parameters
+    is_padding = network.architecture.allocate() == 0
+    for _, weight, bias in network.architecture.views(is_padding):
+        weight[...], bias[...] = False, False
+    parameters = network.parameters.copy()
+    parameters[is_padding] = 7.0
+    assert is_padding.any()
+    damaged(path, tensors={"parameters": parameters})
+    assert same_bits(resumed(path, 3)[0].parameters, expected)

@@ -1,0 +1,154 @@
+"""Logs of a fit in CSV, JSON lines and TensorBoard's files."""
+
+import csv
+import json
+
+import pytest
+from examples import blobs, small_network
+
+import fastnn
+from fastnn import Checkpoint, MetricsLog
+
+X, Y = blobs()
+
+
+def fit(log, epochs=3, checkpoint=None, **settings):
+    return small_network().fit(
+        X, Y, epochs=epochs, callbacks=log, checkpoint=checkpoint, **settings
+    )
+
+
+def read(path):
+    text = path.read_text()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in text.splitlines()]
+    rows = csv.DictReader(text.splitlines())
+    return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
+def expected(history):
+    return [
+        {"epoch": i + 1, **{name: values[i] for name, values in history.items()}}
+        for i in range(history.n_epochs)
+    ]
+
+
+@pytest.fixture(params=["csv", "jsonl"])
+def path(request, tmp_path):
+    return tmp_path / f"log.{request.param}"
+
+
+def test_there_is_a_line_an_epoch_with_every_digit(path):
+    history = fit(MetricsLog(path), validation_data=(X, Y), l2=1e-3)
+    assert read(path) == expected(history)
+
+
+def test_a_line_can_be_read_as_soon_as_its_epoch_is_over(path):
+    seen = []
+    fit([MetricsLog(path), lambda *_: seen.append(len(read(path)))])
+    assert seen == [1, 2, 3]
+
+
+def test_a_second_fit_begins_the_file_anew(path):
+    log = MetricsLog(path)
+    fit(log, epochs=5)
+    history = fit(log, epochs=2)
+    assert read(path) == expected(history)
+
+
+def test_a_resumed_fit_goes_on_behind_its_checkpoint(path, tmp_path):
+    class CrashError(Exception):
+        pass
+
+    def crash(network, epoch, record):
+        if epoch == 4 and not crashed:
+            crashed.append(epoch)
+            raise CrashError
+
+    crashed, file = [], tmp_path / "run.checkpoint"
+    with pytest.raises(CrashError):
+        fit([MetricsLog(path), crash], 6, Checkpoint(file, every=2))
+    with path.open("a") as log:
+        log.write("5,0.1")  # half a line, as a kill may leave
+    history = fit([MetricsLog(path), crash], 6, Checkpoint(file, every=2, resume=True))
+    assert read(path) == expected(history)
+    assert history.n_epochs == 6
+
+
+def test_a_log_that_was_removed_goes_on_without_its_beginning(path, tmp_path):
+    file = tmp_path / "run.checkpoint"
+    fit(MetricsLog(path), 2, Checkpoint(file))
+    path.unlink()
+    history = fit(MetricsLog(path), 4, Checkpoint(file, resume=True))
+    assert read(path) == expected(history)[2:]
+
+
+def test_json_has_no_nan(tmp_path):
+    path = tmp_path / "log.jsonl"
+    log = MetricsLog(path)
+    log.on_epoch_end(small_network(), 1, {"val_loss": float("nan"), "loss": 1.0})
+    log.on_fit_end(small_network())
+    assert read(path) == [{"epoch": 1, "val_loss": None, "loss": 1.0}]
+
+
+def test_another_ending_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in .csv or .jsonl, got '.*log.txt'"):
+        MetricsLog(tmp_path / "log.txt")
+    with pytest.raises(TypeError, match="path must be the path of a file, got 3"):
+        MetricsLog(3)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fit(MetricsLog(tmp_path / "nowhere" / "log.csv"))
+
+
+# -- TensorBoard ----------------------------------------------------------------------------------
+
+
+def scalars(folder):
+    """What the event files hold: ``{tag: {epoch: value}}``, later files over earlier ones."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found = {}
+    for path in sorted(folder.iterdir()):
+        data, at = path.read_bytes(), 0
+        while at < len(data):  # length, its checksum, the event, its checksum
+            length = int.from_bytes(data[at : at + 8], "little")
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+            if event.session_log.status == 1:  # a restart: what came from this step on is void
+                for values in found.values():
+                    for step in [step for step in values if step >= event.step]:
+                        del values[step]
+            for value in event.summary.value:
+                found.setdefault(value.tag, {})[event.step] = value.simple_value
+    return found
+
+
+def test_tensorboard_finds_every_epoch(tmp_path):
+    pytest.importorskip("tensorboardX")
+    history = fit(fastnn.TensorBoard(tmp_path / "run"), validation_data=(X, Y))
+    found = scalars(tmp_path / "run")
+    assert set(found) == {
+        "loss/train", "accuracy/train", "loss/validation", "accuracy/validation", "time/train",
+    }  # fmt: skip
+    assert found["loss/train"] == pytest.approx(dict(enumerate(history["loss"], 1)))
+    assert found["accuracy/validation"] == pytest.approx(
+        dict(enumerate(history["val_accuracy"], 1))
+    )
+
+
+def test_tensorboard_is_told_what_a_resumed_fit_does_again(tmp_path):
+    pytest.importorskip("tensorboardX")
+    file, folder = tmp_path / "run.checkpoint", tmp_path / "run"
+    fit(fastnn.TensorBoard(folder), 3, Checkpoint(file, every=3))
+    history = fit(fastnn.TensorBoard(folder), 5, Checkpoint(file, resume=True))
+    found = scalars(folder)
+    assert found["loss/train"] == pytest.approx(dict(enumerate(history["loss"], 1)))
+
+
+def test_without_its_package_tensorboard_names_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"fastnn\[tensorboard\]"):
+        fastnn.TensorBoard("runs")
