@@ -46,9 +46,7 @@ def ratios(results: list[dict[str, Any]]) -> dict[str, tuple[float, dict[str, fl
     cases = {case["case"]: case for found in results for case in found["runs"][0]["cases"]}
     table = {}
     for name in CASES:
-        timed = {
-            r["name"]: r["median"] for r in cases[name]["results"] if r["status"] == "timed"
-        }
+        timed = {r["name"]: r["median"] for r in cases[name]["results"] if r["status"] == "timed"}
         ours = next(timed[candidate] for candidate in OURS if candidate in timed)
         table[name] = (ours, {peer: timed[peer] / ours for peer in PEERS if peer in timed})
     return table

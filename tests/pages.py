@@ -1,7 +1,7 @@
 """The fenced blocks of a Markdown page, and running them in the order in which they stand.
 
-``python tests/pages.py PAGE`` runs a page's blocks in the current folder, the Python of a page in one
-namespace, and fails at the first block that does not do what the page says:
+``python tests/pages.py PAGE`` runs a page's blocks in the current folder, the Python of a page in
+one namespace, and fails at the first block that does not do what the page says:
 
 - ``python`` runs;
 - ``sh`` runs line by line, but for lines that install, build or measure (see `is_checked_only`);
@@ -22,11 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FENCE = re.compile(
-    r"^( *)(`{3,})(?P<kind>\w*)(?P<words>[^\n`]*)\n(?P<code>.*?\n)?\1\2 *$", re.MULTILINE | re.DOTALL
+    r"^( *)(`{3,})(?P<kind>\w*)(?P<words>[^\n`]*)\n(?P<code>.*?\n)?\1\2 *$",
+    re.MULTILINE | re.DOTALL,
 )
 SOURCE = re.compile(r"^`([^`\n]+)`:\n\n\Z", re.MULTILINE)
 TITLE = re.compile(r'title="([^"]+)"')
-CHECKED_ONLY = re.compile(r"^(git clone|cd|pytest|pip (install|wheel)|python bench/|python -m venv)\b")
+CHECKED_ONLY = re.compile(
+    r"^(git clone|cd|pytest|pip (install|wheel)|python bench/|python -m venv)\b"
+)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The programs in examples/: each runs from the command line and says what its docstring promises."""
+"""The programs in examples/: each runs from the command line and says what it promises."""
 
 import os
 import subprocess
@@ -17,7 +17,9 @@ RUNS = {
 }
 """For each program small options, and words of what it prints."""
 
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="an installed package has no examples")
+pytestmark = pytest.mark.skipif(
+    not EXAMPLES.is_dir(), reason="an installed package has no examples"
+)
 
 
 def test_every_example_is_run_here():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ink import Ink
 from matplotlib.patches import FancyArrowPatch, Rectangle
+
+from ink import Ink
 
 
 def _canvas(figure: Any, width: float, height: float) -> Any:
@@ -25,13 +26,12 @@ def _box(axes: Any, ink: Ink, x: float, y: float, w: float, h: float, text: str,
     axes.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=size)
 
 
-def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], colour: str,
-           style: str = "-|>", bend: float = 0.0) -> None:  # fmt: skip
-    axes.add_patch(
-        FancyArrowPatch(start, end, arrowstyle=style, mutation_scale=9, color=colour,
-                        linewidth=1.1, shrinkA=2, shrinkB=2,
-                        connectionstyle=f"arc3,rad={bend}")  # fmt: skip
-    )
+def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
+    arrow = FancyArrowPatch(
+        start, end, arrowstyle="-|>", mutation_scale=9, color=colour, linewidth=1.1,
+        shrinkA=2, shrinkB=2,
+    )  # fmt: skip
+    axes.add_patch(arrow)
 
 
 def forward(figure: Any, ink: Ink) -> None:
@@ -123,7 +123,9 @@ def rooms(figure: Any, ink: Ink) -> None:
         edge = ink.green if name.startswith("kernels") else ink.blue
         if name.startswith("backends"):
             edge = ink.orange
-        _box(axes, ink, x, y, 2.9 if "." in name else 2.6, 0.95, name.replace(".", ".\n"), 8.5, edge)
+        _box(
+            axes, ink, x, y, 2.9 if "." in name else 2.6, 0.95, name.replace(".", ".\n"), 8.5, edge
+        )
     for importer, imported in IMPORTS:
         _arrow(axes, *_between(ROOMS[importer], ROOMS[imported]), ink.soft)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from ink import Ink
 
 import fastnn
 from fastnn import schedules
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.reference import DERIVATIVE, ELEMENTWISE_LOSS, FORWARD
+from ink import Ink
 
 
 def activations(figure: Any, ink: Ink) -> None:

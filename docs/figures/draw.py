@@ -1,6 +1,6 @@
 """Draw the figures of docs/ again, each for light and for dark pages, from the code they are about.
 
-    python docs/figures/draw.py
+python docs/figures/draw.py
 """
 
 from __future__ import annotations

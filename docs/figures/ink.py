@@ -31,9 +31,7 @@ class Ink:
         return (self.blue, self.orange, self.green, self.red, self.violet, self.text)
 
 
-LIGHT = Ink(
-    "#24292f", "#6e7781", "#0b5cad", "#b35900", "#1a7f37", "#c62f39", "#7a3fb0", "#e3ecf6"
-)
+LIGHT = Ink("#24292f", "#6e7781", "#0b5cad", "#b35900", "#1a7f37", "#c62f39", "#7a3fb0", "#e3ecf6")
 DARK = Ink("#e6e9ee", "#9aa4b1", "#6cb2ff", "#f0a050", "#5fcf80", "#ff8080", "#c8a2f0", "#2f3b4d")
 
 

@@ -1,8 +1,8 @@
 """Pages that stand elsewhere in the checkout, so that each text is written once.
 
-``CONTRIBUTING.md``, ``CHANGELOG.md`` and ``bench/README.md`` become pages of the site. Links between
-them and the pages in ``docs/`` are written for someone who reads the files; here they are turned
-into those of the site.
+``CONTRIBUTING.md``, ``CHANGELOG.md`` and ``bench/README.md`` become pages of the site. Links
+between them and the pages in ``docs/`` are written for someone who reads the files; here they are
+turned into those of the site.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Formulas in LaTeX become MathML when the site is built: browsers set it, without a script.
 
-A block is a fence ``math``, a formula in a line stands between ``$` `` and `` `$``, as GitHub has it.
+A block is a fence ``math``; a formula in a line stands between ``$` `` and `` `$``. GitHub sets both.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
     def take(found: re.Match[str]) -> str:
         block, inline = found.groups()
-        page.formulas.append(
-            convert(inline) if block is None else convert(block, display="block")
-        )
+        page.formulas.append(convert(inline) if block is None else convert(block, display="block"))
         return PLACE.format(len(page.formulas) - 1)
 
     return FORMULA.sub(take, markdown)
