@@ -1,6 +1,6 @@
 """Formulas in LaTeX become MathML when the site is built: browsers set it, without a script.
 
-A block is a fence ``math``; a formula in a line stands between ``$` `` and `` `$``. GitHub sets both.
+A block is a fence ``math``; a formula in a line stands between ``$` `` and `` `$``, as on GitHub.
 """
 
 from __future__ import annotations
