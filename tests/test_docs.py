@@ -95,7 +95,8 @@ def test_formulas_can_be_set(page):
     text = page.read_text(encoding="utf-8")
     blocks = [block.code for block in pages.blocks(text) if block.kind == "math"]
     for formula in [*blocks, *re.findall(r"\$`([^`]+)`\$", text)]:
-        assert converter.convert(formula).startswith("<math")
+        assert "\\" not in converter.convert(formula), f"a command that is not known: {formula}"
+        assert formula.count("{") == formula.count("}"), formula
 
 
 # -- commands that are not run --------------------------------------------------------------------
@@ -144,6 +145,22 @@ def test_files_it_names_are_there(page):
         assert (CHECKOUT / path).exists(), f"{page.name} names {path}"
 
 
+def sources(room):
+    """The code of a room such as backends.base: a module, or all modules of a package."""
+    place = CHECKOUT.joinpath("fastnn", *room.split("."))
+    files = sorted(place.rglob("*.py")) or [place.with_suffix(".py")]
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def test_the_figure_of_the_rooms_shows_imports_that_are_there(monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(DOCS / "figures")
+    for importer, imported in importlib.import_module("boxes").IMPORTS:
+        package, _, module = f"fastnn.{imported}".rpartition(".")
+        pattern = rf"(from|import) {package}\.{module}\b|from {package} import .*\b{module}\b"
+        assert re.search(pattern, sources(importer)), f"{importer} does not import {imported}"
+
+
 # -- the site -------------------------------------------------------------------------------------
 
 
@@ -180,8 +197,8 @@ def site(tmp_path_factory):
     for module in ("mkdocs", "material", "mkdocstrings", "latex2mathml"):
         pytest.importorskip(module)
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+    done = subprocess.run(  # not with --quiet: then warnings do not count
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
         cwd=CHECKOUT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
