@@ -1,4 +1,4 @@
-"""Draw the figures of docs/ again, each for light and for dark pages, from the code they are about.
+"""Draw the figures of docs/ again, for light and for dark pages, from the code they are about.
 
 python docs/figures/draw.py
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import boxes
 import curves
 from ink import draw
+from trained import draw_trained
 
 IMAGES = Path(__file__).parents[1] / "images"
 FIGURES = {
@@ -30,3 +31,5 @@ if __name__ == "__main__":
     for name, (size, drawing) in FIGURES.items():
         for path in draw(IMAGES / f"{name}.svg", size, drawing):
             print(path)
+    for path in draw_trained(IMAGES):
+        print(path)
