@@ -58,9 +58,11 @@ def main() -> None:
         print(f"pieces: {time.perf_counter() - start:.2f} s")
 
         # A memory map is an array like another: fit reads the rows of a minibatch as it comes to
-        # them and makes no copy of the whole. On a slow disk the pieces above are the better way.
+        # them. With blocks it reads runs of rows that lie together, and mixes those of many.
         net = fastnn.Network((N_IN, 64, N_CLASSES), activation="relu", seed=0)
-        history = net.fit(x, y, epochs=options.epochs, optimizer=fastnn.Adam(0.003))
+        history = net.fit(
+            x, y, epochs=options.epochs, optimizer=fastnn.Adam(0.003), shuffle="blocks"
+        )
         print(f"memory map: {history['time'][-1]:.2f} s, test accuracy "
               f"{net.evaluate(*test)['accuracy']:.2%}")  # fmt: skip
         del x, y, test
