@@ -41,6 +41,9 @@ from fastnn.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from fastnn import datasets
+    from fastnn.exchange.onnx_import import from_onnx
+    from fastnn.exchange.sklearn import from_sklearn
+    from fastnn.exchange.torch import from_torch
 
 __all__ = [
     "SGD",
@@ -61,6 +64,9 @@ __all__ = [
     "__version__",
     "available_backends",
     "datasets",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "get_backend",
     "get_num_threads",
     "load",
@@ -71,8 +77,16 @@ __all__ = [
     "warmup",
 ]
 
+_EXCHANGE = {  # imported when first named
+    "from_onnx": "fastnn.exchange.onnx_import",
+    "from_sklearn": "fastnn.exchange.sklearn",
+    "from_torch": "fastnn.exchange.torch",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name == "datasets":  # imported when first named: half of what importing fastnn would cost
         return import_module("fastnn.datasets")
+    if name in _EXCHANGE:
+        return getattr(import_module(_EXCHANGE[name]), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")

@@ -507,6 +507,99 @@ class Network:
 
         save(self, path)
 
+    def to_c(self, path: Any, *, weights: str = "float32", name: str | None = None) -> None:
+        """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
+
+        For a network called digits it defines ``digits_predict(x, out)`` for one row of floats,
+        ``digits_predict_bytes`` for one of bytes and, where a row is of one class,
+        ``digits_classify(x)`` and ``digits_classify_bytes``; `class_labels` are
+        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"digits.h"``; what is there is replaced.
+        weights : {"float32", "int8"}, default "float32"
+            How weights are stored. In int8 they take a quarter of the memory, each column as whole
+            numbers from −127 to 127 times a scale, and are off by half a scale at most;
+            `fastnn.exchange.quantization.dequantized` returns the network that this computes, to
+            be measured. Arithmetic and biases are float32 in both; parameters of a float64 network
+            are rounded to it.
+        name : str, optional
+            What every name in the header begins with; by default the file's name.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `name` is not an identifier of C, `weights` is something else, a parameter is not
+            finite in float32, or a class label has no place in C.
+        OSError
+            If the file cannot be written; what was there before is then still there.
+        """
+        from fastnn.exchange.c_header import write
+
+        write(self, path, weights=weights, name=name)
+
+    def to_onnx(self, path: Any, *, input_dtype: Any = None) -> None:
+        """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
+
+        The model takes ``x`` (rows, n_in), any number of rows. A classifier's outputs are ``label``
+        (what `predict` returns) and ``probabilities`` (what `predict_proba` does); else the one
+        output is ``prediction`` (rows, n_out). It computes in the network's dtype.
+
+        Parameters
+        ----------
+        path : path-like
+        input_dtype : {"float32", "float64", "uint8"}, optional
+            Of ``x``; by default the network's dtype. Float rows are taken as they are; uint8 rows
+            are multiplied by `input_scale` inside the model.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed: ``pip install "fastnn[onnx]"``.
+        TypeError, ValueError
+            If an argument is not as described, or the network is larger than a file of the format
+            can be (2 GB), or whole-number class labels do not fit 64 bits.
+        OSError
+            If the file cannot be written; what was there before is then still there.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.Network((784, 100, 10), seed=0)
+        >>> net.to_onnx("digits.onnx", input_dtype="uint8")  # doctest: +SKIP
+        """
+        from fastnn.exchange.onnx_export import to_onnx
+
+        to_onnx(self, path, input_dtype=input_dtype)
+
+    def to_torch(self, *, logits: bool = False) -> Any:
+        """Return the network as a PyTorch model; see `fastnn.from_torch`.
+
+        Parameters
+        ----------
+        logits : bool, default False
+            Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
+            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            Of Linear modules with copies of the parameters, on the CPU and of the network's dtype,
+            and the activations. Of float rows it computes what `predictor` does.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed: ``pip install "fastnn[torch]"``.
+        TypeError
+            If `logits` is not True or False.
+        """
+        from fastnn.exchange.torch import to_torch
+
+        return to_torch(self, logits=logits)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes

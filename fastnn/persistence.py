@@ -92,7 +92,7 @@ def load(path: Any, *, backend: str = "auto") -> Network:
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            architecture, class_labels = _read_metadata(file.metadata() or {})
+            architecture, class_labels = read_metadata(file.metadata() or {})
             _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
             return _build(architecture, class_labels, file.get_tensor, backend)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
@@ -104,22 +104,26 @@ def to_bytes(network: Network) -> bytes:
     from safetensors.numpy import save as to_safetensors
 
     architecture = network.architecture
-    metadata = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "fastnn_version": __version__,
-        "architecture": json.dumps(asdict(architecture)),
-        "class_labels": json.dumps(network.class_labels),
-    }
     tensors = {
         name: np.ascontiguousarray(view)
         for name, view in _named(architecture, network.parameters).items()
     }
-    data = to_safetensors(tensors, metadata)
+    data = to_safetensors(tensors, metadata_of(network))
     header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
     text = text.ljust(-(-len(text) // 8) * 8)
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
+
+
+def metadata_of(network: Network) -> dict[str, str]:
+    """Return all of a network but its parameters, as text by name."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastnn_version": __version__,
+        "architecture": json.dumps(asdict(network.architecture)),
+        "class_labels": json.dumps(network.class_labels),
+    }
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
@@ -143,7 +147,14 @@ def check_format(metadata: Mapping[str, str], name: str, version: str) -> None:
         )
 
 
-def _read_metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
+def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
+    """Return the architecture and the class labels that `metadata_of` wrote.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are damaged or another format's.
+    """
     check_format(metadata, FORMAT, FORMAT_VERSION)
     try:
         fields = json.loads(metadata["architecture"])
@@ -195,7 +206,7 @@ def from_bytes(data: bytes) -> Network:
     """Return the network that `to_bytes` wrote."""
     from safetensors import deserialize
 
-    architecture, class_labels = _read_metadata(_header(data)["__metadata__"])
+    architecture, class_labels = read_metadata(_header(data)["__metadata__"])
     tensors = {
         name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
         for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]

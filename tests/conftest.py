@@ -20,7 +20,7 @@ import pytest
 from fastnn.backends import NAMES, BackendUnavailableError, get_backend
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import strategies, bounds and parity by name
-pytest.register_assert_rewrite("bounds", "parity", "strategies")
+pytest.register_assert_rewrite("bounds", "c_programs", "parity", "strategies")
 
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, max_examples=60

@@ -298,7 +298,7 @@ def test_info_names_the_instruction_set_of_compiled_backends(cli, compiled, monk
 def test_version_and_help_are_printed(cli):
     assert cli.ok("--version") == f"fastnn {fastnn.__version__}\n"
     assert "COMMAND" in cli.ok("--help")
-    for command in ("train", "evaluate", "predict", "info"):
+    for command in ("train", "evaluate", "predict", "export", "info"):
         assert cli.ok(command, "--help").startswith(f"usage: fastnn {command}")
 
 

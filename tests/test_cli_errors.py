@@ -107,6 +107,15 @@ ERRORS = {
     "labels to predict on": ("predict net pets.csv", "line 2, column 4 (label): got 'ant'"),
     "more columns to predict on": ("predict net wide.csv", "wide.csv has 5 columns of inputs, but"),
     "idx cut": ("predict net cut-idx3-ubyte", "cut-idx3-ubyte"),
+    # export
+    "no format": ("export net", "the following arguments are required: --format"),
+    "format unknown": ("export net --format cpp", "invalid choice: 'cpp'"),
+    "weights unknown": ("export net --format c --weights int4", "invalid choice: 'int4'"),
+    "weights of ONNX": ("export net --format onnx --weights int8", "--weights is for --format c"),
+    "name of ONNX": ("export net --format onnx --name a", "--name is for --format c alone"),
+    "name is no identifier": ("export net --format c --name 2net", "an identifier of C, a letter"),
+    "export of no model": ("export pets.csv --format c", "pets.csv is not a network that"),
+    "export in no folder": ("export net --format c --output no/net.h", "does not exist"),
     # output
     "output in no folder": ("train pets.csv --output no/net", "the folder no does not exist"),
     "output is a folder": (

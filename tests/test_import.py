@@ -16,7 +16,7 @@ HEAVY = (
     "tensorboardX", "onnx", "torch", "jinja2",
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
-    "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
+    "fastnn.exchange", "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
     "fastnn.kernels.numba",
 )  # fmt: skip
 
@@ -109,8 +109,9 @@ def offenders(names, forbidden):
 ADAPTERS = ("fastnn.backends.cython", "fastnn.backends.numba", "fastnn.backends.reference")
 MODEL = ("fastnn.network", "fastnn.training")
 ABOVE = ("fastnn.sklearn", "fastnn.datasets", "fastnn.cli")
+FROM_METHODS = ("fastnn.exchange", "fastnn.plots", "fastnn.report")  # above, but methods lead there
 BACKENDS = [name for name in FASTNN if belongs(name, "fastnn.backends")]
-CORE = [name for name in FASTNN if not any(belongs(name, above) for above in ABOVE)]
+CORE = [name for name in FASTNN if not any(belongs(name, a) for a in (*ABOVE, *FROM_METHODS))]
 
 
 def test_the_sources_are_found():
@@ -145,6 +146,9 @@ def test_only_adapters_import_kernels():
 def test_the_core_does_not_import_what_stands_above_it():
     core = [name for name in CORE if name not in ("fastnn", "fastnn.__main__")]
     assert not offenders(core, ABOVE)
+    for name in core:
+        at_the_top = [module for module, _, top in FASTNN[name] if top]
+        assert not [m for m in at_the_top if any(belongs(m, room) for room in FROM_METHODS)]
 
 
 @pytest.mark.parametrize("family", ["cython", "numba"])

@@ -1,4 +1,4 @@
-"""The command line: ``fastnn train | evaluate | predict | info | bench``.
+"""The command line: ``fastnn train | evaluate | predict | export | info | bench``.
 
 Results go to standard output, with ``--json`` as one JSON object a line; progress and errors go to
 standard error. An error is one line and exit code 2, an interrupt exit code 130.
@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from fastnn.cli import bench, evaluate, info, predict, train
+from fastnn.cli import bench, evaluate, export, info, predict, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     main_parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (train, evaluate, predict, info, bench):
+    for command in (train, evaluate, predict, export, info, bench):
         command.add_parser(commands)
     return main_parser
 

@@ -1,0 +1,73 @@
+"""A network put together from another library's layers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastnn import validation
+from fastnn.architecture import Array
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+
+class Dense(NamedTuple):
+    """One layer: what errors call it, its weights (n_in, n_out), and its bias (n_out,) or None."""
+
+    name: str
+    weight: Array
+    bias: Array | None
+
+
+def assemble(
+    layers: Sequence[Dense],
+    activations: Sequence[str],
+    output: str,
+    *,
+    backend: str,
+    input_scale: float = 1.0 / 255.0,
+    loss: str | None = None,
+    class_labels: Sequence[Any] | None = None,
+) -> Network:
+    """Return a network of copies of these layers, float64 if any of them is, else float32.
+
+    fastnn's layers have biases all or none: where only some have, the others' are zero.
+
+    Raises
+    ------
+    ValueError
+        If there are no layers, they do not fit together, or hold what is not finite.
+    """
+    from fastnn.network import Network
+
+    if not layers:
+        raise ValueError("it has no dense layer")
+    for before, layer in itertools.pairwise(layers):
+        if before.weight.shape[1] != layer.weight.shape[0]:
+            raise ValueError(
+                f"{layer.name} takes {layer.weight.shape[0]} numbers, but {before.name} before it "
+                f"gives {before.weight.shape[1]}"
+            )
+    arrays = [array for layer in layers for array in layer[1:] if isinstance(array, np.ndarray)]
+    architecture = validation.check_architecture(
+        sizes=(layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers)),
+        activation=list(activations),
+        output=output,
+        loss=loss,
+        huber_delta=1.0,
+        bias=any(layer.bias is not None for layer in layers),
+        dtype="float64" if any(array.dtype == np.float64 for array in arrays) else "float32",
+        input_scale=input_scale,
+    )
+    network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
+    for layer, weight, bias in zip(layers, network.weights, network.biases, strict=True):
+        weight[...] = layer.weight
+        if bias is not None and layer.bias is not None:
+            bias[...] = layer.bias
+        if not (np.isfinite(weight).all() and (bias is None or np.isfinite(bias).all())):
+            raise ValueError(f"{layer.name} holds weights that are not finite {architecture.dtype}")
+    return network

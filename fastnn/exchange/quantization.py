@@ -1,0 +1,72 @@
+"""Weights in eight bits: whole numbers from −127 to 127, and one scale for each column.
+
+A column of weights, the numbers that lead into one unit, becomes
+
+    s_j = max_i |w_ij| / 127,    q_ij = w_ij / s_j rounded to the nearest whole number, half to even
+
+so that ``s_j q_ij`` is at most ``s_j / 2`` from w_ij, and zero stays zero. The scales are float32;
+biases stay as they are. A column of zeros has scale 0, and so has one whose scale is too small for
+float32 (its weights are below 1e-42).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Array
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+LARGEST = 127  # −128 is left out: the range is symmetric
+
+
+class QuantizedWeight(NamedTuple):
+    """A layer's weights as ``scale * integers``: integers (n_in, n_out), scale (n_out,)."""
+
+    integers: NDArray[np.int8]
+    scale: NDArray[np.float32]
+
+    def dequantized(self) -> NDArray[np.float64]:
+        """Return ``scale * integers`` (n_in, n_out), exact in float64."""
+        return self.integers.astype(np.float64) * self.scale
+
+
+def quantize(weight: Array) -> QuantizedWeight:
+    """Return float weights (n_in, n_out) in eight bits."""
+    exact = weight.astype(np.float64)
+    scale = (np.abs(exact).max(axis=0) / LARGEST).astype(np.float32)
+    divisor = np.where(scale > 0, scale, np.inf).astype(np.float64)
+    # a scale that is subnormal is rounded coarsely, so that the quotient may pass 127
+    integers = np.clip(np.rint(exact / divisor), -LARGEST, LARGEST).astype(np.int8)
+    return QuantizedWeight(integers, scale)
+
+
+def dequantized(network: Network) -> Network:
+    """Return the network that one with weights in eight bits computes.
+
+    Measure it to see what eight bits cost: ``dequantized(net).evaluate(x, y)``.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    Network
+        A new one in float64, where scales times whole numbers are exact, with the same classes.
+    """
+    from dataclasses import replace
+
+    result = type(network).from_architecture(
+        replace(network.architecture, dtype="float64"), class_labels=network.class_labels
+    )
+    for weight, original in zip(result.weights, network.weights, strict=True):
+        weight[...] = quantize(original.astype(np.float32)).dequantized()
+    for bias, given in zip(result.biases, network.biases, strict=True):
+        if bias is not None and given is not None:
+            bias[...] = given.astype(np.float32)
+    return result

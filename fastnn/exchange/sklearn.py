@@ -1,0 +1,125 @@
+"""Networks from scikit-learn's fitted perceptrons and logistic regressions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import validation
+from fastnn.backends import NAMES, get_backend
+from fastnn.exchange.assembly import Dense, assemble
+from fastnn.exchange.packages import imported
+from fastnn.persistence import from_bytes, to_bytes
+from fastnn.validation.values import describe
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+OUTPUTS = {"softmax": "softmax", "logistic": "sigmoid", "identity": "identity", "exp": "exp"}
+"""fastnn's names of scikit-learn's."""
+
+
+def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
+    """Return a network that predicts what a fitted scikit-learn estimator does.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor or LogisticRegression
+        scikit-learn's, or `fastnn.sklearn`'s `MLPClassifier`, `MLPRegressor` or
+        `SoftmaxRegression`; fitted.
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        Who computes.
+
+    Returns
+    -------
+    Network
+        With the estimator's classes as `class_labels`, where they are not 0, 1, 2 and so on. Two
+        classes are one sigmoid output, the probability of the second. float64 if the estimator's
+        weights are, else float32.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed: ``pip install "fastnn[sklearn]"``.
+    TypeError
+        If it is another estimator.
+    ValueError
+        If it is not fitted, or a logistic regression of one class against the rest.
+    BackendUnavailableError
+        If that backend cannot run here.
+    """
+    imported("sklearn", extra="sklearn")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.utils.validation import check_is_fitted
+
+    from fastnn.sklearn import MLPClassifier as FastClassifier
+    from fastnn.sklearn import MLPRegressor as FastRegressor
+    from fastnn.sklearn import SoftmaxRegression
+
+    get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
+    own = (FastClassifier, FastRegressor, SoftmaxRegression)
+    if isinstance(estimator, type) or not isinstance(
+        estimator, (*own, MLPClassifier, MLPRegressor, LogisticRegression)
+    ):
+        raise TypeError(
+            "estimator must be a fitted MLPClassifier, MLPRegressor or LogisticRegression, or "
+            f"fastnn.sklearn's SoftmaxRegression, got {describe(estimator)}"
+        )
+    check_is_fitted(estimator)  # NotFittedError is a ValueError
+    if isinstance(estimator, own):
+        network = from_bytes(to_bytes(estimator.network_))
+        network.backend = backend
+        return network
+    if isinstance(estimator, LogisticRegression):
+        return _of_logistic_regression(estimator, backend)
+    return _of_perceptron(estimator, backend)
+
+
+def _of_perceptron(estimator: Any, backend: str) -> Network:
+    layers = [
+        Dense(f"coefs_[{i}]", np.asarray(weight), np.asarray(bias))
+        for i, (weight, bias) in enumerate(
+            zip(estimator.coefs_, estimator.intercepts_, strict=True)
+        )
+    ]
+    activation = ACTIVATIONS[estimator.activation]
+    output = OUTPUTS[estimator.out_activation_]
+    classes = getattr(estimator, "classes_", None)
+    one_label_a_row = output == "softmax" or (output == "sigmoid" and estimator.n_outputs_ == 1)
+    return assemble(
+        layers,
+        [activation] * (len(layers) - 1),
+        output,
+        backend=backend,
+        class_labels=_labels(classes) if one_label_a_row else None,
+    )
+
+
+def _of_logistic_regression(estimator: Any, backend: str) -> Network:
+    n_classes = len(estimator.classes_)
+    one_against_rest = (
+        estimator.solver == "liblinear" or getattr(estimator, "multi_class", "") == "ovr"
+    )
+    if n_classes > 2 and one_against_rest:
+        raise ValueError(
+            "a LogisticRegression of one class against the rest has no softmax: fit one of another "
+            "solver"
+        )
+    n_out = len(estimator.coef_)
+    bias = np.broadcast_to(estimator.intercept_, (n_out,))
+    return assemble(
+        [Dense("coef_", estimator.coef_.T, bias)],
+        [],
+        "sigmoid" if n_out == 1 else "softmax",
+        backend=backend,
+        class_labels=_labels(estimator.classes_),
+    )
+
+
+def _labels(classes: Any) -> tuple[Any, ...] | None:
+    """Return class labels, or None where they are the classes' numbers."""
+    labels = tuple(classes.tolist())
+    return None if labels == tuple(range(len(labels))) else labels
