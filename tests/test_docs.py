@@ -173,11 +173,14 @@ def test_the_navigation_holds_every_page():
     assert sorted(named) == sorted(there + from_the_checkout)
 
 
+MODULES = ("datasets", "plots", "report", "schedules")
+
+
 def public_names():
-    yield from (f"fastnn.{n}" for n in fastnn.__all__ if n not in ("datasets", "schedules"))
-    for module in ("fastnn.datasets", "fastnn.sklearn"):
-        if module != "fastnn.sklearn" or find_spec("sklearn"):
-            yield from (f"{module}.{n}" for n in importlib.import_module(module).__all__)
+    yield from (f"fastnn.{n}" for n in fastnn.__all__ if n not in MODULES)
+    needed = {"datasets": "numpy", "sklearn": "sklearn", "plots": "matplotlib", "report": "jinja2"}
+    for module in (f"fastnn.{name}" for name, package in needed.items() if find_spec(package)):
+        yield from (f"{module}.{n}" for n in importlib.import_module(module).__all__)
     yield from (
         f"fastnn.schedules.{n}" for n, value in vars(fastnn.schedules).items()
         if isinstance(value, type) and issubclass(value, fastnn.schedules.Schedule)

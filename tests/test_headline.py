@@ -1,4 +1,4 @@
-"""The picture of README.md: its ratios are those of the medians, and it is drawn for both themes."""
+"""The picture of README.md: its ratios are those of medians, and it is drawn for both themes."""
 
 import pytest
 
