@@ -26,7 +26,7 @@ class TrueDefaults(Extension):
 
 
 def _described(place: Module | Class) -> Iterator[Class | Function]:
-    """Yield the functions with a docstring in a module or class, and classes with an ``__init__``."""
+    """Yield what has a docstring and a signature: functions, and classes with ``__init__``."""
     for member in place.members.values():
         if member.is_alias:
             continue
