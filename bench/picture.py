@@ -37,13 +37,15 @@ PROGRAMS = {"train": "training", "predict": "prediction"}
 
 def draw(results: dict[str, Any], path: str | Path) -> None:
     """Write the picture of a benchmark's results; the file's ending says in which format."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(layout="constrained")
     FigureCanvasAgg(figure)
     DRAWINGS[results["benchmark"]](figure, results["runs"])
-    figure.savefig(path, dpi=130)
+    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):  # a fifth of the bytes
+        figure.savefig(path, dpi=130)
 
 
 def bars(figure: Figure, runs: list[dict[str, Any]]) -> None:

@@ -48,7 +48,7 @@ class Network:
         Where the Huber loss turns from quadratic to linear, in units of the target.
     bias : bool, default True
         Whether layers have biases.
-    init : {"glorot", "he"}, float or callable, default "glorot"
+    init : "glorot", "he", float or callable, default "glorot"
         Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or what
         ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
     dtype : {"float32", "float64"}, default "float32"

@@ -145,8 +145,10 @@ class Adam(Optimizer):
     ----------
     learning_rate : float or Schedule, default 0.001
         η.
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        β₁ and β₂ in [0, 1): how slowly the two moments forget.
+    beta_1 : float, default 0.9
+        β₁ in [0, 1): how slowly the mean gradient forgets.
+    beta_2 : float, default 0.999
+        β₂ in [0, 1): how slowly the mean square forgets.
     epsilon : float, default 1e-8
         ε, above 0.
     """
@@ -188,8 +190,10 @@ class AdamW(Adam):
     ----------
     learning_rate : float or Schedule, default 0.001
         η.
-    beta_1, beta_2 : float, default 0.9 and 0.999
-        β₁ and β₂ in [0, 1): how slowly the two moments forget.
+    beta_1 : float, default 0.9
+        β₁ in [0, 1): how slowly the mean gradient forgets.
+    beta_2 : float, default 0.999
+        β₂ in [0, 1): how slowly the mean square forgets.
     epsilon : float, default 1e-8
         ε, above 0.
     weight_decay : float, default 0.01
