@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
@@ -31,6 +32,9 @@ def calls(
     return [slice(first, last) for first, last in pairwise(ends)]
 
 
+PATIENCE = 1.0
+"""Seconds that work may take before it shows how far it is."""
+
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
 
 
@@ -49,13 +53,57 @@ def is_progress_wanted() -> bool:
     return _wanted.get()
 
 
-@contextmanager
-def progress_bar(n_rows: int, wanted: bool) -> Iterator[Any]:
-    """Show, within the block, a bar over `n_rows` rows if they take over a second."""
-    from tqdm import tqdm
+class ProgressBar:
+    """A bar that appears once the work has taken `PATIENCE` seconds, if it is wanted at all.
 
-    with (
-        progress_wanted(wanted),
-        tqdm(total=n_rows, unit="row", unit_scale=True, delay=1.0, disable=not wanted) as bar,
-    ):
-        yield bar
+    Until then tqdm is not imported, starts no thread and takes no lock. Its lock is one of all
+    processes that were forked from one another, and stays taken for ever when the process that has
+    it is killed: work that shows nothing must not wait for it.
+    """
+
+    def __init__(self, n_rows: int, wanted: bool) -> None:
+        self._n_rows = n_rows
+        self._wanted = wanted
+        self._start = time.time()
+        self._n_done = 0
+        self._text = ""
+        self._bar: Any = None
+
+    def update(self, n_rows: int) -> None:
+        """Count `n_rows` more as done."""
+        self._n_done += n_rows
+        if self._bar is not None:
+            self._bar.update(n_rows)
+        elif self._wanted and time.time() - self._start >= PATIENCE:
+            self._appear()
+
+    def say(self, record: Mapping[str, float]) -> None:
+        """Show measurements beside the bar."""
+        self._text = ", ".join(f"{k}={v:.4g}" for k, v in record.items() if k != "time")
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._text, refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is, on a line of its own."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _appear(self) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=self._n_rows, unit="row", unit_scale=True, postfix=self._text or None
+        )
+        self._bar.start_t = self._start
+        self._bar.update(self._n_done)
+
+
+@contextmanager
+def progress_bar(n_rows: int, wanted: bool) -> Iterator[ProgressBar]:
+    """Show, within the block, a bar over `n_rows` rows if they take over `PATIENCE` seconds."""
+    bar = ProgressBar(n_rows, wanted)
+    with progress_wanted(wanted):
+        try:
+            yield bar
+        finally:
+            bar.close()

@@ -20,7 +20,7 @@ from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.history import History
 from fastnn.memory_maps import release
-from fastnn.progress import calls, progress_bar
+from fastnn.progress import ProgressBar, calls, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.validation import check_callback
 
@@ -84,7 +84,7 @@ def fit(
                     record.update({f"val_{name}": value for name, value in measured.items()})
                 record["time"] = time.perf_counter() - start
                 history.append(record)
-                bar.set_postfix({k: f"{v:.4g}" for k, v in record.items() if k != "time"}, False)
+                bar.say(record)
                 if not math.isfinite(result.loss):
                     history.stopped = "diverged"
                     break
@@ -112,7 +112,7 @@ def _train_epoch(
     order: NDArray[np.int64],
     window: int,
     options: TrainingOptions,
-    bar: Any,
+    bar: ProgressBar,
 ) -> EpochResult:
     """One pass in the given order; its measurements are the weighted mean over the calls.
 

@@ -236,6 +236,15 @@ def test_without_progress_no_fit_shows_a_bar(capsys):
     assert fit_with_bar(capsys, 1.1, progress=False) == ("", "")
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"progress": False, "callbacks": lambda *_: time.sleep(0.6)}]
+)
+def test_a_fit_that_shows_nothing_does_not_wait_for_tqdm(monkeypatch, settings):
+    """Whose lock is one of all processes forked from one another, and may never come free."""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    small_network().fit(X, Y, epochs=2, **settings)
+
+
 def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(progress, "WORK_PER_CALL", 1.0)
     monkeypatch.setattr("fastnn.network.PREDICT_ROWS", 30)

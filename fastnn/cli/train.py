@@ -243,12 +243,15 @@ def _reporter(options: argparse.Namespace) -> Any:
         if options.json:
             words.print_json({"event": "epoch", "epoch": epoch, **record})
             return
-        from tqdm import tqdm
-
         shown = {name: value for name, value in record.items() if name != "time"}
         line = f"epoch {epoch:>3}/{options.epochs}  {words.measures(shown)}  {record['time']:.2f} s"
-        tqdm.write(line, file=sys.stdout)  # above the bar, if there is one
-        sys.stdout.flush()
+        if words.shows_progress(options):
+            from tqdm import tqdm
+
+            tqdm.write(line, file=sys.stdout)  # above the bar, if there is one
+            sys.stdout.flush()
+        else:
+            print(line, flush=True)
 
     return report
 

@@ -100,7 +100,7 @@ class Stochastic:
                     record = _measured(estimator, held_out)
                     if shows_bar:
                         bar.update(len(rows))
-                        bar.set_postfix({name: f"{v:.4g}" for name, v in record.items()}, False)
+                        bar.say(record)
                     wishes = [c.on_epoch_end(estimator.network_, epoch, record) for c in callbacks]
                     if self._stops(estimator):
                         self.stopped = once and estimator.early_stopping
