@@ -21,7 +21,7 @@ from fastnn.validation.values import shortened
 if TYPE_CHECKING:
     from fastnn.backends.base import TrainingOptions
     from fastnn.network import Network
-    from fastnn.training import Rows
+    from fastnn.rows import Rows
 
 _FINGERPRINT_ROWS = 64
 """Rows of x that its fingerprint is taken from: enough to tell data apart, few enough to read from

@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 from fastnn import training, validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
-from fastnn.backends.base import PREDICT_ROWS, TrainingOptions
+from fastnn.backends.base import TrainingOptions
 from fastnn.backends.predictor import Predictor
 from fastnn.checkpoints import Checkpoint, Keeper
 from fastnn.evaluation import evaluate
 from fastnn.fit_description import description
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
-from fastnn.memory_maps import release
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
-from fastnn.progress import calls, progress_bar, progress_wanted
-from fastnn.row_order import window_rows
+from fastnn.prediction import outputs
+from fastnn.rows import Rows, checked_rows
 from fastnn.threads import blas_limited
 
 _IN_FILE = ("architecture", "_parameters", "class_labels")
@@ -285,8 +284,16 @@ class Network:
             or stopped because the loss became infinite or NaN.
         """
         optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
-        options = self._checked_options(
-            optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+        options = training.checked_options(
+            self.architecture,
+            optimizer,
+            batch_size,
+            reduction,
+            l1,
+            l2,
+            max_norm,
+            clip_norm,
+            dropout,
         )
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_shuffle(shuffle)
@@ -366,8 +373,16 @@ class Network:
             optimizer = self._optimizer or Adam()
         validation.check_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
-        options = self._checked_options(
-            optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+        options = training.checked_options(
+            self.architecture,
+            optimizer,
+            batch_size,
+            reduction,
+            l1,
+            l2,
+            max_norm,
+            clip_norm,
+            dropout,
         )
         data = self._checked_rows(x, y, sample_weight)
         same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
@@ -626,67 +641,13 @@ class Network:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
         x = validation.check_x(x, a.n_in, a.dtype)
-        n_rows = x.shape[0]
-        out = np.empty((n_rows, a.n_out), a.dtype)
-        parts = calls(a, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
         with blas_limited(backend.uses_blas):
-            if len(parts) <= 1:
-                with progress_wanted(progress):
-                    backend.predict(a, self.parameters, x, out)
-                return out
-            with progress_bar(n_rows, progress) as bar:
-                for part in parts:
-                    backend.predict(a, self.parameters, x[part], out[part])
-                    release(x)
-                    bar.update(len(out[part]))
-        return out
+            return outputs(backend, a, self.parameters, x, progress=progress)
 
-    def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> training.Rows:
-        a = self.architecture
-        x = validation.check_x(x, a.n_in, a.dtype)
-        n_rows = x.shape[0]
-        validation.check_not_empty(n_rows)
-        if a.output == "softmax":
-            y = validation.check_labels(y, n_rows, a.n_out, self.class_labels)
-        else:
-            if self.class_labels is not None:
-                y = validation.check_labels(y, n_rows, 2, self.class_labels)
-            y = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
-        if sample_weight is not None:
-            sample_weight = validation.check_sample_weight(sample_weight, n_rows)
-        return training.Rows(x, y, sample_weight)
+    def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
+        return checked_rows(self.architecture, self.class_labels, x, y, sample_weight)
 
-    def _checked_options(
-        self,
-        optimizer: Optimizer,
-        batch_size: int,
-        reduction: str,
-        l1: float,
-        l2: float,
-        max_norm: float | None,
-        clip_norm: float | None,
-        dropout: float | Sequence[float],
-    ) -> TrainingOptions:
-        def check_rate(name: str, value: Any) -> float:
-            return validation.check_in_range(name, value, 0.0, 1.0, open_high=True)
-
-        infinity = float("inf")
-        n_hidden = len(self.architecture.activations)
-        rates = validation.check_per_layer("dropout", dropout, n_hidden, check_rate)
-        return TrainingOptions(
-            optimizer=optimizer,
-            batch_size=validation.check_count("batch_size", batch_size),
-            reduction=validation.check_choice("reduction", reduction, ("mean", "sum")),
-            l1=validation.check_in_range("l1", l1, 0.0, infinity),
-            l2=validation.check_in_range("l2", l2, 0.0, infinity),
-            max_norm=0.0 if max_norm is None else validation.check_positive("max_norm", max_norm),
-            clip_norm=(
-                0.0 if clip_norm is None else validation.check_positive("clip_norm", clip_norm)
-            ),
-            dropout=rates if any(rates) else (),
-        )
-
-    def _for_this_fit(self, options: TrainingOptions, data: training.Rows) -> TrainingOptions:
+    def _for_this_fit(self, options: TrainingOptions, data: Rows) -> TrainingOptions:
         return replace(
             options,
             batch_size=min(options.batch_size, len(data.y)),  # may be past what C can count to

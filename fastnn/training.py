@@ -10,31 +10,61 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.architecture import Array
+from fastnn.architecture import Architecture
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.history import History
 from fastnn.memory_maps import release
+from fastnn.optimizers import Optimizer
 from fastnn.progress import ProgressBar, calls, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
-from fastnn.validation import check_callback
+from fastnn.rows import Rows
+from fastnn.validation import (
+    check_callback,
+    check_choice,
+    check_count,
+    check_in_range,
+    check_per_layer,
+    check_positive,
+)
 
 if TYPE_CHECKING:
     from fastnn.checkpoints import Keeper, Snapshot
     from fastnn.network import Network
 
 
-class Rows(NamedTuple):
-    """Checked data: inputs, labels or targets, and sample weights if there are any."""
+def checked_options(
+    architecture: Architecture,
+    optimizer: Optimizer,
+    batch_size: int,
+    reduction: str,
+    l1: float,
+    l2: float,
+    max_norm: float | None,
+    clip_norm: float | None,
+    dropout: float | Sequence[float],
+) -> TrainingOptions:
+    """Return what `Network.fit` was told as options of a training step, or raise what is wrong."""
 
-    x: Any
-    y: Array
-    sample_weight: NDArray[np.float64] | None
+    def check_rate(name: str, value: Any) -> float:
+        return check_in_range(name, value, 0.0, 1.0, open_high=True)
+
+    rates = check_per_layer("dropout", dropout, len(architecture.activations), check_rate)
+    return TrainingOptions(
+        optimizer=optimizer,
+        batch_size=check_count("batch_size", batch_size),
+        reduction=check_choice("reduction", reduction, ("mean", "sum")),
+        l1=check_in_range("l1", l1, 0.0, math.inf),
+        l2=check_in_range("l2", l2, 0.0, math.inf),
+        max_norm=0.0 if max_norm is None else check_positive("max_norm", max_norm),
+        clip_norm=0.0 if clip_norm is None else check_positive("clip_norm", clip_norm),
+        dropout=rates if any(rates) else (),
+    )
 
 
 def fit(

@@ -247,7 +247,7 @@ def test_a_fit_that_shows_nothing_does_not_wait_for_tqdm(monkeypatch, settings):
 
 def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(progress, "WORK_PER_CALL", 1.0)
-    monkeypatch.setattr("fastnn.network.PREDICT_ROWS", 30)
+    monkeypatch.setattr("fastnn.prediction.PREDICT_ROWS", 30)
     monkeypatch.setattr("fastnn.evaluation.ROWS_AT_A_TIME", 30)
     net = small_network()
     expected, measured = net.predict(X), net.evaluate(X, Y)

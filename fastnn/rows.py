@@ -1,0 +1,58 @@
+"""Rows: data that were checked, as backends read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array
+
+
+class Rows(NamedTuple):
+    """Inputs, labels or targets, and sample weights if there are any.
+
+    Attributes
+    ----------
+    x : ndarray or CSR matrix of shape (n_rows, n_in)
+        float32, float64 or uint8.
+    y : ndarray
+        Labels (n_rows,) int64 for softmax, else targets (n_rows, n_out) of the network's dtype.
+    sample_weight : ndarray of shape (n_rows,) float64 or None
+    """
+
+    x: Any
+    y: Array
+    sample_weight: NDArray[np.float64] | None
+
+
+def checked_rows(
+    architecture: Architecture,
+    class_labels: Sequence[Any] | None,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+) -> Rows:
+    """Return what a user handed in as rows of a network's data, or raise what is wrong with them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not as `Network.fit` describes them.
+    """
+    a = architecture
+    x = validation.check_x(x, a.n_in, a.dtype)
+    n_rows = x.shape[0]
+    validation.check_not_empty(n_rows)
+    if a.output == "softmax":
+        y = validation.check_labels(y, n_rows, a.n_out, class_labels)
+    else:
+        if class_labels is not None:
+            y = validation.check_labels(y, n_rows, 2, class_labels)
+        y = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+    if sample_weight is not None:
+        sample_weight = validation.check_sample_weight(sample_weight, n_rows)
+    return Rows(x, y, sample_weight)
