@@ -197,17 +197,19 @@ def test_an_interrupt_leaves_a_whole_number_of_updates(backend):
         return params, state, lambda: backend.train_epoch(a, params, state, *rest)
 
     train(order[:160])[2]()  # compile first
+    n_steps = []
     for moment in np.linspace(0.005, 0.025, 20):  # to hit each part of a step
         params, state, run = train(order)
         timer = threading.Timer(moment, _thread.interrupt_main)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # on a busy machine maybe before or after the pass
+            timer.start()
             run()
-        timer.join()
+            timer.join()
+        n_steps.append(state.step)
         again, state_again, rerun = train(order[: 16 * state.step])
         rerun()
         assert_same_bits([params, state.slots], [again, state_again.slots])
-    assert state.step > 0
+    assert any(0 < n < len(order) // 16 for n in n_steps)
 
 
 def test_the_gil_is_free_while_compiled_code_trains(compiled):
