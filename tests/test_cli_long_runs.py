@@ -101,6 +101,14 @@ def test_options_that_cannot_be_met_are_refused(cli, name):
     assert message in cli.err
 
 
+def test_no_two_of_its_files_may_be_one(cli):
+    words = ("--log", "a.csv", "--checkpoint", "sub/../a.csv")
+    Path("sub").mkdir()
+    assert cli("train", "pets.csv", *words) == 2
+    assert "--log and --checkpoint would both be written to a.csv" in cli.err
+    assert not Path("a.csv").exists()
+
+
 def test_a_checkpoint_that_is_there_is_not_lost(cli):
     words = ("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint")
     cli.ok(*words)

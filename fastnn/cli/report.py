@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastnn.cli import options as words
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from fastnn.network import Network
     from fastnn.optimizers import Optimizer
 
-NOT_TRAINING = ("command", "run", "quiet", "json", "report", "optimizer", "learning_rate")
+NOT_TRAINING = (
+    "command", "run", "quiet", "json", "report", "output", "checkpoint", "checkpoint_every",
+    "resume", "log", "optimizer", "learning_rate",
+)  # fmt: skip
 """Options that say nothing of the training; the optimizer is told with its rate and constants."""
 
 STANDARDISED = (
@@ -33,14 +36,10 @@ def add_report_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_report(options: argparse.Namespace, model: Any) -> None:
-    """Check, before there is something to lose, that the page can be made and where it goes."""
-    if options.report is None:
-        return
-    import fastnn.report  # noqa: F401  an ImportError that names the extra, if it is missing
-
-    if options.report.absolute() == model.absolute():
-        raise ValueError(f"--report and the network would both be written to {options.report}")
+def check_report(options: argparse.Namespace) -> None:
+    """Check, before there is something to lose, that the page can be made."""
+    if options.report is not None:
+        import fastnn.report  # noqa: F401  an ImportError that names the extra, if it is missing
 
 
 def write_report(

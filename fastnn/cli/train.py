@@ -100,8 +100,16 @@ def run(options: argparse.Namespace) -> int:
     words.apply_backend_options(options)
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
     path = options.output or words.output_path(_default_name(options.data))
+    words.check_distinct(
+        {
+            "the network": path,
+            "--report": options.report,
+            "--checkpoint": options.checkpoint,
+            "--log": None if options.log is None else options.log.path,
+        }
+    )
     checkpoint = long_runs.checkpoint(options)
-    check_report(options, path)
+    check_report(options)
     data = training_data(options)
     callbacks = [
         FunctionCallback(_reporter(options)),
