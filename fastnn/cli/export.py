@@ -53,9 +53,8 @@ def run(options: argparse.Namespace) -> int:
                 )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
+    words.check_distinct({"the model": Path(options.model), "--output": path})
     network = load(options.model)
-    if path.exists() and path.samefile(options.model):
-        raise ValueError(f"{path} is the model itself; name another file with --output")
     if options.format == "c":
         _to_c(options, network, path)
     else:

@@ -102,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
     path = options.output or words.output_path(_default_name(options.data))
     words.check_distinct(
         {
+            "the data": Path(options.data),
+            "--targets": None if options.targets is None else Path(options.targets),
             "the network": path,
             "--report": options.report,
             "--checkpoint": options.checkpoint,
@@ -122,18 +124,19 @@ def run(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
     optimizer = _optimizer(options, n_steps)
-    history = network.fit(
-        *prepared.train,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        optimizer=optimizer,
-        validation_data=prepared.validation or None,
-        sample_weight=data.train_weight,
-        shuffle=True if data.train_weight is None else "blocks",
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-        progress=words.shows_progress(options),
-    )
+    with long_runs.named_options():
+        history = network.fit(
+            *prepared.train,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            optimizer=optimizer,
+            validation_data=prepared.validation or None,
+            sample_weight=data.train_weight,
+            shuffle=True if data.train_weight is None else "blocks",
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            progress=words.shows_progress(options),
+        )
     seconds = time.perf_counter() - start
     if history.stopped == "diverged" or not np.isfinite(network.parameters).all():
         write_report(options, network, history, data, optimizer)
