@@ -57,8 +57,9 @@ class Checkpoint:
     path : path-like
         The file, written after an epoch and replaced as a whole; never half of one.
     every : int, default 1
-        Epochs from one writing to the next; the last epoch of a fit is written in any case. A state
-        that is no longer finite is not written: the file keeps the one before.
+        Epochs from one writing to the next; the last epoch, or the one a callback ends the fit
+        with, is written in any case. After Ctrl-C, or where numbers are no longer finite, the file
+        keeps the state before.
     resume : bool, default False
         Whether to go on from the file, if there is one; without one the fit starts from its
         beginning. A resumed fit ends with the same bits as one that was never stopped, on the same
