@@ -273,7 +273,7 @@ def _headline(network: Network, data: Dataset, backend: str) -> str:
 
 
 def _reporter(options: argparse.Namespace) -> Any:
-    """Return a callback that prints epochs: of many short ones those that can be read in passing."""
+    """Return a callback that prints epochs: of many short ones a few a second."""
     shown_at = -math.inf
 
     def report(_: Network, epoch: int, record: Mapping[str, float]) -> None:
