@@ -13,6 +13,7 @@ and its metadata hold, as text:
     format_version  "1"
     fastnn_version  the version that wrote it
     fit             JSON: what makes the fit what it is (see `fastnn.fit_description`)
+    checksum        CRC-32 of fit, state and the tensors
     state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
 
 Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
@@ -21,6 +22,7 @@ Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,8 +231,17 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "fit": json.dumps(fit),
         "state": json.dumps(state),
     }
+    metadata["checksum"] = checksum(metadata, tensors)
     with write_whole(path) as file:
         file.write(save(tensors, metadata))
+
+
+def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Return the CRC-32 of a checkpoint's description, state and tensors, in hexadecimal."""
+    crc = zlib.crc32((metadata["fit"] + metadata["state"]).encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8).data, crc)
+    return f"{crc:08x}"
 
 
 def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
@@ -263,6 +274,8 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
             check_format(metadata, FORMAT, FORMAT_VERSION)
             check_same_fit(json.loads(metadata["fit"]), fit)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata["checksum"] != checksum(metadata, tensors):
+                raise ValueError("its checksum is another: the file is damaged")
             return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
     except AnotherFitError as error:
         text = f"{path} is not a checkpoint of this fit: {error}"

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
+from fastnn.checkpoints import checksum
 
 X, Y = blobs()
 SETTINGS = {"batch_size": 16, "optimizer": Adam(0.01), "dropout": 0.3, "progress": False}
@@ -342,7 +343,9 @@ def damaged(path, *, tensors=None, **state):
     held |= tensors or {}
     values = json.loads(metadata["state"]) | state
     metadata["state"] = json.dumps({name: v for name, v in values.items() if v is not ...})
-    save_file({name: v for name, v in held.items() if v is not None}, path, metadata)
+    held = {name: v for name, v in held.items() if v is not None}
+    metadata["checksum"] = checksum(metadata, held)
+    save_file(held, path, metadata)
 
 
 DAMAGES = {
@@ -423,6 +426,16 @@ def test_a_state_that_a_callback_cannot_take_back_changes_no_weights(path, name)
     with pytest.raises(ValueError, match="a state that EarlyStopping cannot take back"):
         resumed(path, 4, network=network, **stopping())
     assert same_bits(network.parameters, before)
+
+
+def test_a_flipped_bit_is_seen(path, tmp_path):
+    network, _ = fit(1, Checkpoint(path))
+    whole = path.read_bytes()
+    for n in np.linspace(len(whole) - network.parameters.nbytes, len(whole) - 1, 20).astype(int):
+        flipped = tmp_path / "flipped"
+        flipped.write_bytes(whole[:n] + bytes([whole[n] ^ 4]) + whole[n + 1 :])
+        with pytest.raises(ValueError, match="the file is damaged"):
+            resumed(flipped, 2)
 
 
 def test_a_file_cut_anywhere_is_refused(path, tmp_path):
