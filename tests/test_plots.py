@@ -134,10 +134,10 @@ def test_confusion_counts_true_classes_down_and_predicted_ones_across():
     assert cells == {
         (0.5, 0.5): "1", (1.5, 0.5): "1", (1.5, 1.5): "1", (0.5, 2.5): "2", (2.5, 2.5): "1",
     }  # fmt: skip
-    colors = ax.collections[0].get_facecolors()
-    assert colors[2][3] == pytest.approx(0.65 * np.sqrt(2 / 3))
-    assert (colors[0][:3] == colors[8][:3]).all()
-    assert not (colors[0][:3] == colors[2][:3]).all()
+    colors = ax.images[0].get_array()
+    assert colors[0, 2, 3] == pytest.approx(0.65 * np.sqrt(2 / 3))
+    assert (colors[0, 0, :3] == colors[2, 2, :3]).all()
+    assert not (colors[0, 0, :3] == colors[0, 2, :3]).all()
 
 
 def test_confusion_names_classes_whatever_they_are_called():
@@ -163,6 +163,26 @@ def test_confusion_can_be_read_for_any_number_of_classes(n_classes):
     cell = min(ax.get_window_extent().size) / n_classes
     assert min(text.get_size() for text in ax.texts) > 6
     assert all(max(text.get_window_extent().size) < cell for text in ax.texts)
+
+
+@pytest.mark.parametrize("n_classes", [60, 400])
+def test_confusion_of_many_classes_is_one_picture_with_names_that_do_not_touch(n_classes):
+    x, y = blobs(2 * n_classes, 4, n_classes)
+    ax = drawn(plots.confusion_matrix(small_network((4, n_classes)), x, y)).axes[0]
+    assert ax.images[0].get_array().shape == (n_classes, n_classes, 4)
+    assert not texts(ax)
+    assert sum(len(c.get_paths()) for c in ax.collections) <= 2 * n_classes
+    for axis, side in ((ax.xaxis, 0), (ax.yaxis, 1)):
+        boxes = [label.get_window_extent().get_points()[:, side] for label in axis.get_ticklabels()]
+        boxes.sort(key=min)
+        assert len(boxes) > 15
+        assert all(max(a) <= min(b) for a, b in zip(boxes, boxes[1:], strict=False))
+
+
+def test_confusion_of_more_classes_than_a_picture_has_points_is_refused():
+    network = small_network((1, 1001))
+    with pytest.raises(ValueError, match=r"there are 1,001 classes.*see fastnn\.plots\.mistakes"):
+        plots.confusion_matrix(network, np.zeros((1, 1)), [0])
 
 
 def test_confusion_refuses_networks_without_one_class_a_row(regression):

@@ -45,10 +45,9 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
     """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
     validation.check_one_class_a_row(network)
     a = network.architecture
-    n_classes = a.n_out if a.output == "softmax" else 2
     x = validation.check_x(x, a.n_in, a.dtype)
     validation.check_not_empty(x.shape[0])
-    truth = validation.check_labels(y, x.shape[0], n_classes, network.class_labels)
+    truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)
     chances = network.predict_proba(x, progress=False)
     if a.output == "softmax":
         predicted = chances.argmax(axis=1)
@@ -61,7 +60,5 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
 
 
 def class_names(network: Network) -> tuple[Any, ...]:
-    """Return what the classes of a softmax, or of a sigmoid output of width 1, are called."""
-    a = network.architecture
-    n_classes = a.n_out if a.output == "softmax" else 2
-    return network.class_labels or tuple(range(n_classes))
+    """Return what the classes are called; nothing of a network that gives a row no one class."""
+    return network.class_labels or tuple(range(network.architecture.n_classes))

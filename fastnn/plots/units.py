@@ -81,7 +81,7 @@ def largest(weight: Array, count: int) -> Array:
 
 def _unit_names(network: Any, units: Array) -> list[str]:
     a = network.architecture
-    if len(a.sizes) == 2 and a.output == "softmax":
+    if len(a.sizes) == 2 and a.n_out == a.n_classes:  # a unit a class
         return [shown(class_names(network)[unit]) for unit in units]
     return [str(unit + 1) for unit in units]
 

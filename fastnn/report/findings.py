@@ -108,8 +108,7 @@ def _last(history: History, measure: str) -> str:
 
 def classified(network: Network, data: Dataset, split: Split) -> Classified | None:
     """Return what the network says of some rows; None unless it gives each one class."""
-    a = network.architecture
-    if not a.classifies or (a.output == "sigmoid" and a.n_out > 1):
+    if not network.architecture.one_class_a_row:
         return None
     return classify(network, *labelled(network, data, split))
 
