@@ -4,6 +4,7 @@ import doctest
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_confusion_of_many_classes_is_one_picture_with_names_that_do_not_touch(n
         boxes = [label.get_window_extent().get_points()[:, side] for label in axis.get_ticklabels()]
         boxes.sort(key=min)
         assert len(boxes) > 15
-        assert all(max(a) <= min(b) for a, b in zip(boxes, boxes[1:], strict=False))
+        assert all(max(a) <= min(b) for a, b in pairwise(boxes))
 
 
 def test_confusion_of_more_classes_than_a_picture_has_points_is_refused():

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, panels, shown
+from fastnn.plots.canvas import axes_for, figure_of, lines, panels, shown
 from fastnn.plots.classified import class_names
 
 MOST_FEATURES = 30  # rows of a heat map that can still be named
@@ -79,6 +79,12 @@ def largest(weight: Array, count: int) -> Array:
     return np.sort(np.argsort(-norm, kind="stable")[:count])
 
 
+def grid(n_units: int) -> tuple[int, int]:
+    """Return how many columns and lines the images of some units stand in."""
+    n_columns = min(5, n_units)
+    return n_columns, lines(n_units, n_columns)
+
+
 def _unit_names(network: Any, units: Array) -> list[str]:
     a = network.architecture
     if len(a.sizes) == 2 and a.n_out == a.n_classes:  # a unit a class
@@ -88,8 +94,7 @@ def _unit_names(network: Any, units: Array) -> list[str]:
 
 def _images(weight: Array, shape: tuple[int, int], titles: list[str], cmap: Any, ax: Any) -> Figure:
     n = len(titles)
-    n_columns = min(5, n)
-    n_lines = -(-n // n_columns)
+    n_columns, n_lines = grid(n)
     ax = axes_for(ax, 1.1 * n_columns, 1.1 * n_lines * (shape[0] / shape[1]) + 0.3 * n_lines)
     limit = _limit(weight)
     for i, place in enumerate(panels(ax, n, n_columns, (0.08, 0.32))):

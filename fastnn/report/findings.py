@@ -15,17 +15,15 @@ from fastnn.architecture import Array
 from fastnn.datasets import Dataset, Split
 from fastnn.history import History
 from fastnn.network import Network
+from fastnn.plots import numbers, units
 from fastnn.plots.canvas import shown
 from fastnn.plots.classified import Classified, classify
 from fastnn.plots.curves import NAMES, measures
-from fastnn.plots.mistaken import dense_rows
-from fastnn.plots.numbers import MOST_OUTPUTS, MOST_POINTS
-from fastnn.plots.units import MOST_FEATURES
+from fastnn.plots.mistaken import MOST_COLUMNS, dense_rows
 from fastnn.report import pictures
 
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 MOST_MISTAKES = 18
-MOST_COLUMNS = 6  # features of a mistaken row of a table
 MOST_CLASSES = 100  # of a confusion matrix: past it the page would weigh megabytes
 
 
@@ -133,9 +131,9 @@ def predictions(network: Network, split: Split) -> dict[str, Any] | None:
     a = network.architecture
     if a.classifies:
         return None
-    n = min(a.n_out, MOST_OUTPUTS)
-    n_columns = 1 if n == 1 else 2 if n <= 4 else 3
-    height = 1.1 * pictures.WIDTH / n_columns * -(-n // n_columns)
+    n = min(a.n_out, numbers.MOST_OUTPUTS)
+    n_columns, n_lines = numbers.grid(n)
+    height = 1.1 * pictures.WIDTH / n_columns * n_lines
     picture = pictures.svg(
         "predictions",
         "predicted against true numbers, with a line where they are equal",
@@ -144,7 +142,7 @@ def predictions(network: Network, split: Split) -> dict[str, Any] | None:
     )
     return {
         "picture": picture,
-        "n_shown": min(len(split), MOST_POINTS),
+        "n_shown": min(len(split), numbers.MOST_POINTS),
         "n_outputs": n,
         "of_outputs": a.n_out,
     }
@@ -189,11 +187,11 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
             "feature_names": validation.check_feature_names(data.feature_names, n_in),
             "feature_scale": data.train.x.std(axis=0, dtype=np.float64),
         }
-        height = max(1.8, 0.27 * min(n_in, MOST_FEATURES) + 0.9)
+        height = max(1.8, 0.27 * min(n_in, units.MOST_FEATURES) + 0.9)
     else:
-        n_columns = min(5, n_units)
+        n_columns, n_lines = units.grid(n_units)
         tile = pictures.WIDTH / n_columns / 1.08
-        height = (tile * shape[0] / shape[1]) * 1.33 * -(-n_units // n_columns)
+        height = (tile * shape[0] / shape[1]) * 1.33 * n_lines
     picture = pictures.svg(
         "weights",
         f"weights of the first layer, {n_units} of {n_out} units, as "
