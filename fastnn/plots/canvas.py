@@ -82,6 +82,11 @@ def drawable(values: Any) -> NDArray[np.float64]:
     return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
 
 
+def evenly(n: int, most: int) -> NDArray[np.int64]:
+    """Return which of n to show if at most so many have room, the first and the last among them."""
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64))
+
+
 def say(ax: Axes, text: str) -> None:
     """Write into an empty axes why it is empty."""
     ax.set_axis_off()

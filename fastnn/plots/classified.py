@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
+from fastnn.evaluation import ROWS_AT_A_TIME
+from fastnn.memory_maps import walk
 from fastnn.network import Network
 
 
@@ -48,14 +50,17 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
     x = validation.check_x(x, a.n_in, a.dtype)
     validation.check_not_empty(x.shape[0])
     truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)
-    chances = network.predict_proba(x, progress=False)
-    if a.output == "softmax":
-        predicted = chances.argmax(axis=1)
-        probability = chances.max(axis=1)
-    else:
-        yes = chances[:, 0]
-        predicted = (yes > 0.5).astype(np.int64)
-        probability = np.where(predicted == 1, yes, 1.0 - yes)
+    predicted = np.empty(x.shape[0], np.int64)
+    probability = np.empty(x.shape[0], a.dtype)
+    for rows in walk(x, ROWS_AT_A_TIME):
+        chances = network.predict_proba(x[rows], progress=False)
+        if a.output == "softmax":
+            predicted[rows] = chances.argmax(axis=1)
+            probability[rows] = chances.max(axis=1)
+        else:
+            yes = chances[:, 0]
+            predicted[rows] = yes > 0.5
+            probability[rows] = np.where(yes > 0.5, yes, 1.0 - yes)
     return Classified(truth, predicted, probability, class_names(network))
 
 

@@ -102,4 +102,4 @@ def _cell(ax: Axes, n: int) -> float:
 
 
 def _letter(ax: Axes) -> float:
-    return float(ax.xaxis.get_ticklabels()[0].get_size())
+    return float(ax.xaxis.get_ticklabels()[0].get_fontsize())

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fastnn import validation
-from fastnn.plots.canvas import axes_for, drawable, figure_of, lines, panels
+from fastnn.plots.canvas import axes_for, drawable, evenly, figure_of, lines, panels
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
 MOST_OUTPUTS = 9
@@ -45,7 +45,7 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
     truth = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
-    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_POINTS)).astype(np.int64))
+    rows = evenly(n_rows, MOST_POINTS)
     predicted = network.predict(x[rows], progress=False).reshape(len(rows), a.n_out)
     n = min(a.n_out, MOST_OUTPUTS)
     n_columns, n_lines = grid(n)
