@@ -99,6 +99,14 @@ def test_history_of_a_loss_that_falls_far_has_a_logarithmic_scale():
         assert ax.get_yscale() == scale
 
 
+@pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5]])
+def test_history_of_accuracy_has_a_scale_within_what_a_share_can_be(values):
+    ax = drawn(history_of(loss=values, accuracy=values).plot(measure="accuracy")).axes[0]
+    low, high = ax.get_ylim()
+    assert 0 <= low <= min(values) <= max(values) <= high <= 1
+    assert low < high
+
+
 @pytest.mark.parametrize("last", [float("nan"), float("inf"), 1e300, -float("inf")])
 def test_history_that_diverged_says_so_and_shows_what_was_finite(last):
     history = history_of(loss=[1.0, 1e8, last])

@@ -141,6 +141,21 @@ def test_a_training_interrupted_before_the_first_epoch_ended_has_a_page():
     assert page.says("No epoch was completed")
 
 
+def test_a_network_that_was_never_trained_has_a_page():
+    page = Page(rendered(small_network(), History(), dataset()))
+    assert page.says("No epoch was completed")
+    assert page.says("test accuracy 51 parameters")  # and no time between them
+
+
+def test_one_epoch_and_one_unit_are_spoken_of_as_one():
+    html = rendered(*trained((4, 1, 3), epochs=1))
+    page = Page(html)
+    assert page.says("for 1 epoch ")
+    assert page.says("The only unit. Blue")
+    assert "loss over 1 epoch:" in html
+    assert "weights of the first layer, 1 of 1 unit, as" in html
+
+
 def test_many_epochs_are_shown_in_some_sixty_lines_with_the_first_and_the_last():
     network, history, data = trained(epochs=150)
     page = Page(rendered(network, history, data))

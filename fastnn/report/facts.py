@@ -55,7 +55,8 @@ def tiles(
             if name != "loss" or len(best.values) == 1:
                 found.append((measure(name, value), f"{best.name} {spoken(name)}"))
     seconds = _seconds(history)
-    found.append((duration(seconds), f"for {_counted(history.n_epochs, 'epoch')}"))
+    if history.n_epochs:
+        found.append((duration(seconds), f"for {counted(history.n_epochs, 'epoch')}"))
     if seconds > 0:
         found.append((_rate(history.n_epochs * n_rows(data, "train") / seconds), "rows a second"))
     found.append((f"{network.architecture.n_parameters:,}", "parameters"))
@@ -232,7 +233,8 @@ def _rate(rows: float) -> str:
     return f"{rows / 1e6:.3g} million" if rows >= 1e6 else f"{float(f'{rows:.3g}'):,.0f}"
 
 
-def _counted(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Return a number and what it counts, one or several."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 

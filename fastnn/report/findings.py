@@ -19,6 +19,7 @@ from fastnn.plots.classified import Classified, classify
 from fastnn.plots.curves import NAMES, measures
 from fastnn.plots.mistaken import MOST_COLUMNS, dense_rows
 from fastnn.report import pictures
+from fastnn.report.facts import counted
 from fastnn.report.parts import Part, deviation, labelled
 
 MOST_MISTAKES = 18
@@ -30,7 +31,7 @@ def curves(history: History) -> list[Markup]:
     return [
         pictures.svg(
             f"curve-{name}",
-            f"{NAMES[name]} over {history.n_epochs} epochs: {_last(history, name)}",
+            f"{NAMES[name]} over {counted(history.n_epochs, 'epoch')}: {_last(history, name)}",
             2.9,
             partial(_curve, history, name),
         )
@@ -146,7 +147,7 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
         height = (tile * shape[0] / shape[1]) * 1.33 * n_lines
     picture = pictures.svg(
         "weights",
-        f"weights of the first layer, {n_units} of {n_out} units, as "
+        f"weights of the first layer, {n_units} of {counted(n_out, 'unit')}, as "
         + ("images" if shape else "a heat map of features and units"),
         height,
         lambda ax: plots.weights(
