@@ -250,6 +250,18 @@ def test_weights_of_square_inputs_are_images_of_the_largest_units():
     assert (image.norm.vmin, image.norm.vmax) == (-largest, largest)
 
 
+@pytest.mark.parametrize("n_units", [1, 2, 25])
+def test_images_of_weights_stand_close_together_however_many_there_are(n_units):
+    from matplotlib.figure import Figure
+
+    n_columns, n_lines = min(5, n_units), -(-n_units // 5)
+    figure = Figure((6, n_lines * (6 / n_columns + 0.29)), layout="constrained")
+    ax = drawn(plots.weights(small_network((64, n_units, 3)), ax=figure.add_subplot())).axes[0]
+    line = ax.get_window_extent().height / n_lines
+    free = (line - ax.child_axes[0].get_window_extent().height) / figure.dpi
+    assert free == pytest.approx(0.29, abs=0.1)
+
+
 def test_weights_of_softmax_regression_are_a_template_a_class():
     network = small_network((64, 3), class_labels=("ant", "bee", "cat"))
     places = drawn(plots.weights(network)).axes[0].child_axes

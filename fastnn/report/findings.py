@@ -143,8 +143,7 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
         height = max(1.8, 0.27 * min(n_in, units.MOST_FEATURES) + 0.9)
     else:
         n_columns, n_lines = units.grid(n_units)
-        tile = pictures.WIDTH / n_columns / 1.08
-        height = (tile * shape[0] / shape[1]) * 1.33 * n_lines
+        height = n_lines * (pictures.WIDTH / n_columns * shape[0] / shape[1] + units.TITLE)
     picture = pictures.svg(
         "weights",
         f"weights of the first layer, {n_units} of {counted(n_out, 'unit')}, as "
