@@ -423,3 +423,10 @@ def test_the_examples_of_plots_and_report_are_true():
 
     for module, n_examples in ((plots, 7), (page, 5)):
         assert doctest.testmod(module) == (0, n_examples)
+
+
+def test_a_network_of_nan_has_no_confusion():
+    network = fastnn.Network((4, 3), seed=0)
+    network.weights[0][...] = np.nan
+    with pytest.raises(ValueError, match="probabilities are not numbers: its training diverged"):
+        plots.confusion_matrix(network, np.ones((3, 4)), [0, 1, 2])
