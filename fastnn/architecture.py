@@ -156,6 +156,18 @@ class Architecture:
         """Whether predictions are classes (softmax) or yes and no (sigmoid)."""
         return self.output in ("softmax", "sigmoid")
 
+    @property
+    def one_class_a_row(self) -> bool:
+        """Whether a row is of one class: of several (softmax), or of two (sigmoid of width 1)."""
+        return self.output == "softmax" or (self.output == "sigmoid" and self.n_out == 1)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes a row may be of; 0 if it is not of one class."""
+        if not self.one_class_a_row:
+            return 0
+        return self.n_out if self.output == "softmax" else 2
+
     @cached_property
     def n_parameters(self) -> int:
         """How many numbers are learned."""

@@ -143,9 +143,7 @@ class Network:
         self.class_labels = (
             None
             if class_labels is None
-            else validation.check_class_labels(
-                class_labels, architecture.n_out, architecture.output
-            )
+            else validation.check_class_labels(class_labels, architecture)
         )
         self.backend = backend
         self.rng = validation.check_seed(seed)
@@ -310,7 +308,7 @@ class Network:
                 raise ValueError(f"validation_data: {error}") from None
         data = self._checked_rows(x, y, sample_weight)
         a = self.architecture
-        if a.output == "softmax" or (a.output == "sigmoid" and a.n_out == 1):
+        if a.one_class_a_row:
             validation.check_two_classes(data.y, self.class_labels)
         keeper = snapshot = None
         if checkpoint is not None:

@@ -169,9 +169,7 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
     if class_labels is not None:
         if not isinstance(class_labels, list):
             raise ValueError("its class_labels must be a list")
-        class_labels = validation.check_class_labels(
-            class_labels, architecture.n_out, architecture.output
-        )
+        class_labels = validation.check_class_labels(class_labels, architecture)
     return architecture, class_labels
 
 

@@ -75,7 +75,7 @@ def labels_of_network(network: Network, binarizer: LabelBinarizer) -> tuple[Any,
         return None
     try:
         a = network.architecture
-        return check_class_labels(classes, a.n_out, a.output)
+        return check_class_labels(classes, a)
     except (TypeError, ValueError):  # a single class, or a kind that no file holds
         return None
 

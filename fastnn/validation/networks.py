@@ -206,14 +206,14 @@ def check_monitored(monitor: str, record: Mapping[str, float]) -> float:
     return record[monitor]
 
 
-def check_class_labels(labels: Any, n_classes: int, output: str) -> tuple[Any, ...]:
+def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ...]:
     """Return distinct class labels, one a class, as Python ints, floats or strings."""
-    if output != "softmax" and not (output == "sigmoid" and n_classes == 1):
+    expected = architecture.n_classes
+    if not expected:
         raise ValueError(
             "class_labels needs a softmax output, or a sigmoid output of width 1; "
-            f"the output is {output!r} of width {n_classes}"
+            f"the output is {architecture.output!r} of width {architecture.n_out}"
         )
-    expected = n_classes if output == "softmax" else 2
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise TypeError(
             f"class_labels must be a sequence of labels such as ('no', 'yes'), got "
