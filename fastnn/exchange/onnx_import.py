@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import validation
-from fastnn.architecture import OUTPUTS
+from fastnn.architecture import OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import assemble
 from fastnn.exchange.onnx_export import METADATA_PREFIX
-from fastnn.exchange.onnx_graph import Computed, Graph, Label
+from fastnn.exchange.onnx_graph import Graph
 from fastnn.exchange.onnx_nodes import PLAIN
 from fastnn.exchange.onnx_tensors import Tensors
+from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
 from fastnn.persistence import FORMAT, read_metadata
 
@@ -74,28 +75,32 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     try:
         with np.errstate(all="ignore"):  # what becomes infinite is refused
             model = onnx.ModelProto.FromString(data)
-            return _network(onnx, model, path.parent, output, backend)
-    except (DecodeError, ValueError, TypeError, OverflowError) as error:
+            tensors = Tensors(onnx, path.parent, len(data))
+            return _network(onnx, model, tensors, output, backend)
+    except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{path} is not a network that fastnn can import: {error}") from None
 
 
-def _network(onnx: Any, model: Any, folder: Path, output: str | None, backend: str) -> Network:
+def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: str) -> Network:
     if not model.HasField("graph") or not model.graph.node:
         raise ValueError("it is no ONNX model with a graph")
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST_OPSET:
         raise ValueError(f"it is of operator set {opset}, expected {OLDEST_OPSET} or later")
-    graph = Graph(onnx, model, Tensors(onnx, folder))
+    graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
     name = _output(graph, found, labels, output)
     scale = 1.0 / 255.0
     if found.rows.is_bytes:
         if found.rows.scale is not None and found.rows.scale.size != 1:
             raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        scale = 1.0 if found.rows.scale is None else float(found.rows.scale.ravel()[0])
+        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
+    layers, activations = found.layers.listed()
+    sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
+    tensors.take(8 * Architecture(sizes, tuple(activations), name).n_slots)  # rows are padded there
     network = assemble(
-        found.layers,
-        found.activations,
+        layers,
+        activations,
         name,
         backend=backend,
         input_scale=scale,

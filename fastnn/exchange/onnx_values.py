@@ -53,9 +53,9 @@ class Rows:
             same_rows = n_rows == 0 or (n_rows > 0 and n_rows == self.n_rows)
             if width == -1 and same_rows:
                 return rows
-            if width > 0 and self.width in (None, width):
-                if same_rows or n_rows == -1 or width == self.width:
-                    return replace(rows, width=width)
+            same_rows |= n_rows == -1 or width == self.width
+            if same_rows and width > 0 and self.width in (None, width):
+                return replace(rows, width=width)
         raise NotPlainError(f"reshapes the input to {shape[:4]}, which does not keep its rows")
 
     def scaled(self, factor: Array) -> Rows:
