@@ -15,6 +15,7 @@ from fastnn import validation
 from fastnn.architecture import OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import assemble
+from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.onnx_export import METADATA_PREFIX
 from fastnn.exchange.onnx_graph import Graph
 from fastnn.exchange.onnx_nodes import PLAIN
@@ -97,14 +98,15 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
     layers, activations = found.layers.listed()
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
-    tensors.take(8 * Architecture(sizes, tuple(activations), name).n_slots)  # rows are padded there
+    architecture = Architecture(sizes, tuple(activations), name)
+    tensors.take(8 * architecture.n_slots)  # rows of weights are padded there
     network = assemble(
         layers,
         activations,
         name,
         backend=backend,
         input_scale=scale,
-        class_labels=_class_labels(found, labels, name),
+        class_labels=_class_labels(found, labels, architecture.n_classes),
     )
     metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
     return _as_written(network, metadata, found) if metadata and output is None else network
@@ -156,15 +158,14 @@ def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | Non
     return name
 
 
-def _class_labels(last: Computed, labels: list[Label], output: str) -> tuple[Any, ...] | None:
+def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[Any, ...] | None:
     sources: list[Label | Computed] = [*labels, last]
     named = [source.class_labels for source in sources if source.class_labels]
     if not named:
         return None
     if any(other != named[0] for other in named):
         raise ValueError("its outputs name the classes differently")
-    n_classes = last.n_out if output == "softmax" else 2
-    return None if named[0] == tuple(range(n_classes)) else named[0]
+    return unless_numbers(named[0], n_classes)
 
 
 def _as_written(network: Network, metadata: dict[str, str], found: Computed) -> Network:

@@ -9,6 +9,7 @@ import numpy as np
 from fastnn import validation
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
+from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.packages import imported
 from fastnn.persistence import from_bytes, to_bytes
 from fastnn.validation.values import describe
@@ -88,13 +89,14 @@ def _of_perceptron(estimator: Any, backend: str) -> Network:
     activation = ACTIVATIONS[estimator.activation]
     output = OUTPUTS[estimator.out_activation_]
     classes = getattr(estimator, "classes_", None)
-    one_label_a_row = output == "softmax" or (output == "sigmoid" and estimator.n_outputs_ == 1)
+    several = output == "sigmoid" and estimator.n_outputs_ > 1  # yes or no for each class
+    labels = None if classes is None or several else unless_numbers(classes.tolist(), len(classes))
     return assemble(
         layers,
         [activation] * (len(layers) - 1),
         output,
         backend=backend,
-        class_labels=_labels(classes) if one_label_a_row else None,
+        class_labels=labels,
     )
 
 
@@ -108,18 +110,15 @@ def _of_logistic_regression(estimator: Any, backend: str) -> Network:
             "a LogisticRegression of one class against the rest has no softmax: fit one of another "
             "solver"
         )
-    n_out = len(estimator.coef_)
+    coef = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+    n_out = len(coef)
     bias = np.broadcast_to(estimator.intercept_, (n_out,))
+    if n_out == 1 and getattr(estimator, "multi_class", "") == "multinomial":
+        coef, bias = 2 * coef, 2 * bias  # a softmax of -z and z is the sigmoid of 2 z
     return assemble(
-        [Dense("coef_", estimator.coef_.T, bias)],
+        [Dense("coef_", coef.T, bias)],
         [],
         "sigmoid" if n_out == 1 else "softmax",
         backend=backend,
-        class_labels=_labels(estimator.classes_),
+        class_labels=unless_numbers(estimator.classes_.tolist(), n_classes),
     )
-
-
-def _labels(classes: Any) -> tuple[Any, ...] | None:
-    """Return class labels, or None where they are the classes' numbers."""
-    labels = tuple(classes.tolist())
-    return None if labels == tuple(range(len(labels))) else labels
