@@ -79,7 +79,8 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
             tensors = Tensors(onnx, path.parent, len(data))
             return _network(onnx, model, tensors, output, backend)
     except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise ValueError(f"{path} is not a network that fastnn can import: {error}") from None
+        words = str(error) or "memory ran out"
+        raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 
 def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: str) -> Network:
