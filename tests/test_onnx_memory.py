@@ -147,5 +147,5 @@ def test_memory_that_runs_out_is_an_error_of_the_file(tmp_path, monkeypatch):
     path.write_bytes(raw([("MatMul", ["x", "W1"], "y")], "y").SerializeToString())
     assert fastnn.from_onnx(path).weights[0].tolist() == W1.tolist()
     monkeypatch.setattr(numpy_helper, "to_array", full)
-    with pytest.raises(ValueError, match="is not a network .* memory ran out"):
+    with pytest.raises(ValueError, match=r"is not a network .* memory ran out"):
         fastnn.from_onnx(path)
