@@ -139,6 +139,16 @@ REFUSED = {
         {"x": (1, ["rows", None]), "shape": np.array([1, -1])},
         "does not keep its rows",
     ),
+    "rows of an unknown width counted": (
+        [("Reshape", ["x", "shape"], "c"), WITH_C, RELU, LAST],
+        {"x": (1, ["rows", None]), "shape": np.array([5, 4])},
+        "does not keep its rows",
+    ),
+    "a reshape to nothing": (
+        [("Reshape", ["x", "shape"], "c", {"allowzero": 1}), WITH_C, RELU, LAST],
+        {"shape": np.array([0, 4])},
+        "without elements",
+    ),
     "a row flattened to a column": (
         [("Flatten", ["x"], "c"), WITH_C, RELU, LAST], {"x": (1, [4])}, "input of 1 dimensions"
     ),
@@ -157,6 +167,9 @@ REFUSED = {
     ),
     "a column times a list": (
         [*SIGMOID, ("Squeeze", ["z"], "f"), ("Mul", ["f", "p"], "y")], ONE, "joins two branches"
+    ),
+    "rows squeezed": (
+        [*SIGMOID, ("Squeeze", ["p", "first"], "y")], {**ONE, "first": np.array([0])}, "squeezes"
     ),
     "a softmax of a list": (
         [*SIGMOID, ("Squeeze", ["z"], "f"), ("Softmax", ["f"], "y")], ONE, "for a column"

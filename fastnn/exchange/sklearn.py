@@ -36,9 +36,10 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     Returns
     -------
     Network
-        With the estimator's classes as `class_labels`, where they are not 0, 1, 2 and so on. Two
-        classes are one sigmoid output, the probability of the second. float64 if the estimator's
-        weights are, else float32.
+        A copy, float64 if the estimator's weights are, else float32. The estimator's classes are
+        its `class_labels`, where they are not the ints 0, 1, 2 and so on; two classes are one
+        sigmoid output, the probability of the second. Several labels a row are as many sigmoid
+        outputs, without class labels.
 
     Raises
     ------
@@ -47,7 +48,8 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     TypeError
         If it is another estimator.
     ValueError
-        If it is not fitted, or a logistic regression of one class against the rest.
+        If it is not fitted, or a logistic regression of more than two classes, each against the
+        rest.
     BackendUnavailableError
         If that backend cannot run here.
     """
