@@ -103,7 +103,16 @@ def test_fastnns_own_estimators_give_a_copy_of_their_network(estimator):
 
 
 @pytest.mark.parametrize("classes", [[False, True], [0.0, 1.0]])
-@pytest.mark.parametrize("estimator", [LogisticRegression(), MLPClassifier((3,), max_iter=3)])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(),
+        MLPClassifier((3,), max_iter=3),
+        fastnn.sklearn.SoftmaxRegression(),
+        fastnn.sklearn.MLPClassifier((3,), max_iter=3),
+    ],
+    ids=repr,
+)
 def test_classes_that_equal_0_and_1_keep_their_kind(estimator, classes):
     estimator.fit(X, np.array(classes)[CLASSES % 2])
     network = fastnn.from_sklearn(estimator)

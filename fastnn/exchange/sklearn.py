@@ -75,6 +75,9 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     if isinstance(estimator, own):
         network = from_bytes(to_bytes(estimator.network_))
         network.backend = backend
+        a, classes = network.architecture, getattr(estimator, "classes_", np.empty(0))
+        if a.one_class_a_row and len(classes) == a.n_classes and classes.dtype.kind == "f":
+            network.class_labels = tuple(classes.tolist())  # 0.0, 1.0 go without there
         return network
     if isinstance(estimator, LogisticRegression):
         return _of_logistic_regression(estimator, backend)
