@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import numpy as np
-import onnx
 import pytest
+
+pytest.importorskip("onnx")
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import W1, model_of
 
