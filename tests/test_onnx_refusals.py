@@ -112,6 +112,10 @@ REFUSED = {
         {"half": np.float32(0.5), "yes": np.array(True)},
         "drops out while it predicts",
     ),
+    "an input of many dimensions": (PLAIN, {"x": (1, [2] * 99)}, "'x' has 99 dimensions"),
+    "a constant of many dimensions": (
+        PLAIN, {"W1": W1.reshape(4, 3, *[1] * 30)}, "'W1' has 32 dimensions"
+    ),
     "a scale for each row": (
         [("Mul", ["x", "s"], "c"), WITH_C, RELU, LAST], {"x": (1, [4, 4]), **COLUMN},
         r"array of shape \(4, 1\)",

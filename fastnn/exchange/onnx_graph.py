@@ -28,7 +28,7 @@ from fastnn.exchange.onnx_nodes import (
     shape_of,
     zip_map_labels,
 )
-from fastnn.exchange.onnx_tensors import Tensors
+from fastnn.exchange.onnx_tensors import MOST_DIMENSIONS, Tensors
 from fastnn.exchange.onnx_values import Computed, Label, Layers, Rows
 from fastnn.validation.values import shortened
 
@@ -97,9 +97,11 @@ class Graph:
         is_bytes = tensor.elem_type == proto.UINT8
         if not tensor.HasField("shape"):
             return Rows(is_bytes, rank=None, n_rows=None, width=None)
+        if (rank := len(tensor.shape.dim)) > MOST_DIMENSIONS:
+            raise ValueError(f"its input {shortened(info.name)!r} has {rank} dimensions")
         n_rows, *widths = [dim.dim_value for dim in tensor.shape.dim] or [0]
         width = math.prod(widths) if widths and min(widths) > 0 else None
-        return Rows(is_bytes, len(tensor.shape.dim), n_rows if n_rows > 0 else None, width)
+        return Rows(is_bytes, rank, n_rows if n_rows > 0 else None, width)
 
     # -- nodes ----------------------------------------------------------------------------------
 

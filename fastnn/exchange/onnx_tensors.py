@@ -24,6 +24,9 @@ _ITEM_SIZES = {
 """Bytes of the element types that plain networks need; text has no fixed size."""
 
 
+MOST_DIMENSIONS = 8
+"""Of a constant or an input; the product of thousands would take long."""
+
 ALLOWED = 2**24, 40
 """How many bytes a model may take, and how many more for each of its files': in half precision a
 layer of one unit is padded to 32 times what it takes there."""
@@ -75,6 +78,8 @@ class Tensors:
             raise ValueError(
                 f"its constant {name} has elements of type {kind}, expected {', '.join(FLOATS)}"
             )
+        if len(tensor.dims) > MOST_DIMENSIONS:
+            raise ValueError(f"its constant {name} has {len(tensor.dims)} dimensions")
         shape = tuple(tensor.dims)
         if any(n < 0 for n in shape):
             raise ValueError(f"its constant {name} has shape {shape}")
