@@ -46,6 +46,7 @@ def same(expected, found):
     return np.allclose(expected.ravel(), found.ravel(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # exp of random numbers
 @pytest.mark.parametrize("block", range(N_GRAPHS // BLOCK))
 def test_what_is_read_predicts_what_the_runtime_does(block, tmp_path):
     path, n_read = tmp_path / "net.onnx", 0

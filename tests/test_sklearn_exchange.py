@@ -127,6 +127,7 @@ def test_a_sparsified_logistic_regression_is_read(y):
     assert same_bits(fastnn.from_sklearn(estimator.sparsify()).parameters, expected.parameters)
 
 
+@pytest.mark.filterwarnings("ignore:'multi_class' was deprecated:FutureWarning")
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_a_multinomial_logistic_regression_of_two_classes_is_a_softmax(fit_intercept):
     """Older versions of scikit-learn compute one of -z and z, which is the sigmoid of 2 z."""
