@@ -34,8 +34,9 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     """Read a network from an ONNX model that is a plain MLP.
 
     Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
-    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, Cast; flattening and
-    a scale at the input; Softmax, Sigmoid or Exp at the end, and the choice of a class after it.
+    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
+    floating-point numbers; flattening and a scale at the input; Softmax, Sigmoid or Exp at the end,
+    and the choice of a class after it.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     OSError
         If a file cannot be read.
     ValueError
-        If it is no ONNX model, damaged, or not a plain MLP: the error names the node.
+        If it is no ONNX model, damaged, or not a plain MLP: the error names the node. Or if it
+        takes far more memory than its files do.
     BackendUnavailableError
         If that backend cannot run here.
     """
