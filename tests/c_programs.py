@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fastnn.exchange.c_header import header, n_classes
+from fastnn.exchange.c_header import header
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 CPP_COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
@@ -99,7 +99,7 @@ def run(folder, networks, rows, *flags, weights="float32", language="c"):
         words = {"name": name, "kind": "float", "suffix": ""}
         if in_bytes:
             words |= {"kind": "uint8_t", "suffix": "_bytes"}
-        classes = n_classes(network.architecture)
+        classes = network.architecture.n_classes
         words["classify"] = CLASSIFY.format(**words) if classes else ""
         text = RUN.format(**words)
         if language != "c":
@@ -114,10 +114,10 @@ def run(folder, networks, rows, *flags, weights="float32", language="c"):
     results, start = [], 0
     for network, x in zip(networks, rows, strict=True):
         a = network.architecture
-        fields = [("out", "<f4", (a.n_out,))] + [("c", "<i4")] * bool(n_classes(a))
+        fields = [("out", "<f4", (a.n_out,))] + [("c", "<i4")] * bool(a.n_classes)
         table = np.frombuffer(found, np.dtype(fields), count=len(x), offset=start)
         start += table.nbytes
-        results.append(Outputs(table["out"], table["c"] if n_classes(a) else None))
+        results.append(Outputs(table["out"], table["c"] if a.n_classes else None))
     assert start == len(found)
     return results
 

@@ -4,15 +4,25 @@ Both round in the same precision but in another order, so that their difference 
 small and independent ones, whose variances add. With ``eps`` the distance from 1 to the next float:
 
 - **z = Σ h w + b**, a sum of K products: its partial sums walk from 0 to z, and each of the K steps
-  rounds one, of a size whose square is about ``Σ (h w)² + z²``, by eps/2 or less. That of the layer
-  before, with variance v, passes on as ``v @ w²``.
+  rounds one, of a size whose square is taken as ``Σ (h w)² + z²``, by eps/2 or less. That of the
+  layer before, with variance v, passes on as ``v @ w²``.
 - **an activation** errs by ULPs of its result times its largest slope. Other libraries' are further
   off than fastnn's, which are right to a few ULP of the result: ``erf + 1`` and ``exp − 1`` cancel,
-  and ONNX Runtime's float32 sigmoid and tanh are right to a few ULP of 1. These count as 2 ULP of
-  1, and where they multiply z, of z.
+  and ONNX Runtime's float32 sigmoid and tanh are right to a few ULP of 1. These count as ULPs of 1,
+  and where they multiply z, of z.
+- **softmax** is off by what its z are, on either side of the fraction, and by the rounding of
+  ``z − max z``, eps/2 or less of at most ``2 max|z|``, in both libraries.
 
-The bound is 4 such standard deviations, as sizes are taken large. Relative to a result whose terms
-cancel there is none: no float32 sum of 300 terms is right to 1e-6 of what is left of them.
+The bound is 4 of these deviations. None of it was fitted to what the libraries do:
+
+- A rounding is as good as uniform, of variance ``(eps/2)²/3``, and two libraries round: 2/3 of the
+  ``(eps/2)²`` taken. The squares of a walk that ends in z are ``Σ (h w)²/6 + z²/3`` on average, a
+  third or less of what is taken. So 4 deviations here are ``4 √(3/2 · 3) = 8.5`` of the true ones,
+  or more, about the λ = 8 by which `bounds` bounds such sums, at a chance of 1e-11.
+- Of an elementwise function, 4 deviations are the 8 ULP of `bounds`, 4 in either library: one is 2.
+
+Relative to a result whose terms cancel there is no bound: no float32 sum of 300 terms is right to
+1e-6 of what is left of them.
 """
 
 import bounds
@@ -21,6 +31,9 @@ import numpy as np
 from fastnn.backends.reference import FORWARD
 
 DEVIATIONS = 4
+ULPS = bounds.ULPS / DEVIATIONS
+"""One deviation of an elementwise function."""
+
 OF_ONE = ("sigmoid", "tanh", "elu", "softplus")
 TIMES_Z = ("gelu", "silu")
 
@@ -42,7 +55,7 @@ def prediction(network, x):
             exp = np.exp(z - z.max(axis=1, keepdims=True))
             h = exp / exp.sum(axis=1, keepdims=True)
             dz = 2 * DEVIATIONS * np.sqrt(variance.max(axis=1, keepdims=True))
-            dz += e * np.abs(z).max(axis=1, keepdims=True)
+            dz += 2 * e * np.abs(z).max(axis=1, keepdims=True)
             return h * np.expm1(dz) + bounds.softmax(h, a.dtype)
         h = FORWARD[layer.activation](z)
         if layer.activation == "exp":
@@ -50,7 +63,7 @@ def prediction(network, x):
         if layer.activation != "identity":
             ulps = np.abs(h) + 1.0 * (layer.activation in OF_ONE)
             ulps += np.abs(z) * (layer.activation in TIMES_Z)
-            variance = bounds.SLOPE**2 * variance + (2 * e * ulps) ** 2
+            variance = bounds.SLOPE**2 * variance + (ULPS * e * ulps) ** 2
     return DEVIATIONS * np.sqrt(variance) + bounds.tiny(a.dtype)
 
 

@@ -116,6 +116,7 @@ LABELS = {
     "none": (None, np.int64),
     "text": (["no", "", "¿?"], object),
     "whole numbers": ([7, -3, 2**40], np.int64),
+    "bools and whole numbers": ([True, 0, 7], np.int64),
     "numbers": ([0.5, 2, -1e300], np.float64),
 }
 
@@ -189,8 +190,15 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
         small_network().to_onnx(path, input_dtype="int8")
     with pytest.raises(TypeError, match="input_dtype must be one of"):
         small_network().to_onnx(path, input_dtype=8)
-    with pytest.raises(ValueError, match="must fit 64 bits"):
-        small_network(class_labels=[1, 2, 2**70]).to_onnx(path)
+    for labels, words in (
+        ([1, 2, 2**70], "must fit 64 bits"),
+        ([0.5, 2, 2**53 + 1], "label 9007199254740993 does not fit in a double"),
+        ([0.5, 2, 10**400], "does not fit in a double"),
+        (["a", "b\0", "c"], r"label 'b\\x00' holds a zero character"),
+        (["a", "\ud800", "c"], r"label '\\ud800' is not valid Unicode"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            small_network(class_labels=labels).to_onnx(path)
     monkeypatch.setattr("fastnn.exchange.onnx_export.LARGEST", 50 * 8)
     with pytest.raises(ValueError, match=r"51 parameters take 408 bytes, and .* at most 400"):
         small_network().to_onnx(path)

@@ -5,6 +5,7 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
+from fastnn.exchange.c_header import WEIGHTS, largest_weight_error
 from fastnn.exchange.quantization import dequantized, quantize
 
 
@@ -60,6 +61,18 @@ def test_the_network_itself_is_left_alone():
     before = net.parameters.copy()
     dequantized(net)
     assert same_bits(net.parameters, before)
+
+
+def test_what_float32_cannot_hold_is_refused_as_in_the_header():
+    for arrays in ("weights", "biases"):
+        net = small_network()
+        getattr(net, arrays)[1][0] = 1e39
+        with pytest.raises(ValueError, match=rf"the {arrays} of layer 2 holds 1e\+39"):
+            dequantized(net)
+        if arrays == "weights":
+            for weights in WEIGHTS:
+                with pytest.raises(ValueError, match=r"the weights of layer 2 holds 1e\+39"):
+                    largest_weight_error(net, weights)
 
 
 def test_eight_bits_classify_as_well():

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from examples import blobs
+from examples import blobs, same_bits
 from random_networks import THOROUGH
 
 import fastnn
@@ -100,6 +100,46 @@ def test_fastnns_own_estimators_give_a_copy_of_their_network(estimator):
     before = estimator.predict(X).tolist()
     network.parameters = 0 * network.parameters
     assert estimator.predict(X).tolist() == before
+
+
+@pytest.mark.parametrize("classes", [[False, True], [0.0, 1.0]])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(),
+        MLPClassifier((3,), max_iter=3),
+        fastnn.sklearn.SoftmaxRegression(),
+        fastnn.sklearn.MLPClassifier((3,), max_iter=3),
+    ],
+    ids=repr,
+)
+def test_classes_that_equal_0_and_1_keep_their_kind(estimator, classes):
+    estimator.fit(X, np.array(classes)[CLASSES % 2])
+    network = fastnn.from_sklearn(estimator)
+    assert network.class_labels == tuple(classes)
+    assert network.predict(X).dtype == estimator.predict(X).dtype
+
+
+@pytest.mark.parametrize("y", [CLASSES, CLASSES % 2])
+def test_a_sparsified_logistic_regression_is_read(y):
+    estimator = LogisticRegression().fit(X, y)
+    expected = fastnn.from_sklearn(estimator)
+    assert same_bits(fastnn.from_sklearn(estimator.sparsify()).parameters, expected.parameters)
+
+
+@pytest.mark.filterwarnings("ignore:'multi_class' was deprecated:FutureWarning")
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_multinomial_logistic_regression_of_two_classes_is_a_softmax(fit_intercept):
+    """Older versions of scikit-learn compute one of -z and z, which is the sigmoid of 2 z."""
+    options = {"fit_intercept": fit_intercept}
+    if "multi_class" in LogisticRegression().get_params():
+        estimator = LogisticRegression(multi_class="multinomial", **options).fit(X, CLASSES % 2)
+        same_predictions(estimator, fastnn.from_sklearn(estimator), X)
+    estimator = LogisticRegression(**options).fit(X, CLASSES % 2)
+    z = estimator.decision_function(X)
+    estimator.multi_class = "multinomial"
+    p = fastnn.from_sklearn(estimator).predict_proba(X)[:, 0]
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(-2 * z)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(200 if THOROUGH else 10))

@@ -151,6 +151,11 @@ def hooked():
     return linear
 
 
+def changed(module):
+    module.forward = lambda x: -x
+    return module
+
+
 L = nn.Linear(2, 2)
 REFUSED = {
     "a convolution": (nn.Conv1d(2, 2, 1), TypeError, "must be a torch.nn.Sequential.* got Conv1d"),
@@ -160,6 +165,8 @@ REFUSED = {
     "a class": (nn.Sequential, TypeError, "must be a torch.nn.Sequential"),
     "None": (None, TypeError, "got NoneType"),
     "a hook": (nn.Sequential(hooked()), ValueError, "forward hooks"),
+    "a forward of its own": (nn.Sequential(L, changed(nn.ReLU()), L), ValueError, "forward of its"),
+    "another in a container": (changed(nn.Sequential(L)), ValueError, "model has a forward of its"),
     "another slope": (nn.Sequential(L, nn.LeakyReLU(0.2), L), ValueError, "negative_slope=0.2"),
     "another alpha": (nn.Sequential(L, nn.ELU(2.0), L), ValueError, "alpha=2.0, but .* has 1.0"),
     "tanh's gelu": (nn.Sequential(L, nn.GELU("tanh"), L), ValueError, "approximate='tanh'"),

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn._version import __version__
-from fastnn.architecture import Architecture, Array
+from fastnn.architecture import Architecture
 from fastnn.exchange import c_functions
 from fastnn.exchange.c_literals import array, float_literals, label_array
-from fastnn.exchange.quantization import quantize
+from fastnn.exchange.quantization import in_float32, quantize
 from fastnn.files import write_whole
 from fastnn.validation import check_choice
 
@@ -78,7 +77,7 @@ def header(network: Network, name: str, *, weights: str) -> str:
     """
     check_choice("weights", weights, WEIGHTS)
     a, labels = network.architecture, network.class_labels
-    scale = _in_float32("input_scale", np.array([a.input_scale]))
+    scale = in_float32("input_scale", np.array([a.input_scale]))
     parts = [
         _introduction(a, name, weights),
         _sizes(a).replace("NAME_", f"{name}_"),
@@ -92,13 +91,6 @@ def header(network: Network, name: str, *, weights: str) -> str:
     return "\n".join(parts)
 
 
-def n_classes(architecture: Architecture) -> int:
-    """Return how many classes a row may be of; 0 if it is not of one class."""
-    if architecture.output == "softmax":
-        return architecture.n_out
-    return 2 if architecture.output == "sigmoid" and architecture.n_out == 1 else 0
-
-
 def constant_bytes(architecture: Architecture, weights: str) -> int:
     """Return the size of the weights, their scales and the biases in the compiled program."""
     if weights == "float32":
@@ -109,25 +101,19 @@ def constant_bytes(architecture: Architecture, weights: str) -> int:
 
 
 def largest_weight_error(network: Network, weights: str) -> float:
-    """Return how far a weight in the header lies from the network's at most."""
+    """Return how far a weight in the header lies from the network's at most.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite in float32.
+    """
     errors = []
-    for weight in network.weights:
-        stored = weight.astype(np.float32)
+    for i, weight in enumerate(network.weights, 1):
+        stored = in_float32(f"the weights of layer {i}", weight)
         written = quantize(stored).dequantized() if weights == "int8" else stored
         errors.append(float(np.abs(written.astype(np.float64) - weight).max()))
     return max(errors)
-
-
-def _in_float32(what: str, values: Array) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float32)
-    if not np.isfinite(rounded).all():
-        bad = values[~np.isfinite(rounded)][0]
-        raise ValueError(
-            f"{what} holds {bad:g}, and C gets finite float32 numbers only (up to 3.4e38): train "
-            "the network anew, or scale its inputs down"
-        )
-    return rounded
 
 
 def _scratch(architecture: Architecture) -> tuple[int, int]:
@@ -155,11 +141,11 @@ def _introduction(a: Architecture, name: str, weights: str) -> str:
         (f"float out[{name}_N_OUT];", meaning),
         (f"{name}_predict(x, out);", "out must not overlap x"),
     ]
-    if n_classes(a):
-        calls.append((f"int c = {name}_classify(x);", f"the class, from 0 to {n_classes(a) - 1}"))
+    if a.n_classes:
+        calls.append((f"int c = {name}_classify(x);", f"the class, from 0 to {a.n_classes - 1}"))
     bias = "bias[j] + " if a.bias else ""
     scale = "scale[j] * " if weights == "int8" else ""
-    stack = 4 * (sum(_scratch(a)) + (a.n_out if n_classes(a) else 0))
+    stack = 4 * (sum(_scratch(a)) + (a.n_out if a.n_classes else 0))
     lines = [
         f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs in C99 (or C++),",
         f"written by fastnn {__version__}.",
@@ -183,8 +169,8 @@ def _introduction(a: Architecture, name: str, weights: str) -> str:
         *_table(calls),
         "",
         f"Inputs in bytes count as {a.input_scale:.9g} times their value: "
-        f"{name}_predict_bytes(x, out)" + (" and" if n_classes(a) else "."),
-        *([f"{name}_classify_bytes(x)."] if n_classes(a) else []),
+        f"{name}_predict_bytes(x, out)" + (" and" if a.n_classes else "."),
+        *([f"{name}_classify_bytes(x)."] if a.n_classes else []),
     ]
     return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */\n"
 
@@ -200,8 +186,8 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _sizes(a: Architecture) -> str:
     constants = {"NAME_N_IN": a.n_in, "NAME_N_OUT": a.n_out}
-    if n_classes(a):
-        constants["NAME_N_CLASSES"] = n_classes(a)
+    if a.n_classes:
+        constants["NAME_N_CLASSES"] = a.n_classes
     sizes = ", ".join(f"{constant} = {n}" for constant, n in constants.items())
     return (
         "#ifndef NAME_H\n#define NAME_H\n\n"
@@ -215,7 +201,7 @@ def _parameters(network: Network, name: str, weights: str) -> Iterator[str]:
     layers = zip(network.architecture.layers, network.weights, network.biases, strict=True)
     for i, (layer, weight, bias) in enumerate(layers, 1):
         n_in, n_out, *_ = layer
-        weight = _in_float32(f"the weights of layer {i}", weight)
+        weight = in_float32(f"the weights of layer {i}", weight)
         title = f"/* Layer {i}: a row of {n_out} weights for each of {n_in} inputs. */\n"
         size = f"{name}_weight_{i}[{n_in} * {n_out}]"
         if weights == "int8":
@@ -226,7 +212,7 @@ def _parameters(network: Network, name: str, weights: str) -> Iterator[str]:
         else:
             yield title + array(f"static const float {size}", map(float_literals, weight))
         if bias is not None:
-            bias = _in_float32(f"the biases of layer {i}", bias)
+            bias = in_float32(f"the biases of layer {i}", bias)
             yield array(f"static const float {name}_bias_{i}[{n_out}]", [float_literals(bias)])
 
 
@@ -236,7 +222,7 @@ def _functions(a: Architecture, weights: str) -> Iterator[str]:
         if function != "identity":
             yield c_functions.ACTIVATIONS[function]
     yield from _predict(a, weights)
-    if n_classes(a):
+    if a.n_classes:
         yield c_functions.MOST_LIKELY if a.output == "softmax" else c_functions.YES_OR_NO
         yield c_functions.CLASSIFY
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastnn.architecture import Array
+from fastnn.exchange.class_labels import doubles, utf8
 
 WIDTH = 100  # columns
 LONGEST_STRING = 4095  # bytes that every C99 compiler takes in one literal (C99, 5.2.4.1)
@@ -47,7 +48,7 @@ def label_array(name: str, labels: Sequence[Any]) -> str:
         kind = "int64_t " if wide else "int32_t "
         literals = [_integer_literal(int(label)) for label in labels]
     else:
-        kind, literals = "double ", [_double_literal(label) for label in labels]
+        kind, literals = "double ", list(map(repr, doubles(labels)))
     return "/* The label of each class. */\n" + array(
         f"static const {kind}{name}[{len(labels)}]", [literals]
     )
@@ -62,14 +63,7 @@ def string_literal(text: str) -> str:
         If it holds a zero character, at which C would end it, is no valid Unicode, or is longer
         than 4,095 bytes.
     """
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"the class label {text!r} is not valid Unicode; rename it") from None
-    if 0 in data:
-        raise ValueError(
-            f"the class label {text!r} holds a zero character, where C would end it; rename it"
-        )
+    data = utf8(text)
     if len(data) > LONGEST_STRING:
         raise ValueError(
             f"the class label that begins with {text[:20]!r} has {len(data):,} bytes in UTF-8, and "
@@ -95,10 +89,3 @@ def _integer_literal(value: int) -> str:
     if value == -(2**63):  # C has no negative literals, and 2^63 is one too many
         return "INT64_C(-9223372036854775807) - 1"
     return f"INT64_C({value})"
-
-
-def _double_literal(value: float) -> str:
-    try:
-        return repr(float(value))
-    except OverflowError:
-        raise ValueError(f"the class label {value} does not fit in a double") from None

@@ -13,12 +13,15 @@ metadata hold what the graph does not: the loss, the scale of uint8 inputs, the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import validation
 from fastnn._version import __version__
+from fastnn.architecture import Array
+from fastnn.exchange.class_labels import doubles, utf8
 from fastnn.exchange.onnx_formulas import FORMULAS
 from fastnn.exchange.packages import imported
 from fastnn.files import write_whole
@@ -35,7 +38,18 @@ LARGEST = 2**31 - 2**16  # bytes: what Protocol Buffers can hold, less the graph
 
 
 def to_onnx(network: Network, path: Any, *, input_dtype: Any = None) -> None:
-    """Write `network` as an ONNX model; see `Network.to_onnx`."""
+    """Write `network` as an ONNX model; see `Network.to_onnx`.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    OSError
+        If the file cannot be written.
+    TypeError, ValueError
+        If `input_dtype` is none of the choices, a class label has no place in the format, or the
+        parameters are too many for one file.
+    """
     onnx = imported("onnx", extra="onnx")
     architecture = network.architecture
     input_dtype = _check_input_dtype(architecture.dtype if input_dtype is None else input_dtype)
@@ -117,7 +131,7 @@ def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
     outputs = []
     if architecture.classifies:
         label, label_kind = _label(onnx, writer, network, value)
-        shape = ["rows"] if _one_label_a_row(network) else ["rows", architecture.n_out]
+        shape = ["rows"] if architecture.one_class_a_row else ["rows", architecture.n_out]
         writer.output("label", label)
         outputs.append(helper.make_tensor_value_info("label", label_kind, shape))
     numbers = "probabilities" if architecture.classifies else "prediction"
@@ -139,10 +153,6 @@ def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
     return model
 
 
-def _one_label_a_row(network: Network) -> bool:
-    return network.architecture.output == "softmax" or network.architecture.n_out == 1
-
-
 def _label(onnx: Any, writer: _Writer, network: Network, value: str) -> tuple[str, Any]:
     """Append the choice of a class, or of yes and no; return its name and its element type."""
     int64 = onnx.TensorProto.INT64
@@ -155,19 +165,24 @@ def _label(onnx: Any, writer: _Writer, network: Network, value: str) -> tuple[st
             label = writer.op("Reshape", label, flat)
     if network.class_labels is None:
         return label, int64
-    labels = np.array(network.class_labels)
-    match labels.dtype.kind:
-        case "U":
-            labels, label_kind = labels.astype(object), onnx.TensorProto.STRING
-        case "f":
-            labels, label_kind = labels.astype(np.float64), onnx.TensorProto.DOUBLE
-        case "b":
-            label_kind = onnx.TensorProto.BOOL
-        case "i":
-            labels, label_kind = labels.astype(np.int64), int64
-        case _:
-            raise ValueError(
-                "an ONNX model's whole-number labels must fit 64 bits, got class_labels "
-                f"{list(network.class_labels)!r}"
-            )
+    labels, label_kind = _label_array(onnx, network.class_labels)
     return writer.op("Gather", writer.constant("class_labels", labels), label, axis=0), label_kind
+
+
+def _label_array(onnx: Any, labels: Sequence[Any]) -> tuple[Array, int]:
+    """Return class labels, all texts or all numbers, as an array and its element type."""
+    proto = onnx.TensorProto
+    if all(isinstance(label, str) for label in labels):
+        for label in labels:
+            utf8(label)
+        return np.array(labels, object), proto.STRING
+    if all(isinstance(label, bool) for label in labels):
+        return np.array(labels), proto.BOOL
+    if not all(isinstance(label, int) for label in labels):
+        return np.array(doubles(labels)), proto.DOUBLE
+    if not all(-(2**63) <= label < 2**63 for label in labels):
+        raise ValueError(
+            "an ONNX model's whole-number labels must fit 64 bits, got class_labels "
+            f"{list(labels)!r}"
+        )
+    return np.array(labels, np.int64), proto.INT64

@@ -33,8 +33,17 @@ WITH_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Softmax": {"axis": -1},
     "Swish": {"alpha": 1.0},
 }
-OPERATORS = UNARY | BINARY | frozenset(WITH_ATTRIBUTES) | {"Neg", "Clip", "Where"}
+OPERATORS = UNARY | BINARY | frozenset(WITH_ATTRIBUTES) | {"Neg", "Where"}
 """What `Expressions.op` takes."""
+
+
+def n_operands(op_type: str) -> range:
+    """Return how many operands an operator takes."""
+    if op_type in ("Max", "Min"):
+        return range(1, MOST_TERMS + 1)
+    n = 3 if op_type == "Where" else 1 + (op_type in BINARY)
+    return range(n, n + 1)
+
 
 Operand = int | float
 """The number of an expression, or a constant."""
@@ -83,8 +92,6 @@ class Expressions:
                 return self._sum(a, self._negative(others[0]))
             case "Pow" if others[0] == 2.0 and isinstance(others[0], float):
                 return self._product(a, a)
-            case "Clip" if len(others) == 1:
-                op_type = "Max"
         if op_type in ("Max", "Min"):
             operands = tuple(sorted(operands, key=_order))
             if op_type == "Max" and operands[0] == 0.0 and isinstance(operands[0], float):

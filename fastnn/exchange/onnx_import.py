@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import validation
-from fastnn.architecture import OUTPUTS
+from fastnn.architecture import OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import assemble
+from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.onnx_export import METADATA_PREFIX
-from fastnn.exchange.onnx_graph import Computed, Graph, Label
+from fastnn.exchange.onnx_graph import Graph
 from fastnn.exchange.onnx_nodes import PLAIN
 from fastnn.exchange.onnx_tensors import Tensors
+from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
 from fastnn.persistence import FORMAT, read_metadata
 
@@ -32,8 +34,9 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     """Read a network from an ONNX model that is a plain MLP.
 
     Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
-    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, Cast; flattening and
-    a scale at the input; Softmax, Sigmoid or Exp at the end, and the choice of a class after it.
+    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
+    floating-point numbers; flattening and a scale at the input; Softmax, Sigmoid or Exp at the end,
+    and the choice of a class after it.
 
     Parameters
     ----------
@@ -59,7 +62,8 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     OSError
         If a file cannot be read.
     ValueError
-        If it is no ONNX model, damaged, or not a plain MLP: the error names the node.
+        If it is no ONNX model, damaged, or not a plain MLP: the error names the node. Or if it
+        takes far more memory than its files do.
     BackendUnavailableError
         If that backend cannot run here.
     """
@@ -74,32 +78,38 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     try:
         with np.errstate(all="ignore"):  # what becomes infinite is refused
             model = onnx.ModelProto.FromString(data)
-            return _network(onnx, model, path.parent, output, backend)
-    except (DecodeError, ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"{path} is not a network that fastnn can import: {error}") from None
+            tensors = Tensors(onnx, path.parent, len(data))
+            return _network(onnx, model, tensors, output, backend)
+    except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        words = str(error) or "memory ran out"
+        raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 
-def _network(onnx: Any, model: Any, folder: Path, output: str | None, backend: str) -> Network:
+def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: str) -> Network:
     if not model.HasField("graph") or not model.graph.node:
         raise ValueError("it is no ONNX model with a graph")
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST_OPSET:
         raise ValueError(f"it is of operator set {opset}, expected {OLDEST_OPSET} or later")
-    graph = Graph(onnx, model, Tensors(onnx, folder))
+    graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
     name = _output(graph, found, labels, output)
     scale = 1.0 / 255.0
     if found.rows.is_bytes:
         if found.rows.scale is not None and found.rows.scale.size != 1:
             raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        scale = 1.0 if found.rows.scale is None else float(found.rows.scale.ravel()[0])
+        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
+    layers, activations = found.layers.listed()
+    sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
+    architecture = Architecture(sizes, tuple(activations), name)
+    tensors.take(8 * architecture.n_slots)  # rows of weights are padded there
     network = assemble(
-        found.layers,
-        found.activations,
+        layers,
+        activations,
         name,
         backend=backend,
         input_scale=scale,
-        class_labels=_class_labels(found, labels, name),
+        class_labels=_class_labels(found, labels, architecture.n_classes),
     )
     metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
     return _as_written(network, metadata, found) if metadata and output is None else network
@@ -151,15 +161,14 @@ def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | Non
     return name
 
 
-def _class_labels(last: Computed, labels: list[Label], output: str) -> tuple[Any, ...] | None:
+def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[Any, ...] | None:
     sources: list[Label | Computed] = [*labels, last]
     named = [source.class_labels for source in sources if source.class_labels]
     if not named:
         return None
     if any(other != named[0] for other in named):
         raise ValueError("its outputs name the classes differently")
-    n_classes = last.n_out if output == "softmax" else 2
-    return None if named[0] == tuple(range(n_classes)) else named[0]
+    return unless_numbers(named[0], n_classes)
 
 
 def _as_written(network: Network, metadata: dict[str, str], found: Computed) -> Network:

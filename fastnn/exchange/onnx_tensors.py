@@ -24,12 +24,43 @@ _ITEM_SIZES = {
 """Bytes of the element types that plain networks need; text has no fixed size."""
 
 
-class Tensors:
-    """Reads the constants of the model in a folder, which may hold their data in other files."""
+MOST_DIMENSIONS = 8
+"""Of a constant or an input; the product of thousands would take long."""
 
-    def __init__(self, onnx: Any, folder: Path) -> None:
+ALLOWED = 2**24, 40
+"""How many bytes a model may take, and how many more for each of its files': in half precision a
+layer of one unit is padded to 32 times what it takes there."""
+
+
+class Tensors:
+    """Reads the constants of a model, and keeps account of the memory that it takes.
+
+    Parameters
+    ----------
+    onnx : module
+    folder : Path
+        Where the model lies; its constants' data may be in other files there.
+    n_bytes : int
+        The size of the model's own file.
+    """
+
+    def __init__(self, onnx: Any, folder: Path, n_bytes: int) -> None:
         self._onnx = onnx
         self._folder = folder
+        self._left = ALLOWED[0] + ALLOWED[1] * n_bytes
+        self._files: set[Path] = set()
+
+    def take(self, n_bytes: int) -> None:
+        """Count memory for arrays, before or after they are made.
+
+        Raises
+        ------
+        ValueError
+            If it is too much for the size of the files: those were made to exhaust memory.
+        """
+        self._left -= n_bytes
+        if self._left < 0:
+            raise ValueError("it takes far more memory than files of its size account for")
 
     def array(self, tensor: Any) -> Array:
         """Return a TensorProto's values; half precision becomes float32, text objects.
@@ -47,6 +78,8 @@ class Tensors:
             raise ValueError(
                 f"its constant {name} has elements of type {kind}, expected {', '.join(FLOATS)}"
             )
+        if len(tensor.dims) > MOST_DIMENSIONS:
+            raise ValueError(f"its constant {name} has {len(tensor.dims)} dimensions")
         shape = tuple(tensor.dims)
         if any(n < 0 for n in shape):
             raise ValueError(f"its constant {name} has shape {shape}")
@@ -64,6 +97,8 @@ class Tensors:
                 f"its constant {name} has shape {shape}, but holds "
                 f"{held} {'bytes' if tensor.HasField('raw_data') else 'numbers'}"
             )
+        widened = 2 if kind in ("FLOAT16", "BFLOAT16") else 1
+        self.take(n_bytes * widened if kind != "STRING" else 100 * held)
         values: Array = self._onnx.numpy_helper.to_array(tensor)
         if kind == "STRING":
             return np.array([str(v) for v in values.ravel()], object).reshape(shape)
@@ -87,6 +122,9 @@ class Tensors:
                 f"its constant {name} takes {n_bytes} bytes, but the file {location[:200]!r} does "
                 f"not hold {length} of them at {offset}"
             )
+        if path not in self._files:
+            self._files.add(path)
+            self._left += ALLOWED[1] * path.stat().st_size
         with path.open("rb") as file:
             file.seek(offset)
             data: bytes = file.read(length)

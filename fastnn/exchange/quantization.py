@@ -35,6 +35,25 @@ class QuantizedWeight(NamedTuple):
         return self.integers.astype(np.float64) * self.scale
 
 
+def in_float32(what: str, values: Array) -> NDArray[np.float32]:
+    """Return numbers in float32; `what` is what the error calls them.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not finite there.
+    """
+    with np.errstate(over="ignore"):
+        rounded: NDArray[np.float32] = values.astype(np.float32)
+    if not np.isfinite(rounded).all():
+        bad = values[~np.isfinite(rounded)][0]
+        raise ValueError(
+            f"{what} holds {bad:g}, and exported weights are finite float32 numbers (up to "
+            "3.4e38): train the network anew, or scale its inputs down"
+        )
+    return rounded
+
+
 def quantize(weight: Array) -> QuantizedWeight:
     """Return float weights (n_in, n_out) in eight bits."""
     exact = weight.astype(np.float64)
@@ -58,15 +77,20 @@ def dequantized(network: Network) -> Network:
     -------
     Network
         A new one in float64, where scales times whole numbers are exact, with the same classes.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite in float32.
     """
     from dataclasses import replace
 
     result = type(network).from_architecture(
         replace(network.architecture, dtype="float64"), class_labels=network.class_labels
     )
-    for weight, original in zip(result.weights, network.weights, strict=True):
-        weight[...] = quantize(original.astype(np.float32)).dequantized()
-    for bias, given in zip(result.biases, network.biases, strict=True):
-        if bias is not None and given is not None:
-            bias[...] = given.astype(np.float32)
+    layers = zip(result.weights, network.weights, result.biases, network.biases, strict=True)
+    for i, (weight, exact_weight, bias, exact_bias) in enumerate(layers, 1):
+        weight[...] = quantize(in_float32(f"the weights of layer {i}", exact_weight)).dequantized()
+        if bias is not None and exact_bias is not None:
+            bias[...] = in_float32(f"the biases of layer {i}", exact_bias)
     return result

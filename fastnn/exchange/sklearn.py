@@ -9,6 +9,7 @@ import numpy as np
 from fastnn import validation
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
+from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.packages import imported
 from fastnn.persistence import from_bytes, to_bytes
 from fastnn.validation.values import describe
@@ -35,9 +36,10 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     Returns
     -------
     Network
-        With the estimator's classes as `class_labels`, where they are not 0, 1, 2 and so on. Two
-        classes are one sigmoid output, the probability of the second. float64 if the estimator's
-        weights are, else float32.
+        A copy, float64 if the estimator's weights are, else float32. The estimator's classes are
+        its `class_labels`, where they are not the ints 0, 1, 2 and so on; two classes are one
+        sigmoid output, the probability of the second. Several labels a row are as many sigmoid
+        outputs, without class labels.
 
     Raises
     ------
@@ -46,7 +48,8 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     TypeError
         If it is another estimator.
     ValueError
-        If it is not fitted, or a logistic regression of one class against the rest.
+        If it is not fitted, or a logistic regression of more than two classes, each against the
+        rest.
     BackendUnavailableError
         If that backend cannot run here.
     """
@@ -72,6 +75,9 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     if isinstance(estimator, own):
         network = from_bytes(to_bytes(estimator.network_))
         network.backend = backend
+        a, classes = network.architecture, getattr(estimator, "classes_", np.empty(0))
+        if a.one_class_a_row and len(classes) == a.n_classes and classes.dtype.kind == "f":
+            network.class_labels = tuple(classes.tolist())  # 0.0, 1.0 go without there
         return network
     if isinstance(estimator, LogisticRegression):
         return _of_logistic_regression(estimator, backend)
@@ -88,13 +94,14 @@ def _of_perceptron(estimator: Any, backend: str) -> Network:
     activation = ACTIVATIONS[estimator.activation]
     output = OUTPUTS[estimator.out_activation_]
     classes = getattr(estimator, "classes_", None)
-    one_label_a_row = output == "softmax" or (output == "sigmoid" and estimator.n_outputs_ == 1)
+    several = output == "sigmoid" and estimator.n_outputs_ > 1  # yes or no for each class
+    labels = None if classes is None or several else unless_numbers(classes.tolist(), len(classes))
     return assemble(
         layers,
         [activation] * (len(layers) - 1),
         output,
         backend=backend,
-        class_labels=_labels(classes) if one_label_a_row else None,
+        class_labels=labels,
     )
 
 
@@ -108,18 +115,15 @@ def _of_logistic_regression(estimator: Any, backend: str) -> Network:
             "a LogisticRegression of one class against the rest has no softmax: fit one of another "
             "solver"
         )
-    n_out = len(estimator.coef_)
+    coef = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+    n_out = len(coef)
     bias = np.broadcast_to(estimator.intercept_, (n_out,))
+    if n_out == 1 and getattr(estimator, "multi_class", "") == "multinomial":
+        coef, bias = 2 * coef, 2 * bias  # a softmax of -z and z is the sigmoid of 2 z
     return assemble(
-        [Dense("coef_", estimator.coef_.T, bias)],
+        [Dense("coef_", coef.T, bias)],
         [],
         "sigmoid" if n_out == 1 else "softmax",
         backend=backend,
-        class_labels=_labels(estimator.classes_),
+        class_labels=unless_numbers(estimator.classes_.tolist(), n_classes),
     )
-
-
-def _labels(classes: Any) -> tuple[Any, ...] | None:
-    """Return class labels, or None where they are the classes' numbers."""
-    labels = tuple(classes.tolist())
-    return None if labels == tuple(range(len(labels))) else labels

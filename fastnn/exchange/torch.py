@@ -160,12 +160,18 @@ def from_torch(
 def _flat(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
     """Yield each module within nested Sequentials, and what errors call it."""
     if type(module) is torch.nn.Sequential:
-        if module._forward_hooks or module._forward_pre_hooks:
-            raise ValueError(f"{name} has forward hooks, which a network cannot run")
+        _check_runs_as_its_class_says(name, module)
         for key, child in module._modules.items():  # named_children gives a shared one only once
             yield from _flat(torch, f"{name}[{key}]", child)
     else:
         yield f"{name} {shortened(repr(module))}", module
+
+
+def _check_runs_as_its_class_says(name: str, module: Any) -> None:
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise ValueError(f"{name} has forward hooks, which a network cannot run")
+    if "forward" in vars(module):
+        raise ValueError(f"{name} has a forward of its own, which a network cannot run")
 
 
 def _kind(torch: Any, name: str, module: Any) -> str:
@@ -194,8 +200,7 @@ def _kind(torch: Any, name: str, module: Any) -> str:
     kind = kinds.get(type(module))  # a subclass may compute something else
     if kind is None:
         raise TypeError(f"{name} is none of {READ}")
-    if module._forward_hooks or module._forward_pre_hooks:
-        raise ValueError(f"{name} has forward hooks, which a network cannot run")
+    _check_runs_as_its_class_says(name, module)
     expected = {
         "leaky_relu": ("negative_slope", (0.01,)),
         "elu": ("alpha", (1.0,)),
