@@ -170,3 +170,11 @@ def test_what_is_not_fitted_or_another_estimator_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r'pip install "fastnn\[sklearn\]"'):
         fastnn.from_sklearn(None)
+
+
+def test_rows_of_bytes_are_the_numbers_they_are():
+    x, y = blobs(200, 6)
+    x = (20 * x - (20 * x).min()).clip(0, 255).astype(np.uint8)
+    estimator = MLPClassifier((8,), max_iter=50, random_state=0)
+    estimator.fit(x, y)
+    assert (fastnn.from_sklearn(estimator).predict(x) == estimator.predict(x)).all()

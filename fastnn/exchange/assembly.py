@@ -29,13 +29,14 @@ def assemble(
     output: str,
     *,
     backend: str,
-    input_scale: float = 1.0 / 255.0,
+    input_scale: float = 1.0,
     loss: str | None = None,
     class_labels: Sequence[Any] | None = None,
 ) -> Network:
     """Return a network of copies of these layers, float64 if any of them is, else float32.
 
-    fastnn's layers have biases all or none: where only some have, the others' are zero.
+    Bytes are the numbers they are, unless an `input_scale` says otherwise. fastnn's layers have
+    biases all or none: where only some have, the others' are zero.
 
     Raises
     ------

@@ -52,7 +52,8 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     Returns
     -------
     Network
-        float64 if the weights are, else float32 (half precision is widened). One sigmoid output
+        float64 if the weights are, else float32 (half precision is widened). Its `input_scale` is
+        the model's for uint8 rows, else 1: bytes are the numbers they are. One sigmoid output
         stays one where the model gives both classes' probabilities.
 
     Raises
@@ -94,11 +95,12 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
     graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
     name = _output(graph, found, labels, output)
-    scale = 1.0 / 255.0
+    scale = 1.0
     if found.rows.is_bytes:
         if found.rows.scale is not None and found.rows.scale.size != 1:
             raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
+        if found.rows.scale is not None:
+            scale = float(found.rows.scale[0])
     layers, activations = found.layers.listed()
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
     architecture = Architecture(sizes, tuple(activations), name)

@@ -36,7 +36,8 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     Returns
     -------
     Network
-        A copy, float64 if the estimator's weights are, else float32. The estimator's classes are
+        A copy, float64 if the estimator's weights are, else float32. Rows of bytes are the numbers
+        they are (`input_scale` is 1). The estimator's classes are
         its `class_labels`, where they are not the ints 0, 1, 2 and so on; two classes are one
         sigmoid output, the probability of the second. Several labels a row are as many sigmoid
         outputs, without class labels.
