@@ -209,6 +209,18 @@ class Architecture:
         """Yield ``(layer, weight, bias)`` from input to output."""
         return zip(self.layers, self.weights(buffer), self.biases(buffer), strict=True)
 
+    def copy_parameters(self, source: Array, target: Array) -> None:
+        """Copy all but the padding from one vector of this layout to another.
+
+        The padding of `target` stays zero, whatever a `source` that comes from a file may hold.
+        """
+        for (_, weight, bias), (_, its_weight, its_bias) in zip(
+            self.views(source), self.views(target), strict=True
+        ):
+            its_weight[...] = weight
+            if its_bias is not None:
+                its_bias[...] = bias
+
     def _padded(self, n: int) -> int:
         itemsize = np.dtype(self.dtype).itemsize
         n_bytes = -(-n * itemsize // ALIGNMENT) * ALIGNMENT

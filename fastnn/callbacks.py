@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastnn.validation import check_choice, check_count, check_flag, check_in_range, check_monitored
+from fastnn.validation import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_in_range,
+    check_monitored,
+    check_number,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +48,10 @@ class Callback:
     def on_fit_end(self, network: Network) -> None:
         """Act after the last epoch, also when the fit was interrupted."""
 
+    def settings(self) -> dict[str, Any]:
+        """Return what a resumed fit's callback must have in common with this one; JSON values."""
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint is to keep: arrays, and what JSON can say, each by a name."""
         return {}
@@ -62,6 +73,9 @@ class FunctionCallback(Callback):
     ) -> bool | None:
         """Call the function."""
         return self._function(network, epoch, record)
+
+
+PATIENCE = 5
 
 
 class EarlyStopping(Callback):
@@ -92,7 +106,7 @@ class EarlyStopping(Callback):
         self,
         monitor: str = "val_loss",
         *,
-        patience: int = 5,
+        patience: int = PATIENCE,
         min_delta: float = 0.0,
         mode: str = "auto",
         restore_best: bool = True,
@@ -114,6 +128,7 @@ class EarlyStopping(Callback):
     def on_fit_start(self, network: Network) -> None:
         """Forget earlier fits."""
         self.best, self.best_epoch, self._best_parameters = None, 0, None
+        self._architecture = network.architecture
 
     def on_epoch_end(
         self, network: Network, epoch: int, record: Mapping[str, float]
@@ -127,6 +142,11 @@ class EarlyStopping(Callback):
                 self._best_parameters = network.parameters.copy()
         return epoch - self.best_epoch >= self.patience
 
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters."""
+        names = ("monitor", "patience", "min_delta", "mode", "restore_best")
+        return {name: getattr(self, name) for name in names}
+
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, its epoch and its weights."""
         state = {"best": self.best, "best_epoch": self.best_epoch}
@@ -136,8 +156,15 @@ class EarlyStopping(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back the best value, its epoch and its weights."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self._best_parameters = state.get("best_parameters")
+        best, best_epoch = state["best"], check_count("best_epoch", state["best_epoch"], 0)
+        parameters = None
+        if "best_parameters" in state:
+            parameters = self._architecture.allocate()
+            if state["best_parameters"].shape != parameters.shape:
+                raise ValueError(f"best_parameters has shape {state['best_parameters'].shape}")
+            self._architecture.copy_parameters(state["best_parameters"], parameters)
+        self.best = None if best is None else check_number("best", best)
+        self.best_epoch, self._best_parameters = best_epoch, parameters
 
     def on_fit_end(self, network: Network) -> None:
         """Go back to the best weights."""

@@ -13,7 +13,8 @@ and its metadata hold, as text:
     format_version  "1"
     fastnn_version  the version that wrote it
     fit             JSON: what makes the fit what it is (see `fastnn.fit_description`)
-    state           JSON: step, dropout_seed, rng, history, stopped, the callbacks' other values
+    checksum        CRC-32 of fit, state and the tensors
+    state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
 
 Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 """
@@ -21,6 +22,7 @@ Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +32,12 @@ import numpy as np
 
 from fastnn import validation
 from fastnn._version import __version__
-from fastnn.architecture import Architecture, Array
+from fastnn.architecture import Array
 from fastnn.callbacks import Callback
-from fastnn.files import write_whole
-from fastnn.fit_description import check_same_fit
-from fastnn.history import STOPPED, History
+from fastnn.files import check_folder_of, write_whole
+from fastnn.fit_description import AnotherFitError, check_same_fit
+from fastnn.generator_state import as_json, from_json
+from fastnn.history import History
 from fastnn.persistence import check_format
 
 if TYPE_CHECKING:
@@ -56,7 +59,9 @@ class Checkpoint:
     path : path-like
         The file, written after an epoch and replaced as a whole; never half of one.
     every : int, default 1
-        Epochs from one writing to the next; the last epoch of a fit is written in any case.
+        Epochs from one writing to the next; the last epoch, or the one a callback ends the fit
+        with, is written in any case. After Ctrl-C, or where numbers are no longer finite, the file
+        keeps the state before.
     resume : bool, default False
         Whether to go on from the file, if there is one; without one the fit starts from its
         beginning. A resumed fit ends with the same bits as one that was never stopped, on the same
@@ -95,6 +100,8 @@ class Snapshot:
         State of the network's bit generator.
     history : History
         Of the epochs so far.
+    stop_asked : bool
+        Whether a callback asked to end the fit there.
     callbacks : list of dict
         ``state_dict`` of each.
     """
@@ -105,10 +112,17 @@ class Snapshot:
     dropout_seed: int
     rng: Mapping[str, Any]
     history: History
+    stop_asked: bool
     callbacks: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, network: Network, history: History, callbacks: Sequence[Callback]) -> Snapshot:
+    def of(
+        cls,
+        network: Network,
+        history: History,
+        callbacks: Sequence[Callback],
+        stop_asked: bool,
+    ) -> Snapshot:
         """Take the state of a fit; the arrays are those in use, not copies."""
         state = network.optimizer_state
         return cls(
@@ -118,15 +132,16 @@ class Snapshot:
             state.dropout_seed,
             network.rng.bit_generator.state,
             history,
+            stop_asked,
             [callback.state_dict() for callback in callbacks],
         )
 
     def restore(self, network: Network) -> None:
         """Put the network back where it was; `network` has an optimizer state of this shape."""
-        state = network.optimizer_state
-        _copy(network.architecture, self.parameters, network.parameters)
+        state, copy = network.optimizer_state, network.architecture.copy_parameters
+        copy(self.parameters, network.parameters)
         for remembered, slot in zip(self.slots, state.slots, strict=True):
-            _copy(network.architecture, remembered, slot)
+            copy(remembered, slot)
         state.step, state.dropout_seed = self.step, self.dropout_seed
         network.rng.bit_generator.state = self.rng
 
@@ -146,9 +161,18 @@ class Keeper:
     fit: Mapping[str, Any]
 
     def find(self, network: Network, n_state: int, epochs: int) -> Snapshot | None:
-        """Return the state to go on from, or None where the fit starts; change nothing."""
+        """Return the state to go on from, or None where the fit starts; change nothing.
+
+        Raises
+        ------
+        OSError
+            If the file is there and not to be resumed, or cannot be read, or has no folder.
+        ValueError
+            If it is not a checkpoint of this fit, or is past its last epoch.
+        """
         path = Path(self.checkpoint.path)
         if not path.exists():
+            check_folder_of(path)
             return None
         if not self.checkpoint.resume:
             raise FileExistsError(
@@ -156,6 +180,8 @@ class Keeper:
                 "it first"
             )
         snapshot = read(path, self.fit, network, n_state)
+        if len(snapshot.callbacks) != len(self.fit["callbacks"]):
+            raise ValueError(f"{path} is damaged: it lacks the state of some callbacks")
         if snapshot.history.n_epochs > epochs:
             raise ValueError(
                 f"the checkpoint {path} was written after epoch {snapshot.history.n_epochs}, past "
@@ -164,20 +190,20 @@ class Keeper:
         return snapshot
 
     def epoch_ended(
-        self, network: Network, history: History, callbacks: Sequence[Callback], is_last: bool
+        self,
+        network: Network,
+        history: History,
+        callbacks: Sequence[Callback],
+        *,
+        stop_asked: bool,
+        is_last: bool,
     ) -> None:
-        """Write the file if it is time to."""
-        if is_last or history.n_epochs % self.checkpoint.every == 0:
-            write(self.checkpoint.path, self.fit, Snapshot.of(network, history, callbacks))
-
-
-def _copy(architecture: Architecture, source: Array, target: Array) -> None:
-    """Copy all but the padding, which is zero in `target` and stays so whatever a file holds."""
-    pairs = zip(architecture.views(source), architecture.views(target), strict=True)
-    for (_, weight, bias), (_, its_weight, its_bias) in pairs:
-        its_weight[...] = weight
-        if its_bias is not None:
-            its_bias[...] = bias
+        """Write the file if it is time to, and there is something to go on from."""
+        due = is_last or history.n_epochs % self.checkpoint.every == 0
+        numbers = (network.parameters, network.optimizer_state.slots)
+        if due and all(np.isfinite(values).all() for values in numbers):
+            snapshot = Snapshot.of(network, history, callbacks, stop_asked)
+            write(self.checkpoint.path, self.fit, snapshot)
 
 
 def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
@@ -193,9 +219,9 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
     state = {
         "step": snapshot.step,
         "dropout_seed": snapshot.dropout_seed,
-        "rng": snapshot.rng,
+        "rng": as_json(snapshot.rng),
         "history": dict(snapshot.history),
-        "stopped": snapshot.history.stopped,
+        "stop_asked": snapshot.stop_asked,
         "callbacks": plain,
     }
     metadata = {
@@ -203,10 +229,19 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "format_version": FORMAT_VERSION,
         "fastnn_version": __version__,
         "fit": json.dumps(fit),
-        "state": json.dumps(state, default=_as_list),
+        "state": json.dumps(state),
     }
+    metadata["checksum"] = checksum(metadata, tensors)
     with write_whole(path) as file:
         file.write(save(tensors, metadata))
+
+
+def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Return the CRC-32 of a checkpoint's description, state and tensors, in hexadecimal."""
+    crc = zlib.crc32((metadata["fit"] + metadata["state"]).encode())
+    for name in sorted(tensors):
+        crc = zlib.crc32(np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8).data, crc)
+    return f"{crc:08x}"
 
 
 def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
@@ -239,7 +274,12 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
             check_format(metadata, FORMAT, FORMAT_VERSION)
             check_same_fit(json.loads(metadata["fit"]), fit)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if metadata["checksum"] != checksum(metadata, tensors):
+                raise ValueError("its checksum is another: the file is damaged")
             return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
+    except AnotherFitError as error:
+        text = f"{path} is not a checkpoint of this fit: {error}"
+        raise AnotherFitError(error.name, text) from None
     except _DAMAGE as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
@@ -256,8 +296,7 @@ def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: 
             raise ValueError(
                 f"its tensor {name} is {tensor.dtype} {tensor.shape}, expected {dtype} {shape}"
             )
-    rng = _with_arrays(state["rng"])
-    type(network.rng.bit_generator)().state = rng  # raises now if it is none
+    rng = from_json(state["rng"], type(network.rng.bit_generator))
     callbacks = [dict(plain) for plain in state["callbacks"]]
     for name, tensor in tensors.items():
         if name not in shapes:
@@ -266,37 +305,28 @@ def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: 
     return Snapshot(
         tensors["parameters"],
         tensors["optimizer"],
-        validation.check_count("its step", state["step"], 0),
-        validation.check_count("its dropout_seed", state["dropout_seed"], 0),
+        _count("its step", state["step"]),
+        _count("its dropout_seed", state["dropout_seed"]),
         rng,
-        _history(state["history"], state["stopped"]),
+        _history(state["history"]),
+        validation.check_flag("its stop_asked", state["stop_asked"]),
         callbacks,
     )
 
 
-def _history(values: Any, stopped: Any) -> History:
+def _count(name: str, value: Any) -> int:
+    """Return a whole number that compiled code can count to."""
+    if validation.check_count(name, value, 0) >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {value}")
+    return int(value)
+
+
+def _history(values: Any) -> History:
     columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1 or not {"loss", "time"} <= set(columns):
         raise ValueError("its history does not hold a number an epoch for each measurement")
-    if stopped not in STOPPED:
-        raise ValueError(f"its fit stopped for an unknown reason, {stopped!r}")
     history = History()
     for record in zip(*columns.values(), strict=True):
         history.append(dict(zip(columns, record, strict=True)))
-    history.stopped = stopped
     return history
-
-
-def _as_list(value: Any) -> Any:
-    """Say to JSON what the arrays and numbers in a bit generator's state are."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise TypeError(f"a checkpoint cannot hold {value!r}")
-
-
-def _with_arrays(state: Any) -> Any:
-    """Turn the lists in a bit generator's state back into arrays."""
-    if isinstance(state, dict):
-        return {key: _with_arrays(value) for key, value in state.items()}
-    return np.array(state, np.uint64) if isinstance(state, list) else state

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend, rows_right
+from fastnn.calls import calls
 from fastnn.memory_maps import walk
-from fastnn.progress import calls, progress_bar
+from fastnn.progress import progress_bar
 
 ROWS_AT_A_TIME = 8192
 """Rows whose outputs are held in memory at once."""

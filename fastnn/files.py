@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 
 
+def check_folder_of(path: Path) -> None:
+    """Check, before there is something to lose, that a file can lie in the folder of `path`."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} does not exist")
+
+
 @contextmanager
 def write_whole(path: Any) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` when the block ends without an error.
@@ -46,15 +52,38 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    file = temporary.open("xb")
     try:
-        with file:
+        with _unnamed(path.parent) or temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+            if not temporary.exists():
+                _name(file, temporary)
         if path.exists():
             temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _unnamed(folder: Path) -> IO[bytes] | None:
+    """Return a file in `folder` that is gone with the process if it is killed, where there is such.
+
+    Linux has them, on most file systems.
+    """
+    if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb")
+    except OSError:
+        return None
+
+
+def _name(file: IO[bytes], path: Path) -> None:
+    """Give an unnamed file a name, as open(2) of Linux says."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:  # with a folder given, os.link follows the link in /proc
+        os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=folder)
+    finally:
+        os.close(folder)

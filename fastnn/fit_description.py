@@ -1,7 +1,8 @@
 """What makes a fit what it is: two fits of one description that start alike end alike.
 
-A description is plain JSON: the architecture, every setting of the training, the kinds of
-callbacks, and a fingerprint of the data. The number of epochs is no part of it.
+A description is plain JSON: the architecture, the seed, every setting of the training, the kinds of
+callbacks with their `settings`, and a fingerprint of the data. No part of it are the number of
+epochs and, of a file that is mapped into memory, all but a few rows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.callbacks import Callback
+from fastnn.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
 if TYPE_CHECKING:
@@ -24,8 +26,21 @@ if TYPE_CHECKING:
     from fastnn.rows import Rows
 
 _FINGERPRINT_ROWS = 64
-"""Rows of x that its fingerprint is taken from: enough to tell data apart, few enough to read from
-a file larger than memory."""
+"""Rows of a file larger than memory that its fingerprint is taken from, not to read it all."""
+
+
+class AnotherFitError(ValueError):
+    """A fit is not the one that it was to go on from.
+
+    Attributes
+    ----------
+    name : str
+        What differs, such as ``"optimizer.learning_rate"``.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 def description(
@@ -47,7 +62,9 @@ def description(
             **settings,
             "shuffle": shuffle,
             "callbacks": [type(callback).__name__ for callback in callbacks],
+            "settings of callbacks": [callback.settings() for callback in callbacks],
             "random generator": type(network.rng.bit_generator).__name__,
+            "seed": network.seed,
             "optimizer": _named(options.optimizer),
             **_fingerprints(data),
             "validation_data": None if validation_data is None else _fingerprints(validation_data),
@@ -56,15 +73,16 @@ def description(
 
 
 def check_same_fit(theirs: Any, ours: Any, name: str = "") -> None:
-    """Raise ValueError that names the first thing in which two descriptions differ."""
+    """Compare two descriptions; AnotherFitError names the first thing in which they differ."""
     if theirs == ours:
         return
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in [*ours, *theirs]:
             check_same_fit(theirs.get(key), ours.get(key), f"{name}.{key}" if name else str(key))
-    raise ValueError(
+    raise AnotherFitError(
+        name,
         f"{name or 'the fit'} was {_shown(theirs)} when it was written and is {_shown(ours)} now; "
-        "resume a fit with the settings and data it was started with, or start one in another file"
+        "resume a fit with the settings and data it was started with, or start one in another file",
     )
 
 
@@ -82,9 +100,13 @@ def _named(value: Any) -> dict[str, Any]:
 
 def _fingerprints(data: Rows) -> dict[str, Any]:
     x, y, sample_weight = data
-    rows = np.linspace(0, len(y) - 1, min(len(y), _FINGERPRINT_ROWS)).astype(np.int64)
-    some = x[rows]
-    parts = [some] if isinstance(some, np.ndarray) else [some.data, some.indices, some.indptr]
+    if not isinstance(x, np.ndarray):
+        parts = [x.data, x.indices, x.indptr]
+    elif file_map(x) is not None:
+        rows = np.linspace(0, len(y) - 1, min(len(y), _FINGERPRINT_ROWS)).astype(np.int64)
+        parts = [x[rows]]
+    else:
+        parts = [x[rows] for rows in walk(x, len(x))]
     return {
         "x": [str(x.dtype), list(x.shape), _checksum(*parts)],
         "y": [str(y.dtype), list(y.shape), _checksum(y)],

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-STOPPED = (None, "callback", "diverged", "interrupted")
-"""Why a fit may have ended before its last epoch."""
-
 
 class History(Mapping[str, list[float]]):
     """Measurements of a fit, one list an epoch long for each name.

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from fastnn.callbacks import Callback
-from fastnn.validation import check_path
+from fastnn.files import check_folder_of
+from fastnn.validation import check_count, check_path
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class MetricsLog(Callback):
     """Write a line an epoch to a CSV or JSON lines file.
 
-    The columns are ``epoch``, counted from 1, and the names in `History`. A line is on its way to
-    the disk when the next epoch begins. A fit begins the file anew; a resumed one goes on.
+    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. A line is
+    on its way to the disk when the next epoch begins. A fit begins the file anew; a resumed one
+    goes on.
 
     Parameters
     ----------
@@ -45,9 +47,11 @@ class MetricsLog(Callback):
             raise ValueError(f"path must end in .csv or .jsonl, got {str(path)!r}")
         self._n_bytes = 0
         self._file: IO[bytes] | None = None
+        self._columns: list[str] = []
 
     def on_fit_start(self, network: Network) -> None:
         """Begin at the file's start."""
+        check_folder_of(self.path)
         self._n_bytes = 0
 
     def on_epoch_end(
@@ -56,13 +60,8 @@ class MetricsLog(Callback):
         """Write the epoch's line."""
         if self._file is None:
             self._file = self._opened()
-        line = {"epoch": epoch, **record}
-        if self.path.suffix.lower() == ".jsonl":
-            finite = {name: v if math.isfinite(v) else None for name, v in line.items()}
-            text = json.dumps(finite) + "\n"
-        else:
-            header = "" if self._file.tell() else ",".join(line) + "\n"
-            text = header + ",".join(map(repr, line.values())) + "\n"
+        line = {"epoch": epoch} | {name: float(value) for name, value in record.items()}
+        text = self._as_json(line) if self.path.suffix.lower() == ".jsonl" else self._as_csv(line)
         self._file.write(text.encode())
         self._file.flush()
         self._n_bytes = self._file.tell()
@@ -80,13 +79,27 @@ class MetricsLog(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on at the length that the file had."""
-        self._n_bytes = state["n_bytes"]
+        self._n_bytes = check_count("n_bytes", state["n_bytes"], 0)
+
+    def _as_json(self, line: Mapping[str, float]) -> str:
+        finite = {name: v if math.isfinite(v) else None for name, v in line.items()}
+        return json.dumps(finite) + "\n"
+
+    def _as_csv(self, line: Mapping[str, float]) -> str:
+        header = ""
+        if not self._columns:
+            self._columns = list(line)
+            header = ",".join(self._columns) + "\n"
+        return header + ",".join(repr(line[c]) if c in line else "" for c in self._columns) + "\n"
 
     def _opened(self) -> IO[bytes]:
         file = self.path.open("r+b" if self.path.exists() else "w+b")
         if self._n_bytes < file.seek(0, 2):  # else it was cut or removed since: go on at its end
             file.truncate(self._n_bytes)
-            file.seek(self._n_bytes)
+        file.seek(0)
+        header = file.readline().decode(errors="replace").strip()
+        self._columns = header.split(",") if header else []
+        file.seek(0, 2)
         return file
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from fastnn import training, validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
-from fastnn.backends.base import TrainingOptions
 from fastnn.backends.predictor import Predictor
 from fastnn.checkpoints import Checkpoint, Keeper
 from fastnn.evaluation import evaluate
@@ -67,6 +66,8 @@ class Network:
     ----------
     architecture : Architecture
         The network's shape, as a frozen value.
+    seed : int or None
+        The one given, if it was a number.
     parameters : ndarray of shape (architecture.n_slots,)
         All weights and biases in one buffer.
     weights : list of ndarray
@@ -147,6 +148,7 @@ class Network:
         )
         self.backend = backend
         self.rng = validation.check_seed(seed)
+        self.seed = int(seed) if isinstance(seed, Integral) else None
         self._parameters = architecture.allocate()
         self._optimizer: Optimizer | None = None
         self._optimizer_state: OptimizerState | None = None
@@ -318,15 +320,13 @@ class Network:
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
         self._start_optimizer(optimizer)
-        if snapshot is not None:
-            snapshot.restore(self)
         backend = get_backend(self._backend)
         with blas_limited(backend.uses_blas):
             return training.fit(
                 self,
                 backend,
                 data,
-                self._for_this_fit(options, data),
+                options,
                 epochs=epochs,
                 shuffle=shuffle,
                 validation=None if validation_data is None else tuple(validation_data),
@@ -393,7 +393,7 @@ class Network:
                 self,
                 backend,
                 data,
-                self._for_this_fit(options, data),
+                options,
                 epochs=1,
                 shuffle=shuffle,
                 validation=None,
@@ -644,13 +644,6 @@ class Network:
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
         return checked_rows(self.architecture, self.class_labels, x, y, sample_weight)
-
-    def _for_this_fit(self, options: TrainingOptions, data: Rows) -> TrainingOptions:
-        return replace(
-            options,
-            batch_size=min(options.batch_size, len(data.y)),  # may be past what C can count to
-            dropout_seed=self.optimizer_state.dropout_seed,
-        )
 
     def _start_optimizer(self, optimizer: Optimizer) -> None:
         a = self.architecture

@@ -8,8 +8,9 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import PREDICT_ROWS, Backend
+from fastnn.calls import calls
 from fastnn.memory_maps import release
-from fastnn.progress import calls, progress_bar, progress_wanted
+from fastnn.progress import progress_bar, progress_wanted
 from fastnn.row_order import window_rows
 
 

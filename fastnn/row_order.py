@@ -32,11 +32,11 @@ is touched: smaller blocks would make more of what lies between them resident th
 def row_order(rng: Generator, x: Any, n_rows: int, shuffle: bool | str) -> NDArray[np.int64]:
     """Return the row numbers (n_rows,) of a pass: in turn, at random, or at random in blocks."""
     if not shuffle:
-        return np.arange(n_rows)
+        return np.arange(n_rows, dtype=np.int64)
     if shuffle != "blocks":
-        return rng.permutation(n_rows)
+        return rng.permutation(n_rows).astype(np.int64, copy=False)  # int32 on some systems
     block = max(1, BLOCK_BYTES // row_bytes(x))
-    starts = block * rng.permutation(-(-n_rows // block))
+    starts = block * rng.permutation(-(-n_rows // block)).astype(np.int64)
     sizes = np.minimum(block, n_rows - starts)
     order = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
     order += np.arange(n_rows)

@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
+from fastnn.calls import calls
 from fastnn.history import History
 from fastnn.memory_maps import release
 from fastnn.optimizers import Optimizer
-from fastnn.progress import ProgressBar, calls, progress_bar
+from fastnn.progress import ProgressBar, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows import Rows
 from fastnn.validation import (
@@ -83,21 +85,25 @@ def fit(
 ) -> History:
     """Train `network` in place for some epochs; return what was measured.
 
-    With a `keeper` it writes checkpoints; from a `snapshot`, to which the network was restored, it
-    goes on.
+    With a `keeper` it writes checkpoints; from a `snapshot` it goes on.
     """
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = len(data.y), history.n_epochs
+    if snapshot is not None and snapshot.stop_asked and n_done < epochs:
+        history.stopped = "callback"
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
     window = window_rows(data.x, shuffle)
     for callback in callbacks:
         callback.on_fit_start(network)
-    with progress_bar(epochs * n_rows, progress) as bar:
+    with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
             if snapshot is not None:
-                for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
-                    callback.load_state_dict(state)
-                bar.update(n_done * n_rows)
+                _resume(network, callbacks, snapshot)
+            options = replace(
+                options,
+                batch_size=min(options.batch_size, n_rows),  # may be past what C can count to
+                dropout_seed=network.optimizer_state.dropout_seed,
+            )
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
                 result = _train_epoch(
                     network,
@@ -119,11 +125,14 @@ def fit(
                     history.stopped = "diverged"
                     break
                 wishes = [callback.on_epoch_end(network, epoch, record) for callback in callbacks]
-                if any(wishes) and epoch < epochs:
+                stop_asked = any(wishes)
+                if stop_asked and epoch < epochs:
                     history.stopped = "callback"
-                is_last = epoch == epochs or history.stopped is not None
+                is_last = stop_asked or epoch == epochs
                 if keeper is not None:
-                    keeper.epoch_ended(network, history, callbacks, is_last)
+                    keeper.epoch_ended(
+                        network, history, callbacks, stop_asked=stop_asked, is_last=is_last
+                    )
                 if is_last:
                     break
         except KeyboardInterrupt:
@@ -133,6 +142,18 @@ def fit(
                 callback.on_fit_end(network)
     _warn_if_cut_short(history, epochs)
     return history
+
+
+def _resume(network: Network, callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
+    for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
+        try:
+            callback.load_state_dict(state)
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"the checkpoint holds a state that {type(callback).__name__} cannot take back: "
+                f"{error!r}"
+            ) from error
+    snapshot.restore(network)
 
 
 def _train_epoch(

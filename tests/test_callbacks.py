@@ -87,6 +87,8 @@ def test_an_exception_in_a_callback_leaves_a_usable_network(backend):
 class Plain:
     """As much of a network as early stopping needs."""
 
+    architecture = None
+
     def __init__(self):
         self.parameters = np.zeros(1)
 

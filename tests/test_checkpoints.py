@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
+from fastnn.checkpoints import checksum
 
 X, Y = blobs()
 SETTINGS = {"batch_size": 16, "optimizer": Adam(0.01), "dropout": 0.3, "progress": False}
@@ -85,8 +86,17 @@ def test_sparse_rows_go_on(path):
 def test_a_network_that_starts_elsewhere_ends_where_the_checkpoint_leads(path):
     whole, _ = fit(4)
     fit(2, Checkpoint(path))
-    again, _ = resumed(path, 4, network=small_network(seed=99))
+    elsewhere = small_network()
+    elsewhere.parameters += elsewhere.parameters
+    elsewhere.rng.random(3)
+    again, _ = resumed(path, 4, network=elsewhere)
     assert same_bits(again.parameters, whole.parameters)
+
+
+def test_a_network_without_a_seed_goes_on_too(path):
+    fit(2, Checkpoint(path), network=small_network(seed=None))
+    _, history = resumed(path, 4, network=small_network(seed=None))
+    assert history.n_epochs == 4
 
 
 def test_partial_fit_goes_on_after_a_resumed_fit(path):
@@ -202,9 +212,23 @@ def test_a_fit_that_diverges_keeps_the_last_good_epoch(path):
         if epoch == 2:
             network.weights[0][...] = np.inf
 
-    with pytest.warns(RuntimeWarning, match="diverged|became"), np.errstate(all="ignore"):
+    with pytest.warns(RuntimeWarning, match="became"), np.errstate(all="ignore"):
         fit(5, Checkpoint(path), callbacks=spoil, dropout=0.0)
-    assert epoch_of(path) == 2
+    assert epoch_of(path) == 1
+    with safe_open(path, framework="numpy") as file:
+        assert np.isfinite(file.get_tensor("parameters")).all()
+
+
+def test_a_fit_that_was_asked_to_stop_in_its_last_epoch_does_not_go_on(path):
+    def stop_after_3(network, epoch, record):
+        return epoch == 3
+
+    whole, _ = fit(6, callbacks=stop_after_3)
+    fit(3, Checkpoint(path), callbacks=stop_after_3)
+    again, history = resumed(path, 6, callbacks=stop_after_3)
+    assert history.n_epochs == 3
+    assert history.stopped == "callback"
+    assert same_bits(again.parameters, whole.parameters)
 
 
 def test_a_file_that_is_there_is_not_lost(path):
@@ -217,9 +241,11 @@ def test_a_file_that_is_there_is_not_lost(path):
     assert same_bits(network.parameters, start)
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"cannot write .*nowhere"):
-        fit(1, Checkpoint(tmp_path / "nowhere" / "run.checkpoint"))
+def test_a_folder_that_is_not_there_is_told_before_the_first_epoch(tmp_path):
+    seen = []
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*nowhere.* does not exist"):
+        fit(1, Checkpoint(tmp_path / "nowhere" / "run"), callbacks=lambda *_: seen.append(1))
+    assert not seen
 
 
 # -- refusing -------------------------------------------------------------------------------------
@@ -230,11 +256,12 @@ OTHERS = {
     "batch_size": {"batch_size": 32},
     "dropout": {"dropout": 0.1},
     "shuffle": {"shuffle": False},
-    "x": {"x": X + 1},
+    "x": {"x": np.where(np.arange(X.size).reshape(X.shape) == 333, 0, X)},
     "y": {"y": (Y + 1) % 3},
     "sample_weight": {"sample_weight": np.ones(120)},
     "validation_data": {"validation_data": (X, Y)},
     "callbacks": {"callbacks": EarlyStopping("loss")},
+    "seed": {"network": small_network(seed=99)},
     "architecture.sizes": {"network": small_network((4, 7, 3))},
     "class_labels": {"network": small_network(class_labels=[0, 1, 2])},
     "random generator": {"network": small_network(seed=np.random.Generator(np.random.SFC64(1)))},
@@ -249,6 +276,24 @@ def test_another_fit_is_refused_by_what_differs(path, name):
     with pytest.raises(ValueError, match=f"not a checkpoint of this fit: {name}.* was .* and is "):
         resumed(path, 4, **OTHERS[name] | {"network": network})
     assert same_bits(network.parameters, before)
+
+
+def test_callbacks_told_something_else_are_refused(path):
+    fit(2, Checkpoint(path), callbacks=EarlyStopping("loss", patience=3))
+    with pytest.raises(ValueError, match=r"settings of callbacks was .*3.* and is .*9"):
+        resumed(path, 4, callbacks=EarlyStopping("loss", patience=9))
+
+
+def test_of_a_file_that_is_mapped_some_rows_are_compared(path, tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    whole, _ = fit(4)
+    fit(2, Checkpoint(path), x=mapped)
+    again, _ = resumed(path, 4, x=mapped)
+    assert same_bits(again.parameters, whole.parameters)
+    np.save(tmp_path / "other.npy", X + 1)
+    with pytest.raises(ValueError, match="fit: x was"):
+        resumed(path, 4, x=np.load(tmp_path / "other.npy", mmap_mode="r"))
 
 
 def test_fewer_epochs_than_are_done_are_refused(path):
@@ -298,7 +343,9 @@ def damaged(path, *, tensors=None, **state):
     held |= tensors or {}
     values = json.loads(metadata["state"]) | state
     metadata["state"] = json.dumps({name: v for name, v in values.items() if v is not ...})
-    save_file({name: v for name, v in held.items() if v is not None}, path, metadata)
+    held = {name: v for name, v in held.items() if v is not None}
+    metadata["checksum"] = checksum(metadata, held)
+    save_file(held, path, metadata)
 
 
 DAMAGES = {
@@ -311,8 +358,10 @@ DAMAGES = {
     "columns of two lengths": {"history": {"loss": [1.0], "time": [1.0, 2.0]}},
     "no losses": {"history": {}},
     "a history of text": {"history": {"loss": ["a", "b"], "time": [1.0, 2.0]}},
-    "an unknown end": {"stopped": "boredom"},
+    "an end that is no flag": {"stop_asked": "boredom"},
     "no callbacks": {"callbacks": 3},
+    "too few callbacks": {"callbacks": []},
+    "a step past counting": {"step": 2**70},
     "no parameters": {"tensors": {"parameters": None}},
     "parameters of another shape": {"tensors": {"parameters": np.zeros(3)}},
     "an optimizer in float32": {"tensors": {"optimizer": np.zeros((2, 96), np.float32)}},
@@ -327,9 +376,66 @@ def test_a_damaged_state_is_refused_and_changes_nothing(path, name):
     damaged(path, **DAMAGES[name])
     network = small_network()
     before = network.parameters.copy()
-    with pytest.raises(ValueError, match="not a checkpoint of this fit"):
-        resumed(path, 4, network=network)
+    with pytest.raises(ValueError, match=r"not a checkpoint of this fit|is damaged"):
+        resumed(path, 4, network=network, callbacks=lambda *_: None)
     assert same_bits(network.parameters, before)
+
+
+HOSTILE_GENERATORS = {
+    "MT19937": {"state": {"key": [0] * 624, "pos": 2**30}},
+    "MT19937 of few numbers": {"state": {"key": [0] * 10, "pos": 0}},
+    "Philox": {"buffer_pos": -(2**30)},
+    "PCG64": {"uinteger": 2**40},
+    "SFC64": {"state": {"state": [2**70, 0, 0, 0]}},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_GENERATORS)
+def test_a_generator_is_not_put_where_no_generator_can_be(path, name):
+    def network():
+        return small_network(seed=np.random.Generator(getattr(np.random, name.split()[0])(5)))
+
+    fit(2, Checkpoint(path), network=network())
+    with safe_open(path, framework="numpy") as file:
+        rng = json.loads(file.metadata()["state"])["rng"]
+    damaged(path, rng=rng | HOSTILE_GENERATORS[name])
+    with pytest.raises(ValueError, match="its generator's"):
+        resumed(path, 4, network=network())
+
+
+HOSTILE_STATES = {
+    "no best": {"best_epoch": 1},
+    "a best that is no number": {"best": "abc", "best_epoch": 1},
+    "an epoch before the first": {"best": 1.0, "best_epoch": -1},
+    "other weights": {"best": 1.0, "best_epoch": 1, "best_parameters": 3},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_STATES)
+def test_a_state_that_a_callback_cannot_take_back_changes_no_weights(path, name):
+    def stopping():
+        return {"callbacks": EarlyStopping("loss", restore_best=False)}
+
+    fit(2, Checkpoint(path), **stopping())
+    state = dict(HOSTILE_STATES[name])
+    n = state.pop("best_parameters", None)
+    tensors = {} if n is None else {"callbacks.0.best_parameters": np.ones(n)}
+    damaged(path, tensors=tensors, callbacks=[state])
+    network = small_network()
+    before = network.parameters.copy()
+    with pytest.raises(ValueError, match="a state that EarlyStopping cannot take back"):
+        resumed(path, 4, network=network, **stopping())
+    assert same_bits(network.parameters, before)
+
+
+def test_a_flipped_bit_is_seen(path, tmp_path):
+    network, _ = fit(1, Checkpoint(path))
+    whole = path.read_bytes()
+    for n in np.linspace(len(whole) - network.parameters.nbytes, len(whole) - 1, 20).astype(int):
+        flipped = tmp_path / "flipped"
+        flipped.write_bytes(whole[:n] + bytes([whole[n] ^ 4]) + whole[n + 1 :])
+        with pytest.raises(ValueError, match="the file is damaged"):
+            resumed(flipped, 2)
 
 
 def test_a_file_cut_anywhere_is_refused(path, tmp_path):
@@ -353,3 +459,16 @@ def test_padding_stays_zero_whatever_a_file_holds(path):
     assert is_padding.any()
     damaged(path, tensors={"parameters": parameters})
     assert same_bits(resumed(path, 3)[0].parameters, expected)
+
+
+def test_padding_of_the_best_weights_is_left_behind_too(path):
+    stopping = EarlyStopping("loss", min_delta=10.0)
+    network, _ = fit(2, Checkpoint(path), callbacks=stopping)
+    with safe_open(path, framework="numpy") as file:
+        best = file.get_tensor("callbacks.0.best_parameters")
+    damaged(path, tensors={"callbacks.0.best_parameters": np.where(best == 0, 7.0, best)})
+    again, _ = resumed(path, 2, callbacks=EarlyStopping("loss", min_delta=10.0))
+    assert (best == 0).any()
+    clean = network.architecture.allocate()
+    network.architecture.copy_parameters(again.parameters, clean)
+    assert same_bits(again.parameters, clean)

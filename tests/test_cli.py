@@ -154,9 +154,16 @@ def test_the_defaults_are_those_of_the_help(spied):
     net, options = spied()
     assert net.architecture.sizes == (3, 100, 3)
     assert net.architecture.activations == ("relu",)
-    assert (options["epochs"], options["batch_size"]) == (15, 100)
+    assert (options["epochs"], options["batch_size"]) == (96, 10)  # 21 steps of 210 rows, 2,000
     assert isinstance(options["optimizer"], fastnn.Adam)
     assert options["optimizer"].learning_rate(np.array([0]))[0] == 0.003
+
+
+def test_many_rows_take_the_usual_batches_and_epochs(spied, monkeypatch):
+    monkeypatch.setattr("fastnn.cli.train.STEPS_AN_EPOCH", 2)
+    monkeypatch.setattr("fastnn.cli.train.STEPS", 45)
+    _, options = spied()
+    assert (options["epochs"], options["batch_size"]) == (15, 100)
 
 
 @pytest.mark.parametrize(

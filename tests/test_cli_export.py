@@ -66,17 +66,24 @@ def test_the_model_itself_is_not(cli, network):
     network.save("net.h")
     before = (cli.folder / "net.h").read_bytes()
     assert cli("export", "net.h", "--format", "c") == 2
-    assert "net.h is the model itself; name another file with --output" in cli.err
+    assert "--output and the model would both be net.h" in cli.err
     assert (cli.folder / "net.h").read_bytes() == before
 
 
-def test_onnx_is_written_by_the_network(cli, monkeypatch):
-    monkeypatch.setattr(
-        fastnn.Network, "to_onnx", lambda self, path: path.write_bytes(b"model"), raising=False
-    )
-    assert cli.ok("export", "pets.safetensors", "--format", "onnx") == (
-        "pets.onnx: 38 numbers, 5 bytes\n"
-    )
+def test_onnx_is_what_the_network_writes(cli):
+    pytest.importorskip("onnx")
+    fastnn.load("pets.safetensors").to_onnx("expected.onnx", input_dtype="uint8")
+    expected = (cli.folder / "expected.onnx").read_bytes()
+    words = ("export", "pets.safetensors", "--format", "onnx", "--input-dtype", "uint8")
+    assert cli.ok(*words) == f"pets.onnx: 38 numbers, {len(expected):,} bytes\n"
+    assert (cli.folder / "pets.onnx").read_bytes() == expected
     (found,) = cli.json("export", "pets.safetensors", "--format", "onnx", "--output", "a.onnx")
-    assert found == {"format": "onnx", "file": "a.onnx", "bytes": 5}
-    assert (cli.folder / "a.onnx").read_bytes() == b"model"
+    size = (cli.folder / "a.onnx").stat().st_size
+    assert found == {"format": "onnx", "file": "a.onnx", "n_parameters": 38, "bytes": size}
+
+
+def test_options_of_the_other_format_are_refused(cli):
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
+    assert "--weights is for --format c alone, the format is onnx" in cli.err
+    assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
+    assert "--input-dtype is for --format onnx alone, the format is c" in cli.err

@@ -105,8 +105,28 @@ def test_no_two_of_its_files_may_be_one(cli):
     words = ("--log", "a.csv", "--checkpoint", "sub/../a.csv")
     Path("sub").mkdir()
     assert cli("train", "pets.csv", *words) == 2
-    assert "--log and --checkpoint would both be written to a.csv" in cli.err
+    assert "--log and --checkpoint would both be a.csv" in cli.err
     assert not Path("a.csv").exists()
+
+
+@pytest.mark.parametrize("option", ["--output", "--log", "--report", "--checkpoint"])
+def test_the_data_are_not_written_over(cli, option):
+    pytest.importorskip("jinja2")
+    before = model("pets.csv")
+    Path("link.csv").symlink_to("pets.csv")
+    assert cli("train", "pets.csv", option, "link.csv") == 2
+    assert "the data" in cli.err
+    assert model("pets.csv") == before
+
+
+def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
+    cli.ok("train", "pets.csv", "--epochs", "1")
+    write_csv(Path("rows.csv"), X)
+    for taken in ("pets.safetensors", "rows.csv"):
+        before = model(taken)
+        assert cli("predict", "pets.safetensors", "rows.csv", "--output", taken) == 2
+        assert f"would both be {taken}" in cli.err
+        assert model(taken) == before
 
 
 def test_a_checkpoint_that_is_there_is_not_lost(cli):
@@ -122,7 +142,17 @@ def test_another_training_is_refused_by_what_differs(cli):
     words = ("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint")
     cli.ok(*words)
     assert cli(*words, "--resume", "--batch-size", "50") == 2
-    assert "batch_size was 100 when it was written and is 50 now" in cli.err
+    assert "batch_size was 10 when it was written and is 50 now" in cli.err
+    assert cli.err.endswith("(--batch-size)\n")
+    for words_now, option in (
+        (("--seed", "7"), "--seed"),
+        (("--epochs", "9"), "--epochs, along which the learning rate falls"),
+        (("--early-stopping",), "--early-stopping or --log"),
+        (("--optimizer", "sgd"), "--optimizer"),
+        (("--layers", "7"), "--layers"),
+    ):
+        assert cli(*words, "--resume", *words_now) == 2
+        assert cli.err.endswith(f"({option})\n")
 
 
 def test_early_stopping_needs_validation_rows(cli):

@@ -105,7 +105,7 @@ def test_train_refuses_a_report_where_none_can_be_before_it_trains(cli, path, me
 
 def test_train_refuses_to_write_report_and_network_to_one_file(cli):
     assert cli("train", "pets.csv", "--report", "x", "--output", "x") == 2
-    assert "--report and the network would both be written to x" in cli.err
+    assert "--report and the network would both be x" in cli.err
     assert not (cli.folder / "x").exists()
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from examples import blobs, small_network
 
@@ -98,9 +99,22 @@ def test_another_ending_is_refused(tmp_path):
         MetricsLog(3)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        fit(MetricsLog(tmp_path / "nowhere" / "log.csv"))
+def test_a_folder_that_is_not_there_is_told_before_the_first_epoch(tmp_path):
+    seen = []
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        fit([MetricsLog(tmp_path / "nowhere" / "log.csv"), lambda *_: seen.append(1)])
+    assert not seen
+
+
+def test_what_a_callback_adds_to_a_record_is_a_number_in_its_own_column(path):
+    def add(network, epoch, record):
+        record["norm"] = np.float64(epoch)
+        if epoch == 2:
+            record["late"] = 1.0
+
+    fit([add, MetricsLog(path)])
+    assert [row["norm"] for row in read(path)] == [1.0, 2.0, 3.0]
+    assert "late" not in read(path)[0]
 
 
 # -- TensorBoard ----------------------------------------------------------------------------------
@@ -110,7 +124,7 @@ def scalars(folder):
     """What the event files hold: ``{tag: {epoch: value}}``, later files over earlier ones."""
     from tensorboardX.proto.event_pb2 import Event
 
-    found = {}
+    found, restarts = {}, []
     for path in sorted(folder.iterdir()):
         data, at = path.read_bytes(), 0
         while at < len(data):  # length, its checksum, the event, its checksum
@@ -118,18 +132,19 @@ def scalars(folder):
             event = Event.FromString(data[at + 12 : at + 12 + length])
             at += 16 + length
             if event.session_log.status == 1:  # a restart: what came from this step on is void
+                restarts.append(event.step)
                 for values in found.values():
                     for step in [step for step in values if step >= event.step]:
                         del values[step]
             for value in event.summary.value:
                 found.setdefault(value.tag, {})[event.step] = value.simple_value
-    return found
+    return found, restarts
 
 
 def test_tensorboard_finds_every_epoch(tmp_path):
     pytest.importorskip("tensorboardX")
     history = fit(fastnn.TensorBoard(tmp_path / "run"), validation_data=(X, Y))
-    found = scalars(tmp_path / "run")
+    found, _ = scalars(tmp_path / "run")
     assert set(found) == {
         "loss/train", "accuracy/train", "loss/validation", "accuracy/validation", "time/train",
     }  # fmt: skip
@@ -144,7 +159,8 @@ def test_tensorboard_is_told_what_a_resumed_fit_does_again(tmp_path):
     file, folder = tmp_path / "run.checkpoint", tmp_path / "run"
     fit(fastnn.TensorBoard(folder), 3, Checkpoint(file, every=3))
     history = fit(fastnn.TensorBoard(folder), 5, Checkpoint(file, resume=True))
-    found = scalars(folder)
+    found, restarts = scalars(folder)
+    assert restarts[-1] == 4  # what a killed run wrote of the fourth epoch and later is void
     assert found["loss/train"] == pytest.approx(dict(enumerate(history["loss"], 1)))
 
 

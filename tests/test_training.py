@@ -12,7 +12,7 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
-from fastnn import SGD, progress
+from fastnn import SGD, calls
 from fastnn.architecture import Architecture
 from fastnn.backends.reference import Reference
 
@@ -246,7 +246,7 @@ def test_a_fit_that_shows_nothing_does_not_wait_for_tqdm(monkeypatch, settings):
 
 
 def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "WORK_PER_CALL", 1.0)
+    monkeypatch.setattr(calls, "WORK_PER_CALL", 1.0)
     monkeypatch.setattr("fastnn.prediction.PREDICT_ROWS", 30)
     monkeypatch.setattr("fastnn.evaluation.ROWS_AT_A_TIME", 30)
     net = small_network()
@@ -274,8 +274,8 @@ def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch):
 @pytest.mark.parametrize("n_rows", [1, 99, 100, 101, 12345])
 @pytest.mark.parametrize("work", [1.0, 1e6, 1e7, 1e30])
 def test_calls_cover_an_epoch_in_whole_minibatches(monkeypatch, n_rows, work):
-    monkeypatch.setattr(progress, "WORK_PER_CALL", work)
-    parts = progress.calls(Architecture((20, 10)), n_rows, 100)
+    monkeypatch.setattr(calls, "WORK_PER_CALL", work)
+    parts = calls.calls(Architecture((20, 10)), n_rows, 100)
     rows = np.concatenate([np.arange(n_rows)[part] for part in parts])
     np.testing.assert_array_equal(rows, np.arange(n_rows))
     assert all(part.start % 100 == 0 for part in parts)
@@ -289,8 +289,8 @@ def test_cutting_an_epoch_into_calls_changes_no_bit_of_the_weights(backend, monk
         return net.parameters, history
 
     whole, seen_whole = trained()
-    monkeypatch.setattr(progress, "WORK_PER_CALL", 1.0)
-    assert len(progress.calls(small_network().architecture, 120, 7)) == 18
+    monkeypatch.setattr(calls, "WORK_PER_CALL", 1.0)
+    assert len(calls.calls(small_network().architecture, 120, 7)) == 18
     cut, seen_cut = trained()
     assert same_bits(whole, cut)
     for name in ("loss", "accuracy"):

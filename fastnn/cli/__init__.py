@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -67,9 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             TypeError,
             ValueError,
         ) as error:
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = _in_options(" ".join(str(error).split())) or type(error).__name__
             return _complain(f"fastnn {options.command}: error: {text}", 2)
     return code
+
+
+_PARAMETER = re.compile(r"\b(task|label|checkpoint)=('?)([\w-]+)\2")
+
+
+def _in_options(text: str) -> str:
+    """Return an error of the library with its parameters, such as label=3, as options."""
+    return _PARAMETER.sub(r"--\1 \3", text)
 
 
 def _complain(text: str, code: int) -> int:

@@ -34,6 +34,12 @@ def add_parser(commands: Any) -> None:
         help="of a C header: what all its names begin with (default: the name of the file)",
     )
     parser.add_argument(
+        "--input-dtype",
+        choices=("float32", "float64", "uint8"),
+        help="of an ONNX file's inputs: uint8 for bytes, which are scaled inside (default: the "
+        "network's own)",
+    )
+    parser.add_argument(
         "--output",
         type=words.output_path,
         metavar="FILE",
@@ -45,17 +51,16 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, write and report."""
-    if options.format != "c":
-        for option in ("weights", "name"):
-            if getattr(options, option) is not None:
-                raise ValueError(
-                    f"--{option} is for --format c alone, the format is {options.format}"
-                )
+    for option, format_ in (("weights", "c"), ("name", "c"), ("input_dtype", "onnx")):
+        if getattr(options, option) is not None and options.format != format_:
+            raise ValueError(
+                f"--{option.replace('_', '-')} is for --format {format_} alone, the format is "
+                f"{options.format}"
+            )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
+    words.check_distinct({"the model": Path(options.model), "--output": path})
     network = load(options.model)
-    if path.exists() and path.samefile(options.model):
-        raise ValueError(f"{path} is the model itself; name another file with --output")
     if options.format == "c":
         _to_c(options, network, path)
     else:
@@ -91,9 +96,12 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
 
 
 def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:
-    network.to_onnx(path)
+    network.to_onnx(path, input_dtype=options.input_dtype)
     size = path.stat().st_size
     if options.json:
-        words.print_json({"format": "onnx", "file": path, "bytes": size})
+        n_parameters = network.architecture.n_parameters
+        words.print_json(
+            {"format": "onnx", "file": path, "n_parameters": n_parameters, "bytes": size}
+        )
     else:
         print(f"{path}: {network.architecture.n_parameters:,} numbers, {size:,} bytes")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from fastnn.callbacks import Callback, EarlyStopping
+from fastnn.callbacks import PATIENCE, Callback, EarlyStopping
 from fastnn.checkpoints import Checkpoint
 from fastnn.cli import options as words
+from fastnn.fit_description import AnotherFitError
 from fastnn.logs import MetricsLog
-
-PATIENCE = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +79,32 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
     if options.log is not None:
         asked.append(options.log)
     return asked
+
+
+_OPTIONS = {
+    "architecture.sizes": "--layers",
+    "architecture.activations": "--activation",
+    "batch_size": "--batch-size",
+    "callbacks": "--early-stopping or --log",
+    "optimizer.learning_rate.learning_rate": "--learning-rate",
+    "optimizer.learning_rate.n_steps": "--epochs, along which the learning rate falls",
+    "optimizer": "--optimizer",
+    "seed": "--seed",
+    "settings of callbacks": "--early-stopping",
+    "x": "the data",
+    "y": "the data",
+}
+"""What on the command line is behind a part of a fit's description."""
+
+
+@contextmanager
+def named_options() -> Iterator[None]:
+    """Say in options what another fit than the checkpoint's differs in."""
+    try:
+        yield
+    except AnotherFitError as error:
+        behind = [o for part, o in _OPTIONS.items() if f"{error.name}.".startswith(f"{part}.")]
+        raise ValueError(f"{error} ({behind[0]})" if behind else str(error)) from None
 
 
 def _log(text: str) -> MetricsLog:

@@ -121,14 +121,17 @@ def output_path(text: str) -> Path:
 
 
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
-    """Check that no two of a command's files are one; `paths` has what each is for."""
+    """Check that no two of a command's files are one: none is read and then written over.
+
+    `paths` says what each is for.
+    """
     taken: dict[Path, str] = {}
     for name, path in paths.items():
         if path is None:
             continue
         other = taken.setdefault(path.resolve(), name)
         if other != name:
-            raise ValueError(f"{name} and {other} would both be written to {path}")
+            raise ValueError(f"{name} and {other} would both be {path}")
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from fastnn.architecture import Array
@@ -42,6 +43,13 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, predict and write."""
     words.apply_backend_options(options)
+    words.check_distinct(
+        {
+            "the model": Path(options.model),
+            "the data": Path(options.data),
+            "--output": options.output,
+        }
+    )
     network = load(options.model, backend=options.backend)
     x = prediction_rows(options, network.architecture.n_in)
     progress = words.shows_progress(options)

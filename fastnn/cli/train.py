@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -35,6 +36,14 @@ LEARNING_RATES = {
     "adamw": 0.003,
 }
 
+BATCH_SIZE, SMALLEST_BATCH = 100, 8
+EPOCHS = 15
+STEPS, STEPS_AN_EPOCH = 2000, 20
+"""What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
+move a weight by 3, enough for standardised columns."""
+
+MOST_LINES, PAUSE = 30, 0.1  # of more epochs than that one is shown a tenth of a second
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
@@ -62,10 +71,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="default: relu")
     parser.add_argument("--optimizer", choices=LEARNING_RATES, default="adam", help="default: adam")
     parser.add_argument(
-        "--epochs", type=words.whole_number(1), default=15, metavar="N", help="default: 15"
+        "--epochs",
+        type=words.whole_number(1),
+        metavar="N",
+        help=f"default: {EPOCHS}, or as many as make {STEPS:,} steps",
     )
     parser.add_argument(
-        "--batch-size", type=words.whole_number(1), default=100, help="default: 100"
+        "--batch-size",
+        type=words.whole_number(1),
+        metavar="ROWS",
+        help=f"default: {BATCH_SIZE}, or fewer if an epoch were less than {STEPS_AN_EPOCH} steps",
     )
     parser.add_argument(
         "--learning-rate",
@@ -102,6 +117,8 @@ def run(options: argparse.Namespace) -> int:
     path = options.output or words.output_path(_default_name(options.data))
     words.check_distinct(
         {
+            "the data": Path(options.data),
+            "--targets": None if options.targets is None else Path(options.targets),
             "the network": path,
             "--report": options.report,
             "--checkpoint": options.checkpoint,
@@ -111,6 +128,7 @@ def run(options: argparse.Namespace) -> int:
     checkpoint = long_runs.checkpoint(options)
     check_report(options)
     data = training_data(options)
+    _choose_steps(options, len(data.train))
     callbacks = [
         FunctionCallback(_reporter(options)),
         *long_runs.callbacks(options, bool(data.validation)),
@@ -122,18 +140,19 @@ def run(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
     optimizer = _optimizer(options, n_steps)
-    history = network.fit(
-        *prepared.train,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        optimizer=optimizer,
-        validation_data=prepared.validation or None,
-        sample_weight=data.train_weight,
-        shuffle=True if data.train_weight is None else "blocks",
-        callbacks=callbacks,
-        checkpoint=checkpoint,
-        progress=words.shows_progress(options),
-    )
+    with long_runs.named_options():
+        history = network.fit(
+            *prepared.train,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            optimizer=optimizer,
+            validation_data=prepared.validation or None,
+            sample_weight=data.train_weight,
+            shuffle=True if data.train_weight is None else "blocks",
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            progress=words.shows_progress(options),
+        )
     seconds = time.perf_counter() - start
     if history.stopped == "diverged" or not np.isfinite(network.parameters).all():
         write_report(options, network, history, data, optimizer)
@@ -158,6 +177,15 @@ def run(options: argparse.Namespace) -> int:
     _report(options, network, backend, measured, seconds, path)
     write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
+    """Set the batch size and the epochs that were left open; many rows take the usual ones."""
+    if options.batch_size is None:
+        options.batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))
+    if options.epochs is None:
+        steps = -(-n_rows // options.batch_size)
+        options.epochs = max(EPOCHS, -(-STEPS // steps))
 
 
 def _default_name(data: str) -> str:
@@ -245,12 +273,20 @@ def _headline(network: Network, data: Dataset, backend: str) -> str:
 
 
 def _reporter(options: argparse.Namespace) -> Any:
+    """Return a callback that prints epochs: of many short ones a few a second."""
+    shown_at = -math.inf
+
     def report(_: Network, epoch: int, record: Mapping[str, float]) -> None:
         if options.quiet:
             return
         if options.json:
             words.print_json({"event": "epoch", "epoch": epoch, **record})
             return
+        nonlocal shown_at
+        is_last = epoch == options.epochs
+        if options.epochs > MOST_LINES and record["time"] - shown_at < PAUSE and not is_last:
+            return
+        shown_at = record["time"]
         shown = {name: value for name, value in record.items() if name != "time"}
         line = f"epoch {epoch:>3}/{options.epochs}  {words.measures(shown)}  {record['time']:.2f} s"
         if words.shows_progress(options):
