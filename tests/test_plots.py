@@ -306,6 +306,12 @@ def test_weights_refuses_what_does_not_fit(network):
         plots.weights(diverged)
 
 
+def test_weights_whose_squares_overflow_are_drawn():
+    network = small_network((3, 2))
+    network.weights[0][...] *= 1e200
+    drawn(plots.weights(network))
+
+
 def test_weights_that_are_all_zero_are_drawn():
     network = small_network((64, 2))
     network.weights[0][...] = 0
