@@ -99,6 +99,13 @@ def test_history_of_a_loss_that_falls_far_has_a_logarithmic_scale():
         assert ax.get_yscale() == scale
 
 
+def test_history_of_a_loss_that_falls_to_zero_keeps_within_its_axes():
+    ax = drawn(history_of(loss=[1e6, 1.0, *[0.0] * 18]).plot(measure="loss")).axes[0]
+    assert ax.get_yscale() == "log"
+    assert all(line.get_clip_on() for line in ax.get_lines())
+    assert ax.get_window_extent().height > 100
+
+
 @pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5]])
 def test_history_of_accuracy_has_a_scale_within_what_a_share_can_be(values):
     ax = drawn(history_of(loss=values, accuracy=values).plot(measure="accuracy")).axes[0]
@@ -297,6 +304,12 @@ def test_weights_refuses_what_does_not_fit(network):
     diverged.weights[0][0, 0] = np.nan
     with pytest.raises(ValueError, match="1 of the network's parameters are infinite or NaN"):
         plots.weights(diverged)
+
+
+def test_weights_whose_squares_overflow_are_drawn():
+    network = small_network((3, 2))
+    network.weights[0][...] *= 1e200
+    drawn(plots.weights(network))
 
 
 def test_weights_that_are_all_zero_are_drawn():

@@ -87,7 +87,8 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
             lines[label] = values = drawable(history[name])
             marker = "o" if len(values) <= MARKED_EPOCHS else ""
             (line,) = ax.plot(epochs, values, style, color=color, label=label)
-            line.set(marker=marker, markersize=4, clip_on=False)  # whole at the ends of a scale
+            line.set(marker=marker, markersize=4)
+            line.set_clip_on(measure != "accuracy")  # whole at 0 and 1, where its scale ends
     known = np.concatenate(list(lines.values()))
     known = known[np.isfinite(known)]
     diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None

@@ -76,7 +76,7 @@ def weights(
 
 def largest(weight: Array, count: int) -> Array:
     """Return the columns with the largest norm, in their order."""
-    norm = np.linalg.norm(weight.astype(np.float64), axis=0)
+    norm = np.linalg.norm(weight.astype(np.float64) / _limit(weight), axis=0)  # no overflow
     return np.sort(np.argsort(-norm, kind="stable")[:count])
 
 
