@@ -50,6 +50,13 @@ class History(Mapping[str, list[float]]):
         Returns
         -------
         matplotlib Figure
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described, or the measure was not taken.
+        ImportError
+            If matplotlib is missing.
         """
         from fastnn.plots import history
 

@@ -16,6 +16,7 @@ from fastnn._version import __version__
 
 PACKAGES = ("numpy", "safetensors", "tqdm", "numba", "scipy", "pooch", "threadpoolctl")
 CPUINFO = Path("/proc/cpuinfo")
+SYSCTL = "/usr/sbin/sysctl"  # in full: not every PATH has its folder
 
 
 def describe(backend: str = "auto") -> dict[str, Any]:
@@ -56,8 +57,11 @@ def describe(backend: str = "auto") -> dict[str, Any]:
 def processor() -> str:
     """Return the processor's name as the system gives it."""
     if sys.platform == "darwin":
-        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [SYSCTL, "-n", "machdep.cpu.brand_string"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return platform.machine()
         return done.stdout.strip() or platform.machine()
     try:
         lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()

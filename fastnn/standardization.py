@@ -21,7 +21,10 @@ from fastnn.network import Network
 
 
 class Standardization(NamedTuple):
-    """Mean and deviation of each column, float64; a constant column has deviation 1."""
+    """Mean and deviation of each column, float64; a constant column has deviation 1.
+
+    Past 1e150 squares overflow, and the deviation is infinite or NaN.
+    """
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
@@ -29,8 +32,9 @@ class Standardization(NamedTuple):
     @classmethod
     def of(cls, columns: Array) -> Standardization:
         """Measure columns (n_rows, n_columns), or one column (n_rows,)."""
-        mean = np.atleast_1d(columns.mean(axis=0, dtype=np.float64))
-        deviation = np.atleast_1d(columns.std(axis=0, dtype=np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):  # then deviation is not finite
+            mean = np.atleast_1d(columns.mean(axis=0, dtype=np.float64))
+            deviation = np.atleast_1d(columns.std(axis=0, dtype=np.float64))
         constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
         return cls(mean, np.where(constant, 1.0, deviation))
 

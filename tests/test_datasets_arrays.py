@@ -100,6 +100,7 @@ def test_large_rows_are_mapped_and_small_ones_read(cli):
 def test_rows_held_out_are_absent_from_the_training(cli):
     table = arrays.read_arrays("x.npy", "y.npy")
     data = table.hold_out()
+    assert data.feature_names == table.feature_names == tuple(f"column {i + 1}" for i in range(16))
     assert file_map(data.train.x) is not None
     assert np.count_nonzero(data.train_weight == 0) == len(data.test) + len(data.validation) == 800
     held_out = data.train.x[data.train_weight == 0]

@@ -4,6 +4,7 @@ import doctest
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,6 +99,14 @@ def test_history_of_a_loss_that_falls_far_has_a_logarithmic_scale():
         assert ax.get_yscale() == scale
 
 
+@pytest.mark.parametrize("values", [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5]])
+def test_history_of_accuracy_has_a_scale_within_what_a_share_can_be(values):
+    ax = drawn(history_of(loss=values, accuracy=values).plot(measure="accuracy")).axes[0]
+    low, high = ax.get_ylim()
+    assert 0 <= low <= min(values) <= max(values) <= high <= 1
+    assert low < high
+
+
 @pytest.mark.parametrize("last", [float("nan"), float("inf"), 1e300, -float("inf")])
 def test_history_that_diverged_says_so_and_shows_what_was_finite(last):
     history = history_of(loss=[1.0, 1e8, last])
@@ -134,10 +143,10 @@ def test_confusion_counts_true_classes_down_and_predicted_ones_across():
     assert cells == {
         (0.5, 0.5): "1", (1.5, 0.5): "1", (1.5, 1.5): "1", (0.5, 2.5): "2", (2.5, 2.5): "1",
     }  # fmt: skip
-    colors = ax.collections[0].get_facecolors()
-    assert colors[2][3] == pytest.approx(0.65 * np.sqrt(2 / 3))
-    assert (colors[0][:3] == colors[8][:3]).all()
-    assert not (colors[0][:3] == colors[2][:3]).all()
+    colors = ax.images[0].get_array()
+    assert colors[0, 2, 3] == pytest.approx(0.65 * np.sqrt(2 / 3))
+    assert (colors[0, 0, :3] == colors[2, 2, :3]).all()
+    assert not (colors[0, 0, :3] == colors[0, 2, :3]).all()
 
 
 def test_confusion_names_classes_whatever_they_are_called():
@@ -163,6 +172,26 @@ def test_confusion_can_be_read_for_any_number_of_classes(n_classes):
     cell = min(ax.get_window_extent().size) / n_classes
     assert min(text.get_size() for text in ax.texts) > 6
     assert all(max(text.get_window_extent().size) < cell for text in ax.texts)
+
+
+@pytest.mark.parametrize("n_classes", [60, 400])
+def test_confusion_of_many_classes_is_one_picture_with_names_that_do_not_touch(n_classes):
+    x, y = blobs(2 * n_classes, 4, n_classes)
+    ax = drawn(plots.confusion_matrix(small_network((4, n_classes)), x, y)).axes[0]
+    assert ax.images[0].get_array().shape == (n_classes, n_classes, 4)
+    assert not texts(ax)
+    assert sum(len(c.get_paths()) for c in ax.collections) <= 2 * n_classes
+    for axis, side in ((ax.xaxis, 0), (ax.yaxis, 1)):
+        boxes = [label.get_window_extent().get_points()[:, side] for label in axis.get_ticklabels()]
+        boxes.sort(key=min)
+        assert len(boxes) > 15
+        assert all(max(a) <= min(b) for a, b in pairwise(boxes))
+
+
+def test_confusion_of_more_classes_than_a_picture_has_points_is_refused():
+    network = small_network((1, 1001))
+    with pytest.raises(ValueError, match=r"there are 1,001 classes.*see fastnn\.plots\.mistakes"):
+        plots.confusion_matrix(network, np.zeros((1, 1)), [0])
 
 
 def test_confusion_refuses_networks_without_one_class_a_row(regression):
@@ -219,6 +248,18 @@ def test_weights_of_square_inputs_are_images_of_the_largest_units():
     np.testing.assert_array_equal(image.get_array(), network.weights[0][:, 4].reshape(8, 8))
     largest = np.abs(network.weights[0]).max()
     assert (image.norm.vmin, image.norm.vmax) == (-largest, largest)
+
+
+@pytest.mark.parametrize("n_units", [1, 2, 25])
+def test_images_of_weights_stand_close_together_however_many_there_are(n_units):
+    from matplotlib.figure import Figure
+
+    n_columns, n_lines = min(5, n_units), -(-n_units // 5)
+    figure = Figure((6, n_lines * (6 / n_columns + 0.29)), layout="constrained")
+    ax = drawn(plots.weights(small_network((64, n_units, 3)), ax=figure.add_subplot())).axes[0]
+    line = ax.get_window_extent().height / n_lines
+    free = (line - ax.child_axes[0].get_window_extent().height) / figure.dpi
+    assert free == pytest.approx(0.29, abs=0.1)
 
 
 def test_weights_of_softmax_regression_are_a_template_a_class():
@@ -382,3 +423,10 @@ def test_the_examples_of_plots_and_report_are_true():
 
     for module, n_examples in ((plots, 7), (page, 5)):
         assert doctest.testmod(module) == (0, n_examples)
+
+
+def test_a_network_of_nan_has_no_confusion():
+    network = fastnn.Network((4, 3), seed=0)
+    network.weights[0][...] = np.nan
+    with pytest.raises(ValueError, match="probabilities are not numbers: its training diverged"):
+        plots.confusion_matrix(network, np.ones((3, 4)), [0, 1, 2])

@@ -21,7 +21,7 @@ NOT_TRAINING = (
 """Options that say nothing of the training; the optimizer is told with its rate and constants."""
 
 STANDARDISED = (
-    "While it learned, columns and targets were standardised, so the losses in the curves are in "
+    "While it learned, targets were standardised, so the losses in the curves are in "
     "units of the targets' variance; in the results they are in the targets' own units."
 )
 

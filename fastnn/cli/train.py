@@ -206,6 +206,8 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
     n_in = data.train.x.shape[1]
     inputs = Standardization.none(n_in) if as_they_are else Standardization.of(data.train.x)
 
+    _check_spread(data, inputs, targets)
+
     def prepare(split: Split) -> Split:
         x = split.x if as_they_are else inputs.apply(split.x, np.float64)
         y = split.y
@@ -220,6 +222,20 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
         test=prepare(data.test),
     )
     return prepared, inputs, targets
+
+
+def _check_spread(data: Dataset, inputs: Standardization, targets: Standardization) -> None:
+    """Check that columns are not so far apart that the squares of their numbers overflow."""
+    names = data.feature_names or [f"column {i + 1}" for i in range(len(inputs.deviation))]
+    for deviation, name in (
+        *zip(inputs.deviation, names, strict=True),
+        *((deviation, "the targets") for deviation in targets.deviation),
+    ):
+        if not np.isfinite(deviation):
+            raise ValueError(
+                f"the numbers of {name!r} in {data.name} are too large to be standardised, past "
+                "1e150: scale them down"
+            )
 
 
 def _network(options: argparse.Namespace, data: Dataset) -> Network:

@@ -170,6 +170,7 @@ class Table:
             Split(_copied(self.x, test), y[test], seed),
             class_labels,
             train_weight=weight,
+            feature_names=self.feature_names,
         )
 
 

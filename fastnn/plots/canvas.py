@@ -27,7 +27,13 @@ class WindowlessFigure(Figure):
 
 
 def axes_for(ax: Any, width: float, height: float) -> Axes:
-    """Return `ax`, or the only axes of a new figure of that size in inches."""
+    """Return `ax`, or the only axes of a new figure of that size in inches.
+
+    Raises
+    ------
+    TypeError
+        If `ax` is neither an Axes nor None.
+    """
     if ax is None:
         figure = WindowlessFigure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
@@ -46,11 +52,15 @@ def figure_of(ax: Axes) -> Figure:
     return holder.figure
 
 
+def lines(n: int, n_columns: int) -> int:
+    """Return how many lines n panels fill."""
+    return -(-n // n_columns)
+
+
 def panels(ax: Axes, n: int, n_columns: int, gap: tuple[float, float]) -> list[Axes]:
     """Return n axes in a grid that fills `ax`; gap is between columns, rows, in panel sizes."""
     ax.set_axis_off()
-    n_rows = -(-n // n_columns)
-    step_x, step_y = 1.0 / (n_columns - gap[0] / (1 + gap[0])), 1.0 / n_rows
+    step_x, step_y = 1.0 / (n_columns - gap[0] / (1 + gap[0])), 1.0 / lines(n, n_columns)
     width = step_x / (1 + gap[0])
     height = step_y / (1 + gap[1])
     return [
@@ -70,6 +80,11 @@ def drawable(values: Any) -> NDArray[np.float64]:
     """Return values as float64, NaN (a gap) for those that an axes cannot show."""
     numbers = np.asarray(values, np.float64)
     return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
+
+
+def evenly(n: int, most: int) -> NDArray[np.int64]:
+    """Return which of n to show if at most so many have room, the first and the last among them."""
+    return np.unique(np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64))
 
 
 def say(ax: Axes, text: str) -> None:

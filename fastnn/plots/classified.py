@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
+from fastnn.evaluation import ROWS_AT_A_TIME
+from fastnn.memory_maps import walk
 from fastnn.network import Network
 
 
@@ -45,23 +47,28 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
     """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
     validation.check_one_class_a_row(network)
     a = network.architecture
-    n_classes = a.n_out if a.output == "softmax" else 2
     x = validation.check_x(x, a.n_in, a.dtype)
     validation.check_not_empty(x.shape[0])
-    truth = validation.check_labels(y, x.shape[0], n_classes, network.class_labels)
-    chances = network.predict_proba(x, progress=False)
-    if a.output == "softmax":
-        predicted = chances.argmax(axis=1)
-        probability = chances.max(axis=1)
-    else:
-        yes = chances[:, 0]
-        predicted = (yes > 0.5).astype(np.int64)
-        probability = np.where(predicted == 1, yes, 1.0 - yes)
+    truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)
+    predicted = np.empty(x.shape[0], np.int64)
+    probability = np.empty(x.shape[0], a.dtype)
+    for rows in walk(x, ROWS_AT_A_TIME):
+        chances = network.predict_proba(x[rows], progress=False)
+        if not np.isfinite(chances).all():
+            raise ValueError(
+                "the network's probabilities are not numbers: its training diverged, or x is far "
+                "from what it learned from"
+            )
+        if a.output == "softmax":
+            predicted[rows] = chances.argmax(axis=1)
+            probability[rows] = chances.max(axis=1)
+        else:
+            yes = chances[:, 0]
+            predicted[rows] = yes > 0.5
+            probability[rows] = np.where(yes > 0.5, yes, 1.0 - yes)
     return Classified(truth, predicted, probability, class_names(network))
 
 
 def class_names(network: Network) -> tuple[Any, ...]:
-    """Return what the classes of a softmax, or of a sigmoid output of width 1, are called."""
-    a = network.architecture
-    n_classes = a.n_out if a.output == "softmax" else 2
-    return network.class_labels or tuple(range(n_classes))
+    """Return what the classes are called; nothing of a network that gives a row no one class."""
+    return network.class_labels or tuple(range(network.architecture.n_classes))

@@ -5,29 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.collections import PatchCollection
-from matplotlib.colors import to_rgba
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from fastnn import validation
+from fastnn.architecture import Array
 from fastnn.plots.canvas import axes_for, figure_of, shown
 from fastnn.plots.classified import classify
 
 STRONGEST = 0.65  # opacity of a full cell: its count stays readable in the colour of text
 LETTER = 0.62  # width of a digit, in font sizes
 SMALLEST_LETTER = 4.5  # points; below it counts are left out
+SMALLEST_RULED = 6.0  # points of a cell; lines between smaller ones would hide them
+MOST_COUNTED = 50  # classes up to which cells have their counts; of more nobody reads them all
+MOST_CLASSES = 1000  # more classes than a picture has points
 
 
 def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     """Draw how many rows of each class were given each class.
 
     A cell's colour is strong as the square root of its share of the true class's rows, so that a
-    hundredth of them can still be seen: one colour for right, another for wrong.
+    hundredth of them can still be seen: one colour for right, another for wrong. Counts stand in
+    the cells of up to 50 classes if there is room for them.
 
     Parameters
     ----------
     network : Network
-        With softmax output, or sigmoid output of width 1.
+        With softmax output of up to 1,000 classes, or sigmoid output of width 1.
     x, y : array
         As for `Network.evaluate`.
     ax : matplotlib Axes, optional
@@ -42,44 +47,59 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     TypeError, ValueError
         If an argument is not as described.
     """
+    validation.check_one_class_a_row(network)
+    validation.check_few_classes(network, MOST_CLASSES)
     found = classify(network, x, y)
     counts = found.counts()
     n = len(counts)
-    names = [shown(label) for label in found.labels]
     side = min(16.0, max(4.0, 1.2 + 0.42 * n))
     ax = axes_for(ax, side, side)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    cells = [Rectangle((column, row), 1, 1) for row in range(n) for column in range(n)]
-    colors = [
-        (*to_rgba("C0" if row == column else "C1")[:3], STRONGEST * np.sqrt(share[row, column]))
-        for row in range(n)
-        for column in range(n)
-    ]
-    ax.add_collection(PatchCollection(cells, facecolors=colors, linewidths=0))
-    ax.set(xlim=(0, n), ylim=(n, 0), aspect="equal", xlabel="predicted", ylabel="true")
-    middles = np.arange(n) + 0.5
-    long = max(map(len, names)) > 3
-    ax.set_xticks(middles, names, rotation=90 if long else 0, parse_math=False)
-    ax.set_yticks(middles, names, parse_math=False)
-    ax.tick_params(length=0)
-    ax.hlines(np.arange(1, n), 0, n, color=ax.spines["left"].get_edgecolor(), lw=0.5, alpha=0.2)
-    ax.vlines(np.arange(1, n), 0, n, color=ax.spines["left"].get_edgecolor(), lw=0.5, alpha=0.2)
+    ax.imshow(_colors(counts), extent=(0, n, n, 0), interpolation="none")
+    ax.set(xlabel="predicted", ylabel="true")
+    _name_classes(ax, found.labels)
     figure = figure_of(ax)
     figure.draw_without_rendering()  # the layout decides how large a cell is
-    cell = min(ax.get_window_extent().size) / n * 72 / figure.dpi
-    size = min(_points(ax), cell / (LETTER * max(2, len(str(counts.max())) + 0.5)))
-    if size >= SMALLEST_LETTER:
+    cell = _cell(ax, n)
+    if cell >= SMALLEST_RULED:
+        ink = ax.spines["left"].get_edgecolor()
+        for rule in (ax.hlines, ax.vlines):
+            rule(np.arange(1, n), 0, n, color=ink, lw=0.5, alpha=0.2)
+    size = min(_letter(ax), cell / (LETTER * max(2, len(str(counts.max())) + 0.5)))
+    if size >= SMALLEST_LETTER and n <= MOST_COUNTED:
         for row, column in zip(*np.nonzero(counts), strict=True):
-            ax.text(
-                column + 0.5,
-                row + 0.5,
-                str(counts[row, column]),
-                ha="center",
-                va="center",
-                size=size,
-            )
+            count = str(counts[row, column])
+            ax.text(column + 0.5, row + 0.5, count, ha="center", va="center", size=size)
     return figure
 
 
-def _points(ax: Any) -> float:
-    return float(ax.xaxis.get_ticklabels()[0].get_size())
+def _colors(counts: Array) -> Array:
+    """Return the colours of the cells, RGBA (n, n, 4) float32."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    colors = np.empty((*counts.shape, 4), np.float32)
+    colors[..., :3] = to_rgb("C1")
+    np.einsum("iij->ij", colors)[:, :3] = to_rgb("C0")
+    colors[..., 3] = STRONGEST * np.sqrt(share)
+    return colors
+
+
+def _name_classes(ax: Axes, labels: tuple[Any, ...]) -> None:
+    """Name the classes on both sides, or every second, fifth, tenth … where there is no room."""
+    n = len(labels)
+    apart = 1.1 * _letter(ax) / _cell(ax, n)
+    step = next(
+        step for power in range(6) for step in (10**power * k for k in (1, 2, 5)) if step >= apart
+    )
+    named = np.arange(0, n, step)
+    names = [shown(labels[k]) for k in named]
+    rotation = 90 if step > 1 or max(map(len, names)) > 3 else 0
+    ax.set_xticks(named + 0.5, names, rotation=rotation, parse_math=False)
+    ax.set_yticks(named + 0.5, names, parse_math=False)
+    ax.tick_params(length=0)
+
+
+def _cell(ax: Axes, n: int) -> float:
+    return float(min(ax.get_window_extent().size) / n * 72 / figure_of(ax).dpi)
+
+
+def _letter(ax: Axes) -> float:
+    return float(ax.xaxis.get_ticklabels()[0].get_fontsize())

@@ -86,7 +86,8 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
         if name in history:
             lines[label] = values = drawable(history[name])
             marker = "o" if len(values) <= MARKED_EPOCHS else ""
-            ax.plot(epochs, values, style, color=color, marker=marker, markersize=4, label=label)
+            (line,) = ax.plot(epochs, values, style, color=color, label=label)
+            line.set(marker=marker, markersize=4, clip_on=False)  # whole at the ends of a scale
     known = np.concatenate(list(lines.values()))
     known = known[np.isfinite(known)]
     diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None
@@ -109,6 +110,8 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
 def _scale(ax: Axes, known: NDArray[np.float64], measure: str) -> None:
     if measure == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, 0.0), min(high, 1.0))  # no share is less or more
         return
     if measure == "loss" and known.min() >= 0:
         above = known[known > 0]

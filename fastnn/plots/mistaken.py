@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, panels, say, shown
+from fastnn.plots.canvas import axes_for, figure_of, lines, panels, say, shown
 from fastnn.plots.classified import Classified, classify
 
 MOST_COLUMNS = 6  # features of a row that is not an image
@@ -81,8 +81,7 @@ def dense_rows(x: Any, rows: Array) -> Array:
 
 def _images(found: Classified, rows: Array, images: Array, ax: Any) -> Figure:
     n_columns = min(4, len(rows))
-    n_lines = -(-len(rows) // n_columns)
-    ax = axes_for(ax, 1.6 * n_columns, 2.1 * n_lines)
+    ax = axes_for(ax, 1.6 * n_columns, 2.1 * lines(len(rows), n_columns))
     for row, image, place in zip(
         rows, images, panels(ax, len(rows), n_columns, (0.15, 0.4)), strict=True
     ):

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fastnn import validation
-from fastnn.plots.canvas import axes_for, drawable, figure_of, panels
+from fastnn.plots.canvas import axes_for, drawable, evenly, figure_of, lines, panels
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
 MOST_OUTPUTS = 9
@@ -45,11 +45,10 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
     truth = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
-    rows = np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_POINTS)).astype(np.int64))
+    rows = evenly(n_rows, MOST_POINTS)
     predicted = network.predict(x[rows], progress=False).reshape(len(rows), a.n_out)
     n = min(a.n_out, MOST_OUTPUTS)
-    n_columns = 1 if n == 1 else 2 if n <= 4 else 3
-    n_lines = -(-n // n_columns)
+    n_columns, n_lines = grid(n)
     ax = axes_for(ax, 4.0 if n == 1 else 3.2 * n_columns, 4.0 if n == 1 else 3.2 * n_lines)
     places = [ax] if n == 1 else panels(ax, n, n_columns, (0.35, 0.5))
     for output, place in enumerate(places):
@@ -57,6 +56,12 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
         if n > 1:
             place.set_title(f"output {output + 1}" + (f" of {a.n_out}" if a.n_out > n else ""))
     return figure_of(ax)
+
+
+def grid(n_outputs: int) -> tuple[int, int]:
+    """Return how many columns and lines the panels of some outputs stand in."""
+    n_columns = 1 if n_outputs == 1 else 2 if n_outputs <= 4 else 3
+    return n_columns, lines(n_outputs, n_columns)
 
 
 def _scatter(ax: Axes, truth: Any, predicted: Any, n_ticks: int) -> None:

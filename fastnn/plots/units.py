@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, panels, shown
+from fastnn.plots.canvas import axes_for, figure_of, lines, panels, shown
 from fastnn.plots.classified import class_names
 
+TITLE = 0.29  # inches above an image, whatever its size
 MOST_FEATURES = 30  # rows of a heat map that can still be named
 
 
@@ -79,20 +80,30 @@ def largest(weight: Array, count: int) -> Array:
     return np.sort(np.argsort(-norm, kind="stable")[:count])
 
 
+def grid(n_units: int) -> tuple[int, int]:
+    """Return how many columns and lines the images of some units stand in."""
+    n_columns = min(5, n_units)
+    return n_columns, lines(n_units, n_columns)
+
+
 def _unit_names(network: Any, units: Array) -> list[str]:
     a = network.architecture
-    if len(a.sizes) == 2 and a.output == "softmax":
+    if len(a.sizes) == 2 and a.n_out == a.n_classes:  # a unit a class
         return [shown(class_names(network)[unit]) for unit in units]
     return [str(unit + 1) for unit in units]
 
 
 def _images(weight: Array, shape: tuple[int, int], titles: list[str], cmap: Any, ax: Any) -> Figure:
     n = len(titles)
-    n_columns = min(5, n)
-    n_lines = -(-n // n_columns)
-    ax = axes_for(ax, 1.1 * n_columns, 1.1 * n_lines * (shape[0] / shape[1]) + 0.3 * n_lines)
+    n_columns, n_lines = grid(n)
+    height_of_width = shape[0] / shape[1]
+    ax = axes_for(ax, 1.1 * n_columns, n_lines * (1.1 * height_of_width + TITLE))
+    ax.set_axis_off()
+    figure_of(ax).draw_without_rendering()  # the layout decides how large an image is
+    width = ax.get_window_extent().width / figure_of(ax).dpi / n_columns
+    gap = (0.08, TITLE / (width * height_of_width))
     limit = _limit(weight)
-    for i, place in enumerate(panels(ax, n, n_columns, (0.08, 0.32))):
+    for i, place in enumerate(panels(ax, n, n_columns, gap)):
         image = weight[:, i].reshape(shape)
         place.imshow(image, cmap=cmap, vmin=-limit, vmax=limit, interpolation="none")
         place.set_title(titles[i], pad=2, size="small", parse_math=False)

@@ -13,6 +13,6 @@ except ImportError as error:
         '"fastnn[plot]"'
     ) from None
 
-from fastnn.report.page import render, write
+from fastnn.report.page import write
 
-__all__ = ["render", "write"]
+__all__ = ["write"]

@@ -15,7 +15,8 @@ from fastnn.datasets import Dataset
 from fastnn.history import History
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.report.findings import PARTS, Part, splits
+from fastnn.plots.canvas import evenly
+from fastnn.report.parts import PARTS, Result, n_rows, parts
 from fastnn.schedules import Schedule
 
 Facts = list[tuple[str, str]]
@@ -44,7 +45,7 @@ def state(history: History) -> str | None:
 
 
 def tiles(
-    network: Network, history: History, data: Dataset, results: Sequence[Part]
+    network: Network, history: History, data: Dataset, results: Sequence[Result]
 ) -> list[tuple[str, str]]:
     """Return the few figures that everybody asks for: value and name."""
     found = []
@@ -54,9 +55,10 @@ def tiles(
             if name != "loss" or len(best.values) == 1:
                 found.append((measure(name, value), f"{best.name} {spoken(name)}"))
     seconds = _seconds(history)
-    found.append((duration(seconds), f"for {_counted(history.n_epochs, 'epoch')}"))
+    if history.n_epochs:
+        found.append((duration(seconds), f"for {counted(history.n_epochs, 'epoch')}"))
     if seconds > 0:
-        found.append((_rate(history.n_epochs * len(data.train) / seconds), "rows a second"))
+        found.append((_rate(history.n_epochs * n_rows(data, "train") / seconds), "rows a second"))
     found.append((f"{network.architecture.n_parameters:,}", "parameters"))
     return found
 
@@ -66,7 +68,7 @@ def data_facts(data: Dataset, shape: tuple[int, int] | None) -> Facts:
     x = data.train.x
     n_in = x.shape[1]
     inputs = f"{n_in:,} ({shape[0]}×{shape[1]} pixels)" if shape else f"{n_in:,}"
-    rows = [(f"{name} rows", f"{len(getattr(data, key)):,}") for key, name in PARTS.items()]
+    rows = [(f"{name} rows", f"{n_rows(data, key):,}") for key, name in PARTS.items()]
     facts = [("name", data.name), *rows, ("inputs", f"{inputs}, {x.dtype}")]
     if data.class_labels is not None:
         return [*facts, ("classes", f"{len(data.class_labels):,}")]
@@ -80,13 +82,14 @@ def classes(data: Dataset) -> dict[str, Any] | None:
         return None
     n = len(data.class_labels)
     counts = {}
-    for key, split in splits(data):
-        y = split.y.argmax(axis=1) if split.y.ndim == 2 else split.y
-        counts[key] = np.bincount(y.astype(np.int64), minlength=n)
+    for part in parts(data):
+        y = part.split.y[part.rows]
+        y = y.argmax(axis=1) if y.ndim == 2 else y
+        counts[part.name] = np.bincount(y.astype(np.int64), minlength=n)
     return {
-        "parts": [PARTS[key] for key in counts],
+        "parts": list(counts),
         "rows": [
-            (str(label), [f"{counts[key][k]:,}" for key in counts])
+            (str(label), [f"{count[k]:,}" for count in counts.values()])
             for k, label in enumerate(data.class_labels.tolist())
         ],
     }
@@ -96,7 +99,8 @@ def targets(data: Dataset) -> list[tuple[str, list[str]]] | None:
     """Return mean, deviation and range of each target's training rows; None for classes."""
     if data.class_labels is not None:
         return None
-    y = data.train.y.reshape(len(data.train), -1).astype(np.float64)
+    train = parts(data)[0]
+    y = train.split.y[train.rows].reshape(len(train.rows), -1).astype(np.float64)
     return [
         (str(k + 1), [f"{f(y[:, k]):.4g}" for f in (np.mean, np.std, np.min, np.max)])
         for k in range(min(y.shape[1], MOST_TARGETS))
@@ -140,7 +144,7 @@ def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Fact
     return facts + [(_words(name), _value(value)) for name, value in options.items()]
 
 
-def timing(history: History, n_rows: int) -> Facts:
+def timing(history: History, data: Dataset) -> Facts:
     """Return how long it took, in all and an epoch."""
     lasted = _epoch_seconds(history)
     if not len(lasted):
@@ -148,7 +152,7 @@ def timing(history: History, n_rows: int) -> Facts:
     seconds = _seconds(history)
     facts = [("in all", duration(seconds))]
     if seconds > 0:
-        facts.append(("rows a second", _rate(history.n_epochs * n_rows / seconds)))
+        facts.append(("rows a second", _rate(history.n_epochs * n_rows(data, "train") / seconds)))
     return [
         *facts,
         ("an epoch, median", duration(float(np.median(lasted)))),
@@ -161,7 +165,6 @@ def epochs(history: History) -> dict[str, Any]:
     """Return the measurements epoch by epoch, at most some sixty of them."""
     names = [name for name in history if name != "time"]
     n = history.n_epochs
-    chosen = np.unique(np.linspace(0, max(n - 1, 0), min(n, MOST_EPOCHS)).astype(np.int64))
     lasted = _epoch_seconds(history)
     return {
         "names": [spoken(name) for name in names],
@@ -171,7 +174,7 @@ def epochs(history: History) -> dict[str, Any]:
                 str(i + 1),
                 [*(measure(name, history[name][i]) for name in names), duration(lasted[i])],
             )
-            for i in chosen
+            for i in evenly(n, MOST_EPOCHS)
         ],
     }
 
@@ -230,7 +233,8 @@ def _rate(rows: float) -> str:
     return f"{rows / 1e6:.3g} million" if rows >= 1e6 else f"{float(f'{rows:.3g}'):,.0f}"
 
 
-def _counted(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Return a number and what it counts, one or several."""
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 

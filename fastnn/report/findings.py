@@ -3,81 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from fastnn import plots, validation
-from fastnn.architecture import Array
-from fastnn.datasets import Dataset, Split
+from fastnn.datasets import Dataset
 from fastnn.history import History
 from fastnn.network import Network
-from fastnn.plots.canvas import shown
+from fastnn.plots import numbers, units
+from fastnn.plots.canvas import evenly, shown
 from fastnn.plots.classified import Classified, classify
 from fastnn.plots.curves import NAMES, measures
-from fastnn.plots.mistaken import dense_rows
-from fastnn.plots.numbers import MOST_OUTPUTS, MOST_POINTS
-from fastnn.plots.units import MOST_FEATURES
+from fastnn.plots.mistaken import MOST_COLUMNS, dense_rows
 from fastnn.report import pictures
+from fastnn.report.facts import counted
+from fastnn.report.parts import Part, deviation, labelled
 
-PARTS = {"train": "training", "validation": "validation", "test": "test"}
 MOST_MISTAKES = 18
-MOST_COLUMNS = 6  # features of a mistaken row of a table
 MOST_CLASSES = 100  # of a confusion matrix: past it the page would weigh megabytes
-
-
-class Part(NamedTuple):
-    """A part of the data, and what was measured on it, by name."""
-
-    key: str
-    name: str
-    n_rows: int
-    values: Mapping[str, float]
-
-
-def splits(data: Dataset) -> Iterator[tuple[str, Split]]:
-    """Yield the parts that have rows."""
-    return ((key, split) for key in PARTS if len(split := getattr(data, key)))
-
-
-def rows_to_look_at(data: Dataset) -> tuple[str, Split]:
-    """Return the part that says most: test, else validation, else training."""
-    return list(splits(data))[-1]
-
-
-def labelled(network: Network, data: Dataset, split: Split) -> tuple[Array, Array]:
-    """Return x and y as the network takes them: labels, if its classes have names."""
-    x, y = split
-    if network.class_labels is not None and data.class_labels is not None and y.ndim == 1:
-        return x, np.asarray(data.class_labels)[y]
-    return x, y
-
-
-def image_shape(network: Network, data: Dataset) -> tuple[int, int] | None:
-    """Return the height and width of rows that may well be images; None for others."""
-    shape = validation.check_image_shape(None, network.architecture.n_in)
-    x = data.train.x
-    if shape is None or x.dtype == np.uint8:
-        return shape
-    return shape if x.min() >= 0 and x.max() <= 255 else None
-
-
-def results(
-    network: Network, data: Dataset, measured: Mapping[str, Mapping[str, float]]
-) -> list[Part]:
-    """Return loss and accuracy or R² of each part; measure those that `measured` lacks."""
-    return [
-        Part(
-            key,
-            PARTS[key],
-            len(split),
-            measured.get(key) or network.evaluate(*labelled(network, data, split), progress=False),
-        )
-        for key, split in splits(data)
-    ]
 
 
 def curves(history: History) -> list[Markup]:
@@ -85,7 +31,7 @@ def curves(history: History) -> list[Markup]:
     return [
         pictures.svg(
             f"curve-{name}",
-            f"{NAMES[name]} over {history.n_epochs} epochs: {_last(history, name)}",
+            f"{NAMES[name]} over {counted(history.n_epochs, 'epoch')}: {_last(history, name)}",
             2.9,
             partial(_curve, history, name),
         )
@@ -106,12 +52,13 @@ def _last(history: History, measure: str) -> str:
     return ", ".join(ends)
 
 
-def classified(network: Network, data: Dataset, split: Split) -> Classified | None:
+def classified(network: Network, data: Dataset, part: Part) -> Classified | None:
     """Return what the network says of some rows; None unless it gives each one class."""
-    a = network.architecture
-    if not a.classifies or (a.output == "sigmoid" and a.n_out > 1):
+    if not network.architecture.one_class_a_row:
         return None
-    return classify(network, *labelled(network, data, split))
+    found = classify(network, *labelled(network, data, part.split))
+    truth, predicted, probability = (of[part.rows] for of in found[:3])
+    return Classified(truth, predicted, probability, found.labels)
 
 
 def confusion(found: Classified | None) -> dict[str, Any] | None:
@@ -129,37 +76,40 @@ def confusion(found: Classified | None) -> dict[str, Any] | None:
     }
 
 
-def predictions(network: Network, split: Split) -> dict[str, Any] | None:
+def predictions(network: Network, part: Part) -> dict[str, Any] | None:
     """Return predicted against true numbers; None for classes."""
     a = network.architecture
     if a.classifies:
         return None
-    n = min(a.n_out, MOST_OUTPUTS)
-    n_columns = 1 if n == 1 else 2 if n <= 4 else 3
-    height = 1.1 * pictures.WIDTH / n_columns * -(-n // n_columns)
+    n = min(a.n_out, numbers.MOST_OUTPUTS)
+    n_columns, n_lines = numbers.grid(n)
+    height = 1.1 * pictures.WIDTH / n_columns * n_lines
+    rows = part.rows[evenly(len(part.rows), numbers.MOST_POINTS)]
+    x, y = part.split
     picture = pictures.svg(
         "predictions",
         "predicted against true numbers, with a line where they are equal",
         4.3 if n == 1 else height,
-        lambda ax: plots.predictions(network, *split, ax=ax),
+        lambda ax: plots.predictions(network, x[rows], y[rows], ax=ax),
     )
     return {
         "picture": picture,
-        "n_shown": min(len(split), MOST_POINTS),
+        "n_shown": len(rows),
         "n_outputs": n,
         "of_outputs": a.n_out,
     }
 
 
 def mistakes(
-    found: Classified | None, data: Dataset, x: Array, shape: tuple[int, int] | None
+    found: Classified | None, data: Dataset, part: Part, shape: tuple[int, int] | None
 ) -> dict[str, Any] | None:
     """Return the most confident mistakes as images, or as rows of a table."""
     if found is None:
         return None
     wrong = found.mistakes()
-    rows = wrong[:MOST_MISTAKES]
-    features = dense_rows(x, rows)
+    shown_ones = wrong[:MOST_MISTAKES]
+    x = part.split.x
+    features = dense_rows(x, part.rows[shown_ones])
     names = validation.check_feature_names(data.feature_names, x.shape[1])[:MOST_COLUMNS]
     return {
         "count": len(wrong),
@@ -167,14 +117,14 @@ def mistakes(
         "names": names,
         "rows": [
             {
-                "row": int(row),
-                "true": shown(found.labels[found.truth[row]]),
-                "given": shown(found.labels[found.predicted[row]]),
-                "probability": f"{found.probability[row]:.1%}".replace("%", " %"),
+                "row": int(part.rows[i]),
+                "true": shown(found.labels[found.truth[i]]),
+                "given": shown(found.labels[found.predicted[i]]),
+                "probability": f"{found.probability[i]:.1%}".replace("%", " %"),
                 "image": None if shape is None else pictures.png(values.reshape(shape)),
                 "values": [f"{value:.4g}" for value in values[:MOST_COLUMNS].tolist()],
             }
-            for row, values in zip(rows, features, strict=True)
+            for i, values in zip(shown_ones, features, strict=True)
         ],
         "images": shape is not None,
     }
@@ -188,16 +138,15 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
     if shape is None:
         options = {
             "feature_names": validation.check_feature_names(data.feature_names, n_in),
-            "feature_scale": data.train.x.std(axis=0, dtype=np.float64),
+            "feature_scale": deviation(data),
         }
-        height = max(1.8, 0.27 * min(n_in, MOST_FEATURES) + 0.9)
+        height = max(1.8, 0.27 * min(n_in, units.MOST_FEATURES) + 0.9)
     else:
-        n_columns = min(5, n_units)
-        tile = pictures.WIDTH / n_columns / 1.08
-        height = (tile * shape[0] / shape[1]) * 1.33 * -(-n_units // n_columns)
+        n_columns, n_lines = units.grid(n_units)
+        height = n_lines * (pictures.WIDTH / n_columns * shape[0] / shape[1] + units.TITLE)
     picture = pictures.svg(
         "weights",
-        f"weights of the first layer, {n_units} of {n_out} units, as "
+        f"weights of the first layer, {n_units} of {counted(n_out, 'unit')}, as "
         + ("images" if shape else "a heat map of features and units"),
         height,
         lambda ax: plots.weights(

@@ -15,7 +15,7 @@ from fastnn.files import write_whole
 from fastnn.history import History
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.report import facts, findings
+from fastnn.report import facts, findings, parts
 from fastnn.validation.values import describe
 
 
@@ -71,48 +71,11 @@ def write(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     fastnn.report.write(os.path.join(folder, "report.html"), net, history, data)
     """
-    page = render(
-        network,
-        history,
-        data,
-        optimizer=optimizer,
-        options=options,
-        measured=measured,
-        image_shape=image_shape,
-        note=note,
-    )
-    with write_whole(path) as file:
-        file.write(page.encode("utf-8", errors="replace"))
-
-
-def render(
-    network: Network,
-    history: History,
-    data: Dataset,
-    *,
-    optimizer: Optimizer | None = None,
-    options: Mapping[str, object] | None = None,
-    measured: Mapping[str, Mapping[str, float]] | None = None,
-    image_shape: tuple[int, int] | None = None,
-    note: str | None = None,
-) -> str:
-    """Return the page that `write` writes.
-
-    Parameters
-    ----------
-    network, history, data, optimizer, options, measured, image_shape, note
-        As for `write`.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
     _check(network, history, data, optimizer)
     if image_shape is not None:
         shape = validation.check_image_shape(image_shape, network.architecture.n_in)
     else:
-        shape = findings.image_shape(network, data)
+        shape = parts.image_shape(network, data)
     environment = Environment(
         loader=PackageLoader("fastnn.report", "."),
         autoescape=True,
@@ -123,7 +86,7 @@ def render(
     shown = _nothing_found()
     if history.stopped != "diverged" and np.isfinite(network.parameters).all():
         shown = _found(network, data, shape, measured or {})
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         shown,
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         name=data.name,
@@ -140,10 +103,12 @@ def render(
         layers=facts.layers(network),
         network=facts.network_facts(network),
         training=facts.training(optimizer, options or {}),
-        timing=facts.timing(history, len(data.train)),
+        timing=facts.timing(history, data),
         epochs=facts.epochs(history),
         machine=facts.machine_facts(network),
     )
+    with write_whole(path) as file:
+        file.write(page.encode("utf-8", errors="replace"))
 
 
 def _nothing_found() -> dict[str, Any]:
@@ -157,14 +122,14 @@ def _found(
     shape: tuple[int, int] | None,
     measured: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
-    key, split = findings.rows_to_look_at(data)
-    classified = findings.classified(network, data, split)
+    part = parts.parts(data)[-1]
+    classified = findings.classified(network, data, part)
     return {
-        "results": findings.results(network, data, measured),
-        "which": findings.PARTS[key],
+        "results": parts.results(network, data, measured),
+        "which": part.name,
         "confusion": findings.confusion(classified),
-        "predictions": findings.predictions(network, split),
-        "mistakes": findings.mistakes(classified, data, split.x, shape),
+        "predictions": findings.predictions(network, part),
+        "mistakes": findings.mistakes(classified, data, part, shape),
         "weights": findings.weights(network, data, shape),
     }
 
@@ -175,5 +140,6 @@ def _check(network: Any, history: Any, data: Any, optimizer: Any) -> None:
         raise TypeError(f"history must be what Network.fit returns, got {describe(history)}")
     if not isinstance(data, Dataset):
         raise TypeError(f"data must be a fastnn.datasets.Dataset, got {describe(data)}")
+    validation.check_not_empty(parts.n_rows(data, "train"))
     if optimizer is not None:
         validation.check_optimizer(optimizer)

@@ -101,10 +101,15 @@ def _for_page(text: str, name: str, description: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.S)
     text = re.sub(r'<svg [^>]*viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1">', text, count=1)
+    text = re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0], name), text)  # text stays as it is
     text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'url\(#|href="#', lambda found: f"{found[0]}{name}-", text)
-    text = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", r"font-size: \2px", text)
-    for color, replacement in COLORS.items():
-        text = text.replace(color, replacement)
     return re.sub(r"\n\s*", "\n", text).strip()
+
+
+def _tag_for_page(tag: str, name: str) -> str:
+    """Return a tag with ids of its own, in the page's colours and font."""
+    tag = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{name}-", tag)
+    tag = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", r"font-size: \2px", tag)
+    for color, replacement in COLORS.items():
+        tag = tag.replace(color, replacement)
+    return tag

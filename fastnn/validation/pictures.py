@@ -35,10 +35,20 @@ def check_one_class_a_row(network: Any) -> None:
             f"a network with output {a.output!r} predicts numbers, not classes: see "
             "fastnn.plots.predictions"
         )
-    if a.output == "sigmoid" and a.n_out > 1:
+    if not a.one_class_a_row:
         raise ValueError(
             f"a sigmoid output of width {a.n_out} gives a row several labels, not one class: there "
             "is no confusion of classes to show"
+        )
+
+
+def check_few_classes(network: Network, most: int) -> None:
+    """Check that a network has no more classes than a picture can show."""
+    n_classes = network.architecture.n_classes
+    if n_classes > most:
+        raise ValueError(
+            f"there are {n_classes:,} classes, and a picture can show {most:,} of them: see "
+            "fastnn.plots.mistakes for single rows"
         )
 
 
