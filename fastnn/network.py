@@ -579,7 +579,7 @@ class Network:
             If onnx is not installed: ``pip install "fastnn[onnx]"``.
         TypeError, ValueError
             If an argument is not as described, or the network is larger than a file of the format
-            can be (2 GB), or whole-number class labels do not fit 64 bits.
+            can be (2 GB), or a class label has no place in it.
         OSError
             If the file cannot be written; what was there before is then still there.
 
