@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fastnn.architecture import Architecture
     from fastnn.network import Network
 
 
@@ -119,6 +120,7 @@ class EarlyStopping(Callback):
         self.best: float | None = None
         self.best_epoch = 0
         self._best_parameters: NDArray[np.floating] | None = None
+        self._architecture: Architecture | None = None
 
     @property
     def _sign(self) -> int:
@@ -159,10 +161,7 @@ class EarlyStopping(Callback):
         best, best_epoch = state["best"], check_count("best_epoch", state["best_epoch"], 0)
         parameters = None
         if "best_parameters" in state:
-            parameters = self._architecture.allocate()
-            if state["best_parameters"].shape != parameters.shape:
-                raise ValueError(f"best_parameters has shape {state['best_parameters'].shape}")
-            self._architecture.copy_parameters(state["best_parameters"], parameters)
+            parameters = self._without_padding(state["best_parameters"])
         self.best = None if best is None else check_number("best", best)
         self.best_epoch, self._best_parameters = best_epoch, parameters
 
@@ -171,3 +170,13 @@ class EarlyStopping(Callback):
         if self._best_parameters is not None:
             network.parameters[...] = self._best_parameters
             self._best_parameters = None
+
+    def _without_padding(self, parameters: NDArray[Any]) -> NDArray[Any]:
+        """Return weights from a file with the padding zero, whatever it holds."""
+        if self._architecture is None:  # of a subclass that starts in a way of its own
+            return parameters
+        clean = self._architecture.allocate()
+        if parameters.shape != clean.shape:
+            raise ValueError(f"best_parameters has shape {parameters.shape}, not {clean.shape}")
+        self._architecture.copy_parameters(parameters, clean)
+        return clean

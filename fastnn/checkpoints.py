@@ -22,6 +22,7 @@ Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from fastnn._version import __version__
 from fastnn.architecture import Array
 from fastnn.callbacks import Callback
 from fastnn.files import check_folder_of, write_whole
-from fastnn.fit_description import AnotherFitError, check_same_fit
+from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.generator_state import as_json, from_json
 from fastnn.history import History
 from fastnn.persistence import check_format
@@ -172,7 +173,7 @@ class Keeper:
         """
         path = Path(self.checkpoint.path)
         if not path.exists():
-            check_folder_of(path)
+            check_folder_of(Path(os.path.realpath(path)))
             return None
         if not self.checkpoint.resume:
             raise FileExistsError(
@@ -214,7 +215,7 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
     plain: list[dict[str, Any]] = []
     for i, state in enumerate(snapshot.callbacks):
         arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
-        tensors |= {f"callbacks.{i}.{name}": np.ascontiguousarray(a) for name, a in arrays.items()}
+        tensors |= {f"callbacks.{i}.{name}": _native(a) for name, a in arrays.items()}
         plain.append({name: v for name, v in state.items() if name not in arrays})
     state = {
         "step": snapshot.step,
@@ -229,11 +230,16 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "format_version": FORMAT_VERSION,
         "fastnn_version": __version__,
         "fit": json.dumps(fit),
-        "state": json.dumps(state),
+        "state": json.dumps(state, default=as_plain),
     }
     metadata["checksum"] = checksum(metadata, tensors)
     with write_whole(path) as file:
         file.write(save(tensors, metadata))
+
+
+def _native(array: Array) -> Array:
+    """Return the array in the order of bytes that a file has."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:

@@ -41,7 +41,7 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
             with path.open("wb") as file:
                 yield file
         else:
-            with _replacing(path.resolve()) as file:  # a link stays one
+            with _replacing(Path(os.path.realpath(path))) as file:  # a link stays one
                 yield file
     except OSError as error:
         if error.errno is None:
@@ -75,15 +75,22 @@ def _unnamed(folder: Path) -> IO[bytes] | None:
     if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
         return None
     try:
-        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb")
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "wb")
     except OSError:
         return None
 
 
 def _name(file: IO[bytes], path: Path) -> None:
     """Give an unnamed file a name, as open(2) of Linux says."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:  # with a folder given, os.link follows the link in /proc
-        os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=folder)
+    root = os.open("/", os.O_RDONLY)
+    try:  # with any folder given, os.link follows the link in /proc
+        os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=root)
+    except OSError:  # forbidden here: copy what was written
+        import shutil
+
+        with Path(f"/proc/self/fd/{file.fileno()}").open("rb") as written, path.open("xb") as copy:
+            shutil.copyfileobj(written, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
     finally:
-        os.close(folder)
+        os.close(root)

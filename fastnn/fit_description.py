@@ -2,7 +2,7 @@
 
 A description is plain JSON: the architecture, the seed, every setting of the training, the kinds of
 callbacks with their `settings`, and a fingerprint of the data. No part of it are the number of
-epochs and, of a file that is mapped into memory, all but a few rows.
+epochs, the initial weights and, of a file that is mapped into memory, all but a few rows.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ class AnotherFitError(ValueError):
     """
 
     def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
+        super().__init__(name, message)
+        self.name, self._message = name, message
+
+    def __str__(self) -> str:
+        return self._message
 
 
 def description(
@@ -123,5 +126,15 @@ def _checksum(*arrays: Array) -> str:
 
 def _through_json(value: Any) -> dict[str, Any]:
     """Return what reading `value` back from JSON gives: tuples are lists then."""
-    read_back: dict[str, Any] = json.loads(json.dumps(value))
+    read_back: dict[str, Any] = json.loads(json.dumps(value, default=as_plain))
     return read_back
+
+
+def as_plain(value: Any) -> Any:
+    """Say to JSON what NumPy's numbers and arrays are."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(
+        "a checkpoint can hold arrays, numbers, text, lists and dictionaries of them, "
+        f"not {value!r}"
+    )

@@ -86,6 +86,8 @@ class Network:
     array([0, 1, 1, 0])
     """
 
+    seed: int | None = None
+
     def __init__(
         self,
         sizes: Sequence[int],

@@ -67,11 +67,18 @@ class ProgressBar:
     def _appear(self) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(
-            total=self._n_rows, unit="row", unit_scale=True, postfix=self._text or None
+        self._bar = bar = tqdm(
+            total=self._n_rows,
+            initial=self._n_before,
+            unit="row",
+            unit_scale=True,
+            postfix=self._text or None,
+            delay=2 * DELAY,  # until it is told what was done
         )
-        self._bar.start_t = self._start
-        self._bar.update(self._n_done)
+        bar.start_t = self._start
+        bar.n = bar.last_print_n = self._n_done  # a rate of its own begins here
+        bar.delay = 0
+        bar.refresh()
 
 
 @contextmanager

@@ -93,17 +93,26 @@ def fit(
         history.stopped = "callback"
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
     window = window_rows(data.x, shuffle)
+    if snapshot is not None:
+        before = network.parameters.copy(), network.rng.bit_generator.state
+        snapshot.restore(network)
     for callback in callbacks:
         callback.on_fit_start(network)
+    if snapshot is not None:
+        try:
+            _load_states(callbacks, snapshot)
+        except BaseException:
+            for callback in callbacks:
+                callback.on_fit_end(network)
+            network.parameters[...], network.rng.bit_generator.state = before
+            raise
+    options = replace(
+        options,
+        batch_size=min(options.batch_size, n_rows),  # may be past what C can count to
+        dropout_seed=network.optimizer_state.dropout_seed,
+    )
     with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
-            if snapshot is not None:
-                _resume(network, callbacks, snapshot)
-            options = replace(
-                options,
-                batch_size=min(options.batch_size, n_rows),  # may be past what C can count to
-                dropout_seed=network.optimizer_state.dropout_seed,
-            )
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
                 result = _train_epoch(
                     network,
@@ -144,16 +153,15 @@ def fit(
     return history
 
 
-def _resume(network: Network, callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
+def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
     for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
         try:
             callback.load_state_dict(state)
-        except (LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"the checkpoint holds a state that {type(callback).__name__} cannot take back: "
                 f"{error!r}"
             ) from error
-    snapshot.restore(network)
 
 
 def _train_epoch(

@@ -1,6 +1,7 @@
 """Checkpoints: a fit that goes on from one ends with the same bits; damaged and foreign files."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.checkpoints import checksum
+from fastnn.fit_description import AnotherFitError
 
 X, Y = blobs()
 SETTINGS = {"batch_size": 16, "optimizer": Adam(0.01), "dropout": 0.3, "progress": False}
@@ -145,6 +147,72 @@ def test_early_stopping_goes_on_with_its_patience_and_its_best_weights(path):
     over, history = resumed(path, 60, **stopping())  # once more: it stays stopped
     assert history.stopped == "callback"
     assert same_bits(over.parameters, whole.parameters)
+
+
+KEPT = {
+    "a NumPy number": np.int64(3),
+    "a NumPy flag": np.bool_(True),
+    "arrays in a list": [np.arange(3)],
+    "arrays in a dictionary": {"a": np.arange(3)},
+    "another order of bytes": np.arange(3, dtype=">f8"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_callback_may_keep(path, name):
+    class Keeps(fastnn.Callback):
+        def state_dict(self):
+            return {"kept": KEPT[name]}
+
+        def load_state_dict(self, state):
+            self.found = state["kept"]
+
+    fit(1, Checkpoint(path), callbacks=Keeps())
+    again = Keeps()
+    resumed(path, 2, callbacks=again)
+    np.testing.assert_equal(again.found, getattr(KEPT[name], "tolist", lambda: KEPT[name])())
+
+
+def test_what_a_callback_cannot_keep_is_named(path):
+    class Keeps(fastnn.Callback):
+        def state_dict(self):
+            return {"kept": {1, 2}}
+
+    with pytest.raises(TypeError, match=r"a checkpoint can hold .*, not \{1, 2\}"):
+        fit(1, Checkpoint(path), callbacks=Keeps())
+
+
+def test_a_callback_that_starts_sees_the_network_where_it_goes_on(path):
+    seen = []
+
+    class Looks(fastnn.Callback):
+        def on_fit_start(self, network):
+            seen.append((network.parameters.copy(), network.optimizer_state.step))
+
+    network, _ = fit(2, Checkpoint(path), callbacks=Looks())
+    resumed(path, 3, callbacks=Looks())
+    assert same_bits(seen[1][0], network.parameters)
+    assert seen[1][1] == network.optimizer_state.step
+
+
+def test_early_stopping_with_a_start_of_its_own_goes_on(path):
+    class Own(EarlyStopping):
+        def on_fit_start(self, network):
+            pass
+
+    fit(2, Checkpoint(path), callbacks=Own("loss"))
+    assert resumed(path, 4, callbacks=Own("loss"))[1].n_epochs == 4
+
+
+def test_a_network_pickled_before_it_had_a_seed_goes_on(path):
+    network = small_network()
+    del network.__dict__["seed"]
+    assert fit(1, Checkpoint(path), network=network)[1].n_epochs == 1
+
+
+def test_the_error_of_another_fit_passes_between_processes():
+    error = pickle.loads(pickle.dumps(AnotherFitError("seed", "seed was 1")))
+    assert (str(error), error.name) == ("seed was 1", "seed")
 
 
 def test_a_callback_gets_back_what_it_gave(path):
@@ -414,12 +482,14 @@ HOSTILE_STATES = {
 @pytest.mark.parametrize("name", HOSTILE_STATES)
 def test_a_state_that_a_callback_cannot_take_back_changes_no_weights(path, name):
     def stopping():
-        return {"callbacks": EarlyStopping("loss", restore_best=False)}
+        return {"callbacks": EarlyStopping("loss")}
 
     fit(2, Checkpoint(path), **stopping())
+    with safe_open(path, framework="numpy") as file:
+        best = file.get_tensor("callbacks.0.best_parameters")
     state = dict(HOSTILE_STATES[name])
     n = state.pop("best_parameters", None)
-    tensors = {} if n is None else {"callbacks.0.best_parameters": np.ones(n)}
+    tensors = {"callbacks.0.best_parameters": best if n is None else np.ones(n)}
     damaged(path, tensors=tensors, callbacks=[state])
     network = small_network()
     before = network.parameters.copy()

@@ -249,5 +249,5 @@ def test_an_interrupt_outside_a_fit_is_code_130(cli, monkeypatch):
 def test_columns_whose_squares_overflow_are_named_before_the_training(cli):
     write_csv(cli.folder / "far.csv", X * [1.0, 1e200, 1.0], NAMES[Y])
     assert cli("train", "far.csv") == 2
-    assert "the numbers of 'b' in far are too large to be standardised" in cli.err
+    assert "the numbers of column 'b' in far are too large to be standardised" in cli.err
     assert "warning" not in cli.err

@@ -119,6 +119,61 @@ def test_the_data_are_not_written_over(cli, option):
     assert model("pets.csv") == before
 
 
+def test_a_file_of_another_name_is_the_same_file(cli):
+    before = model("pets.csv")
+    Path("hard.csv").hardlink_to("pets.csv")
+    assert cli("train", "pets.csv", "--log", "hard.csv") == 2
+    assert "would both be" in cli.err
+    assert model("pets.csv") == before
+
+
+def test_what_is_no_file_may_be_named_twice(cli, monkeypatch):
+    monkeypatch.setattr("fastnn.cli.data.digits", fewer_digits)
+    cli.ok("train", "digits", "--epochs", "1", "--output", "digits")
+    if sys.platform != "win32":
+        cli.ok(
+            "train", "pets.csv", "--epochs", "1", "--output", "/dev/null", "--report", "/dev/null"
+        )
+
+
+def fewer_digits(**options):
+    return fastnn.datasets.digits(500, test=100, validation=50)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a link")
+def test_a_link_to_itself_is_an_error_in_words(cli):
+    Path("loop.csv").symlink_to("loop.csv")
+    assert cli("train", "loop.csv") == 2
+    assert len(cli.err.splitlines()) == 1
+
+
+def test_of_many_epochs_the_last_is_shown_and_few_others(cli):
+    lines = cli.ok("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
+                   "--learning-rate", "0.5").splitlines()  # fmt: skip
+    epochs = [int(line.split()[1].split("/")[0]) for line in lines if line.startswith("epoch")]
+    assert len(epochs) < 30
+    assert epochs[0] == 1
+    logged = cli.json("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
+                      "--learning-rate", "0.5")  # fmt: skip
+    assert epochs[-1] == len(logged) - 1 > 3
+
+
+def test_long_runs_of_short_epochs_wait_for_the_disk_a_hundred_times(cli, monkeypatch):
+    from fastnn import checkpoints
+
+    written, real = [], checkpoints.write
+    monkeypatch.setattr(checkpoints, "write", lambda *a: (written.append(1), real(*a)))
+    cli.ok("train", "pets.csv", "--epochs", "250", "--checkpoint", "run.checkpoint")
+    assert len(written) == 125
+
+
+def test_files_whose_names_look_like_parameters_keep_them(cli):
+    assert cli("train", "label=3/nothing.csv") == 2
+    assert "'label=3/nothing.csv'" in cli.err
+    assert cli("train", "pets.csv", "--label", "99") == 2
+    assert "--label 99 is none of them" in cli.err
+
+
 def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
     cli.ok("train", "pets.csv", "--epochs", "1")
     write_csv(Path("rows.csv"), X)

@@ -457,3 +457,18 @@ def test_reading_needs_no_runtime_and_imports_no_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("output", ["softmax", "identity"])
+def test_bytes_are_scaled_as_fastnn_wrote_it_whatever_output_is_said(tmp_path, output):
+    written = "softmax" if output == "softmax" else "identity"
+    network = fastnn.Network((4, 3), output=written, input_scale=0.25, seed=0)
+    network.to_onnx(tmp_path / "net.onnx")
+    again = fastnn.from_onnx(tmp_path / "net.onnx", output=output)
+    assert again.architecture.input_scale == 0.25
+
+
+def test_logits_that_fastnn_wrote_are_read_as_classes_with_their_scale(tmp_path):
+    fastnn.Network((4, 3), output="identity", input_scale=0.25, seed=0).to_onnx(tmp_path / "a.onnx")
+    again = fastnn.from_onnx(tmp_path / "a.onnx", output="softmax")
+    assert (again.architecture.output, again.architecture.input_scale) == ("softmax", 0.25)

@@ -188,6 +188,25 @@ def test_a_folder_that_takes_no_files_is_named(tmp_path, monkeypatch):
         small_network().save(tmp_path / "net")
 
 
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="Linux has files without a name")
+@pytest.mark.parametrize("call", ["os.open", "os.link"])
+def test_where_files_need_a_name_they_are_written_too(tmp_path, monkeypatch, call):
+    real = os.open
+
+    def refuse(path, flags=0, *arguments, **options):
+        if call == "os.link" or (flags & os.O_TMPFILE) == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return real(path, flags, *arguments, **options)
+
+    network = small_network()
+    network.save(tmp_path / "expected")
+    monkeypatch.setattr(call, refuse)
+    network.save(tmp_path / "net")
+    network.save(tmp_path / "net")
+    assert (tmp_path / "net").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["expected", "net"]
+
+
 def test_a_path_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError, match=r"cannot write .*file/net"):

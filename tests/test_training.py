@@ -12,7 +12,7 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
-from fastnn import SGD, calls
+from fastnn import SGD, calls, progress
 from fastnn.architecture import Architecture
 from fastnn.backends.reference import Reference
 
@@ -243,6 +243,16 @@ def test_a_fit_that_shows_nothing_does_not_wait_for_tqdm(monkeypatch, settings):
     """Whose lock is one of all processes forked from one another, and may never come free."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     small_network().fit(X, Y, epochs=2, **settings)
+
+
+def test_a_bar_counts_the_rate_of_what_is_done_now(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    with progress.progress_bar(1000, True, 700) as bar:
+        bar.update(100)
+        shown = bar._bar
+        assert (shown.initial, shown.n, shown.total) == (700, 800, 1000)
+        bar.update(200)
+    assert "1.00k/1.00k" in capsys.readouterr().err
 
 
 def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch):

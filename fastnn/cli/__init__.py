@@ -73,12 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-_PARAMETER = re.compile(r"\b(task|label|checkpoint)=('?)([\w-]+)\2")
-
-
 def _in_options(text: str) -> str:
-    """Return an error of the library with its parameters, such as label=3, as options."""
-    return _PARAMETER.sub(r"--\1 \3", text)
+    """Return an error of the library with its parameters as options."""
+    text = re.sub(r"\btask='(classification|regression)'", r"--task \1", text)
+    return re.sub(r"\blabel=('?)(\S+)\1 is none of them", r"--label \2 is none of them", text)
 
 
 def _complain(text: str, code: int) -> int:

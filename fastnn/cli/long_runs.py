@@ -13,6 +13,9 @@ from fastnn.cli import options as words
 from fastnn.fit_description import AnotherFitError
 from fastnn.logs import MetricsLog
 
+MOST_CHECKPOINTS = 100  # of a run, where it is not said: each waits for the disk
+PATIENT = 20  # of how many epochs early stopping waits for one, at least
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to the parser of ``fastnn train``."""
@@ -26,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--checkpoint-every",
         type=words.whole_number(1),
         metavar="N",
-        help="epochs from one checkpoint to the next (default: 1)",
+        help=f"epochs from one checkpoint to the next (default: 1, or more past {MOST_CHECKPOINTS} "
+        "epochs)",
     )
     parser.add_argument(
         "--resume",
@@ -38,25 +42,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--early-stopping",
         type=words.whole_number(1),
         nargs="?",
-        const=PATIENCE,
+        const=0,
         metavar="EPOCHS",
         help="stop when the validation loss has not fallen for EPOCHS epochs, and take the best "
-        f"weights (EPOCHS left out: {PATIENCE})",
+        f"weights (EPOCHS left out: {PATIENCE}, or a {PATIENT}th of all epochs)",
     )
     parser.add_argument(
         "--log", type=_log, metavar="FILE", help="write a line an epoch to a .csv or .jsonl file"
     )
 
 
-def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
-    """Return the checkpoint asked for; an error if it would be lost or is not there to resume."""
+def check_checkpoint(options: argparse.Namespace) -> None:
+    """Check, before any work, that no checkpoint would be lost, and say what is gone on from."""
     path: Path | None = options.checkpoint
     if path is None:
         for name in ("resume", "checkpoint_every"):
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
-        return None
-    if options.resume:
+    elif options.resume:
         there = "going on from" if path.exists() else "no checkpoint yet, to be kept in"
         words.note(f"{there} {path}", options)
     elif path.exists():
@@ -64,7 +67,14 @@ def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
             f"the checkpoint {path} is there already: add --resume to go on from it, or remove it "
             "first"
         )
-    return Checkpoint(path, every=options.checkpoint_every or 1, resume=options.resume)
+
+
+def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
+    """Return the checkpoint asked for."""
+    if options.checkpoint is None:
+        return None
+    every = options.checkpoint_every or max(1, options.epochs // MOST_CHECKPOINTS)
+    return Checkpoint(options.checkpoint, every=every, resume=options.resume)
 
 
 def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:
@@ -75,7 +85,8 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
             raise ValueError(
                 f"--early-stopping needs validation rows, and {options.data} sets none apart"
             )
-        asked.append(EarlyStopping(patience=options.early_stopping))
+        patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENT)
+        asked.append(EarlyStopping(patience=patience))
     if options.log is not None:
         asked.append(options.log)
     return asked

@@ -120,16 +120,23 @@ def output_path(text: str) -> Path:
     return path
 
 
+def data_file(data: str) -> Path | None:
+    """Return the file that the data are read from; None for a data set's name."""
+    return None if data in ("mnist", "digits") else Path(data)
+
+
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
     """Check that no two of a command's files are one: none is read and then written over.
 
     `paths` says what each is for.
     """
-    taken: dict[Path, str] = {}
+    taken: dict[object, str] = {}
     for name, path in paths.items():
-        if path is None:
+        if path is None or (path.exists() and not path.is_file()):  # a device may be two things
             continue
-        other = taken.setdefault(path.resolve(), name)
+        where = path.stat() if path.exists() else None  # one file may have two names
+        key = os.path.realpath(path) if where is None else (where.st_dev, where.st_ino)
+        other = taken.setdefault(key, name)
         if other != name:
             raise ValueError(f"{name} and {other} would both be {path}")
 

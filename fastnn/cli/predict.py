@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     words.check_distinct(
         {
             "the model": Path(options.model),
-            "the data": Path(options.data),
+            "the data": words.data_file(options.data),
             "--output": options.output,
         }
     )

@@ -16,7 +16,7 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
-from fastnn.callbacks import FunctionCallback
+from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
 from fastnn.cli.data import labelled, training_data
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     path = options.output or words.output_path(_default_name(options.data))
     words.check_distinct(
         {
-            "the data": Path(options.data),
+            "the data": words.data_file(options.data),
             "--targets": None if options.targets is None else Path(options.targets),
             "the network": path,
             "--report": options.report,
@@ -125,12 +125,13 @@ def run(options: argparse.Namespace) -> int:
             "--log": None if options.log is None else options.log.path,
         }
     )
-    checkpoint = long_runs.checkpoint(options)
+    long_runs.check_checkpoint(options)
     check_report(options)
     data = training_data(options)
     _choose_steps(options, len(data.train))
+    checkpoint = long_runs.checkpoint(options)
     callbacks = [
-        FunctionCallback(_reporter(options)),
+        _EpochLines(options),
         *long_runs.callbacks(options, bool(data.validation)),
     ]
     prepared, inputs, targets = _standardised(data)
@@ -181,11 +182,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
     """Set the batch size and the epochs that were left open; many rows take the usual ones."""
-    if options.batch_size is None:
-        options.batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))
+    batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))
     if options.epochs is None:
-        steps = -(-n_rows // options.batch_size)
-        options.epochs = max(EPOCHS, -(-STEPS // steps))
+        options.epochs = max(EPOCHS, -(-STEPS // -(-n_rows // batch_size)))
+    if options.batch_size is None:
+        options.batch_size = batch_size
 
 
 def _default_name(data: str) -> str:
@@ -226,14 +227,15 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
 
 def _check_spread(data: Dataset, inputs: Standardization, targets: Standardization) -> None:
     """Check that columns are not so far apart that the squares of their numbers overflow."""
-    names = data.feature_names or [f"column {i + 1}" for i in range(len(inputs.deviation))]
+    named = data.feature_names or range(1, len(inputs.deviation) + 1)
+    names = [f"column {name!r}" for name in named]
     for deviation, name in (
         *zip(inputs.deviation, names, strict=True),
         *((deviation, "the targets") for deviation in targets.deviation),
     ):
         if not np.isfinite(deviation):
             raise ValueError(
-                f"the numbers of {name!r} in {data.name} are too large to be standardised, past "
+                f"the numbers of {name} in {data.name} are too large to be standardised, past "
                 "1e150: scale them down"
             )
 
@@ -288,32 +290,43 @@ def _headline(network: Network, data: Dataset, backend: str) -> str:
     )
 
 
-def _reporter(options: argparse.Namespace) -> Any:
-    """Return a callback that prints epochs: of many short ones a few a second."""
-    shown_at = -math.inf
+class _EpochLines(Callback):
+    """Prints epochs: of many short ones a few a second, and the last."""
 
-    def report(_: Network, epoch: int, record: Mapping[str, float]) -> None:
-        if options.quiet:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._printed_at = -math.inf
+        self._waiting: tuple[int, Mapping[str, float]] | None = None
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        self._waiting = epoch, record
+        many = not self._options.json and self._options.epochs > MOST_LINES
+        if not many or record["time"] - self._printed_at >= PAUSE:
+            self._print()
+        return None
+
+    def on_fit_end(self, network: Network) -> None:
+        self._print()
+
+    def _print(self) -> None:
+        if self._waiting is None or self._options.quiet:
             return
-        if options.json:
+        epoch, record = self._waiting
+        self._waiting, self._printed_at = None, record["time"]
+        if self._options.json:
             words.print_json({"event": "epoch", "epoch": epoch, **record})
             return
-        nonlocal shown_at
-        is_last = epoch == options.epochs
-        if options.epochs > MOST_LINES and record["time"] - shown_at < PAUSE and not is_last:
-            return
-        shown_at = record["time"]
-        shown = {name: value for name, value in record.items() if name != "time"}
-        line = f"epoch {epoch:>3}/{options.epochs}  {words.measures(shown)}  {record['time']:.2f} s"
-        if words.shows_progress(options):
+        shown = words.measures({name: v for name, v in record.items() if name != "time"})
+        line = f"epoch {epoch:>3}/{self._options.epochs}  {shown}  {record['time']:.2f} s"
+        if words.shows_progress(self._options):
             from tqdm import tqdm
 
             tqdm.write(line, file=sys.stdout)  # above the bar, if there is one
             sys.stdout.flush()
         else:
             print(line, flush=True)
-
-    return report
 
 
 def _report(

@@ -95,16 +95,18 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
     graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
     name = _output(graph, found, labels, output)
-    scale = 1.0
+    metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
+    written, class_labels = _metadata(metadata) if metadata else (None, None)
+    scale = 1.0 if written is None else written.input_scale
     if found.rows.is_bytes:
         if found.rows.scale is not None and found.rows.scale.size != 1:
             raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        if found.rows.scale is not None:
-            scale = float(found.rows.scale[0])
+        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
     layers, activations = found.layers.listed()
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
     architecture = Architecture(sizes, tuple(activations), name)
-    tensors.take(8 * architecture.n_slots)  # rows of weights are padded there
+    itemsize = max(layer.weight.itemsize for layer in layers)
+    tensors.take(itemsize * architecture.n_slots)  # rows of weights are padded there
     network = assemble(
         layers,
         activations,
@@ -113,8 +115,9 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         input_scale=scale,
         class_labels=_class_labels(found, labels, architecture.n_classes),
     )
-    metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
-    return _as_written(network, metadata, found) if metadata and output is None else network
+    if written is None or output not in (None, written.output):
+        return network
+    return _as_written(network, written, class_labels, found)
 
 
 def _last(graph: Graph) -> tuple[Computed, list[Label]]:
@@ -173,12 +176,18 @@ def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[
     return unless_numbers(named[0], n_classes)
 
 
-def _as_written(network: Network, metadata: dict[str, str], found: Computed) -> Network:
+def _metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
+    """Return the architecture and the class labels that fastnn wrote beside the graph."""
+    texts = {key.removeprefix(METADATA_PREFIX): text for key, text in metadata.items()}
+    return read_metadata({"format": FORMAT} | texts)
+
+
+def _as_written(
+    network: Network, written: Architecture, class_labels: Any, found: Computed
+) -> Network:
     """Return the network with what fastnn wrote beside the graph."""
     from fastnn.network import Network
 
-    texts = {key.removeprefix(METADATA_PREFIX): text for key, text in metadata.items()}
-    written, class_labels = read_metadata({"format": FORMAT} | texts)
     a = network.architecture
     fields = ("sizes", "activations", "output", "dtype", "bias")
     differ = [field for field in fields if getattr(a, field) != getattr(written, field)]

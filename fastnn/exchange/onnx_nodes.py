@@ -145,7 +145,7 @@ def folded(op: str, inputs: list[Any], attributes: Attributes) -> Array:
                 shape = shape_of(others, attributes)
                 copied = [n or array.shape[i] for i, n in enumerate(shape)]
                 return array.reshape(copied)
-            case "Squeeze" | "Unsqueeze" | "Flatten" if array.ndim <= 1:
+            case "Squeeze" | "Unsqueeze" | "Flatten" if array.size == 1 and array.ndim <= 1:
                 return array
     raise NotPlainError("computes with constants what is not expected of weights")
 

@@ -50,6 +50,11 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     validation.check_one_class_a_row(network)
     validation.check_few_classes(network, MOST_CLASSES)
     found = classify(network, x, y)
+    if not np.isfinite(found.probability).all():
+        raise ValueError(
+            "the network's probabilities are not numbers: its training diverged, or x is far from "
+            "what it learned from"
+        )
     counts = found.counts()
     n = len(counts)
     side = min(16.0, max(4.0, 1.2 + 0.42 * n))

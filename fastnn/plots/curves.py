@@ -88,7 +88,6 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
             marker = "o" if len(values) <= MARKED_EPOCHS else ""
             (line,) = ax.plot(epochs, values, style, color=color, label=label)
             line.set(marker=marker, markersize=4)
-            line.set_clip_on(measure != "accuracy")  # whole at 0 and 1, where its scale ends
     known = np.concatenate(list(lines.values()))
     known = known[np.isfinite(known)]
     diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None
@@ -112,7 +111,8 @@ def _scale(ax: Axes, known: NDArray[np.float64], measure: str) -> None:
     if measure == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
         low, high = ax.get_ylim()
-        ax.set_ylim(max(low, 0.0), min(high, 1.0))  # no share is less or more
+        edge = 0.01 * (high - low)  # half a line's width or so
+        ax.set_ylim(max(low, -edge), min(high, 1.0 + edge))  # no share is less or more
         return
     if measure == "loss" and known.min() >= 0:
         above = known[known > 0]
