@@ -121,6 +121,8 @@ def main() -> int:
         folder, way = options.one
         print(json.dumps(measure(Path(folder), way, options.backend, options.limit)))
         return 0
+    if not Path(options.folder).is_dir():
+        parser.error(f"argument --folder: the folder {options.folder} does not exist")
     n_rows = int((0.1 if options.smoke else options.gigabytes) * 1e9) // N_IN
     before = machine.load_average()
     results: dict[str, Any] = {}
