@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +35,8 @@ from fastnn._version import __version__
 from fastnn.architecture import Array
 from fastnn.callbacks import Callback
 from fastnn.files import check_folder_of, write_whole
-from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
-from fastnn.generator_state import as_json, from_json
+from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit, checksum
+from fastnn.generator_state import from_json
 from fastnn.history import History
 from fastnn.persistence import check_format
 
@@ -220,7 +219,7 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
     state = {
         "step": snapshot.step,
         "dropout_seed": snapshot.dropout_seed,
-        "rng": as_json(snapshot.rng),
+        "rng": snapshot.rng,
         "history": dict(snapshot.history),
         "stop_asked": snapshot.stop_asked,
         "callbacks": plain,
@@ -232,7 +231,7 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "fit": json.dumps(fit),
         "state": json.dumps(state, default=as_plain),
     }
-    metadata["checksum"] = checksum(metadata, tensors)
+    metadata["checksum"] = checksum_of(metadata, tensors)
     with write_whole(path) as file:
         file.write(save(tensors, metadata))
 
@@ -242,12 +241,11 @@ def _native(array: Array) -> Array:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
-def checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Return the CRC-32 of a checkpoint's description, state and tensors, in hexadecimal."""
-    crc = zlib.crc32((metadata["fit"] + metadata["state"]).encode())
-    for name in sorted(tensors):
-        crc = zlib.crc32(np.ascontiguousarray(tensors[name]).reshape(-1).view(np.uint8).data, crc)
-    return f"{crc:08x}"
+def checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Return the checksum of a checkpoint's description, state and tensors."""
+    return checksum(
+        *(tensors[n] for n in sorted(tensors)), text=metadata["fit"] + metadata["state"]
+    )
 
 
 def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
@@ -280,7 +278,7 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
             check_format(metadata, FORMAT, FORMAT_VERSION)
             check_same_fit(json.loads(metadata["fit"]), fit)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata["checksum"] != checksum(metadata, tensors):
+            if metadata["checksum"] != checksum_of(metadata, tensors):
                 raise ValueError("its checksum is another: the file is damaged")
             return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
     except AnotherFitError as error:

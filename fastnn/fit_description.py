@@ -111,14 +111,15 @@ def _fingerprints(data: Rows) -> dict[str, Any]:
     else:
         parts = [x[rows] for rows in walk(x, len(x))]
     return {
-        "x": [str(x.dtype), list(x.shape), _checksum(*parts)],
-        "y": [str(y.dtype), list(y.shape), _checksum(y)],
-        "sample_weight": None if sample_weight is None else _checksum(sample_weight),
+        "x": [str(x.dtype), list(x.shape), checksum(*parts)],
+        "y": [str(y.dtype), list(y.shape), checksum(y)],
+        "sample_weight": None if sample_weight is None else checksum(sample_weight),
     }
 
 
-def _checksum(*arrays: Array) -> str:
-    crc = 0
+def checksum(*arrays: Array, text: str = "") -> str:
+    """Return the CRC-32 of a text and arrays, in hexadecimal."""
+    crc = zlib.crc32(text.encode())
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
     return f"{crc:08x}"

@@ -1,4 +1,4 @@
-"""The state of a NumPy bit generator as JSON holds it, and back, checked.
+"""The state of a NumPy bit generator, checked when it comes back from JSON.
 
 NumPy takes a state as it is: a position past the end of a generator's buffer reads other memory.
 """
@@ -17,18 +17,6 @@ _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
 """Of the numbers that must not exceed what they count: numpy/random/src/{mt19937,philox}."""
 
 _MOST = 2**128 - 1  # the state and the increment of PCG64
-
-
-def as_json(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``bit_generator.state`` with its arrays as lists."""
-    return {
-        key: as_json(value)
-        if isinstance(value, Mapping)
-        else value.tolist()
-        if isinstance(value, np.ndarray | np.generic)
-        else value
-        for key, value in state.items()
-    }
 
 
 def from_json(value: Any, kind: type[BitGenerator]) -> Mapping[str, Any]:

@@ -287,16 +287,9 @@ class Network:
         """
         optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
         options = training.checked_options(
-            self.architecture,
-            optimizer,
-            batch_size,
-            reduction,
-            l1,
-            l2,
-            max_norm,
-            clip_norm,
+            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
-        )
+        )  # fmt: skip
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
@@ -374,16 +367,9 @@ class Network:
         validation.check_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
         options = training.checked_options(
-            self.architecture,
-            optimizer,
-            batch_size,
-            reduction,
-            l1,
-            l2,
-            max_norm,
-            clip_norm,
+            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
-        )
+        )  # fmt: skip
         data = self._checked_rows(x, y, sample_weight)
         same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
         if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):

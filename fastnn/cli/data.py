@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.cli.options import note
+from fastnn.cli.options import DATA_SETS, note
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -71,7 +71,7 @@ def test_data(options: argparse.Namespace, n_in: int) -> TestRows:
 
 def _test_rows(options: argparse.Namespace) -> TestRows:
     _check_options(options)
-    if options.data in ("mnist", "digits"):
+    if options.data in DATA_SETS:
         return TestRows(*training_data(options).test)
     table = _table(options)
     rows: Split | None = table.test
@@ -81,7 +81,7 @@ def _test_rows(options: argparse.Namespace) -> TestRows:
 def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
     """Return the inputs in a file without labels: CSV, NPZ, NPY or IDX images."""
     _check_options(options)
-    if options.data in ("mnist", "digits"):
+    if options.data in DATA_SETS:
         return test_data(options, n_in).x
     if holds_one_array(options.data):
         array = read_array(_file(options.data))
@@ -126,7 +126,7 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
     is_array = holds_one_array(options.data)
-    if options.label is not None and (is_array or options.data in ("mnist", "digits")):
+    if options.label is not None and (is_array or options.data in DATA_SETS):
         raise ValueError(f"--label is for CSV files, the data are {options.data}")
     if options.targets is not None and not is_array:
         raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")

@@ -14,7 +14,7 @@ from fastnn.fit_description import AnotherFitError
 from fastnn.logs import MetricsLog
 
 MOST_CHECKPOINTS = 100  # of a run, where it is not said: each waits for the disk
-PATIENT = 20  # of how many epochs early stopping waits for one, at least
+PATIENCE_SHARE = 20  # early stopping waits a 20th of all epochs, if that is more than PATIENCE
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=0,
         metavar="EPOCHS",
         help="stop when the validation loss has not fallen for EPOCHS epochs, and take the best "
-        f"weights (EPOCHS left out: {PATIENCE}, or a {PATIENT}th of all epochs)",
+        f"weights (EPOCHS left out: {PATIENCE}, or a {PATIENCE_SHARE}th of all epochs)",
     )
     parser.add_argument(
         "--log", type=_log, metavar="FILE", help="write a line an epoch to a .csv or .jsonl file"
@@ -85,7 +85,7 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
             raise ValueError(
                 f"--early-stopping needs validation rows, and {options.data} sets none apart"
             )
-        patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENT)
+        patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENCE_SHARE)
         asked.append(EarlyStopping(patience=patience))
     if options.log is not None:
         asked.append(options.log)

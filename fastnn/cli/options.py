@@ -13,6 +13,9 @@ from typing import Any
 
 from fastnn import validation
 
+DATA_SETS = ("mnist", "digits")
+"""Data that are named; every other word is a file."""
+
 DATA_DIR_HELP = (
     "folder with the four MNIST files (default: FASTNN_MNIST_DIR, or fastnn's cache, filled by "
     "download)"
@@ -122,7 +125,7 @@ def output_path(text: str) -> Path:
 
 def data_file(data: str) -> Path | None:
     """Return the file that the data are read from; None for a data set's name."""
-    return None if data in ("mnist", "digits") else Path(data)
+    return None if data in DATA_SETS else Path(data)
 
 
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
