@@ -166,6 +166,11 @@ def test_many_rows_take_the_usual_batches_and_epochs(spied, monkeypatch):
     assert (options["epochs"], options["batch_size"]) == (15, 100)
 
 
+def test_a_batch_size_that_is_said_makes_no_more_epochs(spied):
+    _, options = spied("--batch-size", "210")
+    assert (options["epochs"], options["batch_size"]) == (96, 210)
+
+
 @pytest.mark.parametrize(
     ("text", "sizes"), [("none", (3, 3)), ("7", (3, 7, 3)), ("8,5", (3, 8, 5, 3))]
 )

@@ -147,11 +147,31 @@ def test_a_link_to_itself_is_an_error_in_words(cli):
     assert len(cli.err.splitlines()) == 1
 
 
-def test_of_many_epochs_the_last_is_shown_and_few_others(cli):
+def test_of_many_short_epochs_a_few_are_shown(cli, monkeypatch):
+    monkeypatch.setattr("fastnn.cli.train.PAUSE", 1e9)
+    lines = cli.ok("train", "pets.csv", "--epochs", "40").splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/40", "40/40"]
+    lines = cli.ok("train", "pets.csv", "--epochs", "30").splitlines()
+    assert sum(line.startswith("epoch") for line in lines) == 30
+
+
+@pytest.mark.parametrize(("epochs", "patience"), [(40, 5), (400, 20)])
+def test_early_stopping_waits_longer_in_longer_runs(cli, monkeypatch, epochs, patience):
+    seen = []
+
+    def stopping(**options):
+        seen.append(options)
+        return fastnn.EarlyStopping(**options)
+
+    monkeypatch.setattr("fastnn.cli.long_runs.EarlyStopping", stopping)
+    cli.ok("train", "pets.csv", "--epochs", epochs, "--early-stopping")
+    assert seen == [{"patience": patience}]
+
+
+def test_the_last_epoch_of_a_fit_that_stops_early_is_shown(cli):
     lines = cli.ok("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
                    "--learning-rate", "0.5").splitlines()  # fmt: skip
     epochs = [int(line.split()[1].split("/")[0]) for line in lines if line.startswith("epoch")]
-    assert len(epochs) < 30
     assert epochs[0] == 1
     logged = cli.json("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
                       "--learning-rate", "0.5")  # fmt: skip

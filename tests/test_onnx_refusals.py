@@ -259,3 +259,16 @@ def test_a_product_has_no_more_terms_than_any_activation():
         product = expressions.op("Mul", product, Z)
     with pytest.raises(ValueError, match="longer than any activation's"):
         expressions.op("Mul", product, Z)
+
+
+@pytest.mark.parametrize("op", ["Unsqueeze", "Flatten"])
+def test_a_constant_turned_into_a_column_is_not_read_as_a_row(op, tmp_path):
+    turned = (
+        ("Unsqueeze", ["b1", "axis"], "column")
+        if op == "Unsqueeze"
+        else ("Flatten", ["b1"], "column", {"axis": 1})
+    )
+    nodes = (turned, ("MatMul", ["x", "W1"], "z1"), ("Add", ["z1", "column"], "y"))
+    path = written(model_of(nodes, x=(TensorProto.FLOAT, [3, 4]), axis=np.array([1])), tmp_path)
+    with pytest.raises(ValueError, match="computes with constants what is not expected"):
+        fastnn.from_onnx(path)

@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, LOSSES
+from fastnn.files import write_whole
 
 X, Y = blobs()
 
@@ -205,6 +206,18 @@ def test_where_files_need_a_name_they_are_written_too(tmp_path, monkeypatch, cal
     network.save(tmp_path / "net")
     assert (tmp_path / "net").read_bytes() == (tmp_path / "expected").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["expected", "net"]
+
+
+def test_what_is_being_written_has_no_name_where_the_system_has_such_files(tmp_path):
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
+    except (AttributeError, OSError):
+        pytest.skip("files without a name are Linux's, on most file systems")
+    with write_whole(tmp_path / "net") as file:
+        file.write(b"half")
+        file.flush()
+        assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["net"]
 
 
 def test_a_path_that_cannot_be_is_named(tmp_path):
