@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.architecture import Array
+from fastnn.architecture import Architecture, Array
 from fastnn.callbacks import Callback
 from fastnn.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
@@ -48,19 +48,23 @@ class AnotherFitError(ValueError):
 
 def description(
     network: Network,
+    architecture: Architecture,
     options: TrainingOptions,
     data: Rows,
     validation_data: Rows | None,
     shuffle: Any,
     callbacks: Sequence[Callback],
 ) -> dict[str, Any]:
-    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it."""
+    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it.
+
+    `architecture` is the network's, with the `input_scale` that its data chose.
+    """
     settings = asdict(options)
     settings.pop("dropout_seed")
     settings.pop("optimizer")
     return _through_json(
         {
-            "architecture": asdict(network.architecture),
+            "architecture": asdict(architecture),
             "class_labels": network.class_labels,
             **settings,
             "shuffle": shuffle,

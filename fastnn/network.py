@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -20,10 +21,11 @@ from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.prediction import outputs
-from fastnn.rows import Rows, checked_rows
+from fastnn.rows import Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
+from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale
 
-_IN_FILE = ("architecture", "_parameters", "class_labels")
+_IN_FILE = ("architecture", "_parameters", "class_labels", "trained_on")
 
 
 class Network:
@@ -51,9 +53,11 @@ class Network:
         ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
-    input_scale : float, default 1/255
+    input_scale : float, optional
         What uint8 inputs are multiplied by, so that images stay bytes; other inputs are taken as
-        they are.
+        they are. By default the first rows that the network is trained on decide: 1/255 if they are
+        bytes of which some are 128 or more, or numbers within 0 … 1 that are not only 0 and 1; else
+        1, with a warning where bytes lie between. Until then it is 1/255.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
         Who computes; "auto" asks the switch (see `fastnn.use_backend`) at each call.
     seed : int, SeedSequence or Generator, optional
@@ -74,6 +78,10 @@ class Network:
         Views (n_in, n_out) into it, one a layer; assigning into them changes the network.
     biases : list of ndarray or None
         Views (n_out,), likewise; None without biases.
+    trained_on : TrainedOn or None
+        What the training rows were like: bytes or numbers, the names of their columns and of the
+        label. It is saved with the network, and rows that come in are compared with it. None
+        before the first fit.
 
     Examples
     --------
@@ -87,6 +95,8 @@ class Network:
     """
 
     seed: int | None = None
+    trained_on: TrainedOn | None = None
+    _chooses_scale = False  # whether input_scale is still to be chosen, by the first rows
 
     def __init__(
         self,
@@ -99,15 +109,17 @@ class Network:
         bias: bool = True,
         init: Initializer = "glorot",
         dtype: Any = "float32",
-        input_scale: float = 1.0 / 255.0,
+        input_scale: float | None = None,
         backend: str = "auto",
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> None:
         architecture = validation.check_architecture(
-            sizes, activation, output, loss, huber_delta, bias, dtype, input_scale
-        )
+            sizes, activation, output, loss, huber_delta, bias, dtype,
+            IMAGE_SCALE if input_scale is None else input_scale,
+        )  # fmt: skip
         self._set_up(architecture, backend, seed, class_labels)
+        self._chooses_scale = input_scale is None
         initialize(architecture, init, self.rng, self.parameters)
 
     @classmethod
@@ -229,8 +241,10 @@ class Network:
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
-            float32, float64 or uint8 (times `input_scale`), read as it is; other real dtypes are
-            converted. No copy is made of the whole.
+            float32, float64 or uint8 (times `input_scale`), read as it is; bool counts as uint8,
+            other real dtypes are converted. No copy is made of the whole. Frames of pandas and
+            polars are taken with the names of their columns, which rows that come later are matched
+            by.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Identity and exp: targets, (n_rows,) or (n_rows, n_out).
@@ -294,26 +308,26 @@ class Network:
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
+        a, trained_on, data = self._training_rows(x, y, sample_weight)
         watched = None
         if validation_data is not None:
             validation_data = validation.check_validation_data(validation_data)
             try:
-                watched = self._checked_rows(*validation_data)
+                watched = checked_rows(a, self.class_labels, trained_on, *validation_data)
             except TypeError as error:
                 raise TypeError(f"validation_data: {error}") from None
             except ValueError as error:
                 raise ValueError(f"validation_data: {error}") from None
-        data = self._checked_rows(x, y, sample_weight)
-        a = self.architecture
         if a.one_class_a_row:
             validation.check_two_classes(data.y, self.class_labels)
         keeper = snapshot = None
         if checkpoint is not None:
             keeper = Keeper(
                 validation.check_checkpoint(checkpoint),
-                description(self, options, data, watched, shuffle, callbacks),
+                description(self, a, options, data, watched, shuffle, callbacks),
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
+        self._learns_from(a, trained_on)
         self._start_optimizer(optimizer)
         backend = get_backend(self._backend)
         with blas_limited(backend.uses_blas):
@@ -370,7 +384,8 @@ class Network:
             self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
         )  # fmt: skip
-        data = self._checked_rows(x, y, sample_weight)
+        a, trained_on, data = self._training_rows(x, y, sample_weight)
+        self._learns_from(a, trained_on)
         same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
         if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):
             self._start_optimizer(optimizer)
@@ -626,12 +641,33 @@ class Network:
     def _outputs(self, x: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
-        x = validation.check_x(x, a.n_in, a.dtype)
+        x = checked_x(a, self.trained_on, x)
         with blas_limited(backend.uses_blas):
             return outputs(backend, a, self.parameters, x, progress=progress)
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
-        return checked_rows(self.architecture, self.class_labels, x, y, sample_weight)
+        return checked_rows(
+            self.architecture, self.class_labels, self.trained_on, x, y, sample_weight
+        )
+
+    def _training_rows(
+        self, x: Any, y: Any, sample_weight: Any
+    ) -> tuple[Architecture, TrainedOn, Rows]:
+        """Return checked rows, with the architecture and the memory that a fit on them makes."""
+        a, before = self.architecture, self.trained_on
+        data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
+        if self._chooses_scale:
+            a = replace(a, input_scale=chosen_scale(data.x))
+        if before is None:
+            of_bytes = data.x.dtype == np.uint8 and a.input_scale != 1.0
+            before = TrainedOn("bytes" if of_bytes else "numbers")
+        names = before.feature_names or validation.frame_names(x)
+        label = before.label_name or validation.series_name(y)
+        return a, replace(before, feature_names=names, label_name=label), data
+
+    def _learns_from(self, architecture: Architecture, trained_on: TrainedOn) -> None:
+        self.architecture, self.trained_on = architecture, trained_on
+        self._chooses_scale = False
 
     def _start_optimizer(self, optimizer: Optimizer) -> None:
         a = self.architecture

@@ -8,6 +8,8 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
     fastnn_version  the version that wrote it
     architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta
     class_labels    JSON: a list, or null
+    trained_on      JSON: inputs, feature_names, label_name, mean, deviation (see
+                    `fastnn.trained_on`), or null; files of older versions have none
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from fastnn._version import __version__
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
 from fastnn.files import write_whole
+from fastnn.trained_on import TrainedOn
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -92,9 +95,11 @@ def load(path: Any, *, backend: str = "auto") -> Network:
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            architecture, class_labels = read_metadata(file.metadata() or {})
+            metadata = file.metadata() or {}
+            architecture, class_labels = read_metadata(metadata)
+            trained_on = read_trained_on(metadata, architecture.n_in)
             _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-            return _build(architecture, class_labels, file.get_tensor, backend)
+            return _build(architecture, class_labels, trained_on, file.get_tensor, backend)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a network that fastnn can load: {error}") from None
 
@@ -123,6 +128,7 @@ def metadata_of(network: Network) -> dict[str, str]:
         "fastnn_version": __version__,
         "architecture": json.dumps(asdict(network.architecture)),
         "class_labels": json.dumps(network.class_labels),
+        "trained_on": json.dumps(network.trained_on and asdict(network.trained_on)),
     }
 
 
@@ -173,6 +179,25 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
     return architecture, class_labels
 
 
+def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
+    """Return what `metadata_of` wrote of the training rows; None if it did not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is damaged.
+    """
+    try:
+        fields = json.loads(metadata.get("trained_on", "null"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
+    if fields is None:
+        return None
+    if not isinstance(fields, dict) or set(fields) != set(TrainedOn.__dataclass_fields__):
+        raise ValueError(f"its trained_on must hold {', '.join(TrainedOn.__dataclass_fields__)}")
+    return validation.check_trained_on(fields, n_in)
+
+
 def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
     """Compare names, shapes and dtypes before any memory is asked for."""
     dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
@@ -191,10 +216,17 @@ def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
             )
 
 
-def _build(architecture: Architecture, class_labels: Any, tensor: Any, backend: str) -> Network:
+def _build(
+    architecture: Architecture,
+    class_labels: Any,
+    trained_on: TrainedOn | None,
+    tensor: Any,
+    backend: str,
+) -> Network:
     from fastnn.network import Network
 
     network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
+    network.trained_on = trained_on
     for name, view in _named(architecture, network.parameters).items():
         view[...] = tensor(name)
     return network
@@ -204,12 +236,14 @@ def from_bytes(data: bytes) -> Network:
     """Return the network that `to_bytes` wrote."""
     from safetensors import deserialize
 
-    architecture, class_labels = read_metadata(_header(data)["__metadata__"])
+    metadata = _header(data)["__metadata__"]
+    architecture, class_labels = read_metadata(metadata)
+    trained_on = read_trained_on(metadata, architecture.n_in)
     tensors = {
         name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
         for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
     }
-    return _build(architecture, class_labels, tensors.__getitem__, "auto")
+    return _build(architecture, class_labels, trained_on, tensors.__getitem__, "auto")
 
 
 def _header(data: bytes) -> dict[str, Any]:
