@@ -216,9 +216,10 @@ def test_a_seed_repeats_a_run_and_another_does_not(cli):
 # -- evaluate, predict, info ----------------------------------------------------------------------
 
 
-def test_evaluate_measures_all_rows_of_a_file(pets, backend):
+def test_evaluate_measures_all_rows_of_another_file(pets, backend):
+    write_csv(pets.folder / "more.csv", X[::-1], NAMES[Y[::-1]])
     measured = fastnn.load("pets.safetensors").evaluate(X, NAMES[Y])
-    (found,) = pets.json("evaluate", "pets.safetensors", "pets.csv", "--backend", backend.name)
+    (found,) = pets.json("evaluate", "pets.safetensors", "more.csv", "--backend", backend.name)
     assert found == {
         "backend": backend.name,
         "n_rows": 300,
@@ -227,7 +228,7 @@ def test_evaluate_measures_all_rows_of_a_file(pets, backend):
             "accuracy": measured["accuracy"],
         },
     }
-    text = pets.ok("evaluate", "pets.safetensors", "pets.csv")
+    text = pets.ok("evaluate", "pets.safetensors", "more.csv")
     assert text.startswith("300 rows, all there are  loss ")
     assert text.endswith(" %\n")
 

@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _in_options(text: str) -> str:
     """Return an error of the library with its parameters as options."""
     text = re.sub(r"\btask='(classification|regression)'", r"--task \1", text)
+    text = text.replace("label='COLUMN'", "--label COLUMN")
     return re.sub(r"\blabel=('?)(\S+)\1 is none of them", r"--label \2 is none of them", text)
 
 

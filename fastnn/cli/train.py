@@ -19,7 +19,7 @@ from fastnn.backends import get_backend
 from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
-from fastnn.cli.data import labelled, training_data
+from fastnn.cli.data import labelled, remembered, training_data
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
@@ -163,6 +163,8 @@ def run(options: argparse.Namespace) -> int:
     if inputs is not None:
         fold(network, inputs, targets)
     network.class_labels = _labels(data)
+    assert network.trained_on is not None
+    network.trained_on = replace(network.trained_on, **remembered(data))
     network.save(path)  # first of all: there is something to lose now
 
     measured = {

@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.known_columns import KnownColumns
+
 DELIMITERS = ",;\t"
 LABEL_NAMES = ("label", "target", "class", "y")  # in the order of preference
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -45,10 +47,12 @@ class CsvColumns:
     label_name: str | None
 
 
-def read_csv(path: Path, label: str | int | None, header: bool | None) -> CsvColumns:
+def read_csv(
+    path: Path, label: str | int | None, header: bool | None, known: KnownColumns | None = None
+) -> CsvColumns:
     """Read a CSV file; `fastnn.datasets.read_table` says what its arguments mean.
 
-    ``label=False`` reads every column as a feature.
+    ``label=False`` reads every column as a feature, but the known label's.
     """
     with path.open("rb") as file:
         first = _first_line(file, path)
@@ -58,11 +62,23 @@ def read_csv(path: Path, label: str | int | None, header: bool | None) -> CsvCol
             line, cells = next(rows)
         except StopIteration:
             raise ValueError(f"{path} has no lines; expected rows of numbers") from None
+        known = known or KnownColumns()
         first_is_header = _is_header(cells) if header is None else header
+        if header is None and known.are_in(cells, _is_number):
+            first_is_header = True
         names = [cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells)]
         if not first_is_header:
             names = [f"column {i + 1}" for i in range(len(cells))]
+        with_labels, order = label is not False, None
+        if label is None or (first_is_header and not with_labels):
+            found = known.label_among(names, with_labels and first_is_header, path)
+            label = label if found is None else names.index(found)
         layout = _Layout(path, names, _label_column(label, cells, first_is_header, path))
+        if first_is_header:
+            inputs = [i for i in range(len(names)) if i != layout.label]
+            order = known.order(
+                [names[i] for i in inputs], [not cells[i].strip() for i in inputs], path
+            )
         if first_is_header:
             values, labels, lines = _read_rows(rows, layout)
             if not lines:
@@ -84,11 +100,15 @@ def read_csv(path: Path, label: str | int | None, header: bool | None) -> CsvCol
             f"{layout.where(lines[row], feature_columns[column])}: got {features[row, column]}, "
             "expected a finite number; fill or remove such cells first"
         )
+    if order is not None and order != list(range(len(feature_columns))):
+        features = features[:, order]
+        feature_columns = [feature_columns[i] for i in order]
+    has_labels = layout.label is not None and with_labels
     return CsvColumns(
         features,
-        None if layout.label is None else _label_array(labels, lines, layout),
+        _label_array(labels, lines, layout) if has_labels else None,
         tuple(names[i] for i in feature_columns),
-        None if layout.label is None else names[layout.label],
+        names[layout.label] if has_labels else None,  # type: ignore[index]
     )
 
 

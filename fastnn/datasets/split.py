@@ -132,6 +132,8 @@ class Dataset:
         test, where the training rows stay in a file; else None.
     feature_names : tuple of str, optional
         What the columns of x are called.
+    label_name : str, optional
+        What the column of labels is called.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Dataset:
     class_labels: Array | None = None
     train_weight: NDArray[np.float64] | None = None
     feature_names: tuple[str, ...] | None = None
+    label_name: str | None = None
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.split import Dataset, Split, held_out_rows
 from fastnn.memory_maps import walk
+from fastnn.trained_on import TrainedOn
 
 ZIP_MAGIC = b"PK\x03\x04"
 DEFAULT_TEST = 0.2
@@ -124,6 +126,7 @@ class Table:
             own.get("test") or Split(self.x[test_rows], y[test_rows], seed),
             class_labels,
             feature_names=self.feature_names,
+            label_name=self.label_name,
         )
 
     def hold_out(self, *, seed: int = 0, task: Task | None = None) -> Dataset:
@@ -171,6 +174,7 @@ class Table:
             class_labels,
             train_weight=weight,
             feature_names=self.feature_names,
+            label_name=self.label_name,
         )
 
 
@@ -179,6 +183,7 @@ def read_table(
     *,
     label: str | int | None = None,
     header: bool | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> Table:
     """Read features and labels from a CSV or NPZ file.
 
@@ -201,6 +206,11 @@ def read_table(
     header : bool, optional
         Whether the first line of a CSV file names the columns. By default it does if none of its
         cells is a number, or if they count the columns from 0 beside a usual name of a label.
+    trained_on : TrainedOn, optional
+        The `Network.trained_on` of a network that the rows are for. If it knows the names of its
+        columns, a CSV file with a header is matched by name: the features come in the network's
+        order, and its label is the label, or left out with ``label=False``. A file without a
+        header, and an NPZ, are read as ever.
 
     Returns
     -------
@@ -209,7 +219,8 @@ def read_table(
     Raises
     ------
     ValueError
-        If the file is not such a table. For a CSV, the message names the line and the column.
+        If the file is not such a table, or lacks known columns or has others. For a CSV, the
+        message names the line and the column.
     TypeError
         If label or header is of the wrong kind.
     OSError
@@ -225,7 +236,10 @@ def read_table(
     if not is_npz:
         from fastnn.datasets.csv_table import read_csv  # here, for a quick `import fastnn`
 
-        columns = read_csv(path, label, header)
+        known = None
+        if trained_on is not None:
+            known = KnownColumns(trained_on.feature_names, trained_on.label_name)
+        columns = read_csv(path, label, header, known)
         return Table(
             path.stem, columns.features, columns.labels, columns.feature_names, columns.label_name
         )
