@@ -239,10 +239,20 @@ def test_early_stopping_needs_validation_rows(cli):
 # -- real signals ---------------------------------------------------------------------------------
 
 
+SLOWLY = """
+import sys, time
+from fastnn.cli import main, train
+
+said = train._EpochLines.on_epoch_end
+train._EpochLines.on_epoch_end = lambda *arguments: time.sleep(0.1) or said(*arguments)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def started(folder, *words):
-    """A training in a process of its own, once its third epoch is over."""
+    """A training in a process of its own, once its third epoch is over; each takes a while."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastnn", "train", "pets.csv", "--json", *words],
+        [sys.executable, "-c", SLOWLY, "train", "pets.csv", "--json", *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:

@@ -207,7 +207,7 @@ cdef extern from "simd/barrier.h" nogil:
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
-from .pool import borrow, give_back
+from . import pool
 
 include "_arrays.pxi"
 include "_team.pxi"

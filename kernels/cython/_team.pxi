@@ -81,11 +81,17 @@ cdef class Team:
     cdef int run(self, int n_threads) except -1:
         """Go through the pass with at most so many threads, this one among them."""
         cdef int n_helpers = 0
-        if n_threads > 1:
-            n_helpers = borrow(n_threads - 1, self.help)
-        write_shared(&self.n_members, 1 + n_helpers)
-        with nogil:
-            self.work(0, 1 + n_helpers)
-        if n_helpers > 0:
-            give_back()
+        cdef object free = pool.free if n_threads > 1 else None
+        if free is not None and not free.acquire(False):
+            free = None
+        try:
+            if free is not None:
+                n_helpers = pool.call(n_threads - 1, self.help)
+            write_shared(&self.n_members, 1 + n_helpers)
+            with nogil:
+                self.work(0, 1 + n_helpers)
+        finally:
+            write_shared(&self.n_members, 1 + n_helpers)  # 1 if interrupted: nobody is to wait
+            if free is not None:
+                free.release()
         return 0

@@ -12,13 +12,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-_taken = threading.Lock()
+free = threading.Lock()
+"""Whoever has it may `call`. It is taken and released by compiled code: an interrupt may come between
+two lines of Python."""
+
 _executor: ThreadPoolExecutor | None = None
 _size = 0
 
 
-def borrow(n_helpers: int, task: Callable[[int], None]) -> int:
-    """Have ``task(1)``, ``task(2)``, … called by threads of the pool.
+def call(n_helpers: int, task: Callable[[int], None]) -> int:
+    """Have ``task(1)``, ``task(2)``, … called by threads of the pool, by who has `free`.
 
     Parameters
     ----------
@@ -30,38 +33,38 @@ def borrow(n_helpers: int, task: Callable[[int], None]) -> int:
     Returns
     -------
     int
-        How many calls will be made: those from ``task(1)`` on. Unless it is 0, the caller must call
-        `give_back` when they have ended.
+        How many calls will be made: those from ``task(1)`` on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Or what else comes in between; any of the calls may be made then.
     """
     global _executor, _size
-    if not _taken.acquire(blocking=False):
-        return 0
     n = 0
     try:
         if _executor is None or _size < n_helpers:
-            if _executor is not None:
-                _executor.shutdown(wait=False)
+            smaller = _executor
             _executor, _size = ThreadPoolExecutor(n_helpers, "fastnn"), n_helpers
+            if smaller is not None:
+                smaller.shutdown(wait=False)
         while n < n_helpers:
             _executor.submit(task, n + 1)
             n += 1
     except RuntimeError:  # no thread can be started, or Python is shutting down: some, or none
         pass
-    finally:
-        if n == 0:
-            _taken.release()
+    except BaseException:  # it may be in any state
+        left, _executor = _executor, None
+        if left is not None:
+            left.shutdown(wait=False)
+        raise
     return n
-
-
-def give_back() -> None:
-    """Make the pool free for the next caller."""
-    _taken.release()
 
 
 def _forget() -> None:
     """Start anew in a forked child, where the threads do not exist."""
-    global _taken, _executor, _size
-    _taken, _executor, _size = threading.Lock(), None, 0
+    global free, _executor, _size
+    free, _executor, _size = threading.Lock(), None, 0
 
 
 if hasattr(os, "register_at_fork"):
