@@ -8,7 +8,6 @@ epochs, the initial weights and, of a file that is mapped into memory, all but a
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array
 from fastnn.callbacks import Callback
+from fastnn.checksums import checksum
 from fastnn.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
@@ -127,14 +127,6 @@ def _parts(x: Any) -> list[Array]:
         rows = np.linspace(0, len(x) - 1, min(len(x), _FINGERPRINT_ROWS)).astype(np.int64)
         return [x[rows]]
     return [x[rows] for rows in walk(x, len(x))]
-
-
-def checksum(*arrays: Array, text: str = "") -> str:
-    """Return the CRC-32 of a text and arrays, in hexadecimal."""
-    crc = zlib.crc32(text.encode())
-    for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
-    return f"{crc:08x}"
 
 
 def _through_json(value: Any) -> dict[str, Any]:

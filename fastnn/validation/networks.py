@@ -243,9 +243,12 @@ def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
             raise TypeError(f"{name} must be text, got {describe(text)}")
     lists: dict[str, tuple[Any, ...] | None] = {}
     for name, kind in (("feature_names", str), ("mean", float), ("deviation", float)):
-        values = lists[name] = None if fields[name] is None else tuple(fields[name])
-        if values is None:
+        lists[name] = None
+        if fields[name] is None:
             continue
+        if not isinstance(fields[name], list | tuple):
+            raise TypeError(f"{name} must be a list, got {describe(fields[name])}")
+        values = lists[name] = tuple(fields[name])
         right = all(isinstance(value, kind) for value in values)
         if not right or len(values) != n_in or (kind is float and not np.isfinite(values).all()):
             raise ValueError(f"{name} must hold {n_in} values, finite ones if they are numbers")
