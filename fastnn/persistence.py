@@ -219,7 +219,7 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
         return None
     known = asdict(TrainedOn())
     if not isinstance(fields, dict) or not set(fields) <= set(known):
-        raise ValueError(f"its trained_on may hold {', '.join(known)} only")
+        raise ValueError(f"its trained_on must hold {', '.join(known)}")
     return validation.check_trained_on(known | fields, n_in)
 
 
