@@ -32,10 +32,10 @@ def test_history_has_a_number_an_epoch_for_each_measurement():
     assert all(isinstance(value, float) for values in history.values() for value in values)
 
 
-def test_history_of_numbers_has_r2_only_in_validation():
+def test_history_of_numbers_has_their_measures_only_in_validation():
     net = small_network((4, 1), output="identity")
     history = net.fit(X, X[:, 0], epochs=1, validation_data=(X, X[:, 0]))
-    assert list(history) == ["loss", "val_loss", "val_r2", "time"]
+    assert list(history) == ["loss", "val_loss", "val_r2", "val_rmse", "val_mae", "time"]
 
 
 def test_an_epochs_loss_and_accuracy_are_measured_before_each_update(backend):
@@ -257,6 +257,18 @@ def test_a_fit_that_shows_nothing_does_not_wait_for_tqdm(
     """Whose lock is one of all processes forked from one another, and may never come free."""
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert fit_with_bar(capsys, clock, seconds, **settings) == ("", "")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_bar_fits_the_screen_whatever_was_measured(monkeypatch, capsys, clock, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    y = X[:, :2]
+    net = small_network((4, 2), output="identity", loss="absolute_error")
+    net.fit(X, 1e5 * y, epochs=3, validation_data=(X, y), l1=1e-4, callbacks=lambda *_: clock(4000))
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert max(map(len, lines)) < columns
+    assert ("loss=" in lines[-1]) == (columns >= 80)
+    assert ("val_mae=" in lines[-1]) == (columns == 200)
 
 
 def test_a_bar_counts_the_rate_of_what_is_done_now(monkeypatch, capsys):

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnn.backends import get_backend
 from fastnn.cli import options as words
-from fastnn.cli.data import test_data
+from fastnn.cli.data import largest_class, test_data
 from fastnn.persistence import load
 
 
@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     network = load(options.model, backend=options.backend)
     rows = test_data(options, network)
     measured = network.evaluate(rows.x, rows.y, progress=words.shows_progress(options))
+    measured |= largest_class(network, rows.y)
     if options.json:
         backend = get_backend(options.backend).name
         words.print_json({"backend": backend, "n_rows": len(rows.x), rows.which: measured})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,10 +14,10 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
-from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
-from fastnn.cli.data import labelled, remembered, training_data
+from fastnn.cli.data import labelled, largest_class, remembered, training_data
+from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
@@ -41,8 +39,6 @@ EPOCHS = 15
 STEPS, STEPS_AN_EPOCH = 2000, 20
 """What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
 move a weight by 3, enough for standardised columns."""
-
-MOST_LINES, PAUSE = 30, 0.1  # of more epochs than that one is shown a tenth of a second
 
 
 def add_parser(commands: Any) -> None:
@@ -131,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
     _choose_steps(options, len(data.train))
     checkpoint = long_runs.checkpoint(options)
     callbacks = [
-        _EpochLines(options),
+        EpochLines(options),
         *long_runs.callbacks(options, bool(data.validation)),
     ]
     prepared, inputs, targets = _standardised(data)
@@ -177,7 +173,13 @@ def run(options: argparse.Namespace) -> int:
         )
         if split
     }
-    _report(options, network, backend, measured, seconds, path)
+    told = {
+        name: {**values, **largest_class(network, split.y, weight)}
+        for (name, values), (split, weight) in zip(
+            measured.items(), ((data.train, data.train_weight), (data.test, None)), strict=False
+        )
+    }
+    _report(options, network, backend, told, seconds, path)
     write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
@@ -290,45 +292,6 @@ def _headline(network: Network, data: Dataset, backend: str) -> str:
         f"{len(data.test):,} test rows\n"
         f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
     )
-
-
-class _EpochLines(Callback):
-    """Prints epochs: of many short ones a few a second, and the last."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._printed_at = -math.inf
-        self._waiting: tuple[int, Mapping[str, float]] | None = None
-
-    def on_epoch_end(
-        self, network: Network, epoch: int, record: Mapping[str, float]
-    ) -> bool | None:
-        self._waiting = epoch, record
-        many = not self._options.json and self._options.epochs > MOST_LINES
-        if not many or record["time"] - self._printed_at >= PAUSE:
-            self._print()
-        return None
-
-    def on_fit_end(self, network: Network) -> None:
-        self._print()
-
-    def _print(self) -> None:
-        if self._waiting is None or self._options.quiet:
-            return
-        epoch, record = self._waiting
-        self._waiting, self._printed_at = None, record["time"]
-        if self._options.json:
-            words.print_json({"event": "epoch", "epoch": epoch, **record})
-            return
-        shown = words.measures({name: v for name, v in record.items() if name != "time"})
-        line = f"epoch {epoch:>3}/{self._options.epochs}  {shown}  {record['time']:.2f} s"
-        if words.shows_progress(self._options):
-            from tqdm import tqdm
-
-            tqdm.write(line, file=sys.stdout)  # above the bar, if there is one
-            sys.stdout.flush()
-        else:
-            print(line, flush=True)
 
 
 def _report(
