@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastnn import training, validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
+from fastnn.backends.base import PREDICT_ROWS, largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.checkpoints import Checkpoint, Keeper
 from fastnn.evaluation import evaluate
@@ -330,7 +331,7 @@ class Network:
         self._learns_from(a, trained_on)
         self._start_optimizer(optimizer)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
             return training.fit(
                 self,
                 backend,
@@ -391,7 +392,7 @@ class Network:
             self._start_optimizer(optimizer)
         self._optimizer = optimizer
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
             return training.fit(
                 self,
                 backend,
@@ -491,7 +492,8 @@ class Network:
         progress = validation.check_flag("progress", progress)
         data = self._checked_rows(x, y, sample_weight)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        product = largest_product(self.architecture, PREDICT_ROWS)
+        with blas_limited(backend.uses_blas, product):
             return evaluate(backend, self.architecture, self.parameters, *data, progress=progress)
 
     def predictor(self) -> Predictor:
@@ -642,7 +644,7 @@ class Network:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
         x = checked_x(a, self.trained_on, x)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
             return outputs(backend, a, self.parameters, x, progress=progress)
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
