@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
-from fastnn.validation.values import listed
+from fastnn.validation.values import some_names
 
 
 def is_frame(x: Any) -> bool:
@@ -35,7 +35,9 @@ def frame_names(x: Any) -> tuple[str, ...] | None:
         return None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"x has several columns called {_some(twice)}: names must be distinct")
+        raise ValueError(
+            f"x has several columns called {some_names(twice)}: names must be distinct"
+        )
     return names
 
 
@@ -71,14 +73,14 @@ def check_frame_names(
     missing = [name for name in expected if name not in names]
     unknown = [name for name in names if name not in known]
     problems = [
-        f"{what} {_some(found)}"
+        f"{what} {some_names(found)}"
         for what, found in (("lacks", missing), ("also has", unknown))
         if found
     ]
     if problems:
         raise ValueError(
-            f"x must have the columns that the network was trained on, {_some(expected)}, in any "
-            f"order: it {' and '.join(problems)}"
+            f"x must have the columns that the network was trained on, {some_names(expected)}, in "
+            f"any order: it {' and '.join(problems)}"
         )
     place = {name: i for i, name in enumerate(names)}
     return [place[name] for name in expected]
@@ -135,8 +137,3 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return names for an error: all of a few, the first of many."""
-    return listed(names) if len(names) <= 8 else f"{listed(names[:6])} and {len(names) - 6} others"
