@@ -134,13 +134,16 @@ def _rows(options: argparse.Namespace, n_in: int) -> Any:
 
 def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
     """Say whether data have labels: an array has none of its own, a text table one column more."""
-    if source.data in words.DATA_SETS or source.targets is not None:
+    if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     if not Path(source.data).is_file() or Path(source.data).suffix.lower() == ".npz":
         return True
     if holds_one_array(source.data):
         return False
-    return bool(read_table(source.data, label=False).x.shape[1] != n_in)
+    try:
+        return bool(read_table(source.data, label=False).x.shape[1] != n_in)
+    except ValueError:  # labels may be text
+        return True
 
 
 def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:

@@ -249,16 +249,15 @@ def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardi
     """Say which columns the network takes nothing from, because they do not vary."""
     x, names = data.train.x, _column_names(data)
     left_out = np.flatnonzero(~inputs.varies).tolist()
-    same = [names[i] for i in left_out if (x[:, i] == x[0, i]).all()]
-    nearly = [names[i] for i in left_out if names[i] not in same]
+    same = {i for i in left_out if (x[:, i] == x[0, i]).all()}
     if same:
-        words.note(
-            f"columns that are not used, one number in all rows: {some_names(same)}", options
-        )
-    if nearly:
+        shown = some_names([names[i] for i in sorted(same)])
+        words.note(f"columns that are not used, one number in all rows: {shown}", options)
+    if len(same) < len(left_out):
+        shown = some_names([names[i] for i in left_out if i not in same])
         warnings.warn(
             f"columns that are not used, since they vary by less than {LEAST_STEPS:g} steps of "
-            f"float64: {some_names(nearly)}. Subtract a constant from them before they become "
+            f"float64: {shown}. Subtract a constant from them before they become "
             "floats",
             UserWarning,
             stacklevel=2,
@@ -267,6 +266,8 @@ def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardi
 
 def _network(options: argparse.Namespace, data: Dataset, targets: Standardization) -> Network:
     x, y = data.train
+    if targets.needs_float64 and x.dtype != np.float64:
+        words.note("float64, since the targets lie too far from zero for float32", options)
     wide = x.dtype == np.float64 or targets.needs_float64
     regression = data.class_labels is None
     n_out = (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels)  # type: ignore[arg-type]

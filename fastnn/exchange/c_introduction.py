@@ -17,7 +17,7 @@ from fastnn.exchange.quantization import QuantizedWeight
 if TYPE_CHECKING:
     from fastnn.network import Network
 
-LONGEST_NAME = 60
+LONGEST_NAME = 40
 """Characters of a name that the comment shows."""
 
 
@@ -110,7 +110,7 @@ def _names(network: Network, parameters: Parameters) -> list[str]:
     lines = []
     if trained_on is not None and trained_on.feature_names is not None:
         remarks = [
-            ", left out: float cannot tell it from its mean" * (i in left_out)
+            ", left out: too far from zero for float" * (i in left_out)
             or ", not used: its weights are zero" * (not used[i])
             for i in range(len(used))
         ]
