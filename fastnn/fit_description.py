@@ -8,15 +8,15 @@ epochs, the initial weights and, of a file that is mapped into memory, all but a
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.architecture import Architecture, Array
+from fastnn.architecture import Architecture
 from fastnn.callbacks import Callback
+from fastnn.checksums import checksum
 from fastnn.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
@@ -119,14 +119,6 @@ def _fingerprints(data: Rows) -> dict[str, Any]:
         "y": [str(y.dtype), list(y.shape), checksum(y)],
         "sample_weight": None if sample_weight is None else checksum(sample_weight),
     }
-
-
-def checksum(*arrays: Array, text: str = "") -> str:
-    """Return the CRC-32 of a text and arrays, in hexadecimal."""
-    crc = zlib.crc32(text.encode())
-    for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
-    return f"{crc:08x}"
 
 
 def _through_json(value: Any) -> dict[str, Any]:

@@ -73,7 +73,7 @@ HOSTILE = {
     "text": (b"a,b,label\n1,2,x\n" * 99, "header"),
     "no metadata": (to_safetensors({"w": np.ones(3)}), "format None, expected 'fastnn'"),
     "another format": (with_metadata(format="pt"), "format 'pt', expected 'fastnn'"),
-    "a later version": (with_metadata(format_version="2"), "format version '2', this fastnn .*'1'"),
+    "a later version": (with_metadata(format_version="3"), "format version '3', this fastnn .*'2'"),
     "no architecture": (with_metadata(architecture=None), "damaged"),
     "architecture is no JSON": (with_metadata(architecture="{"), "damaged"),
     "architecture is a list": (with_metadata(architecture="[]"), "architecture must hold sizes"),
@@ -311,3 +311,20 @@ def test_refusing_takes_no_more_memory_than_the_file_is_worth(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 4_000  # kilobytes
+
+
+def test_a_file_of_the_first_version_loads_and_says_that_it_has_no_checksum(tmp_path):
+    old = with_metadata(format_version="1", checksum=None, trained_on=None)
+    with pytest.warns(UserWarning, match=r"net has no checksum: .*Save the network again"):
+        network = load(tmp_path / "net", old)
+    network.save(tmp_path / "net")
+    assert fastnn.load(tmp_path / "net").weights[0].tobytes() == network.weights[0].tobytes()
+
+
+def test_every_flipped_bit_of_a_file_is_refused(tmp_path):
+    path = tmp_path / "net"
+    for bit in range(len(GOOD) * 8):
+        flipped = bytearray(GOOD)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="is not a network that fastnn can load"):
+            load(path, flipped)
