@@ -181,6 +181,16 @@ def test_eight_bits_lose_little_on_tables(tmp_path, name, remembers):
     assert dequantized(network, x).evaluate(x, y)[measure] == pytest.approx(found.header, abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_in_eight_bits_each_input_keeps_seven_bits_of_its_own_largest_weight(seed):
+    network, _ = next(tables([100 + seed]))
+    exact = network.weights[0]
+    network.weights[0][0] *= 1e-4  # of no weight beside the others, in the column's own deviation
+    largest = np.abs(exact).max(axis=1, keepdims=True)
+    error = np.abs(dequantized(network).weights[0] - exact)
+    assert (error <= largest / 254 * (1 + 1e-5)).all()
+
+
 def unequal(ratio):
     """A network without memory of its rows, of columns whose sizes differ by a factor."""
     network = small_network((2, 16, 3), class_labels=("a", "b", "c"))
@@ -313,7 +323,8 @@ def unequal_like(network):
         (np.zeros((3, 5)), "x has 5 columns, but the network takes 4"),
         (np.zeros((0, 4)), "x has no rows"),
         ((np.zeros((3, 4)), [0, 1]), "x has 3 rows, but y has 2"),
-        (np.full((3, 4), 1e39), "1e\\+39"),
+        (np.full((3, 4), 1e39), r"rows hold 1e\+39, beyond what a float of C can hold"),
+        (np.full((3, 4), -1e39), r"rows hold -1e\+39, beyond"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path, rows, words):

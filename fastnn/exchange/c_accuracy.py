@@ -59,20 +59,13 @@ class Agreement(NamedTuple):
         return self.network - self.header
 
     def __str__(self) -> str:
-        rows = f"{self.n_rows:,} rows"
+        rows = "rows"
         if self.synthetic:
-            rows = (
-                f"{self.n_rows:,} synthetic rows (normal, with the columns' means and deviations)"
-            )
-        if self.classifies:
-            text, measure, form = (
-                f"the same answers on {self.agreement:.2%} of {rows}",
-                "accuracy",
-                ".2%",
-            )
-        else:
-            text = f"R² of its numbers against the network's {self.agreement:.4f} on {rows}"
-            measure, form = "R²", ".4f"
+            rows = "synthetic rows (normal, with the columns' means and deviations)"
+        measure, form = ("accuracy", ".2%") if self.classifies else ("R²", ".4f")
+        what = "the same answers on" if self.classifies else "numbers that agree to an R² of"
+        text = f"{what} {self.agreement:{form}} {'of' if self.classifies else 'on'} "
+        text += f"{self.n_rows:,} {rows}"
         if self.network is not None and self.header is not None:
             text += f", {measure} {self.header:{form}} instead of {self.network:{form}}"
         return text.replace("%", " %")
@@ -87,10 +80,10 @@ def checked_measured_rows(network: Network, rows: Any) -> tuple[Any, Any]:
         If they are not rows for the network, or do not fit into float.
     """
     x, y = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
-    a = network.architecture
-    x = checked_x(a, network.trained_on, x)
+    x = checked_x(network.architecture, network.trained_on, x)
     validation.check_not_empty(x.shape[0])
-    return validation.check_x(x, a.n_in, "float32"), y  # what float32 cannot hold, C cannot take
+    validation.check_rows_of_c(x)
+    return x, y
 
 
 def measured(
