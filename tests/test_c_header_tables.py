@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from c_programs import batches, compiled, output_of, run
+from c_programs import batches, compiled, output_of, run, sanitizers
 from examples import same_bits, small_network
 from propagation import propagated
 from tables import folded_network, random_table
@@ -65,6 +65,15 @@ def test_random_tables_give_in_c_what_they_give_in_fastnn(tmp_path, seeds, weigh
             best = np.sort(expected, axis=1)
             decided = best[:, -1] - best[:, -2] > 2 * bound.max(axis=1)
             assert (outputs.classes == expected.argmax(axis=1))[decided].all()
+
+
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_no_undefined_behaviour_in_headers_of_tables_and_they_are_cpp_too(tmp_path, weights):
+    networks, rows = zip(*tables(range(50, 54)), strict=True)
+    plain = run(tmp_path, networks, rows, weights=weights, language="cpp")
+    checked = run(tmp_path, networks, rows, *sanitizers(tmp_path), weights=weights)
+    for network, cpp, c in zip(networks, plain, checked, strict=True):
+        np.testing.assert_allclose(cpp.out, c.out, rtol=1e-3, atol=1e-4, err_msg=str(network))
 
 
 def test_a_pressure_and_a_time_classify_in_float_as_in_float64(tmp_path):

@@ -26,7 +26,7 @@ from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
 from fastnn.schedules import Cosine
 from fastnn.standardization import LEAST_STEPS, Standardization, fold
-from fastnn.validation.values import some_names
+from fastnn.validation.frames import some
 
 # Learning rates that train MNIST and tables of standardised columns well without tuning.
 LEARNING_RATES = {
@@ -251,10 +251,10 @@ def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardi
     left_out = np.flatnonzero(~inputs.varies).tolist()
     same = {i for i in left_out if (x[:, i] == x[0, i]).all()}
     if same:
-        shown = some_names([names[i] for i in sorted(same)])
+        shown = some([names[i] for i in sorted(same)])
         words.note(f"columns that are not used, one number in all rows: {shown}", options)
     if len(same) < len(left_out):
-        shown = some_names([names[i] for i in left_out if i not in same])
+        shown = some([names[i] for i in left_out if i not in same])
         warnings.warn(
             f"columns that are not used, since they vary by less than {LEAST_STEPS:g} steps of "
             f"float64: {shown}. Subtract a constant from them before they become "

@@ -35,7 +35,7 @@ from fastnn.exchange.c_parameters import (
 from fastnn.exchange.quantization import QuantizedWeight, in_float32
 from fastnn.files import write_whole
 from fastnn.validation import check_choice
-from fastnn.validation.values import some_names
+from fastnn.validation.frames import some
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -170,7 +170,7 @@ def _sizes(a: Architecture) -> str:
 def _warn_of_left_out(network: Network, parameters: Parameters) -> None:
     left_out = () if parameters.inputs is None else parameters.inputs.left_out
     if left_out:
-        names = some_names([column_name(network, i) for i in left_out])
+        names = some([column_name(network, i) for i in left_out])
         warnings.warn(
             f"the C header leaves out {names}: the numbers vary by less than float can tell at "
             "their mean. Subtract a constant from them before they become float, and train the "

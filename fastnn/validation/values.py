@@ -137,11 +137,6 @@ def listed(choices: Sequence[str]) -> str:
     return ", ".join(repr(choice) for choice in choices)
 
 
-def some_names(names: Sequence[str]) -> str:
-    """Return names in quotes: all of a few, the first of many."""
-    return listed(names) if len(names) <= 8 else f"{listed(names[:6])} and {len(names) - 6} others"
-
-
 def as_array(name: str, value: Any) -> Array:
     """Return `value` as an array, if its rows are of one length."""
     try:
