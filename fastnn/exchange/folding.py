@@ -169,6 +169,7 @@ class _Chain:
         self.layers: list[Dense] = []
         self.activations: list[str] = []  # of each layer but, while it is open, the last
         self.inputs = _Inputs("the input", (np.ones(()),), np.zeros(()))
+        self.behind = Scaling("")  # the open layer
         self.width = n_in  # of what the last step gives
         self.take = take
 
@@ -207,21 +208,25 @@ class _Chain:
         return Dense(step.name, weight, bias)
 
     def scaling(self, step: Scaling) -> None:
-        """Fold it into the layer before it, or keep it for the next."""
+        """Keep it for the layer before it, or for the next."""
         self.check(step.name, self.width, step.factor, step.shift)
-        if not self.is_open:
+        if self.is_open:
+            self.behind = then(self.behind, step)
+        else:
             self.inputs = self.inputs.scaled(step)
-            return
-        last, factor = self.layers[-1], _float64(step.factor)
-        self.take(8 * last.weight.size + 16 * last.weight.shape[1])
-        weight = last.weight
+
+    def scale_last(self) -> None:
+        """Fold what is behind the last layer into it."""
+        (name, weight, bias), (_, factor, shift) = self.layers[-1], self.behind
+        n_out = weight.shape[1]
+        self.take(8 * weight.size * bool(np.any(factor != 1)) + 16 * n_out)
         if np.any(factor != 1):
             weight = np.multiply(weight, factor, dtype=np.float64)
-        bias = None if last.bias is None else np.multiply(last.bias, factor, dtype=np.float64)
-        if np.any(step.shift):
-            n_out = last.weight.shape[1]
-            bias = np.broadcast_to(step.shift + (0.0 if bias is None else bias), (n_out,))
-        self.layers[-1] = Dense(last.name, weight, bias)
+            bias = None if bias is None else np.multiply(bias, factor, dtype=np.float64)
+        if np.any(shift):
+            bias = np.broadcast_to(np.add(shift, 0.0 if bias is None else bias), (n_out,))
+        self.layers[-1] = Dense(name, weight, bias)
+        self.behind = Scaling("")
 
     def kink(self, step: Kink) -> None:
         """Turn the layer before it into relus, of which the next takes an affine map."""
@@ -240,6 +245,7 @@ class _Chain:
             self.close("leaky_relu", name)
             factors = (above,)
         elif np.any(above) and np.any(below):
+            self.scale_last()
             last = self.layers[-1]
             self.take(2 * (last.weight.nbytes + 8 * last.weight.shape[1]))
             bias = None if last.bias is None else np.concatenate([last.bias, -last.bias])
@@ -274,6 +280,7 @@ class _Chain:
 
     def close(self, activation: str, name: str) -> None:
         """Put an activation behind the open layer."""
+        self.scale_last()
         self.activations.append(activation)
         self.inputs = _Inputs(name, (np.ones(()),), np.zeros(()))
 
@@ -290,6 +297,7 @@ class _Chain:
         if not self.layers:
             raise ValueError("it has no dense layer")
         self.opened(self.inputs.name)
+        self.scale_last()
         return self.layers, self.activations
 
 

@@ -6,19 +6,25 @@ must then be what the model's metadata say. Of other libraries' models the graph
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import validation
-from fastnn.architecture import OUTPUTS, Architecture
+from fastnn.architecture import ACTIVATIONS, OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
-from fastnn.exchange.assembly import assemble
+from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
+from fastnn.exchange.folding import Activation, Scaling, Step, fold
+from fastnn.exchange.onnx_computed import Computing
 from fastnn.exchange.onnx_export import METADATA_PREFIX
+from fastnn.exchange.onnx_expressions import SIGMOIDS_OF_ONE
 from fastnn.exchange.onnx_graph import Graph
+from fastnn.exchange.onnx_ml import of_second_class
 from fastnn.exchange.onnx_nodes import PLAIN
+from fastnn.exchange.onnx_steps import steps_of
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
@@ -28,6 +34,13 @@ if TYPE_CHECKING:
     from fastnn.network import Network
 
 OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
+
+FARTHEST_SHIFT = 2.0**8
+"""Of an input (x - mean) / spread: folded into float32 weights, more would cost the answers more
+than eight of their 24 bits."""
+
+HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
+"""Activations that no network ends in by itself."""
 
 
 def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") -> Network:
@@ -94,19 +107,19 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         raise ValueError(f"it is of operator set {opset}, expected {OLDEST_OPSET} or later")
     graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
-    name = _output(graph, found, labels, output)
+    steps, name, found = _end(graph.computing, found, labels, output)
     metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
     written, class_labels = _metadata(metadata) if metadata else (None, None)
     scale = 1.0 if written is None else written.input_scale
+    scaling = found.rows.scaling
     if found.rows.is_bytes:
-        if found.rows.scale is not None and found.rows.scale.size != 1:
-            raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
-    layers, activations = found.layers.listed()
+        scale, scaling = _scale_of_bytes(scaling)
+    dtype = _dtype(steps, scaling)
+    layers, activations = fold([scaling, *steps], take=tensors.take)
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
-    architecture = Architecture(sizes, tuple(activations), name)
-    itemsize = max(layer.weight.itemsize for layer in layers)
-    tensors.take(itemsize * architecture.n_slots)  # rows of weights are padded there
+    architecture = Architecture(sizes, tuple(activations), name, dtype=dtype)
+    # rows of weights are padded there
+    tensors.take(np.dtype(dtype).itemsize * architecture.n_slots)
     network = assemble(
         layers,
         activations,
@@ -114,10 +127,25 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         backend=backend,
         input_scale=scale,
         class_labels=_class_labels(found, labels, architecture.n_classes),
+        dtype=dtype,
     )
     if written is None or output not in (None, written.output):
         return network
     return _as_written(network, written, class_labels, found)
+
+
+def _scale_of_bytes(scaling: Scaling) -> tuple[float, Scaling]:
+    """Return what bytes are multiplied by, and what is left to fold into the first layer."""
+    if np.ndim(scaling.factor) == 0 and scaling.factor > 0:
+        return float(scaling.factor), scaling._replace(factor=1.0)
+    return 1.0, scaling
+
+
+def _dtype(steps: list[Step], scaling: Scaling) -> str:
+    """Return float64 if weights are, or if the input is shifted by more than float32 can hold."""
+    weights = [step.weight for step in steps if isinstance(step, Dense)]
+    far = np.abs(scaling.shift).max(initial=0) > FARTHEST_SHIFT
+    return "float64" if far or any(w.dtype == np.float64 for w in weights) else "float32"
 
 
 def _last(graph: Graph) -> tuple[Computed, list[Label]]:
@@ -127,7 +155,7 @@ def _last(graph: Graph) -> tuple[Computed, list[Label]]:
     if len(labels) + len(numbers) != len(graph.outputs) or not graph.outputs:
         raise ValueError(f"its outputs are not those of dense layers: {PLAIN}")
     all_numbers = numbers + [label.of for label in labels]
-    if any(value.layers is not all_numbers[0].layers for value in all_numbers):
+    if any(value.steps is not all_numbers[0].steps for value in all_numbers):
         raise ValueError(f"its outputs are of different layers: {PLAIN}")
     past_logits = [value for value in all_numbers if value.expression != 0]
     if len({value.expression for value in past_logits}) > 1:
@@ -139,21 +167,45 @@ def _last(graph: Graph) -> tuple[Computed, list[Label]]:
     return last, labels
 
 
-def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | None) -> str:
-    """Return the name of the network's output."""
-    expressions = graph.expressions
-    name = expressions.outputs.get(last.expression)
-    if last.expression == expressions.log_softmax:
+def _end(
+    computing: Computing, last: Computed, labels: list[Label], wanted: str | None
+) -> tuple[list[Step], str, Computed]:
+    """Return the steps to the output, the output's name, and what was computed by it."""
+    steps = steps_of(computing.expressions, last.expression, last.node)
+    if steps is None:
+        raise ValueError(
+            f"it ends in {last.node}, which computes neither an output of fastnn's "
+            f"({', '.join(OUTPUTS)}) nor one of its activations: {PLAIN}"
+        )
+    name = "identity"
+    if steps and isinstance(steps[-1], Activation) and steps[-1].kind not in HIDDEN_ONLY:
+        name = steps.pop().kind  # type: ignore[union-attr]
+    steps = [*last.steps.listed(), *steps]
+    for step in steps:
+        if isinstance(step, Activation) and step.kind not in ACTIVATIONS:
+            raise ValueError(
+                f"{last.node} follows {step.kind}, which only the end of a network is: {PLAIN}"
+            )
+    if name == "log_softmax":
         if wanted != "softmax":
             raise ValueError(
                 "it ends in LogSoftmax, and fastnn gives probabilities: to read it as softmax say "
                 'output="softmax"'
             )
         name = "softmax"
-    if name is None:
-        activation = expressions.activations.get(last.expression)
-        ends = f"the activation {activation!r}" if activation else last.node
-        raise ValueError(f"it ends in {ends}, but a network ends in {', '.join(OUTPUTS)}: {PLAIN}")
+    if name == SIGMOIDS_OF_ONE:
+        second = of_second_class(steps)
+        if second is None:
+            raise ValueError(
+                f"{last.node} divides sigmoids by their sum, which is plain only for two columns "
+                f"-z and z: {PLAIN}"
+            )
+        steps, name, last = second, "sigmoid", replace(last, two_columns=True)
+    return steps, _output(name, last, labels, wanted), last
+
+
+def _output(name: str, last: Computed, labels: list[Label], wanted: str | None) -> str:
+    """Return the name of the network's output, where the graph's last function is this one."""
     rules = {label.rule for label in labels}
     if name == "identity":
         chosen = {"argmax": "softmax", "threshold": "sigmoid"}
@@ -168,6 +220,8 @@ def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | Non
 
 def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[Any, ...] | None:
     sources: list[Label | Computed] = [*labels, last]
+    if not n_classes and not any(label.class_labels for label in labels):
+        return None  # a ZipMap's names of several sigmoids
     named = [source.class_labels for source in sources if source.class_labels]
     if not named:
         return None
