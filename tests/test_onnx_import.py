@@ -285,12 +285,17 @@ NAN = np.full((4, 3), np.nan, np.float32)
 REFUSED = {
     "a convolution": ([("Conv", ["x", "W1"], "y")], {}, r"'the Conv' \(Conv\) does to the input"),
     "an unknown activation": (
-        [FIRST, ("Selu", ["z1"], "h1"), LAST], {}, "'the Selu' .* an elu and a relu of two scales"
+        [FIRST, ("Softsign", ["z1"], "h1"), LAST], {}, r"'the Softsign' .* divided by 1 \+ \|z\|"
     ),
-    "another alpha": (
-        [FIRST, ("Elu", ["z1"], "h1", {"alpha": 0.2}), LAST],
+    "a skipped input": (
+        [("Gemm", ["x", "square"], "z"), ("Add", ["x", "z"], "y")],
+        {"square": np.eye(4, dtype=np.float32)},
+        r"'the Add' \(Add\) joins the input with what is computed from it",
+    ),
+    "a function that is no activation": (
+        [FIRST, ("Erf", ["z1"], "h1"), LAST],
         {},
-        r"'the Gemm' \(Gemm\): it takes what node 'the Elu' .* none of fastnn's activations",
+        r"'the Gemm' \(Gemm\): it takes what node 'the Erf' .* none of fastnn's activations",
     ),
     "tanh's gelu": (
         [FIRST, ("Gelu", ["z1"], "h1", {"approximate": "tanh"}), LAST],

@@ -58,11 +58,10 @@ NO_LIMIT = float(np.finfo(np.float32).max)
 """From where on exporters mean by a limit of Clip that there is none."""
 
 NEVER = {
-    "Selu": "is an elu and a relu of two scales at once",
-    "HardSwish": "is no sum of fastnn's activations",
-    "Mish": "is no sum of fastnn's activations",
-    "Softsign": "is no sum of fastnn's activations",
-    "ThresholdedRelu": "jumps",
+    "HardSwish": "is a parabola between -3 and 3",
+    "Mish": "is z times a tanh",
+    "Softsign": "is z divided by 1 + |z|",
+    "ThresholdedRelu": "jumps at its threshold",
 }
 """Activations that others have, and why no layers of fastnn's compute them."""
 
@@ -145,7 +144,7 @@ class Computing:
         rule = "threshold" if n_out == 1 and transform == "NONE" else "argmax"
         op = {"LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}.get(transform, "")
         expression = self.expressions.op(op, Z) if op else Z
-        last = replace(z, expression=expression, two_columns=n_out == 1 and transform != "NONE")
+        last = replace(z, expression=expression, two_columns=n_out == 1)
         return Label(last, rule, names), last
 
     # -- nodes ----------------------------------------------------------------------------------
@@ -231,9 +230,9 @@ class Computing:
             if np.size(constant) > 1 or (op == "Add" and value.expression == Z):
                 return self._scaled(op, value, first is value, constant, what)
         if op in NEVER:
-            raise NotPlainError(f"{NEVER[op]}, which no layers of fastnn's compute")
+            raise NotPlainError(f"{NEVER[op]}, which fastnn's activations cannot compute")
         if op not in OPERATORS or len(inputs) not in n_operands(op):
-            raise NotPlainError("is not part of any")
+            raise NotPlainError("is no step of a plain MLP")
         operands = [
             o.expression if isinstance(o, Computed) else scalar(o, value.rank) for o in inputs
         ]
@@ -290,7 +289,8 @@ class Computing:
 
     def _normalized(self, value: Computed, attributes: Attributes) -> Computed:
         """Return probabilities that are divided by their sum of one."""
-        sums_to_one = value.two_columns or self.end_of(value) == "softmax"
+        end = self.end_of(value)
+        sums_to_one = end == "softmax" or (value.two_columns and end == "sigmoid")
         if attributes.get("norm", "MAX") != "L1" or not sums_to_one:
             raise NotPlainError("divides each row by its own norm, which no layers compute")
         return value
@@ -328,7 +328,7 @@ def normalization_of(
     if len(arrays) != 4 or len(others) != 4 or len(shapes) != 1 or arrays[0].ndim != 1:
         raise NotPlainError("normalizes by what are not four constants of one length")
     gamma, beta, mean, variance = arrays
-    epsilon = attributes.get("epsilon", 1e-5)
+    epsilon = attributes.get("epsilon", float(np.float32(1e-5)))
     name, factor, shift = batch_normalization(what, gamma, beta, mean, variance, epsilon)
     channels = (-1, *[1] * (rank - 2))
     return Scaling(name, factor.reshape(channels), shift.reshape(channels))

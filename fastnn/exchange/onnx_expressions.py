@@ -37,6 +37,7 @@ WITH_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
     "LeakyRelu": {"alpha": 0.01},
     "LogSoftmax": {"axis": -1},
+    "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
     "Softmax": {"axis": -1},
     "Swish": {"alpha": 1.0},
 }
@@ -181,6 +182,14 @@ class Expressions:
             case "HardSigmoid":
                 line = self.op("Add", self.op("Mul", settings["alpha"], a), settings["beta"])
                 return self.op("Min", self.op("Relu", line), 1.0)
+            case "Elu" if _rounded(float(settings["alpha"])) != "1":
+                return self.op("LeakyRelu", self.op("Elu", a), alpha=float(settings["alpha"]))
+            case "Selu":
+                elu = self.op("Elu", a, alpha=settings["alpha"])
+                return self.op("Mul", elu, settings["gamma"])
+            case "Log" if isinstance(a, int) and self._made[a].op == "Sigmoid":
+                within = self._made[a].operands[0]
+                return self.op("Neg", self.op("Softplus", self.op("Neg", within)))
             case "Celu":
                 alpha = settings["alpha"]
                 return self.op("Mul", self.op("Elu", self.op("Div", a, alpha)), alpha)

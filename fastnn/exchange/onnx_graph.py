@@ -157,8 +157,9 @@ class Graph:
                 case "Scaler":
                     factor, shift = scaler_of(attributes)
                     return rows.then(what, self._tensors.take, factor=factor, shift=shift)
-                case "BatchNormalization" if rows.rank is not None:
-                    _, factor, shift = normalization_of(others, attributes, what, rows.rank)
+                case "BatchNormalization":
+                    rank = 2 if rows.rank is None else rows.rank
+                    _, factor, shift = normalization_of(others, attributes, what, rank)
                     return rows.then(what, self._tensors.take, factor=factor, shift=shift)
                 case "Normalizer":
                     raise NotPlainError("divides each row by its own norm, which no layers compute")

@@ -207,12 +207,17 @@ def _end(
 def _output(name: str, last: Computed, labels: list[Label], wanted: str | None) -> str:
     """Return the name of the network's output, where the graph's last function is this one."""
     rules = {label.rule for label in labels}
+    largest = name == "softmax" or last.two_columns
+    if name == "identity" and last.two_columns:
+        if rules != {"threshold"}:
+            raise ValueError(f"it gives 1 - z and z, which is no output of a network: {PLAIN}")
+        largest = False
     if name == "identity":
         chosen = {"argmax": "softmax", "threshold": "sigmoid"}
         name = wanted or (chosen[min(rules)] if rules else name)
     if wanted not in (None, name):
         raise ValueError(f"it ends in {name}, not in plain logits, and output={wanted!r} was asked")
-    largest = name == "softmax" or last.two_columns
+    largest |= name == "softmax"
     if rules and rules != {"argmax" if largest else "threshold"}:
         raise ValueError(f"its classes are not chosen as those of a {name} output: {PLAIN}")
     return name

@@ -23,7 +23,7 @@ from fastnn.exchange.onnx_shapes import (
     transposed,
     unsqueezed,
 )
-from fastnn.exchange.onnx_values import Rows
+from fastnn.exchange.onnx_values import Computed, Rows
 
 AFFINE = frozenset(("Add", "Div", "Mul", "Neg", "Sub"))
 """Operators that scale or shift."""
@@ -40,6 +40,8 @@ def of_rows(
         If it does to them what no plain MLP does.
     """
     rows, *others = inputs
+    if any(isinstance(value, Computed) for value in inputs):
+        raise NotPlainError("joins the input with what is computed from it")
     if op in AFFINE:
         return _affine(op, inputs, what, take)
     if isinstance(rows, Rows):

@@ -143,7 +143,7 @@ class Computed:
     node: str
     class_labels: tuple[Any, ...] | None = None
     two_columns: bool = False
-    """Of one sigmoid output p, the probabilities 1 − p and p."""
+    """Of one output p, 1 − p and p: probabilities, if it ends in a sigmoid."""
     flat: bool = False
     """Of one output, the shape (rows,) instead of (rows, 1)."""
 
