@@ -166,11 +166,8 @@ class _Graph:
         self.through("BatchNormalization", *statistics, variance, epsilon=self.one_of(1e-5, 0.1))
 
     def offsets(self, n):
-        sizes = [self.one_of(1, n, n) for _ in range(2)]
-        return {
-            name: self.away_from_zero(size).tolist()
-            for name, size in zip(("offset", "scale"), sizes, strict=True)
-        }
+        size = self.one_of(1, n, n)
+        return {name: self.away_from_zero(size).tolist() for name in ("offset", "scale")}
 
     def turned_and_back(self):
         axis = self.constant(np.array([self.one_of(1, 1, 2, -1, 0)]))

@@ -242,6 +242,10 @@ REFUSED = {
         [FIRST, ("Softmax", ["z1"], "p"), ("Mul", ["p", "two"], "y")],
         "'the Mul' .* follows softmax",
     ),
+    "classes of an activation": (
+        [FIRST, ("Softplus", ["z1"], "p"), ("ArgMax", ["p"], "y", {"axis": 1})],
+        "classes are chosen from what node 'the Softplus' .* neither logits nor probabilities",
+    ),
     "a scale of other columns": (
         [FIRST, ("Mul", ["z1", "targets"], "h1"), LAST], r"'the Mul' .* shape \(2,\)"
     ),

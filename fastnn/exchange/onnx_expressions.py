@@ -180,18 +180,19 @@ class Expressions:
         settings = WITH_ATTRIBUTES.get(op_type, {}) | attributes
         match op_type:
             case "HardSigmoid":
-                line = self.op("Add", self.op("Mul", settings["alpha"], a), settings["beta"])
+                alpha, beta = float(settings["alpha"]), float(settings["beta"])
+                line = self.op("Add", self.op("Mul", alpha, a), beta)
                 return self.op("Min", self.op("Relu", line), 1.0)
             case "Elu" if _rounded(float(settings["alpha"])) != "1":
                 return self.op("LeakyRelu", self.op("Elu", a), alpha=float(settings["alpha"]))
             case "Selu":
                 elu = self.op("Elu", a, alpha=settings["alpha"])
-                return self.op("Mul", elu, settings["gamma"])
+                return self.op("Mul", elu, float(settings["gamma"]))
             case "Log" if isinstance(a, int) and self._made[a].op == "Sigmoid":
                 within = self._made[a].operands[0]
                 return self.op("Neg", self.op("Softplus", self.op("Neg", within)))
             case "Celu":
-                alpha = settings["alpha"]
+                alpha = float(settings["alpha"])
                 return self.op("Mul", self.op("Elu", self.op("Div", a, alpha)), alpha)
             case "Max" | "Min":
                 operands = tuple(sorted(operands, key=_order))

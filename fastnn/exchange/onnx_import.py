@@ -17,7 +17,7 @@ from fastnn.architecture import ACTIVATIONS, OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
-from fastnn.exchange.folding import Activation, Scaling, Step, fold
+from fastnn.exchange.folding import Activation, Kink, Scaling, Step, fold
 from fastnn.exchange.onnx_computed import Computing
 from fastnn.exchange.onnx_export import METADATA_PREFIX
 from fastnn.exchange.onnx_expressions import SIGMOIDS_OF_ONE
@@ -48,8 +48,15 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
 
     Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
     PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
-    floating-point numbers; flattening and a scale at the input; Softmax, Sigmoid or Exp at the end,
-    and the choice of a class after it.
+    floating-point numbers; flattening at the input; Softmax, Sigmoid or Exp at the end, and the
+    choice of a class after it; scikit-learn's linear models (``ai.onnx.ml``).
+
+    Scales and shifts of all columns or of each, also as BatchNormalization or Scaler, are folded
+    into the layers beside them, in float64. What fastnn's activations can compute with is read
+    too, exact but for rounding: LeakyRelu and PRelu of any slope and Abs are relus of a layer twice
+    as wide; Clip and HardSigmoid two layers of relus; Elu of any alpha and Selu an elu and then
+    relus; and behind an end in tanh, softplus, relu or another activation there is a layer of ones
+    on the diagonal.
 
     Parameters
     ----------
@@ -65,9 +72,11 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     Returns
     -------
     Network
-        float64 if the weights are, else float32 (half precision is widened). Its `input_scale` is
-        the model's for uint8 rows, else 1: bytes are the numbers they are. One sigmoid output
-        stays one where the model gives both classes' probabilities.
+        float64 if the weights are, else float32 (half precision is widened); also float64 if the
+        model subtracts a mean of more than 256 spreads from a column, so that folding it loses
+        nothing. Its `input_scale` is the model's for uint8 rows, else 1: bytes are the numbers they
+        are. One sigmoid output stays one where the model gives both classes' probabilities. Names
+        of several sigmoid outputs (ZipMap) have no place in a network and are left out.
 
     Raises
     ------
@@ -186,6 +195,12 @@ def _end(
             raise ValueError(
                 f"{last.node} follows {step.kind}, which only the end of a network is: {PLAIN}"
             )
+    curved = [isinstance(step, Activation | Kink) for step in steps]
+    if name == "identity" and labels and any(curved[_last_dense(steps) :]):
+        raise ValueError(  # a softmax of numbers that an activation made nearly equal is blind
+            f"its classes are chosen from what {last.node.removeprefix('its ')} computes, which "
+            f"are neither logits nor probabilities: {PLAIN}"
+        )
     if name == "log_softmax":
         if wanted != "softmax":
             raise ValueError(
@@ -202,6 +217,10 @@ def _end(
             )
         steps, name, last = second, "sigmoid", replace(last, two_columns=True)
     return steps, _output(name, last, labels, wanted), last
+
+
+def _last_dense(steps: list[Step]) -> int:
+    return max(i for i, step in enumerate(steps) if isinstance(step, Dense))
 
 
 def _output(name: str, last: Computed, labels: list[Label], wanted: str | None) -> str:
