@@ -139,22 +139,26 @@ def scales_of_units():
 
 
 def expressions_taken_apart():
-    """Twenty functions of functions a layer, of which each is looked up by itself."""
+    """Functions of functions of z, of which no two are equal and each is looked up by itself."""
     nodes = []
-    for i in range(300):
-        nodes.append(("MatMul", [f"h{i}_20" if i else "x", "w"], f"h{i + 1}_0"))
-        nodes += [
-            (("Tanh", "Sigmoid", "Relu", "Abs")[j % 4], [f"h{i + 1}_{j}"], f"h{i + 1}_{j + 1}")
-            for j in range(20)
-        ]
-    return raw(nodes, "h300_20", x=(1, ["rows", 1]), w=np.ones((1, 1), np.float32))
+    for i in range(250):
+        nodes.append(("MatMul", [f"h{i}_24" if i else "x", "w"], f"h{i + 1}_0"))
+        for j in range(0, 24, 2):
+            slope = {"alpha": 0.5 + 1e-4 * (24 * i + j)}
+            nodes.append(("LeakyRelu", [f"h{i + 1}_{j}"], f"h{i + 1}_{j + 1}", slope))
+            nodes.append(("Tanh", [f"h{i + 1}_{j + 1}"], f"h{i + 1}_{j + 2}"))
+    return raw(nodes, "h250_24", x=(1, ["rows", 1]), w=np.ones((1, 1), np.float32))
 
 
 def constants_multiplied():
     nodes = [("Mul", [f"c{i}" if i else "s", "s"], f"c{i + 1}") for i in range(8000)]
-    nodes += [("Mul", ["column", "s"], "table"), ("MatMul", ["x", "W1"], "y")]
-    s, column = np.ones(20_000, np.float32), np.ones((20_000, 1), np.float32)
-    return raw(nodes, "y", s=s, column=column)
+    return raw([*nodes, ("MatMul", ["x", "W1"], "y")], "y", s=np.ones(20_000, np.float32))
+
+
+def a_table_of_rows_and_columns():
+    nodes = [("Mul", ["column", "row"], "table"), ("MatMul", ["x", "W1"], "y")]
+    row, column = np.ones(20_000, np.float32), np.ones((20_000, 1), np.float32)
+    return raw(nodes, "y", row=row, column=column)
 
 
 MODELS = (
@@ -162,7 +166,7 @@ MODELS = (
     biases_of_a_wide_layer, scales_of_wide_rows, copies_of_weights, lists_of_classes,
     constants_of_one_file, slopes_of_wide_layers, activations_of_a_wide_layer,
     an_end_of_a_wide_layer, shifts_of_huge_images, scales_of_units, expressions_taken_apart,
-    constants_multiplied,
+    constants_multiplied, a_table_of_rows_and_columns,
 )  # fmt: skip
 
 

@@ -23,8 +23,8 @@ The layer before it gives both, ``h @ [W, −W] + [b − at, at − b]``, twice 
 Where `above` or `below` is all zero, the width stays; where below is 0.01 · above it is leaky_relu.
 
 So any LeakyReLU, PReLU or absolute value is a layer of twice the width; max(h, c) and min(h, c) are
-as wide as h; clip(h, low, high) is a max and then a min, with a diagonal layer between them; an elu
-of another α is elu and then a Kink with below = α (their signs agree, and above zero they are h); an
+as wide as h; clip(h, low, high) is a max and then a min, with a diagonal layer between them. An elu
+of another α is elu and then a Kink with below = α: their signs agree, and above zero both are h. An
 end in tanh, softplus, relu or any other activation has a diagonal layer behind.
 """
 

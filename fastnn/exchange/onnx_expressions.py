@@ -9,8 +9,7 @@ looked up by its kind, never run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fastnn.architecture import ACTIVATIONS, OUTPUTS
@@ -141,19 +140,6 @@ class Expressions:
 
         result = of(number)
         return result if isinstance(result, int) else number
-
-    @contextmanager
-    def scratch(self) -> Iterator[None]:
-        """Forget at the end what was made within."""
-        n, n_kinds = len(self._made), len(self._kind_numbers)
-        try:
-            yield
-        finally:
-            for made in self._made[n:]:
-                del self._numbers[_exactly(made)]
-            del self._made[n:], self._kinds[n:]
-            while len(self._kind_numbers) > n_kinds:
-                self._kind_numbers.popitem()
 
     def op(self, op_type: str, *operands: Operand, **attributes: Any) -> int:
         """Return the expression of an operator, of which at least one operand is no constant.

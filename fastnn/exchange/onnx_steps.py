@@ -40,11 +40,10 @@ def steps_of(expressions: Expressions, number: int, name: str) -> list[Step] | N
     """
     if len(expressions.within(number, MOST_PARTS)) > MOST_PARTS:
         return None
-    with expressions.scratch():
-        try:
-            return _steps(expressions, number, name)
-        except ValueError:  # while it is taken apart it has too many terms, or divides by zero
-            return None
+    try:
+        return _steps(expressions, number, name)
+    except ValueError:  # while it is taken apart it has too many terms, or divides by zero
+        return None
 
 
 def _steps(expressions: Expressions, number: int, name: str) -> list[Step] | None:
