@@ -178,7 +178,9 @@ class Computed:
         if width == 1 and shape in ([-1], [ROWS]):
             return replace(self, flat=True)
         said = ", ".join(map(str, shape[:4]))
-        raise NotPlainError(f"reshapes {width} numbers a row to [{said}]")
+        raise NotPlainError(
+            f"reshapes {width} numbers a row to [{said}], which does not keep its rows"
+        )
 
 
 @dataclass(frozen=True, eq=False)
