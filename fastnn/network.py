@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -18,7 +20,7 @@ from fastnn.evaluation import evaluate
 from fastnn.fit_description import description
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
-from fastnn.optimizers import Adam, Optimizer, OptimizerState
+from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
 from fastnn.prediction import outputs
 from fastnn.rows import Rows, checked_rows
 from fastnn.threads import blas_limited
@@ -152,8 +154,7 @@ class Network:
         self.rng = validation.check_seed(seed)
         self.seed = int(seed) if isinstance(seed, Integral) else None
         self._parameters = architecture.allocate()
-        self._optimizer: Optimizer | None = None
-        self._optimizer_state: OptimizerState | None = None
+        self._running: RunningOptimizer | None = None
 
     def __repr__(self) -> str:
         a = self.architecture
@@ -197,9 +198,9 @@ class Network:
     @property
     def optimizer_state(self) -> OptimizerState:
         """What the optimizer of the last fit carries on."""
-        if self._optimizer_state is None:
+        if self._running is None:
             raise AttributeError("the network has no optimizer state: it was not trained yet")
-        return self._optimizer_state
+        return self._running.state
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -314,11 +315,12 @@ class Network:
                 description(self, options, data, watched, shuffle, callbacks),
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
-        self._start_optimizer(optimizer)
+        running = self._started(optimizer)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas), self._in_use(running):
             return training.fit(
                 self,
+                running,
                 backend,
                 data,
                 options,
@@ -354,16 +356,24 @@ class Network:
         Parameters
         ----------
         optimizer : Optimizer, optional
-            The default is the one used last, or ``Adam()``. One of another kind than the last one
-            starts afresh.
+            The default is the one used last, or ``Adam()``. One of the same kind takes the state
+            over, with its own learning rate and constants. One of another kind, or SGD with
+            momentum after SGD without, starts with a new state, and its schedule from the first
+            step.
 
         Returns
         -------
         History
             Of one epoch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described, or `optimizer_state` was changed in shape or dtype;
+            the network is then as it was.
         """  # numpydoc: the shared parameters stand in `fit`
         if optimizer is None:
-            optimizer = self._optimizer or Adam()
+            optimizer = Adam() if self._running is None else self._running.optimizer
         validation.check_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
         options = training.checked_options(
@@ -371,14 +381,16 @@ class Network:
             dropout,
         )  # fmt: skip
         data = self._checked_rows(x, y, sample_weight)
-        same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
-        if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):
-            self._start_optimizer(optimizer)
-        self._optimizer = optimizer
+        running = self._running
+        if running is not None and running.understood_by(optimizer):
+            running = running.resumed(self.architecture, optimizer)
+        else:
+            running = self._started(optimizer)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas), self._in_use(running):
             return training.fit(
                 self,
+                running,
                 backend,
                 data,
                 options,
@@ -607,6 +619,10 @@ class Network:
 
         return to_torch(self, logits=logits)
 
+    def __copy__(self) -> Network:
+        """Copy all of it: a twin that shared the optimizer's state would be trained half."""
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes
@@ -618,6 +634,7 @@ class Network:
         from fastnn.persistence import from_bytes
 
         loaded = from_bytes(state["file"])
+        self._running = None  # a pickle of an older version has none: a new state is started
         self.__dict__.update({k: v for k, v in state.items() if k != "file"})
         self.__dict__.update({k: loaded.__dict__[k] for k in _IN_FILE})
 
@@ -633,13 +650,15 @@ class Network:
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
         return checked_rows(self.architecture, self.class_labels, x, y, sample_weight)
 
-    def _start_optimizer(self, optimizer: Optimizer) -> None:
-        a = self.architecture
-        self._optimizer = optimizer
-        self._optimizer_state = OptimizerState(
-            np.zeros(self._slots_shape(optimizer), a.dtype),
-            dropout_seed=int(self.rng.integers(2**63)),
-        )
+    @contextmanager
+    def _in_use(self, running: RunningOptimizer) -> Iterator[None]:
+        """Have `running` as the optimizer of this fit, also after a callback trained by another."""
+        self._running = running
+        try:
+            yield
+        finally:
+            self._running = running
 
-    def _slots_shape(self, optimizer: Optimizer) -> tuple[int, int]:
-        return optimizer.n_state, self.architecture.n_slots
+    def _started(self, optimizer: Optimizer) -> RunningOptimizer:
+        dropout_seed = int(self.rng.integers(2**63))
+        return RunningOptimizer.start(optimizer, self.architecture, dropout_seed=dropout_seed)
