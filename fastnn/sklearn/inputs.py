@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from fastnn.validation import bad_column, check_fits_dtype
+from fastnn.validation import bad_column, check_fits_dtype, check_numbers
 from fastnn.validation.values import describe
 
 DTYPES = (np.float64, np.float32, np.uint8)
@@ -27,6 +27,8 @@ def checked_x_y(
 ) -> tuple[Any, NDArray[Any]]:
     """Return rows, and labels or targets: (n_samples,), or (n_samples, n_outputs) of several."""
     X, y = _validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=y_numeric)
+    if y_numeric:
+        check_numbers(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return X, y

@@ -201,10 +201,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             if self.solver != "lbfgs":
                 rows, held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
-            if not starts:  # from here on the network that was there changes
-                keep()
             try:
                 with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
+                    if not starts:  # from here on the network that was there changes
+                        keep()
                     if self.solver == "lbfgs":
                         self._minimize(problem)
                     else:

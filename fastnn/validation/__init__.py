@@ -19,6 +19,7 @@ from fastnn.validation.estimators import (
     check_label_count,
     check_n_targets,
     check_not_replaced,
+    check_numbers,
     check_same_network,
 )
 from fastnn.validation.networks import (
@@ -89,6 +90,7 @@ __all__ = [
     "check_not_empty",
     "check_not_replaced",
     "check_number",
+    "check_numbers",
     "check_one_class_a_row",
     "check_optimizer",
     "check_optimizer_state",

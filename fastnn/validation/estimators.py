@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture
-from fastnn.validation.data import _check_range
+from fastnn.validation.values import describe
 
 _PARAMETERS: dict[str, Callable[[Architecture], Any]] = {
     "hidden_layer_sizes": lambda a: a.sizes[1:-1],
@@ -77,8 +77,26 @@ def check_not_replaced(network: Any, now: Any) -> None:
 
 
 def check_fits_dtype(name: str, values: Any, dtype: str) -> None:
-    """Check that numbers, dense or in CSR, fit the network's dtype."""
-    _check_range(name, values if isinstance(values, np.ndarray) else values.data, dtype)
+    """Check that float64 numbers, dense or in CSR, do not become infinite in the network's dtype."""
+    numbers = values if isinstance(values, np.ndarray) else values.data
+    if numbers.dtype != np.float64 or dtype != "float32" or not numbers.size:
+        return
+    largest = max(numbers.max(), -numbers.min())
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{name} holds numbers up to {largest:g}, beyond what this float32 network can take: "
+            "scale them down, or fit with X of dtype float64"
+        )
+
+
+def check_numbers(y: Any) -> None:
+    """Check that targets are a dense array of numbers."""
+    if not isinstance(y, np.ndarray):
+        raise TypeError(f"y must be a dense array of targets, got {describe(y)}: use y.toarray()")
+    if y.dtype.kind not in "fiub":
+        raise ValueError(
+            f"y must hold numbers, got dtype {y.dtype}: convert it first, such as y.astype(float)"
+        )
 
 
 def bad_column(frame: Any) -> str | None:
