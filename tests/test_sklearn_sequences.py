@@ -134,8 +134,8 @@ def arguments(kind, layout, target, n_in, n_weights):
 class Pair:
     """An estimator of fastnn and scikit-learn's, which take the same steps."""
 
-    def __init__(self, kind, backend):
-        options = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
+    def __init__(self, kind, backend, **start):
+        options = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, **start}
         self.kind = kind
         self.mine = kind(backend=backend, **options)
         self.theirs = getattr(neural_network, kind.__name__)(**options)
@@ -203,6 +203,9 @@ class Pair:
         if self.kind is ours.MLPRegressor:
             wanted["loss"] = (a.loss, self.mine.loss)
             wanted["targets"] = (a.n_out, 1 if y.ndim == 1 else y.shape[1])
+        else:  # which scikit-learn takes for one label a row, if the numbers are those of columns
+            multilabel = self.mine._label_binarizer.y_type_.startswith("multilabel")
+            wanted["labels"] = (multilabel, np.shape(y)[1:] > (1,))
         return [name for name, (had, has) in wanted.items() if had != has]
 
     def comparable(self, name, goes_on):
@@ -237,8 +240,8 @@ class Pair:
         assert self.mine.predict(x).shape == self.theirs.predict(x).shape
 
 
-def run(kind, backend, sequence):
-    pair = Pair(kind, backend.name)
+def run(kind, backend, start, sequence):
+    pair = Pair(kind, backend.name, **start)
     for name, value in sequence:
         if name == "set_params":
             pair.set_params(value)
@@ -248,11 +251,16 @@ def run(kind, backend, sequence):
             pair.train(name, value)
 
 
-@given(sequence=steps(ours.MLPClassifier))
-def test_classifiers_go_on_as_scikit_learns(backend, sequence):
-    run(ours.MLPClassifier, backend, sequence)
+START = st.fixed_dictionaries(
+    {"solver": st.sampled_from(["sgd", "adam"]), "warm_start": st.booleans()}
+)
 
 
-@given(sequence=steps(ours.MLPRegressor))
-def test_regressors_go_on_as_scikit_learns(backend, sequence):
-    run(ours.MLPRegressor, backend, sequence)
+@given(start=START, sequence=steps(ours.MLPClassifier))
+def test_classifiers_go_on_as_scikit_learns(backend, start, sequence):
+    run(ours.MLPClassifier, backend, start, sequence)
+
+
+@given(start=START, sequence=steps(ours.MLPRegressor))
+def test_regressors_go_on_as_scikit_learns(backend, start, sequence):
+    run(ours.MLPRegressor, backend, start, sequence)

@@ -266,7 +266,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         with undone_if_it_fails(self) as keep:
             if self.__sklearn_is_fitted__():
                 keep()
-            if _check_partial_fit_first_call(self, classes):
+            if self._is_first_call(classes):
                 self._start_labels(y)
             return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
 
@@ -329,6 +329,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             of_class = weights_of_classes(self.class_weight, self.classes_, y, weight)
             weight = of_class if weight is None else weight * of_class
         return Problem(X, self._targets(y), weight)
+
+    def _is_first_call(self, classes: Any) -> bool:
+        try:
+            return bool(_check_partial_fit_first_call(self, classes))
+        except (TypeError, ValueError) as error:
+            if "classes" in str(error):
+                raise
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"classes must list all labels, such as [0, 1, 2]: {error}") from None
 
     def _start_labels(self, y: Any) -> None:
         """Take `classes_`, which the caller has named, for the labels that y may hold."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture
-from fastnn.validation.values import describe
 
 _PARAMETERS: dict[str, Callable[[Architecture], Any]] = {
     "hidden_layer_sizes": lambda a: a.sizes[1:-1],
@@ -77,7 +76,7 @@ def check_not_replaced(network: Any, now: Any) -> None:
 
 
 def check_fits_dtype(name: str, values: Any, dtype: str) -> None:
-    """Check that float64 numbers, dense or in CSR, do not become infinite in the network's dtype."""
+    """Check that float64 numbers, dense or CSR, do not become infinite in a network's dtype."""
     numbers = values if isinstance(values, np.ndarray) else values.data
     if numbers.dtype != np.float64 or dtype != "float32" or not numbers.size:
         return
@@ -92,7 +91,9 @@ def check_fits_dtype(name: str, values: Any, dtype: str) -> None:
 def check_numbers(y: Any) -> None:
     """Check that targets are a dense array of numbers."""
     if not isinstance(y, np.ndarray):
-        raise TypeError(f"y must be a dense array of targets, got {describe(y)}: use y.toarray()")
+        raise TypeError(
+            f"y must be a dense array of targets, got a {type(y).__name__}: use y.toarray()"
+        )
     if y.dtype.kind not in "fiub":
         raise ValueError(
             f"y must hold numbers, got dtype {y.dtype}: convert it first, such as y.astype(float)"
