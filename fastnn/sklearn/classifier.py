@@ -71,7 +71,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     verbose : bool, int or "bar", default False
         Whether to print the loss of each epoch, or to show a progress bar.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit. Parameters that are part of the
+        network may not change then.
     momentum : float, default 0.9
         Of "sgd", in [0, 1).
     nesterovs_momentum : bool, default True
@@ -244,6 +245,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
         come back, and further calls change nothing.
 
+        As in scikit-learn, all calls go on with the optimizer of the first one, or of the last
+        `fit`: another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
+        Other parameters take effect at once; those that are part of the network, such as
+        `hidden_layer_sizes` and `activation`, may not change and are named in a ValueError.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -332,7 +338,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
 
     def _is_first_call(self, classes: Any) -> bool:
         try:
-            return bool(_check_partial_fit_first_call(self, classes))
+            first = bool(_check_partial_fit_first_call(self, classes))
+            if first and not len(self.classes_):
+                raise ValueError("it is empty")
+            return first
         except (TypeError, ValueError) as error:
             if "classes" in str(error):
                 raise

@@ -26,7 +26,7 @@ def check_kind(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
             )
         return
     n_labels = len(binarizer.classes_)
-    values = y.data if issparse(y) else y
+    values = np.asarray(y.data) if issparse(y) else y
     if y.ndim != 2 or y.shape[1] != n_labels or not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"{name} must hold 0 or 1 for each of {n_labels} labels, of shape (n_samples, "

@@ -67,7 +67,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     verbose : bool, int or "bar", default False
         Whether to print the loss of each epoch, or to show a progress bar.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit. Parameters that are part of the
+        network may not change then.
     momentum : float, default 0.9
         Of "sgd", in [0, 1).
     nesterovs_momentum : bool, default True
@@ -226,6 +227,11 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         With `early_stopping` the score is measured after each call, on `eval_set`, or on a part of
         X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
         come back, and further calls change nothing.
+
+        As in scikit-learn, all calls go on with the optimizer of the first one, or of the last
+        `fit`: another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
+        Other parameters take effect at once; those that are part of the network, such as
+        `hidden_layer_sizes` and `activation`, may not change and are named in a ValueError.
 
         Parameters
         ----------
