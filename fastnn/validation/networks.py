@@ -25,7 +25,7 @@ from fastnn.validation.values import (
 
 if TYPE_CHECKING:
     from fastnn.checkpoints import Checkpoint
-    from fastnn.optimizers import Optimizer
+    from fastnn.optimizers import Optimizer, OptimizerState
 
 _MOST_PARAMETERS = 2**48
 """Past every machine's memory, and far enough below what an array's size can be to pad rows."""
@@ -107,6 +107,27 @@ def check_optimizer(optimizer: Any) -> Optimizer:
             f"got {describe(optimizer)}"
         )
     return optimizer
+
+
+def check_optimizer_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> None:
+    """Check that a state is what a rule with slots of that shape and dtype has left behind.
+
+    Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
+    """
+    slots = state.slots
+    if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
+        got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
+        raise ValueError(
+            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: its numbers may "
+            "be changed, by slots[...] = values, its shape not; fit starts with a new state"
+        )
+    for name in ("step", "dropout_seed"):
+        check_count(f"the optimizer state's {name}", getattr(state, name), minimum=0)
+        if getattr(state, name) >= 2**63:
+            raise ValueError(f"the optimizer state's {name} must be below 2**63")
+    flags = slots.flags
+    if not (flags.writeable and flags.aligned and flags.c_contiguous and slots.dtype.isnative):
+        state.slots = np.array(slots, dtype, order="C")
 
 
 def check_checkpoint(checkpoint: Any) -> Checkpoint:
