@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from fastnn.validation import bad_column, check_fits_dtype, check_numbers
+from fastnn.trained_on import TrainedOn, takes_bytes
+from fastnn.validation import (
+    bad_column,
+    check_fits_dtype,
+    check_not_bytes_as_floats,
+    check_numbers,
+    check_whole_bytes,
+)
 from fastnn.validation.values import describe
 
 DTYPES = (np.float64, np.float32, np.uint8)
@@ -54,8 +61,52 @@ def as_pair(eval_set: Any) -> tuple[Any, Any]:
     raise ValueError(f"eval_set must be a tuple (X, y), got {got}")
 
 
-def _validated(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
-    """Return what scikit-learn's checks make of the data; an error names the column of a frame."""
+def trained_on(estimator: Any, X: Any) -> TrainedOn:
+    """Return what an estimator's network is to remember of the rows that it begins with."""
+    of_bytes = X.dtype == np.uint8 and estimator.input_scale != 1.0
+    names = getattr(estimator, "feature_names_in_", None)
+    return TrainedOn(
+        "bytes" if of_bytes else "numbers",
+        None if names is None else tuple(str(name) for name in names),
+    )
+
+
+def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
+    """Return what scikit-learn's checks make of the data; an error names the column of a frame.
+
+    bool counts as uint8. An estimator that was trained on bytes takes integers for bytes, and
+    refuses floats of that range, as `fastnn.rows.checked_x` does for networks.
+    """
+    kinds = _kinds(X)
+    if kinds == "b":
+        X = (X if hasattr(X, "astype") else np.asarray(X)).astype(np.uint8)
+    validated = _validated_by_sklearn(estimator, X, *y, reset=reset, **options)
+    network = None if reset else getattr(estimator, "network_", None)
+    if network is None or network.trained_on is None:
+        return validated
+    scale = network.architecture.input_scale
+    if not takes_bytes(network.trained_on.inputs, scale):
+        return validated
+    rows = validated[0] if y else validated
+    if kinds and {*kinds} <= set("iu") and rows.dtype != np.uint8:
+        rows = check_whole_bytes(rows.astype(np.int64))
+    else:
+        check_not_bytes_as_floats(rows, scale)
+    return (rows, *validated[1:]) if y else rows
+
+
+def _kinds(X: Any) -> str:
+    """Return the kinds of numbers in X, as NumPy's letters; nothing if X does not say."""
+    if isinstance(X, list | tuple):
+        try:
+            X = np.asarray(X)
+        except ValueError:  # rows of several lengths: scikit-learn says so
+            return ""
+    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    return "".join(sorted({getattr(dtype, "kind", "?") for dtype in dtypes}))
+
+
+def _validated_by_sklearn(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     try:
         return validate_data(estimator, X, *y, accept_sparse="csr", dtype=DTYPES, **options)
     except (TypeError, ValueError) as error:

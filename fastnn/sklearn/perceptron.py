@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,14 +17,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
+from fastnn.backends.base import PREDICT_ROWS, Backend, largest_product
 from fastnn.callbacks import Callback
 from fastnn.network import Network
 from fastnn.schedules import Schedule
-from fastnn.sklearn.inputs import as_pair, checked_x
+from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.threads import threads_limited
+from fastnn.strides import by_rows
+from fastnn.threads import blas_limited, threads_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import (
     check_choice,
@@ -196,13 +199,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 self._start(problem)
             built = self.network_.architecture
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
-            problem = problem.in_dtype(built.dtype)
+            problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
             self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
             if self.solver != "lbfgs":
                 rows, held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
             try:
-                with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
+                with self._computing():
                     if not starts:  # from here on the network that was there changes
                         keep()
                     if self.solver == "lbfgs":
@@ -251,6 +254,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
         self.network_ = self._initial_network(problem)
         self.network_.class_labels = self._class_labels(self.network_)
+        self.network_.trained_on = trained_on(self, problem.x)
         a = self.network_.architecture
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
@@ -320,9 +324,22 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         network = self._fitted_network()
         a = network.architecture
         out = np.empty((x.shape[0], a.n_out), a.dtype)
-        with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
-            get_backend(network.backend).predict(a, network.parameters, x, out)
+        with self._computing() as backend:
+            backend.predict(a, network.parameters, x, out)
         return out
+
+    @contextmanager
+    def _computing(self) -> Iterator[Backend]:
+        """Have the network's backend use as many threads as `n_threads` says and work is worth."""
+        network = self._fitted_network()
+        backend = get_backend(network.backend)
+        n_rows = PREDICT_ROWS if isinstance(self.batch_size, str) else self.batch_size
+        product = largest_product(network.architecture, n_rows)
+        with (
+            nullcontext() if self.n_threads is None else threads_limited(self.n_threads),
+            blas_limited(backend.uses_blas, product),
+        ):
+            yield backend
 
     # -- parameters -----------------------------------------------------------------------------
 

@@ -24,7 +24,6 @@ from fastnn.network import Network
 from fastnn.progress import progress_bar
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
-from fastnn.threads import blas_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import check_not_replaced
 
@@ -241,16 +240,15 @@ def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
     if estimator._eval_set is not None:
         network, y = estimator.network_, estimator._eval_set.y
         # not network.evaluate, which takes the network's class labels, where these are numbers
-        with blas_limited((backend := get_backend(network.backend)).uses_blas):
-            loss = evaluate(
-                backend,
-                network.architecture,
-                network.parameters,
-                estimator._eval_set.x,
-                y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
-                None,
-                progress=False,
-            )["loss"]
+        loss = evaluate(
+            get_backend(network.backend),
+            network.architecture,
+            network.parameters,
+            estimator._eval_set.x,
+            y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
+            None,
+            progress=False,
+        )["loss"]
         record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
         estimator.validation_loss_curve_.append(record["val_loss"])
     if held_out is None:
