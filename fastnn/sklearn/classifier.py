@@ -24,6 +24,7 @@ from fastnn.schedules import Schedule
 from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, weights_of_classes
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
+from fastnn.validation.sparse import sound_csr
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -318,6 +319,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
+        X = sound_csr(X)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=reset
         )
@@ -350,6 +352,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:
+        X = sound_csr(X)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=False
         )

@@ -25,6 +25,7 @@ from fastnn.sklearn.stochastic import Stochastic
 from fastnn.threads import threads_limited
 from fastnn.training import as_callbacks
 from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
+from fastnn.validation.sparse import sound_csr
 from fastnn.validation.values import describe
 
 NAMES = {"logistic": "sigmoid"}
@@ -298,6 +299,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return what the last layer says of rows that a caller hands in."""
         check_is_fitted(self)
+        X = sound_csr(X)
         X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
         return self._outputs_of(X)
 

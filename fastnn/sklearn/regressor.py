@@ -17,6 +17,7 @@ from fastnn.schedules import Schedule
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_choice
+from fastnn.validation.sparse import sound_csr
 
 
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
@@ -266,6 +267,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
+        X = sound_csr(X)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
             dtype=self._dtypes(), reset=reset,
@@ -282,6 +284,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         return Problem(X, targets, weight)
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:
+        X = sound_csr(X)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
             dtype=self._dtypes(), reset=False,

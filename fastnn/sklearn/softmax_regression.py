@@ -16,6 +16,7 @@ from fastnn.network import Network
 from fastnn.sklearn.classifier import MLPClassifier
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
+from fastnn.validation.sparse import sound_csr
 
 
 class SoftmaxRegression(MLPClassifier):
@@ -177,6 +178,7 @@ class SoftmaxRegression(MLPClassifier):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         """
         check_is_fitted(self)
+        X = sound_csr(X)
         X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
         architecture = self.network_.architecture
         logits = np.empty((X.shape[0], architecture.n_out), architecture.dtype)
