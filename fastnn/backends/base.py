@@ -102,8 +102,8 @@ class Backend(ABC):
     name: str
     uses_blas: bool = True
     """Whether products are NumPy's."""
-    checks_entries: bool = False
-    """Whether the programs themselves refuse CSR rows with entries outside."""
+    checks_rows: bool = False
+    """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
     isa: str | None = None
     """The instruction set, if compiled code chooses among several."""
 

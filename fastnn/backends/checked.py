@@ -23,7 +23,7 @@ from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.validation import check_choice, check_count, check_in_range
+from fastnn.validation import check_choice, check_count, check_in_range, check_number
 from fastnn.validation.arrays import (
     FLOATS,
     check_apart,
@@ -64,7 +64,7 @@ class Checked(Backend):
         self._inside = inside
         self.name = inside.name
         self.uses_blas = inside.uses_blas
-        self.checks_entries = inside.checks_entries
+        self.checks_rows = inside.checks_rows
         self.isa = inside.isa
 
     # -- kernels --------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class Checked(Backend):
         check_is_architecture(architecture)
         dtype = np.dtype(architecture.dtype)
         params = _check_params(architecture, params, is_written=False)
-        x = (check_input_form if self.checks_entries else check_input)(x, architecture.n_in)
+        x = (check_input_form if self.checks_rows else check_input)(x, architecture.n_in)
         out = check_written("out", out, (x.shape[0], architecture.n_out), dtype)
         _apart(lambda out: self._inside.predict(architecture, params, x, out), (out,), (params, x))
 
@@ -237,11 +237,15 @@ class Checked(Backend):
         own = _own_state(architecture, options.optimizer, state)
         x = check_input_form(x, architecture.n_in)
         n_rows = x.shape[0]
-        order = check_order(order, n_rows)
-        y = _check_targets(architecture, y, n_rows, order)
+        order = check_order(order)
+        y = _check_targets(architecture, y, n_rows)
         sample_weight = check_row_weights(sample_weight, n_rows, FLOATS[1])
-        if not (isinstance(x, np.ndarray) or self.checks_entries):
-            check_entries(x, order)
+        if not self.checks_rows:
+            check_below("order", order, n_rows, "row numbers")
+            if architecture.loss == "cross_entropy":
+                check_below("y", y[order], architecture.n_out, "classes")
+            if not isinstance(x, np.ndarray):
+                check_entries(x, order)
         read = ("x", x), ("y", y), ("order", order), ("sample_weight", sample_weight)
         check_apart("params", params, ("state.slots", own.slots), *read)
         check_apart("state.slots", own.slots, *read)
@@ -268,33 +272,32 @@ def _own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> 
     """Return an optimizer's state as one whose vectors nobody else can replace."""
     if not isinstance(state, OptimizerState):
         raise TypeError(f"state must be an OptimizerState, got {describe(state)}")
-    own = OptimizerState(state.slots, state.step)
-    check_count("state.step", own.step, minimum=0)
-    n_state, n_slots = optimizer.n_state, architecture.n_slots
-    slots = own.slots
-    if isinstance(slots, np.ndarray) and slots.shape != (n_state, n_slots):
+    slots, step = state.slots, state.step
+    if type(step) is not int or step < 0:
+        step = check_count("state.step", step, minimum=0)
+    shape = (optimizer.n_state, architecture.n_slots)
+    if isinstance(slots, np.ndarray) and slots.shape != shape:
         raise ValueError(
-            f"the state of {optimizer.rule!r} must have shape ({n_state}, {n_slots}) for this "
-            f"network, got {slots.shape}: it is the state of another optimizer or network"
+            f"the state of {optimizer.rule!r} must have shape {shape} for this network, got "
+            f"{slots.shape}: it is the state of another optimizer or network"
         )
-    dtype = np.dtype(architecture.dtype)
-    own.slots = check_vectors("state.slots", slots, (n_state, n_slots), dtype)
-    return own
+    slots = check_vectors("state.slots", slots, shape, np.dtype(architecture.dtype))
+    return OptimizerState(slots, step)
 
 
-def _check_targets(architecture: Architecture, y: Any, n_rows: int, order: Array) -> Array:
-    """Return labels or targets, if those of the rows in `order` are such."""
-    if architecture.loss != "cross_entropy":
-        return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
-    labels = check_labels_of_rows("y", y, n_rows)
-    check_below("y", labels[order], architecture.n_out, "classes")
-    return labels
+def _check_targets(architecture: Architecture, y: Any, n_rows: int) -> Array:
+    """Return labels or targets of that many rows; not whether the labels are classes."""
+    if architecture.loss == "cross_entropy":
+        return check_labels_of_rows("y", y, n_rows)
+    return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
 
 
 def _check_optimizer(optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of fastnn.optimizers, got {describe(optimizer)}")
-    rule = check_choice("rule", optimizer.rule, Optimizer.RULES)
+    rule = optimizer.rule
+    if rule not in _N_STATE:
+        check_choice("rule", rule, Optimizer.RULES)
     if optimizer.n_state != _N_STATE[rule]:
         raise ValueError(
             f"an optimizer of rule {rule!r} must remember {_N_STATE[rule]} vectors, got "
@@ -304,8 +307,8 @@ def _check_optimizer(optimizer: Any) -> None:
     if not isinstance(coefficients, tuple) or len(coefficients) != 4:
         raise TypeError(f"coefficients must be four floats, got {describe(coefficients)}")
     for coefficient in coefficients:
-        if not isinstance(coefficient, float | int):
-            raise TypeError(f"coefficients must be four floats, got {coefficients!r}")
+        if type(coefficient) is not float:
+            check_number("each of coefficients", coefficient)
 
 
 def _check_options(architecture: Architecture, options: Any) -> None:
@@ -313,18 +316,22 @@ def _check_options(architecture: Architecture, options: Any) -> None:
         raise TypeError(f"options must be TrainingOptions, got {describe(options)}")
     _check_optimizer(options.optimizer)
     check_count("batch_size", options.batch_size)
-    if options.reduction != "mean":
+    if options.reduction not in ("mean", "sum"):
         check_choice("reduction", options.reduction, ("mean", "sum"))
     for name in ("l1", "l2", "max_norm", "clip_norm"):
         value = getattr(options, name)
-        if value != 0.0 or value is False:
+        if type(value) is not float or not 0.0 <= value < math.inf:
             check_in_range(name, value, 0.0, math.inf)
-    check_count("dropout_seed", options.dropout_seed, minimum=-(2**64))
-    rates, n_hidden = options.dropout, len(architecture.activations)
-    if len(rates) not in (0, n_hidden):
+    if type(options.dropout_seed) is not int:
+        check_count("dropout_seed", options.dropout_seed, minimum=-(2**64))
+    rates = options.dropout
+    if rates == ():
+        return
+    n_hidden = len(architecture.activations)
+    if not isinstance(rates, tuple) or len(rates) != n_hidden:
         raise ValueError(
-            f"dropout must hold one rate for each of the {n_hidden} hidden layers, or none, got "
-            f"{len(rates)}"
+            f"dropout must be a tuple of one rate for each of the {n_hidden} hidden layers, or (), "
+            f"got {describe(rates)}"
         )
     for i, rate in enumerate(rates):
         check_in_range(f"dropout[{i}]", rate, 0.0, 1.0, open_high=True)
@@ -342,13 +349,13 @@ def _apart(
     compute: Callable[..., Any], outputs: tuple[Array | None, ...], inputs: tuple[Any, ...]
 ) -> Any:
     """Compute outputs apart from the inputs in memory, and copy them to where they belong."""
-    if not any(
-        out is not None and any(may_share_memory(out, given) for given in inputs) for out in outputs
-    ):
-        return compute(*outputs)
-    apart = [None if out is None else np.empty(out.shape, out.dtype) for out in outputs]
-    result = compute(*apart)
-    for out, made in zip(outputs, apart, strict=True):
-        if out is not None:
-            out[...] = made
-    return result
+    for out in outputs:
+        for given in inputs:
+            if out is not None and given is not out and may_share_memory(out, given):
+                apart = [None if out is None else np.empty(out.shape, out.dtype) for out in outputs]
+                result = compute(*apart)
+                for out, made in zip(outputs, apart, strict=True):
+                    if out is not None:
+                        out[...] = made
+                return result
+    return compute(*outputs)

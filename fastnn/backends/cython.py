@@ -74,7 +74,7 @@ class CythonBackend(Backend):
 
     name = "cython"
     uses_blas = False
-    checks_entries = True
+    checks_rows = True
 
     def __init__(self, n_threads: Callable[[], int] = usable_threads) -> None:
         self._n_threads = n_threads

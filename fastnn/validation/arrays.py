@@ -40,9 +40,11 @@ def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
 
     No two of its elements may be one in memory.
     """
+    if _is_plain(array, shape, dtype) and array.flags.carray:
+        return array  # type: ignore[no-any-return]
     values = _as_plain_array(name, array)
     flags = values.flags
-    if values.shape != shape or values.dtype != dtype or not flags.writeable or not flags.aligned:
+    if values.shape != shape or values.dtype != dtype or not flags.behaved:
         raise _misfit(name, values, shape, (dtype,), "writable and aligned, ")
     if not flags.forc and not _elements_are_apart(values):
         raise ValueError(
@@ -54,6 +56,8 @@ def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
 
 def check_vectors(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array that is written: C-contiguous too."""
+    if _is_plain(array, shape, dtype) and array.flags.carray:
+        return array  # type: ignore[no-any-return]
     values = check_written(name, array, shape, dtype)
     if not values.flags.c_contiguous:
         raise ValueError(
@@ -113,23 +117,20 @@ def check_labels_of_rows(name: str, labels: Any, n_rows: int) -> Array:
 def check_below(name: str, numbers: Array, end: int, what: str) -> None:
     """Check that int64 numbers lie in [0, end)."""
     # Negative ones are the largest of all without their sign.
-    if numbers.size and numbers.view(np.uint64).max() >= end:
+    if numbers.size and np.maximum.reduce(numbers.view(np.uint64)) >= end:
         at = int(((numbers < 0) | (numbers >= end)).argmax())
         raise ValueError(f"{name} must hold {what} in [0, {end}), got {numbers[at]} at index {at}")
 
 
-def check_order(order: Any, n_rows: int) -> Array:
-    """Return row numbers (m,), contiguous int64 in [0, n_rows)."""
+def check_order(order: Any) -> Array:
+    """Return row numbers (m,), contiguous int64; not whether there are such rows."""
     rows = _as_plain_array("order", order)
     if rows.ndim != 1 or rows.dtype != INT64:
         raise (TypeError if rows.ndim == 1 else ValueError)(
             f"order must hold int64 row numbers (m,), got {rows.dtype} of shape {rows.shape}"
         )
     flags = rows.flags
-    if not (flags.c_contiguous and flags.aligned):
-        rows = rows.copy()
-    check_below("order", rows, n_rows, "row numbers")
-    return rows
+    return rows if flags.c_contiguous and flags.aligned else rows.copy()
 
 
 def check_row_weights(weights: Any, n_rows: int, *dtypes: np.dtype[Any]) -> Array | None:
@@ -141,6 +142,8 @@ def check_row_weights(weights: Any, n_rows: int, *dtypes: np.dtype[Any]) -> Arra
 
 def check_apart(name: str, array: Array, *others: tuple[str, Any]) -> None:
     """Check that an array that is written shares no memory with others."""
+    if not array.size:
+        return
     for other_name, other in others:
         if may_share_memory(array, other):
             raise ValueError(
@@ -156,6 +159,11 @@ def may_share_memory(array: Array, other: Any) -> bool:
         return np.may_share_memory(array, other)
     parts = (other.data, other.indices, other.indptr)
     return any(np.may_share_memory(array, part) for part in parts)
+
+
+def _is_plain(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Say whether this is an array of that shape and dtype, as nearly all are."""
+    return type(array) is np.ndarray and array.shape == shape and array.dtype == dtype
 
 
 def _as_plain_array(name: str, array: Any) -> Array:

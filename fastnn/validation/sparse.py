@@ -66,7 +66,8 @@ def check_entries(x: Any, rows: NDArray[np.int64] | None = None) -> None:
         _check_compressed(x, "CSR", *x.shape)
         return
     starts, ends = x.indptr[rows], x.indptr[rows + 1]
-    if not ((starts >= 0) & (starts <= ends) & (ends <= len(x.indices))).all():
+    is_sound = (starts >= 0) & (starts <= ends) & (ends <= len(x.indices))
+    if x.indptr[0] != 0 or not is_sound.all():
         _check_compressed(x, "CSR", *x.shape)  # which names what is wrong
     _check_numbers(x[rows].indices, "CSR", "indices", x.shape[1])
 

@@ -27,11 +27,13 @@ cdef class Padded:
         return 0
 
 
-cdef Padded pad(str name, const kernels *kernels, object array, bint writable=False):
-    """Copy an array of the table's dtype; None becomes a NULL pointer."""
+cdef Padded pad(
+    str name, const kernels *kernels, object array, bint writable=False, bint optional=False
+):
+    """Copy an array of the table's dtype; None becomes a NULL pointer, if it is optional."""
     cdef Padded out = Padded.__new__(Padded)
     cdef dense_input rows
-    if array is None:
+    if array is None and optional:
         return out
     out.held = hold(name, array, writable, &out.origin)
     needs(out.origin.kind == letter_of_size(kernels.size), name, "of the kernels' dtype")
@@ -49,7 +51,7 @@ cdef Padded pad(str name, const kernels *kernels, object array, bint writable=Fa
 
 
 cdef int has_shape(str name, Padded array, Py_ssize_t n_rows, Py_ssize_t n_columns) except -1:
-    """Refuse a matrix that is not as large as those it goes with; None is as large as all."""
+    """Refuse a matrix that is not as large as those it goes with; one that is not given fits."""
     return needs(
         array.data == NULL or (array.n_rows == n_rows and array.n_columns == n_columns),
         name, "of shape ({}, {})", n_rows, n_columns,
@@ -151,7 +153,7 @@ cdef class Kernels:
 
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table
-        cdef Padded w = pad("weight", k, weight), b = pad("bias", k, bias)
+        cdef Padded w = pad("weight", k, weight), b = pad("bias", k, bias, False, True)
         cdef Padded y = pad("out", k, out, True), z = y
         cdef InputBlocks blocks = InputBlocks(self, x, w.n_columns)
         cdef Memory panel = Memory(panel_bytes(w.n_rows, 0, k.size))
@@ -219,7 +221,6 @@ cdef class Kernels:
         cdef Buffer held = hold_column("sample_weight", row_weight, d.n_rows, False, &weight)
         cdef Verdicts verdicts = Verdicts(d.n_rows)
         needs(CROSS_ENTROPY < code <= ABSOLUTE_ERROR, "loss", "one without softmax")
-        needs(t.data != NULL and last.data != NULL, "target", "given")
         has_shape("target", t, last.n_rows, last.n_columns)
         has_shape("delta", d, last.n_rows, last.n_columns)
         with nogil:
@@ -234,7 +235,7 @@ cdef class Kernels:
     def weight_gradient(self, x, delta, weight_grad, bias_grad):
         cdef const kernels *k = self.table
         cdef Padded d = pad("delta", k, delta), g = pad("weight_grad", k, weight_grad, True)
-        cdef Padded b = pad("bias_grad", k, bias_grad, True)
+        cdef Padded b = pad("bias_grad", k, bias_grad, True, True)
         cdef InputBlocks blocks = InputBlocks(self, x, d.n_columns)
         cdef Memory panel = Memory(panel_bytes(0, BLOCK_ROWS, k.size))
         cdef Py_ssize_t first = 0, n_rows

@@ -32,6 +32,7 @@ cdef char letter_of(const char *format) noexcept nogil:
 cdef int describe(const Py_buffer *buffer, Array *out) except -1:
     """Describe a buffer of one or two dimensions, one is one row; return how many it has."""
     cdef int i
+    cdef Py_ssize_t step = buffer.itemsize
     if not 1 <= buffer.ndim <= 2:
         return buffer.ndim
     out.data = <char *>buffer.buf
@@ -39,9 +40,11 @@ cdef int describe(const Py_buffer *buffer, Array *out) except -1:
     out.kind = letter_of(buffer.format)
     out.shape[0] = 1
     out.strides[0] = 0
-    for i in range(buffer.ndim):
+    for i in range(buffer.ndim - 1, -1, -1):
         out.shape[i + 2 - buffer.ndim] = buffer.shape[i]
-        out.strides[i + 2 - buffer.ndim] = buffer.strides[i]
+        # Strides are asked for, and still those of ctypes are NULL: C-contiguous.
+        out.strides[i + 2 - buffer.ndim] = step if buffer.strides == NULL else buffer.strides[i]
+        step *= buffer.shape[i]
     return buffer.ndim
 
 
@@ -171,6 +174,7 @@ cdef int check_entries(const Input *x, const int64_t *order, Py_ssize_t n_rows) 
     cdef int found
     if not x.is_sparse:
         return 0
+    needs(row_start(&x.csr, 0) == 0, "x.indptr", "numbers from 0 on")
     with nogil:
         found = look_at_entries(x, order, n_rows)
     needs(

@@ -141,7 +141,7 @@ cdef class Predictor:
                 or (seen.shape[0] > 1 and seen.strides[0] != seen.shape[1] * seen.itemsize)
             ):
                 raise self.refused(out, n_dims, rows.n_rows)
-            if not is_new and reads(rows, seen.data, output.len):
+            if not is_new and reads(rows, seen.data, output.len):  # rows it has yet to read
                 self.write_apart(x, n_dims, rows, &seen, output.len)
             else:
                 self.program.run(self.data, rows, &seen)

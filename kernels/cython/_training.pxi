@@ -234,9 +234,9 @@ cdef class Epoch(Team):
                     if label < 0 or label >= n_classes:
                         label_outside = True
         if row_outside:
-            raise ValueError(f"order holds row numbers outside [0, {n_rows})")
+            raise ValueError(f"order must hold row numbers in [0, {n_rows})")
         if label_outside:
-            raise ValueError(f"y holds labels outside [0, {n_classes})")
+            raise ValueError(f"y must hold classes in [0, {n_classes}) for the rows in order")
         check_entries(&self.x, self.order, self.n_order)
         return 0
 
