@@ -372,7 +372,9 @@ def wrong_architectures(architecture):
         "an unknown loss": lambda: replace(architecture, loss="hinge"),
         "an activation less": lambda: replace(architecture, activations=("relu",)),
         "a negative size": lambda: replace(architecture, sizes=(sizes[0], -1, *sizes[2:])),
-        "a size that is a float": lambda: replace(architecture, sizes=(float(sizes[0]), *sizes[1:])),
+        "a size that is a float": lambda: replace(
+            architecture, sizes=(float(sizes[0]), *sizes[1:])
+        ),
         "a size of 0": lambda: replace(architecture, sizes=(sizes[0], 0, *sizes[2:])),
         "None": lambda: None,
         "its sizes": lambda: sizes,
