@@ -31,7 +31,7 @@ OPTIMIZERS = (SGD(0.1), SGD(0.1, momentum=0.9), RMSprop(0.01), Adam(0.01))
 
 @dataclass
 class Call:
-    """A method's name, its arguments in order, and the memory that a refused call must not touch."""
+    """A method's name, its arguments in order, and memory that a refused call must not touch."""
 
     method: str
     arguments: dict
@@ -336,8 +336,8 @@ def wrong_options(options):
     """Options of a training step that are none."""
     changes = {
         "batch_size": (0, -1, 1.5, None, True, "2"),
-        "dropout": ((0.1,), (0.1, 0.2, 0.3), (0.1, 1.0), (-0.1, 0.1), (float("nan"), 0.0), None, 0.5,
-                    ("a", "b")),
+        "dropout": ((0.1,), (0.1, 0.2, 0.3), (0.1, 1.0), (-0.1, 0.1), (float("nan"), 0.0), None,
+                    0.5, ("a", "b")),
         "reduction": ("max", None),
         "optimizer": (None, Liar(0.1), Unruly(0.1)),
         "dropout_seed": (None, 1.5),

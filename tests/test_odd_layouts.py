@@ -121,10 +121,12 @@ def test_a_layout_gives_the_right_answer_or_an_error_in_words(backend, method, d
     before = [parts(value) for value in given if sparse.issparse(value)]
     with inputs_unchanged(*given):
         try:
-            returned = call.of(backend)
+            returned, refused = call.of(backend), None
         except (TypeError, ValueError) as error:
-            assert "must" in str(error)
-            return
+            refused = str(error)
+    if refused is not None:
+        assert "must" in refused
+        return
     for value, its in zip((v for v in given if sparse.issparse(v)), before, strict=True):
         assert all(part is other for part, other in zip(parts(value), its, strict=True))
     expected = results(plain, plain.of(get_backend("numpy")))
