@@ -77,7 +77,9 @@ def test_the_callers_matrix_is_not_changed(kind):
         assert part is other
         np.testing.assert_array_equal(part, values)
     for part in parts(own):
-        assert part.flags.c_contiguous and part.flags.aligned and part.dtype.isnative
+        assert part.flags.c_contiguous
+        assert part.flags.aligned
+        assert part.dtype.isnative
     np.testing.assert_array_equal(own.toarray(), expected)
 
 
