@@ -16,6 +16,7 @@ from fastnn.validation import (
     check_numbers,
     check_whole_bytes,
 )
+from fastnn.validation.sparse import sound_csr
 from fastnn.validation.values import describe
 
 DTYPES = (np.float64, np.float32, np.uint8)
@@ -108,6 +109,7 @@ def _kinds(X: Any) -> str:
 
 def _validated_by_sklearn(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     try:
+        X = sound_csr(X)
         return validate_data(estimator, X, *y, accept_sparse="csr", dtype=DTYPES, **options)
     except (TypeError, ValueError) as error:
         if not (words := bad_column(X)):

@@ -17,6 +17,7 @@ from fastnn.validation.values import (
     check_choice,
     check_count,
     check_flag,
+    check_in_range,
     check_positive,
     describe,
     listed,
@@ -64,6 +65,42 @@ def check_architecture(
         input_scale=check_positive("input_scale", input_scale),
         huber_delta=check_positive("huber_delta", huber_delta),
     )
+
+
+def check_is_architecture(architecture: Any) -> None:
+    """Check that compiled code may follow an architecture; once for each."""
+    if not isinstance(architecture, Architecture):
+        raise TypeError(
+            f"architecture must be a fastnn.architecture.Architecture, got {describe(architecture)}"
+        )
+    if "_is_checked" in vars(architecture):
+        return
+    a = architecture
+    sizes = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(a.sizes))
+    if len(sizes) < 2 or len(a.activations) != len(sizes) - 2:
+        raise ValueError(
+            f"an architecture must have an activation for each hidden layer, got sizes {a.sizes} "
+            f"and activations {a.activations}"
+        )
+    for i, activation in enumerate(a.activations):
+        check_choice(f"activations[{i}]", activation, ACTIVATIONS)
+    check_choice("output", a.output, OUTPUTS)
+    check_choice("loss", a.loss, sum(LOSSES.values(), ()))
+    check_flag("bias", a.bias)
+    check_choice("dtype", a.dtype, ("float32", "float64"))
+    check_in_range("input_scale", a.input_scale, 0.0, math.inf)
+    check_in_range("huber_delta", a.huber_delta, 0.0, math.inf)
+    vars(architecture)["_is_checked"] = True
+
+
+def check_loss_of_output(architecture: Architecture) -> None:
+    """Check that a network can be trained: by one of the losses of its output."""
+    losses = LOSSES[architecture.output]
+    if architecture.loss not in losses:
+        raise ValueError(
+            f"the output {architecture.output!r} is trained with {listed(losses)}, got "
+            f"{architecture.loss!r}"
+        )
 
 
 def check_parameters(values: Any, buffer: Array) -> Array:
