@@ -304,7 +304,8 @@ cdef class Program:
         Workspace *w,
         char *panel,
     ) noexcept nogil:
-        """Predict rows [first, end), a block at a time."""
+        """Predict rows [first, end), a block at a time; subnormal numbers are zero."""
+        cdef uint64_t float_mode = flush_subnormals()
         cdef const Layer *last = &self.layers[self.n_layers - 1]
         cdef const Activations *a
         cdef bint in_place = lies_ready(&w.batch, x)
@@ -337,6 +338,7 @@ cdef class Program:
                 out.strides[0], out.strides[1],
             )
             first += part.n_rows
+        restore_float_mode(float_mode)
 
     # -- training -------------------------------------------------------------------------------
 
