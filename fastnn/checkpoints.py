@@ -40,6 +40,7 @@ from fastnn.files import check_folder_of, write_whole
 from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.generator_state import from_json
 from fastnn.history import History
+from fastnn.optimizers import OptimizerState
 from fastnn.persistence import check_format
 
 if TYPE_CHECKING:
@@ -121,12 +122,12 @@ class Snapshot:
     def of(
         cls,
         network: Network,
+        state: OptimizerState,
         history: History,
         callbacks: Sequence[Callback],
         stop_asked: bool,
     ) -> Snapshot:
         """Take the state of a fit; the arrays are those in use, not copies."""
-        state = network.optimizer_state
         return cls(
             network.parameters,
             state.slots,
@@ -138,9 +139,9 @@ class Snapshot:
             [callback.state_dict() for callback in callbacks],
         )
 
-    def restore(self, network: Network) -> None:
-        """Put the network back where it was; `network` has an optimizer state of this shape."""
-        state, copy = network.optimizer_state, network.architecture.copy_parameters
+    def restore(self, network: Network, state: OptimizerState) -> None:
+        """Put the network and its optimizer's `state`, of this shape, back where they were."""
+        copy = network.architecture.copy_parameters
         copy(self.parameters, network.parameters)
         for remembered, slot in zip(self.slots, state.slots, strict=True):
             copy(remembered, slot)
@@ -194,6 +195,7 @@ class Keeper:
     def epoch_ended(
         self,
         network: Network,
+        state: OptimizerState,
         history: History,
         callbacks: Sequence[Callback],
         *,
@@ -202,9 +204,9 @@ class Keeper:
     ) -> None:
         """Write the file if it is time to, and there is something to go on from."""
         due = is_last or history.n_epochs % self.checkpoint.every == 0
-        numbers = (network.parameters, network.optimizer_state.slots)
+        numbers = (network.parameters, state.slots)
         if due and all(np.isfinite(values).all() for values in numbers):
-            snapshot = Snapshot.of(network, history, callbacks, stop_asked)
+            snapshot = Snapshot.of(network, state, history, callbacks, stop_asked)
             write(self.checkpoint.path, self.fit, snapshot)
 
 

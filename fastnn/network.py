@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from fastnn.evaluation import evaluate
 from fastnn.fit_description import description
 from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
-from fastnn.optimizers import Adam, Optimizer, OptimizerState
+from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
 from fastnn.prediction import outputs
 from fastnn.rows import Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
@@ -168,8 +170,7 @@ class Network:
         self.rng = validation.check_seed(seed)
         self.seed = int(seed) if isinstance(seed, Integral) else None
         self._parameters = architecture.allocate()
-        self._optimizer: Optimizer | None = None
-        self._optimizer_state: OptimizerState | None = None
+        self._running: RunningOptimizer | None = None
 
     def __repr__(self) -> str:
         a = self.architecture
@@ -213,9 +214,9 @@ class Network:
     @property
     def optimizer_state(self) -> OptimizerState:
         """What the optimizer of the last fit carries on."""
-        if self._optimizer_state is None:
+        if self._running is None:
             raise AttributeError("the network has no optimizer state: it was not trained yet")
-        return self._optimizer_state
+        return self._running.state
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -332,11 +333,13 @@ class Network:
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
         self._learns_from(a, trained_on)
-        self._start_optimizer(optimizer)
+        running = self._started(optimizer)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
+        product = largest_product(a, options.batch_size)
+        with blas_limited(backend.uses_blas, product), self._in_use(running):
             return training.fit(
                 self,
+                running,
                 backend,
                 data,
                 options,
@@ -372,16 +375,24 @@ class Network:
         Parameters
         ----------
         optimizer : Optimizer, optional
-            The default is the one used last, or ``Adam()``. One of another kind than the last one
-            starts afresh.
+            The default is the one used last, or ``Adam()``. One of the same kind takes the state
+            over, with its own learning rate and constants. One of another kind, or SGD with
+            momentum after SGD without, starts with a new state, and its schedule from the first
+            step.
 
         Returns
         -------
         History
             Of one epoch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described, or `optimizer_state` was changed in shape or dtype;
+            the network is then as it was.
         """  # numpydoc: the shared parameters stand in `fit`
         if optimizer is None:
-            optimizer = self._optimizer or Adam()
+            optimizer = Adam() if self._running is None else self._running.optimizer
         validation.check_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
         options = training.checked_options(
@@ -389,15 +400,18 @@ class Network:
             dropout,
         )  # fmt: skip
         a, trained_on, data = self._training_rows(x, y, sample_weight)
+        running = self._running
+        if running is not None and running.understood_by(optimizer):
+            running = running.resumed(self.architecture, optimizer)
+        else:
+            running = self._started(optimizer)
         self._learns_from(a, trained_on)
-        same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
-        if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):
-            self._start_optimizer(optimizer)
-        self._optimizer = optimizer
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
+        product = largest_product(a, options.batch_size)
+        with blas_limited(backend.uses_blas, product), self._in_use(running):
             return training.fit(
                 self,
+                running,
                 backend,
                 data,
                 options,
@@ -652,6 +666,10 @@ class Network:
 
         return to_torch(self, logits=logits)
 
+    def __copy__(self) -> Network:
+        """Copy all of it: a twin that shared the optimizer's state would be trained half."""
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes
@@ -663,6 +681,7 @@ class Network:
         from fastnn.persistence import from_bytes
 
         loaded = from_bytes(state["file"])
+        self._running = None  # a pickle of an older version has none: a new state is started
         self.__dict__.update({k: v for k, v in state.items() if k != "file"})
         self.__dict__.update({k: loaded.__dict__[k] for k in _IN_FILE})
 
@@ -699,13 +718,15 @@ class Network:
         self.architecture, self.trained_on = architecture, trained_on
         self._chooses_scale = False
 
-    def _start_optimizer(self, optimizer: Optimizer) -> None:
-        a = self.architecture
-        self._optimizer = optimizer
-        self._optimizer_state = OptimizerState(
-            np.zeros(self._slots_shape(optimizer), a.dtype),
-            dropout_seed=int(self.rng.integers(2**63)),
-        )
+    @contextmanager
+    def _in_use(self, running: RunningOptimizer) -> Iterator[None]:
+        """Have `running` as the optimizer of this fit, also after a callback trained by another."""
+        self._running = running
+        try:
+            yield
+        finally:
+            self._running = running
 
-    def _slots_shape(self, optimizer: Optimizer) -> tuple[int, int]:
-        return optimizer.n_state, self.architecture.n_slots
+    def _started(self, optimizer: Optimizer) -> RunningOptimizer:
+        dropout_seed = int(self.rng.integers(2**63))
+        return RunningOptimizer.start(optimizer, self.architecture, dropout_seed=dropout_seed)

@@ -10,6 +10,9 @@ The arithmetic on weights is the backends' kernel ``update``; with gradient g, r
     AdamW      p ← p − η λ p, then Adam
 
 A learning rate is a number or a schedule (see `fastnn.schedules`).
+
+What a rule has written into its vectors means nothing to another rule, so an optimizer in use and
+its state are one value, `RunningOptimizer`.
 """
 
 from __future__ import annotations
@@ -21,8 +24,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.architecture import Architecture
 from fastnn.schedules import Schedule
-from fastnn.validation import check_flag, check_in_range, check_learning_rate, check_positive
+from fastnn.validation import (
+    check_flag,
+    check_in_range,
+    check_learning_rate,
+    check_optimizer_state,
+    check_positive,
+)
 
 
 @dataclass(frozen=True)
@@ -234,3 +244,42 @@ class OptimizerState:
     slots: NDArray[Any]
     step: int = 0
     dropout_seed: int = 0
+
+
+@dataclass(frozen=True)
+class RunningOptimizer:
+    """An optimizer and the state that it has built up, which no other rule reads.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    state : OptimizerState
+    """
+
+    optimizer: Optimizer
+    state: OptimizerState
+
+    @classmethod
+    def start(
+        cls, optimizer: Optimizer, architecture: Architecture, step: int = 0, dropout_seed: int = 0
+    ) -> RunningOptimizer:
+        """Return the optimizer with a state of zeros for the parameters of that architecture."""
+        slots = np.zeros((optimizer.n_state, architecture.n_slots), architecture.dtype)
+        return cls(optimizer, OptimizerState(slots, step, dropout_seed))
+
+    def understood_by(self, optimizer: Optimizer) -> bool:
+        """Say whether the state means the same to `optimizer`: one of this kind and memory."""
+        same_kind = type(optimizer) is type(self.optimizer)
+        return same_kind and optimizer.n_state == self.optimizer.n_state
+
+    def resumed(self, architecture: Architecture, optimizer: Optimizer) -> RunningOptimizer:
+        """Return the same state with an optimizer that understands it, ready to be trained with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the state was changed from outside so that it no longer fits.
+        """
+        shape = (optimizer.n_state, architecture.n_slots)
+        check_optimizer_state(self.state, shape, architecture.dtype)
+        return RunningOptimizer(optimizer, self.state)

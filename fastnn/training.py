@@ -22,7 +22,7 @@ from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.calls import calls
 from fastnn.history import History
 from fastnn.memory_maps import release
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, OptimizerState, RunningOptimizer
 from fastnn.progress import ProgressBar, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows import Rows
@@ -72,6 +72,7 @@ def checked_options(
 
 def fit(
     network: Network,
+    running: RunningOptimizer,
     backend: Backend,
     data: Rows,
     options: TrainingOptions,
@@ -97,7 +98,7 @@ def fit(
     window = window_rows(data.x, shuffle)
     if snapshot is not None:
         before = network.parameters.copy(), network.rng.bit_generator.state
-        snapshot.restore(network)
+        snapshot.restore(network, running.state)
     for callback in callbacks:
         callback.on_fit_start(network)
     if snapshot is not None:
@@ -110,14 +111,16 @@ def fit(
             raise
     options = replace(
         options,
+        optimizer=running.optimizer,
         batch_size=min(options.batch_size, n_rows),  # may be past what C can count to
-        dropout_seed=network.optimizer_state.dropout_seed,
+        dropout_seed=running.state.dropout_seed,
     )
     with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
                 result = _train_epoch(
                     network,
+                    running.state,
                     backend,
                     data,
                     row_order(network.rng, data.x, n_rows, shuffle),
@@ -142,7 +145,12 @@ def fit(
                 is_last = stop_asked or epoch == epochs
                 if keeper is not None:
                     keeper.epoch_ended(
-                        network, history, callbacks, stop_asked=stop_asked, is_last=is_last
+                        network,
+                        running.state,
+                        history,
+                        callbacks,
+                        stop_asked=stop_asked,
+                        is_last=is_last,
                     )
                 if is_last:
                     break
@@ -168,6 +176,7 @@ def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
 
 def _train_epoch(
     network: Network,
+    state: OptimizerState,
     backend: Backend,
     data: Rows,
     order: NDArray[np.int64],
@@ -186,10 +195,15 @@ def _train_epoch(
         if part.start >= ahead:  # a window begins: read the next while this one is worked on
             ahead = (part.start // window + 1) * window
             read_blocks_ahead(data.x, order[ahead : ahead + window])
+        if network.optimizer_state is not state:
+            raise RuntimeError(
+                "another fit of this network began before this one ended, in a callback or another "
+                "thread: a network is trained by one fit at a time; train a copy.deepcopy of it"
+            )
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
-            network.optimizer_state,
+            state,
             data.x,
             data.y,
             rows,

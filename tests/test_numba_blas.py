@@ -18,13 +18,13 @@ def with_blas(monkeypatch):
     """The backend, for which all networks are large."""
     backend = under_test("numba")
     monkeypatch.setattr("fastnn.backends.numba.blas.BLAS_FROM", 0.0)
-    calls, real = [], backend._with_blas.dense_forward
+    calls, real = [], backend._inside._with_blas.dense_forward
 
     def dense_forward(*arguments):
         calls.append(1)
         real(*arguments)
 
-    monkeypatch.setattr(backend._with_blas, "dense_forward", dense_forward)
+    monkeypatch.setattr(backend._inside._with_blas, "dense_forward", dense_forward)
     yield backend
     assert calls, "not by BLAS"
 

@@ -105,10 +105,68 @@ def constants_of_one_file():
     return model
 
 
+def slopes_of_wide_layers():
+    """Each layer of slopes of its own is twice as wide, and they share the weights."""
+    w, a = np.ones((100, 100), np.float32), np.full(100, 0.5, np.float32)
+    layers = [("MatMul", [f"h{i}" if i else "x", "w"], f"m{i}") for i in range(3000)]
+    slopes = [("PRelu", [f"m{i}", "a"], f"h{i + 1}") for i in range(3000)]
+    nodes = [node for pair in zip(layers, slopes, strict=True) for node in pair]
+    return raw(nodes, "h3000", x=(1, ["rows", 100]), w=w, a=a)
+
+
+def activations_of_a_wide_layer():
+    """Between two activations there is a layer as wide as the first, squared."""
+    nodes = [("MatMul", ["x", "w"], "h0")]
+    nodes += [("Tanh", [f"h{i}"], f"h{i + 1}") for i in range(20)]
+    return raw(nodes, "h20", x=(1, ["rows", 1]), w=np.ones((1, 90_000), np.float32))
+
+
+def an_end_of_a_wide_layer():
+    nodes = [("MatMul", ["x", "w"], "z"), ("Softplus", ["z"], "y")]
+    return raw(nodes, "y", x=(1, ["rows", 1]), w=np.ones((1, 90_000), np.float32))
+
+
+def shifts_of_huge_images():
+    nodes = [("Sub", ["x", "m"], "h"), ("Flatten", ["h"], "r"), ("MatMul", ["r", "W1"], "y")]
+    return raw(nodes, "y", x=(1, ["rows", 60_000, 60_000]), m=np.ones((60_000, 1), np.float32))
+
+
+def scales_of_units():
+    nodes = [("MatMul", ["x", "w"], "h0")]
+    nodes += [("Mul", [f"h{i}", "s"], f"h{i + 1}") for i in range(8000)]
+    w, s = np.ones((1, 20_000), np.float32), np.ones(20_000, np.float32)
+    return raw(nodes, "h8000", x=(1, ["rows", 1]), w=w, s=s)
+
+
+def expressions_taken_apart():
+    """Functions of functions of z, of which no two are equal and each is looked up by itself."""
+    nodes = []
+    for i in range(250):
+        nodes.append(("MatMul", [f"h{i}_24" if i else "x", "w"], f"h{i + 1}_0"))
+        for j in range(0, 24, 2):
+            slope = {"alpha": 0.5 + 1e-4 * (24 * i + j)}
+            nodes.append(("LeakyRelu", [f"h{i + 1}_{j}"], f"h{i + 1}_{j + 1}", slope))
+            nodes.append(("Tanh", [f"h{i + 1}_{j + 1}"], f"h{i + 1}_{j + 2}"))
+    return raw(nodes, "h250_24", x=(1, ["rows", 1]), w=np.ones((1, 1), np.float32))
+
+
+def constants_multiplied():
+    nodes = [("Mul", [f"c{i}" if i else "s", "s"], f"c{i + 1}") for i in range(8000)]
+    return raw([*nodes, ("MatMul", ["x", "W1"], "y")], "y", s=np.ones(20_000, np.float32))
+
+
+def a_table_of_rows_and_columns():
+    nodes = [("Mul", ["column", "row"], "table"), ("MatMul", ["x", "W1"], "y")]
+    row, column = np.ones(20_000, np.float32), np.ones((20_000, 1), np.float32)
+    return raw(nodes, "y", row=row, column=column)
+
+
 MODELS = (
     many_layers, shared_weights, scales_of_rows_and_columns, weights_without_inputs,
     biases_of_a_wide_layer, scales_of_wide_rows, copies_of_weights, lists_of_classes,
-    constants_of_one_file,
+    constants_of_one_file, slopes_of_wide_layers, activations_of_a_wide_layer,
+    an_end_of_a_wide_layer, shifts_of_huge_images, scales_of_units, expressions_taken_apart,
+    constants_multiplied, a_table_of_rows_and_columns,
 )  # fmt: skip
 
 

@@ -47,12 +47,15 @@ def test_a_clip_that_is_an_activation_is_read(name, tmp_path):
     assert network.architecture.activations == (activation,)
 
 
-@pytest.mark.parametrize("limits", [["", "zero"], ["zero", "six"], ["six", "zero"]])
-def test_a_clip_at_a_maximum_is_no_activation(limits, tmp_path):
+@pytest.mark.parametrize(
+    ("limits", "n_hidden"),
+    [(["", "zero"], 1), (["half"], 1), (["zero", "half"], 2), (["half", "zero"], 2)],
+)
+def test_a_clip_at_other_limits_is_of_relus(limits, n_hidden, tmp_path):
     nodes = [FIRST, ("Clip", ["z1", *limits], "h1"), LAST]
-    path = written(model_of(nodes, zero=np.float32(0), six=np.float32(6)), tmp_path)
-    with pytest.raises(ValueError, match="none of fastnn's activations"):
-        fastnn.from_onnx(path)
+    model = model_of(nodes, zero=np.float32(0), half=np.float32(0.5))
+    network = like_the_runtime(model, tmp_path)
+    assert network.architecture.activations == ("relu",) * n_hidden
 
 
 # -- casts ----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def forced(cython, isa):
     """The Cython backend as an environment with FASTNN_ISA has it."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FASTNN_ISA", isa)
-        return type(cython)()
+        return type(cython._inside)()
 
 
 @pytest.fixture(scope="module", params=INSTRUCTION_SETS)

@@ -7,6 +7,7 @@ import pytest
 
 from fastnn.architecture import Architecture
 from fastnn.backends.base import Backend
+from fastnn.backends.checked import Checked
 
 KERNELS = (
     "dense_forward",
@@ -19,9 +20,6 @@ KERNELS = (
 )
 PROGRAMS = ("predict", "train_epoch")
 
-BEYOND_THE_CONTRACT = {"isa"}
-"""What a backend may offer beside the contract: the instruction set it chose."""
-
 
 def test_the_contract_is_seven_kernels_and_two_programs():
     assert Backend.__abstractmethods__ == set(KERNELS)
@@ -31,16 +29,20 @@ def test_the_contract_is_seven_kernels_and_two_programs():
 
 @pytest.mark.parametrize("method", [*KERNELS, *PROGRAMS, "warmup"])
 def test_backends_have_the_contracts_signature(backend, method):
-    ours = inspect.signature(getattr(type(backend), method), eval_str=True)
     contract = inspect.signature(getattr(Backend, method), eval_str=True)
-    for mine, theirs in zip(ours.parameters.values(), contract.parameters.values(), strict=True):
-        assert mine == theirs
-    assert ours.return_annotation == contract.return_annotation
+    for door in (backend, backend._inside):
+        ours = inspect.signature(getattr(type(door), method), eval_str=True)
+        for mine, theirs in zip(
+            ours.parameters.values(), contract.parameters.values(), strict=True
+        ):
+            assert mine == theirs
+        assert ours.return_annotation == contract.return_annotation
 
 
 def test_backends_offer_nothing_beyond_the_contract(backend):
-    public = {name for name in dir(backend) if not name.startswith("_")}
-    assert public - set(dir(Backend)) - {"name"} <= BEYOND_THE_CONTRACT
+    for door in (backend, backend._inside):
+        public = {name for name in dir(door) if not name.startswith("_")}
+        assert public <= set(dir(Backend)) | {"name"}
 
 
 def test_backends_carry_their_name(backend, request):
@@ -49,7 +51,14 @@ def test_backends_carry_their_name(backend, request):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_compiled_backends_override_the_programs(compiled, program):
-    assert getattr(type(compiled), program) is not getattr(Backend, program)
+    assert getattr(type(compiled._inside), program) is not getattr(Backend, program)
+
+
+@pytest.mark.parametrize("method", [*KERNELS, *PROGRAMS, "predictor", "warmup"])
+def test_whatever_is_called_from_outside_goes_through_the_checks(backend, method):
+    assert type(backend) is Checked
+    assert method in vars(Checked)
+    assert not isinstance(backend._inside, Checked)
 
 
 def test_kernels_return_none_and_losses_return_floats(backend):

@@ -91,7 +91,7 @@ def test_says_what_it_was_not_given():
 
 def test_ctrl_c_is_held_back_by_training_but_not_by_compiling_it(monkeypatch):
     """Compiling takes seconds; a call with no steps does it first, and changes nothing."""
-    backend = type(under_test("numba"))()
+    backend = type(under_test("numba")._inside)()
     from fastnn.kernels.numba import programs
 
     seen, real = [], programs.train

@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import Any
 
 from fastnn.backends.base import Backend
+from fastnn.backends.checked import Checked
 from fastnn.validation import check_backend_name, check_dtype
 
 _ADAPTERS = {
@@ -43,10 +44,10 @@ def _load(name: str) -> Backend | str:
     """Return the backend, or the reason why it cannot run here."""
     module, adapter = _ADAPTERS[name]
     try:
-        backend: Backend = getattr(import_module(module), adapter)()
+        inside: Backend = getattr(import_module(module), adapter)()
     except ImportError as error:
         return str(error)
-    return backend
+    return Checked(inside)
 
 
 def available_backends() -> dict[str, str | None]:

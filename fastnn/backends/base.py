@@ -25,7 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,9 +100,13 @@ class EpochResult(NamedTuple):
 class Backend(ABC):
     """Kernels and programs; see the module's text for shapes and notation."""
 
-    name: ClassVar[str]
-    uses_blas: ClassVar[bool] = True
+    name: str
+    uses_blas: bool = True
     """Whether products are NumPy's."""
+    checks_rows: bool = False
+    """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
+    isa: str | None = None
+    """The instruction set, if compiled code chooses among several."""
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -335,6 +339,23 @@ def rows_of(x: Any, rows: Array | slice) -> Any:
     if isinstance(rows, slice):
         return copied_by_rows(x[rows])
     return np.ascontiguousarray(x.T[:, rows].T)
+
+
+def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
+    """Return the rates of the n_steps updates after the first `step`, if a schedule gives as many.
+
+    Raises
+    ------
+    ValueError
+        If a schedule gives another number of them.
+    """
+    rates = np.ascontiguousarray(optimizer.learning_rates(step, n_steps), np.float64)
+    if rates.shape != (n_steps,):
+        raise ValueError(
+            f"the learning rate's schedule must give a rate for each of {n_steps} steps, got shape "
+            f"{rates.shape}"
+        )
+    return rates
 
 
 def gather(

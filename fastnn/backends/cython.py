@@ -12,12 +12,12 @@ import importlib.util
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions, learning_rates
 from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
 from fastnn.optimizers import Optimizer, OptimizerState
@@ -72,8 +72,9 @@ class CythonBackend(Backend):
         The instruction set that the kernels use: "baseline", "avx2", "avx512" or "neon".
     """
 
-    name: ClassVar[str] = "cython"
-    uses_blas: ClassVar[bool] = False
+    name = "cython"
+    uses_blas = False
+    checks_rows = True
 
     def __init__(self, n_threads: Callable[[], int] = usable_threads) -> None:
         self._n_threads = n_threads
@@ -82,7 +83,7 @@ class CythonBackend(Backend):
             np.dtype(dtype): _kernels.Kernels(forced, dtype == "float64")
             for dtype in ("float32", "float64")
         }
-        self.isa: str = self._kernels[np.dtype("float32")].isa
+        self.isa = self._kernels[np.dtype("float32")].isa
         self._program = lru_cache(maxsize=64)(self._compile)
 
     # -- kernels --------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ class CythonBackend(Backend):
         preactivation: Array | None = None,
     ) -> None:
         self._kernels[out.dtype].dense_forward(
-            _readable(x), weight, bias, _ACTIVATION[activation], out, preactivation
+            x, weight, bias, _ACTIVATION[activation], out, preactivation
         )
 
     def softmax(self, z: Array, out: Array) -> None:
@@ -128,7 +129,7 @@ class CythonBackend(Backend):
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
-        self._kernels[delta.dtype].weight_gradient(_readable(x), delta, weight_grad, bias_grad)
+        self._kernels[delta.dtype].weight_gradient(x, delta, weight_grad, bias_grad)
 
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
@@ -141,7 +142,7 @@ class CythonBackend(Backend):
         self._kernels[params.dtype].update(
             _RULE[optimizer.rule],
             optimizer.coefficients,
-            float(optimizer.learning_rates(step - 1, 1)[0]),
+            float(learning_rates(optimizer, step - 1, 1)[0]),
             step,
             params,
             grads,
@@ -152,7 +153,7 @@ class CythonBackend(Backend):
 
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
-        self._program(architecture).predict(params, _readable(x), out)
+        self._program(architecture).predict(params, x, out)
 
     def predictor(self, architecture: Architecture, params: Array) -> Predictor:
         """Return the network frozen for serving, as one compiled object."""
@@ -163,7 +164,7 @@ class CythonBackend(Backend):
             self._compile(architecture),
             copied,
             (np.empty, dtype),
-            _readable_csr,
+            check_csr,
             (restore_predictor, (self.name, architecture, copied)),
         )
         return predictor
@@ -185,11 +186,11 @@ class CythonBackend(Backend):
             params,
             state.slots,
             state,
-            _readable(x),
+            x,
             y,
             np.ascontiguousarray(order, np.int64),
             _weights(sample_weight),
-            options.optimizer.learning_rates(state.step, n_steps),
+            learning_rates(options.optimizer, state.step, n_steps),
             _RULE[options.optimizer.rule],
             options.optimizer.coefficients,
             options.batch_size,
@@ -234,21 +235,3 @@ class CythonBackend(Backend):
 
 def _weights(sample_weight: Array | None) -> Array | None:
     return None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-
-
-def _readable_csr(x: Any) -> Any:
-    check_csr(x)
-    return _readable(x)
-
-
-def _readable(x: Any) -> Any:
-    """Return x itself if its numbers are of a kind that compiled code reads, else as float64."""
-    values = x if isinstance(x, np.ndarray) else x.data
-    known = values.dtype.isnative and values.dtype.char in "Bfd"
-    if isinstance(x, np.ndarray):
-        return x if known else x.astype(np.float64)
-    if known and x.indices.dtype == x.indptr.dtype:
-        return x
-    parts = (values if known else values.astype(np.float64), x.indices, x.indptr)
-    wide = (parts[0], *(part.astype(np.int64, copy=False) for part in parts[1:]))
-    return type(x)(wide, shape=x.shape)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
+from fastnn.validation.arrays import FLOATS, as_rows, may_share_memory
+from fastnn.validation.sparse import check_entries, is_csr, own_csr
 
 if TYPE_CHECKING:
     from fastnn.backends.base import Backend
@@ -40,8 +42,9 @@ class Predictor:
         Parameters
         ----------
         x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
-            float32, float64 or uint8; whether they are finite is not looked at here.
-        out : ndarray of shape (n_out,) or (n_rows, n_out), optional
+            float32, float64 or uint8, of any strides, or another object with such a buffer; whether
+            they are finite is not looked at here.
+        out : array of shape (n_out,) or (n_rows, n_out), optional
             Of the network's dtype and C-contiguous: where to write. By default a new array.
 
         Returns
@@ -55,35 +58,46 @@ class Predictor:
             If x or out has the wrong shape or dtype.
         """
         a = self._architecture
-        if not isinstance(x, np.ndarray):
-            check_csr(x)
-        if not 1 <= x.ndim <= 2 or x.shape[-1] != a.n_in:
-            raise ValueError(f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {x.shape}")
-        shape = (*x.shape[:-1], a.n_out)
-        if x.dtype not in ("float32", "float64", "uint8"):
-            raise TypeError(f"x must be float32, float64 or uint8, got {x.dtype}")
+        rows = check_csr(x) if hasattr(x, "indptr") else as_rows(x)
+        if not 1 <= rows.ndim <= 2 or rows.shape[-1] != a.n_in:
+            raise ValueError(
+                f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {rows.shape}"
+            )
+        if rows.dtype not in FLOATS and rows.dtype != np.uint8:
+            raise TypeError(f"x must be float32, float64 or uint8, got {rows.dtype}")
+        shape = (*rows.shape[:-1], a.n_out)
         if out is None:
-            out = np.empty(shape, a.dtype)
-        elif not isinstance(out, np.ndarray):
-            raise ValueError(
-                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got "
-                f"{type(out).__name__}"
-            )
-        elif out.shape != shape or out.dtype != a.dtype or not out.flags.carray:
-            raise ValueError(
-                f"out must be writable, C-contiguous {a.dtype} of shape {shape}, got {out.dtype} "
-                f"of shape {out.shape}"
-            )
-        rows, written = (x[None], out[None]) if x.ndim == 1 else (x, out)
-        self._backend.predict(a, self._params, rows, written)
+            written = out = np.empty(shape, a.dtype)
+        else:
+            written = _written(out, shape, a.dtype)
+        target = np.empty(shape, a.dtype) if may_share_memory(written, rows) else written
+        self._backend.predict(
+            a, self._params, rows[None] if rows.ndim == 1 else rows, np.atleast_2d(target)
+        )
+        if target is not written:
+            written[...] = target
         return out
 
 
-def check_csr(x: Any) -> None:
-    """Check that x is a CSR matrix whose indices lie inside it."""
-    if not hasattr(x, "indptr") or getattr(x, "format", None) != "csr":
+def _written(out: Any, shape: tuple[int, ...], dtype: str) -> Array:
+    """Return what is written to as a plain array."""
+    expected = f"out must be writable, C-contiguous {dtype} of shape {shape}, got"
+    try:
+        array: Array = np.asarray(out if isinstance(out, np.ndarray) else memoryview(out))
+    except TypeError:
+        raise ValueError(f"{expected} {type(out).__name__}") from None
+    if array.shape != shape or array.dtype != dtype or not array.flags.carray:
+        raise ValueError(f"{expected} {array.dtype} of shape {array.shape}")
+    return array
+
+
+def check_csr(x: Any) -> Any:
+    """Return a CSR matrix as one of its own, if its entries lie inside it."""
+    if not is_csr(x):
         raise TypeError(f"x must be an array or a CSR matrix, got {type(x).__name__}")
-    x.check_format(full_check=True)
+    own = own_csr(x)
+    check_entries(own)
+    return own
 
 
 def restore_predictor(backend: str, architecture: Architecture, params: Array) -> Predictor:

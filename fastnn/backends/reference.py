@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from fastnn.architecture import Array
-from fastnn.backends.base import Backend
+from fastnn.backends.base import Backend, learning_rates
 from fastnn.optimizers import Optimizer
 
 UPDATE_BLOCK = 24_576  # parameters updated at a time: temporaries of 96 KB stay in L2
@@ -131,7 +131,7 @@ ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, float], tuple[Array, Array]]
 class Reference(Backend):
     """The kernels in NumPy; the programs are those of `Backend`."""
 
-    name: ClassVar[str] = "numpy"
+    name = "numpy"
 
     def dense_forward(
         self,
@@ -202,7 +202,7 @@ class Reference(Backend):
     def update(
         self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
     ) -> None:
-        rate = float(optimizer.learning_rates(step - 1, 1)[0])
+        rate = float(learning_rates(optimizer, step - 1, 1)[0])
         rule, coefficients = optimizer.rule, optimizer.coefficients
         for start in range(0, len(params), UPDATE_BLOCK):
             block = slice(start, start + UPDATE_BLOCK)

@@ -32,8 +32,9 @@ def assemble(
     input_scale: float = 1.0,
     loss: str | None = None,
     class_labels: Sequence[Any] | None = None,
+    dtype: str | None = None,
 ) -> Network:
-    """Return a network of copies of these layers, float64 if any of them is, else float32.
+    """Return a network of copies of these layers: of `dtype`, or float64 if any is, else float32.
 
     Bytes are the numbers they are, unless an `input_scale` says otherwise. fastnn's layers have
     biases all or none: where only some have, the others' are zero.
@@ -61,7 +62,7 @@ def assemble(
         loss=loss,
         huber_delta=1.0,
         bias=any(layer.bias is not None for layer in layers),
-        dtype="float64" if any(array.dtype == np.float64 for array in arrays) else "float32",
+        dtype=dtype or ("float64" if any(a.dtype == np.float64 for a in arrays) else "float32"),
         input_scale=input_scale,
     )
     network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)

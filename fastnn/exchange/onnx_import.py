@@ -6,19 +6,25 @@ must then be what the model's metadata say. Of other libraries' models the graph
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import validation
-from fastnn.architecture import OUTPUTS, Architecture
+from fastnn.architecture import ACTIVATIONS, OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
-from fastnn.exchange.assembly import assemble
+from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
+from fastnn.exchange.folding import Activation, Kink, Scaling, Step, fold
+from fastnn.exchange.onnx_computed import Computing
 from fastnn.exchange.onnx_export import METADATA_PREFIX
+from fastnn.exchange.onnx_expressions import SIGMOIDS_OF_ONE
 from fastnn.exchange.onnx_graph import Graph
+from fastnn.exchange.onnx_ml import of_second_class
 from fastnn.exchange.onnx_nodes import PLAIN
+from fastnn.exchange.onnx_steps import steps_of
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
@@ -29,14 +35,28 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
 
+FARTHEST_SHIFT = 2.0**8
+"""Of an input (x - mean) / spread: folded into float32 weights, more would cost the answers more
+than eight of their 24 bits."""
+
+HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
+"""Activations that no network ends in by itself."""
+
 
 def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") -> Network:
     """Read a network from an ONNX model that is a plain MLP.
 
     Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
     PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
-    floating-point numbers; flattening and a scale at the input; Softmax, Sigmoid or Exp at the end,
-    and the choice of a class after it.
+    floating-point numbers; flattening at the input; Softmax, Sigmoid or Exp at the end, and the
+    choice of a class after it; scikit-learn's linear models (``ai.onnx.ml``).
+
+    Scales and shifts of all columns or of each, also as BatchNormalization or Scaler, are folded
+    into the layers beside them, in float64. What fastnn's activations can compute with is read
+    too, exact but for rounding: LeakyRelu and PRelu of any slope and Abs are relus of a layer twice
+    as wide; Clip and HardSigmoid two layers of relus; Elu of any alpha and Selu an elu and then
+    relus; and behind an end in tanh, softplus, relu or another activation there is a layer of ones
+    on the diagonal.
 
     Parameters
     ----------
@@ -52,9 +72,11 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
     Returns
     -------
     Network
-        float64 if the weights are, else float32 (half precision is widened). Its `input_scale` is
-        the model's for uint8 rows, else 1: bytes are the numbers they are. One sigmoid output
-        stays one where the model gives both classes' probabilities.
+        float64 if the weights are, else float32 (half precision is widened); also float64 if the
+        model subtracts a mean of more than 256 spreads from a column, so that folding it loses
+        nothing. Its `input_scale` is the model's for uint8 rows, else 1: bytes are the numbers they
+        are. One sigmoid output stays one where the model gives both classes' probabilities. Names
+        of several sigmoid outputs (ZipMap) have no place in a network and are left out.
 
     Raises
     ------
@@ -94,19 +116,19 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         raise ValueError(f"it is of operator set {opset}, expected {OLDEST_OPSET} or later")
     graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
-    name = _output(graph, found, labels, output)
+    steps, name, found = _end(graph.computing, found, labels, output)
     metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
     written, class_labels = _metadata(metadata) if metadata else (None, None)
     scale = 1.0 if written is None else written.input_scale
+    scaling = found.rows.scaling
     if found.rows.is_bytes:
-        if found.rows.scale is not None and found.rows.scale.size != 1:
-            raise ValueError("it scales each column of its uint8 input by a factor of its own")
-        scale = 1.0 if found.rows.scale is None else float(found.rows.scale[0])
-    layers, activations = found.layers.listed()
+        scale, scaling = _scale_of_bytes(scaling)
+    dtype = _dtype(steps, scaling)
+    layers, activations = fold([scaling, *steps], take=tensors.take)
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
-    architecture = Architecture(sizes, tuple(activations), name)
-    itemsize = max(layer.weight.itemsize for layer in layers)
-    tensors.take(itemsize * architecture.n_slots)  # rows of weights are padded there
+    architecture = Architecture(sizes, tuple(activations), name, dtype=dtype)
+    # rows of weights are padded there
+    tensors.take(np.dtype(dtype).itemsize * architecture.n_slots)
     network = assemble(
         layers,
         activations,
@@ -114,12 +136,27 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
         backend=backend,
         input_scale=scale,
         class_labels=_class_labels(found, labels, architecture.n_classes),
+        dtype=dtype,
     )
     if written is None or output not in (None, written.output):
         return network
     rebuilt = _as_written(network, written, class_labels, found)
     rebuilt.trained_on = read_trained_on(_texts(metadata), written.n_in)
     return rebuilt
+
+
+def _scale_of_bytes(scaling: Scaling) -> tuple[float, Scaling]:
+    """Return what bytes are multiplied by, and what is left to fold into the first layer."""
+    if np.ndim(scaling.factor) == 0 and scaling.factor > 0:
+        return float(scaling.factor), scaling._replace(factor=1.0)
+    return 1.0, scaling
+
+
+def _dtype(steps: list[Step], scaling: Scaling) -> str:
+    """Return float64 if weights are, or if the input is shifted by more than float32 can hold."""
+    weights = [step.weight for step in steps if isinstance(step, Dense)]
+    far = np.abs(scaling.shift).max(initial=0) > FARTHEST_SHIFT
+    return "float64" if far or any(w.dtype == np.float64 for w in weights) else "float32"
 
 
 def _last(graph: Graph) -> tuple[Computed, list[Label]]:
@@ -129,7 +166,7 @@ def _last(graph: Graph) -> tuple[Computed, list[Label]]:
     if len(labels) + len(numbers) != len(graph.outputs) or not graph.outputs:
         raise ValueError(f"its outputs are not those of dense layers: {PLAIN}")
     all_numbers = numbers + [label.of for label in labels]
-    if any(value.layers is not all_numbers[0].layers for value in all_numbers):
+    if any(value.steps is not all_numbers[0].steps for value in all_numbers):
         raise ValueError(f"its outputs are of different layers: {PLAIN}")
     past_logits = [value for value in all_numbers if value.expression != 0]
     if len({value.expression for value in past_logits}) > 1:
@@ -141,28 +178,67 @@ def _last(graph: Graph) -> tuple[Computed, list[Label]]:
     return last, labels
 
 
-def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | None) -> str:
-    """Return the name of the network's output."""
-    expressions = graph.expressions
-    name = expressions.outputs.get(last.expression)
-    if last.expression == expressions.log_softmax:
+def _end(
+    computing: Computing, last: Computed, labels: list[Label], wanted: str | None
+) -> tuple[list[Step], str, Computed]:
+    """Return the steps to the output, the output's name, and what was computed by it."""
+    steps = steps_of(computing.expressions, last.expression, last.node)
+    if steps is None:
+        raise ValueError(
+            f"it ends in {last.node}, which computes neither an output of fastnn's "
+            f"({', '.join(OUTPUTS)}) nor one of its activations: {PLAIN}"
+        )
+    name = "identity"
+    if steps and isinstance(steps[-1], Activation) and steps[-1].kind not in HIDDEN_ONLY:
+        name = steps.pop().kind  # type: ignore[union-attr]
+    steps = [*last.steps.listed(), *steps]
+    for step in steps:
+        if isinstance(step, Activation) and step.kind not in ACTIVATIONS:
+            raise ValueError(
+                f"{last.node} follows {step.kind}, which only the end of a network is: {PLAIN}"
+            )
+    curved = [isinstance(step, Activation | Kink) for step in steps]
+    if name == "identity" and labels and any(curved[_last_dense(steps) :]):
+        raise ValueError(  # a softmax of numbers that an activation made nearly equal is blind
+            f"its classes are chosen from what {last.node.removeprefix('its ')} computes, which "
+            f"are neither logits nor probabilities: {PLAIN}"
+        )
+    if name == "log_softmax":
         if wanted != "softmax":
             raise ValueError(
                 "it ends in LogSoftmax, and fastnn gives probabilities: to read it as softmax say "
                 'output="softmax"'
             )
         name = "softmax"
-    if name is None:
-        activation = expressions.activations.get(last.expression)
-        ends = f"the activation {activation!r}" if activation else last.node
-        raise ValueError(f"it ends in {ends}, but a network ends in {', '.join(OUTPUTS)}: {PLAIN}")
+    if name == SIGMOIDS_OF_ONE:
+        second = of_second_class(steps)
+        if second is None:
+            raise ValueError(
+                f"{last.node} divides sigmoids by their sum, which is plain only for two columns "
+                f"-z and z: {PLAIN}"
+            )
+        steps, name, last = second, "sigmoid", replace(last, two_columns=True)
+    return steps, _output(name, last, labels, wanted), last
+
+
+def _last_dense(steps: list[Step]) -> int:
+    return max(i for i, step in enumerate(steps) if isinstance(step, Dense))
+
+
+def _output(name: str, last: Computed, labels: list[Label], wanted: str | None) -> str:
+    """Return the name of the network's output, where the graph's last function is this one."""
     rules = {label.rule for label in labels}
+    largest = name == "softmax" or last.two_columns
+    if name == "identity" and last.two_columns:
+        if rules != {"threshold"}:
+            raise ValueError(f"it gives 1 - z and z, which is no output of a network: {PLAIN}")
+        largest = False
     if name == "identity":
         chosen = {"argmax": "softmax", "threshold": "sigmoid"}
         name = wanted or (chosen[min(rules)] if rules else name)
     if wanted not in (None, name):
         raise ValueError(f"it ends in {name}, not in plain logits, and output={wanted!r} was asked")
-    largest = name == "softmax" or last.two_columns
+    largest |= name == "softmax"
     if rules and rules != {"argmax" if largest else "threshold"}:
         raise ValueError(f"its classes are not chosen as those of a {name} output: {PLAIN}")
     return name
@@ -170,6 +246,8 @@ def _output(graph: Graph, last: Computed, labels: list[Label], wanted: str | Non
 
 def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[Any, ...] | None:
     sources: list[Label | Computed] = [*labels, last]
+    if not n_classes and not any(label.class_labels for label in labels):
+        return None  # a ZipMap's names of several sigmoids
     named = [source.class_labels for source in sources if source.class_labels]
     if not named:
         return None

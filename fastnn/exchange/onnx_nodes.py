@@ -12,7 +12,10 @@ from fastnn.exchange.assembly import Dense
 from fastnn.exchange.onnx_tensors import FLOATS
 from fastnn.validation.values import shortened
 
-PLAIN = "only plain MLP graphs are read: Gemm or MatMul and Add, fastnn's activations and outputs"
+PLAIN = (
+    "only plain MLPs are read: Gemm or MatMul and Add, scaling and shifting, fastnn's activations "
+    "and outputs, and what these can compute"
+)
 
 
 class NotPlainError(ValueError):
@@ -63,21 +66,18 @@ class Attributes:
         return {name: self.get(name) for name in self._attributes}
 
 
-def shape_of(others: list[Any], attributes: Attributes) -> list[int]:
-    """Return the shape that a Reshape, with these inputs behind its first, asks for.
+def axes_of(others: list[Any], attributes: Attributes) -> list[int] | None:
+    """Return the axes that a node names in its second input or, as once, in an attribute.
 
     Raises
     ------
     NotPlainError
-        If it is no constant list of whole numbers, or its zeros mean an array without elements.
+        If they are no constant.
     """
-    value = others[0] if others else None
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "i":
-        raise NotPlainError("reshapes to what is no constant shape")
-    shape: list[int] = value.tolist()
-    if 0 in shape and attributes.get("allowzero", 0):
-        raise NotPlainError("reshapes to an array without elements")
-    return shape
+    axes = others[0] if others and others[0] is not None else attributes.get("axes")
+    if others and others[0] is not None and not isinstance(axes, np.ndarray):
+        raise NotPlainError("has axes that are no constant")
+    return None if axes is None else np.ravel(axes).tolist()
 
 
 def scalar(value: Any, rank: int) -> float:
@@ -121,47 +121,6 @@ def check_drops_nothing(others: list[Any]) -> None:
         raise NotPlainError("drops out while it predicts")
 
 
-def folded(op: str, inputs: list[Any], attributes: Attributes) -> Array:
-    """Return what a node makes of constants.
-
-    Raises
-    ------
-    NotPlainError
-        If it is none of the operators that bring weights into their shape or precision.
-    """
-    array, *others = inputs
-    if isinstance(array, np.ndarray):
-        match op:
-            case "Identity":
-                return array
-            case "Dropout":
-                check_drops_nothing(others)
-                return array
-            case "Cast" if array.dtype.kind in "fi":
-                return _cast(array, attributes)
-            case "Transpose" if array.ndim == 2 and list(attributes.get("perm", [1, 0])) == [1, 0]:
-                return array.T
-            case "Reshape":
-                shape = shape_of(others, attributes)
-                copied = [n or array.shape[i] for i, n in enumerate(shape)]
-                return array.reshape(copied)
-            case "Squeeze" | "Unsqueeze" | "Flatten" if array.size == 1 and array.ndim <= 1:
-                return array
-    raise NotPlainError("computes with constants what is not expected of weights")
-
-
-def _cast(array: Array, attributes: Attributes) -> Array:
-    """Return a constant in another precision; half precision is kept in float32."""
-    if array.dtype.kind == "i" and attributes.element_type("to")[0] == "INT64":
-        return array.astype(np.int64)
-    name = real_dtype(attributes)
-    if name in ("float32", "float64"):
-        return array.astype(name)
-    if name == "float16":
-        return array.astype(np.float16).astype(np.float32)
-    raise NotPlainError(f"rounds a constant to {name}")
-
-
 def dense_of(op: str, others: list[Any], attributes: Attributes, what: str) -> Dense:
     """Return the layer that a Gemm or a MatMul is.
 
@@ -195,28 +154,34 @@ def _times(array: Array, factor: float) -> Array:
     return array if factor == 1 else (array * np.float64(factor)).astype(array.dtype)
 
 
-def bias_of(value: Any, n_out: int, dtype: Any, rank: int = 2) -> Array:
-    """Return a bias (n_out,) that is added to rows (rows, n_out), or (rows,) of rank 1.
+def bias_of(value: Any, n_out: int, dtype: Any) -> Array:
+    """Return the bias (n_out,) that a Gemm adds.
 
     Raises
     ------
     NotPlainError
-        If it is not, or no constant.
+        If it is not one, or no constant.
+    """
+    bias = of_columns(value, n_out, rank=2)
+    return np.broadcast_to(bias.astype(dtype, copy=False), (n_out,))
+
+
+def of_columns(value: Any, n_out: int, *, rank: int) -> Array:
+    """Return a constant () or (n_out,), one number or one a column, as rows of this rank take it.
+
+    Raises
+    ------
+    NotPlainError
+        If it has another shape, or is no constant of floating-point numbers.
     """
     if not isinstance(value, np.ndarray):
-        raise NotPlainError("adds what is no constant")
+        raise NotPlainError("takes what is no constant")
     shapes = [(), (1,), (n_out,), (1, 1), (1, n_out)]
     if value.shape not in shapes or value.ndim > rank or value.dtype.kind != "f":
         raise NotPlainError(
-            f"adds a constant of shape {value.shape} and dtype {value.dtype}, expected a bias of "
-            f"shape ({n_out},)"
+            f"takes a constant of shape {value.shape} and dtype {value.dtype}, expected one number "
+            f"or shape ({n_out},)"
         )
-    return np.broadcast_to(value.astype(dtype, copy=False).ravel(), (n_out,))
-
-
-def zip_map_labels(attributes: Attributes) -> tuple[Any, ...]:
-    """Return the classes that a ZipMap names."""
-    strings = attributes.get("classlabels_strings", [])
-    return tuple(str(v, "utf-8") for v in strings) or tuple(
-        attributes.get("classlabels_int64s", [])
-    )
+    if rank == 1 and value.size > 1:
+        raise NotPlainError("takes one number of each row for a column")
+    return value.reshape(()) if value.size == 1 else value.ravel()

@@ -17,13 +17,14 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastnn.network import Network
 from fastnn.schedules import Schedule
+from fastnn.sklearn.inputs import checked_weight, checked_x_y
 from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, weights_of_classes
-from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
+from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic, undone_if_it_fails
 from fastnn.sklearn.problem import Problem
+from fastnn.validation import check_label_count
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -70,7 +71,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     verbose : bool, int or "bar", default False
         Whether to print the loss of each epoch, or to show a progress bar.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit. Parameters that are part of the
+        network may not change then.
     momentum : float, default 0.9
         Of "sgd", in [0, 1).
     nesterovs_momentum : bool, default True
@@ -243,6 +245,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
         come back, and further calls change nothing.
 
+        As in scikit-learn, all calls go on with the optimizer of the first one, or of the last
+        `fit`: another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
+        Other parameters take effect at once; those that are part of the network, such as
+        `hidden_layer_sizes` and `activation`, may not change and are named in a ValueError.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -262,10 +269,12 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
                 f"partial_fit does not see all samples, as class_weight={self.class_weight!r} "
                 "must: give a dict, for example from sklearn.utils.class_weight"
             )
-        if _check_partial_fit_first_call(self, classes):
-            multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
+        with undone_if_it_fails(self) as keep:
+            if self.__sklearn_is_fitted__():
+                keep()
+            if self._is_first_call(classes):
+                self._start_labels(y)
+            return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
 
     if not TYPE_CHECKING:  # for an editor it is always there
         partial_fit = available_if(is_stochastic)(partial_fit)
@@ -309,7 +318,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         return labels
 
     def _output(self) -> tuple[str, str, int]:
-        n_classes = len(self.classes_)
+        n_classes = len(self._label_binarizer.classes_)
         if self._label_binarizer.y_type_ == "multiclass":
             return "softmax", "cross_entropy", n_classes
         n_out = 1 if self._label_binarizer.y_type_ == "binary" else n_classes
@@ -318,18 +327,33 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=reset
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = checked_x_y(self, X, y, reset=reset)
         check_classification_targets(y)
         self._check_classes(y, incremental)
-        weight = self._checked_weight(sample_weight, X)
+        weight = checked_weight(sample_weight, X)
         if self.class_weight is not None:
             of_class = weights_of_classes(self.class_weight, self.classes_, y, weight)
             weight = of_class if weight is None else weight * of_class
-        return Problem(X, self._targets(X, y), weight)
+        return Problem(X, self._targets(y), weight)
+
+    def _is_first_call(self, classes: Any) -> bool:
+        try:
+            first = bool(_check_partial_fit_first_call(self, classes))
+            if first and not len(self.classes_):
+                raise ValueError("it is empty")
+            return first
+        except (TypeError, ValueError) as error:
+            if "classes" in str(error):
+                raise
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"classes must list all labels, such as [0, 1, 2]: {error}") from None
+
+    def _start_labels(self, y: Any) -> None:
+        """Take `classes_`, which the caller has named, for the labels that y may hold."""
+        multilabel = type_of_target(y).startswith("multilabel")
+        self._label_binarizer = LabelBinarizer().fit(y if multilabel else self.classes_)
+        if multilabel:
+            check_label_count(self.classes_, len(self._label_binarizer.classes_))
 
     def _check_classes(self, y: NDArray[Any], incremental: bool) -> None:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -350,23 +374,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
             )
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, dtype=self._dtypes(), reset=False
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = checked_x_y(self, X, y, reset=False)
         check_known("eval_set's y", y, self._label_binarizer)
-        return Problem(X, self._targets(X, y), None)
+        return Problem(X, self._targets(y), None)
 
-    def _targets(self, X: Any, y: NDArray[Any]) -> NDArray[Any]:
+    def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return class numbers for softmax, zeros and ones for sigmoid."""
         if self._label_binarizer.y_type_ == "multiclass":
             numbers: NDArray[np.int64] = np.searchsorted(self.classes_, y).astype(np.int64)
             return numbers
-        columns = self._label_binarizer.transform(y)
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        targets: NDArray[Any] = np.ascontiguousarray(columns, dtype)
-        return targets
+        columns: NDArray[Any] = self._label_binarizer.transform(y)
+        return columns.astype(np.float32)
 
     def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
         return labels_of_network(network, self._label_binarizer)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
@@ -25,10 +26,11 @@ def check_kind(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
             )
         return
     n_labels = len(binarizer.classes_)
-    if y.ndim != 2 or y.shape[1] != n_labels or not np.isin(y, (0, 1)).all():
+    values = np.asarray(y.data) if issparse(y) else y
+    if y.ndim != 2 or y.shape[1] != n_labels or not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"{name} must hold 0 or 1 for each of {n_labels} labels, of shape (n_samples, "
-            f"{n_labels}), got shape {y.shape}{'' if y.ndim == 1 else _values(y)}"
+            f"{n_labels}), got shape {y.shape}{'' if y.ndim == 1 else _values(values)}"
         )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.optimizers import SGD, Adam, AdamW, Optimizer
+from fastnn.architecture import Architecture
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RunningOptimizer
 from fastnn.schedules import Schedule
 
 MANY_STEPS = 2**40  # after so many, Adam corrects no bias: β^t is 0
+LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,75 @@ class ScikitAdam(Adam):
 
 @dataclass(frozen=True)
 class ScikitSGD(SGD):
-    """SGD whose momentum may be 1, as scikit-learn's may."""
+    """SGD whose momentum may be 1, as scikit-learn's may, and which adapts its rate as that does.
+
+    Parameters
+    ----------
+    learning_rate, momentum, nesterov
+        As in `fastnn.SGD`.
+    adapts : {"constant", "invscaling", "adaptive"}, default "constant"
+        How the rate changes after an epoch.
+    first_rate, power_t : float
+        Of "invscaling".
+    """
+
+    adapts: str = "constant"
+    first_rate: float = 0.0
+    power_t: float = 0.5
 
     def __post_init__(self) -> None:
         """Trust the estimator, which has checked it."""
 
+    def after_epoch(self, n_samples: int) -> ScikitSGD:
+        """Return the optimizer for the next epoch; `n_samples` have been seen since the start."""
+        if self.adapts != "invscaling":
+            return self
+        return replace(self, learning_rate=self.first_rate / (n_samples + 1) ** self.power_t)
 
-def optimizer_of(estimator: Any, learning_rate: float) -> Optimizer:
-    """Return the optimizer that the estimator's parameters describe, at this learning rate."""
-    rate: float | Schedule = learning_rate
-    if isinstance(estimator.learning_rate, Schedule):
-        rate = estimator.learning_rate
+    def without_progress(self) -> ScikitSGD | None:
+        """Return the optimizer to try next, or None where training stops."""
+        rate = self.learning_rate
+        if self.adapts != "adaptive" or isinstance(rate, Schedule) or rate <= LEAST_RATE:
+            return None
+        return replace(self, learning_rate=rate / 5.0)
+
+
+def optimizer_of(estimator: Any) -> Optimizer:
+    """Return the optimizer that the estimator's parameters describe, at its first rate."""
+    first_rate = float(estimator.learning_rate_init)
+    scheduled = isinstance(estimator.learning_rate, Schedule)
+    rate: float | Schedule = estimator.learning_rate if scheduled else first_rate
     if estimator.solver == "sgd":
-        nesterov = bool(estimator.nesterovs_momentum) and estimator.momentum > 0
-        return ScikitSGD(rate, momentum=estimator.momentum, nesterov=nesterov)
+        return ScikitSGD(
+            rate,
+            momentum=estimator.momentum,
+            nesterov=bool(estimator.nesterovs_momentum) and estimator.momentum > 0,
+            adapts="constant" if scheduled else estimator.learning_rate,
+            first_rate=first_rate,
+            power_t=estimator.power_t,
+        )
     betas = {"beta_1": estimator.beta_1, "beta_2": estimator.beta_2}
     if estimator.solver == "adamw":
         decay = estimator.weight_decay
         return AdamW(rate, **betas, epsilon=estimator.epsilon, weight_decay=decay)
     return ScikitAdam(rate, **betas, epsilon=estimator.epsilon)
+
+
+def started(estimator: Any, architecture: Architecture) -> RunningOptimizer:
+    """Return the optimizer that the estimator's parameters describe, before its first step."""
+    optimizer = optimizer_of(estimator)
+    step = MANY_STEPS if isinstance(optimizer, ScikitAdam) else 0
+    return RunningOptimizer.start(optimizer, architecture, step)
+
+
+def with_rate_of(running: RunningOptimizer, optimizer: ScikitSGD) -> RunningOptimizer:
+    """Return the running SGD with another learning rate.
+
+    scikit-learn's momentum is one of steps, each with the rate of its time; fastnn's is one of
+    gradients.
+    """
+    before, now = running.optimizer.learning_rate, optimizer.learning_rate
+    assert not isinstance(before, Schedule)
+    assert not isinstance(now, Schedule)
+    running.state.slots *= before / now
+    return RunningOptimizer(optimizer, running.state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,20 +13,28 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
+from fastnn.backends.base import PREDICT_ROWS, Backend, largest_product
 from fastnn.callbacks import Callback
 from fastnn.network import Network
 from fastnn.schedules import Schedule
+from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.threads import threads_limited
+from fastnn.strides import by_rows
+from fastnn.threads import blas_limited, threads_limited
 from fastnn.training import as_callbacks
-from fastnn.validation import check_choice, check_count, check_in_range, check_per_layer
-from fastnn.validation.values import describe
+from fastnn.validation import (
+    check_choice,
+    check_count,
+    check_in_range,
+    check_per_layer,
+    check_same_network,
+)
 
 NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names where fastnn has others."""
@@ -52,6 +61,19 @@ def _hint(text: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"{error} ({text})") from None
+
+
+@contextmanager
+def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
+    """Put an estimator's attributes back after an error, unless what is yielded was called."""
+    before, kept = dict(vars(estimator)), []
+    try:
+        yield lambda: kept.append(True)
+    except BaseException:
+        if not kept:  # no half of a fit is left: the estimator is what it was
+            estimator.__dict__.clear()
+            estimator.__dict__.update(before)
+        raise
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -94,6 +116,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     _loss_factor = 1.0
     """What the reported loss is of the backend's; `_constant` is added to it."""
+    _eval_set: Problem | None = None
+    _stopped = False
+    """Whether early stopping has ended the training, in one of several calls of `partial_fit`."""
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
@@ -166,58 +191,50 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        before, trained = dict(vars(self)), False
-        try:
+        with undone_if_it_fails(self) as keep:
             self._random_state = random_state
             problem = self._checked(X, y, sample_weight, starts, incremental)
-            self._eval_set = self._checked_eval_set(eval_set)
+            watched = None if eval_set is None else self._eval_problem(*as_pair(eval_set))
             if starts:
                 self._start(problem)
+            built = self.network_.architecture
+            check_same_network(built, self._architecture(built.sizes[0], built.dtype))
+            problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
+            self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
             if self.solver != "lbfgs":
                 rows, held_out = self._prepare_minibatches(problem, incremental)
-            trained = not starts  # from here on the network that was there changes
-            with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
-                if self.solver == "lbfgs":
-                    total = problem.weight_of(np.arange(problem.n_rows))
-                    self.loss_, self.n_iter_ = minimize_loss(
-                        self.network_,
-                        problem,
-                        self._l2(total, total),
-                        self._loss_factor,
-                        self._constant(problem.y, problem.sample_weight),
-                        self.max_iter,
-                        self.max_fun,
-                        self.tol,
-                        self._ftol,
-                        bool(self.verbose) and self.verbose != "bar",
-                    )
-                else:
-                    self._stochastic.fit(self, problem, rows, held_out, once=incremental)
+            self.network_.backend = self.backend
+            try:
+                with self._computing():
+                    if not starts:  # from here on the network that was there changes
+                        keep()
+                    if self.solver == "lbfgs":
+                        self._minimize(problem)
+                    else:
+                        self._stochastic.fit(self, problem, rows, held_out, once=incremental)
+            finally:
+                self._eval_set = None
             if not np.isfinite(self.network_.parameters).all():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
-        except BaseException:
-            if not trained:  # no half of a fit is left: the estimator is what it was
-                self.__dict__.clear()
-                self.__dict__.update(before)
-            raise
-        finally:
-            self._eval_set = None
         return self
 
-    def _checked_eval_set(self, eval_set: Any) -> Problem | None:
-        if eval_set is None:
-            return None
-        if not isinstance(eval_set, tuple | list) or len(eval_set) != 2:
-            got = describe(eval_set)
-            if isinstance(eval_set, tuple | list):
-                got = f"{len(eval_set)} values ({type(eval_set).__name__})"
-            elif hasattr(eval_set, "shape"):
-                got = f"an array of shape {eval_set.shape} ({type(eval_set).__name__})"
-            raise ValueError(f"eval_set must be a tuple (X, y), got {got}")
-        return self._eval_problem(*eval_set)
+    def _minimize(self, problem: Problem) -> None:
+        total = problem.weight_of(np.arange(problem.n_rows))
+        self.loss_, self.n_iter_ = minimize_loss(
+            self.network_,
+            problem,
+            self._l2(total, total),
+            self._loss_factor,
+            self._constant(problem.y, problem.sample_weight),
+            self.max_iter,
+            self.max_fun,
+            self.tol,
+            self._ftol,
+            bool(self.verbose) and self.verbose != "bar",
+        )
 
     def _prepare_minibatches(
         self, problem: Problem, incremental: bool
@@ -229,13 +246,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         if self._eval_set is not None and not hasattr(self, "validation_loss_curve_"):
             self.validation_loss_curve_: list[float] = []
         if not (incremental and hasattr(self, "_stochastic")):
-            self._stochastic = Stochastic(self, self.network_)
+            self._stochastic, self._stopped = Stochastic(self, self.network_), False
+        self._stochastic.check(self.network_)
         return self._stochastic.split(self, problem, once=incremental)
 
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
         self.network_ = self._initial_network(problem)
         self.network_.class_labels = self._class_labels(self.network_)
+        self.network_.trained_on = trained_on(self, problem.x)
         a = self.network_.architecture
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
@@ -247,26 +266,27 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _start_history(self) -> None:
         self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
+        self._no_improvement_count, self._stopped = 0, False
         self._best_parameters = self.network_.parameters.copy()
         self.best_loss_: Any = None if self.early_stopping else np.inf
         self.validation_scores_: Any = [] if self.early_stopping else None
         self.best_validation_score_: Any = -np.inf if self.early_stopping else None
 
-    def _initial_network(self, problem: Problem) -> Network:
+    def _architecture(self, n_in: int, dtype: str) -> Architecture:
+        """Return the network that the parameters describe, for the classes or targets there are."""
         output, loss, n_out = self._output()
-        dtype = "float64" if problem.x.dtype == np.float64 else "float32"
-        sizes = (problem.x.shape[1], *self._hidden(), n_out)
-        activations = self._activations()
-        network = Network.from_architecture(
-            Architecture(
-                sizes, activations, output, loss, dtype=dtype, input_scale=self.input_scale
-            ),
-            backend=self.backend,
-            seed=0,
+        sizes = (n_in, *self._hidden(), n_out)
+        return Architecture(
+            sizes, self._activations(), output, loss, dtype=dtype, input_scale=self.input_scale
         )
+
+    def _initial_network(self, problem: Problem) -> Network:
+        dtype = "float64" if problem.x.dtype == np.float64 else "float32"
+        architecture = self._architecture(problem.x.shape[1], dtype)
+        network = Network.from_architecture(architecture, backend=self.backend, seed=0)
         # scikit-learn looks at the parameter, though there be no hidden layer
-        logistic = self.activation in ("logistic", "sigmoid") or "sigmoid" in activations
+        hidden = architecture.activations
+        logistic = self.activation in ("logistic", "sigmoid") or "sigmoid" in hidden
         factor = 2.0 if logistic else 6.0
         for weight, bias in zip(network.weights, network.biases, strict=True):
             assert bias is not None
@@ -298,27 +318,30 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return what the last layer says of rows that a caller hands in."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
-        return self._outputs_of(X)
+        return self._outputs_of(checked_x(self, X))
 
     def _outputs_of(self, x: Any) -> NDArray[Any]:
         network = self._fitted_network()
         a = network.architecture
         out = np.empty((x.shape[0], a.n_out), a.dtype)
-        with nullcontext() if self.n_threads is None else threads_limited(self.n_threads):
-            get_backend(network.backend).predict(a, network.parameters, x, out)
+        with self._computing() as backend:
+            backend.predict(a, network.parameters, x, out)
         return out
 
+    @contextmanager
+    def _computing(self) -> Iterator[Backend]:
+        """Have the network's backend use as many threads as `n_threads` says and work is worth."""
+        network = self._fitted_network()
+        backend = get_backend(network.backend)
+        n_rows = PREDICT_ROWS if isinstance(self.batch_size, str) else self.batch_size
+        product = largest_product(network.architecture, n_rows)
+        with (
+            nullcontext() if self.n_threads is None else threads_limited(self.n_threads),
+            blas_limited(backend.uses_blas, product),
+        ):
+            yield backend
+
     # -- parameters -----------------------------------------------------------------------------
-
-    def _dtypes(self) -> tuple[Any, ...]:
-        return (np.float64, np.float32, np.uint8)
-
-    def _checked_weight(self, sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
-        if sample_weight is None:
-            return None
-        checked: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        return checked
 
     def _hidden(self) -> tuple[int, ...]:
         sizes = self.hidden_layer_sizes
@@ -387,6 +410,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                 f"solver='lbfgs' has no epochs and takes no {' and no '.join(refused)}: use "
                 "'adam', 'adamw' or 'sgd'"
             )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        stochastic = self.__dict__.get("_stochastic")
+        if not hasattr(stochastic, "running"):  # older: a state, but not which rule's it is
+            self.__dict__.pop("_stochastic", None)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.validation import check_fits_dtype
+
 
 @dataclass
 class Problem:
-    """What is trained on: rows, targets in the backend's form, weights or None."""
+    """What is trained on: rows, targets in the backend's form, weights or None.
+
+    Targets are of any float dtype until `in_dtype` makes them the network's.
+    """
 
     x: Any
     y: NDArray[Any]
@@ -26,6 +31,14 @@ class Problem:
         """Return a copy of some rows."""
         weight = None if self.sample_weight is None else self.sample_weight[rows]
         return Problem(self.x[rows], self.y[rows], weight)
+
+    def in_dtype(self, dtype: str) -> Problem:
+        """Return it with targets in a network's dtype; class numbers stay whole."""
+        check_fits_dtype("X", self.x, dtype)
+        if self.y.dtype.kind != "f":
+            return self
+        check_fits_dtype("y", self.y, dtype)
+        return Problem(self.x, np.ascontiguousarray(self.y, dtype), self.sample_weight)
 
     def weight_of(self, rows: NDArray[np.int64]) -> float:
         """Return the sum of some rows' weights."""

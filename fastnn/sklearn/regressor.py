@@ -11,12 +11,12 @@ from scipy.special import xlogy
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastnn.schedules import Schedule
+from fastnn.sklearn.inputs import checked_weight, checked_x_y
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
-from fastnn.validation import check_choice
+from fastnn.validation import check_choice, check_n_targets
 
 
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
@@ -67,7 +67,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     verbose : bool, int or "bar", default False
         Whether to print the loss of each epoch, or to show a progress bar.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit. Parameters that are part of the
+        network may not change then.
     momentum : float, default 0.9
         Of "sgd", in [0, 1).
     nesterovs_momentum : bool, default True
@@ -227,6 +228,11 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
         come back, and further calls change nothing.
 
+        As in scikit-learn, all calls go on with the optimizer of the first one, or of the last
+        `fit`: another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
+        Other parameters take effect at once; those that are part of the network, such as
+        `hidden_layer_sizes` and `activation`, may not change and are named in a ValueError.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -266,26 +272,18 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
-            dtype=self._dtypes(), reset=reset,
-        )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        X, y = checked_x_y(self, X, y, reset=reset, y_numeric=True)
+        if not reset:
+            check_n_targets(y, self.network_.architecture.n_out)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError("loss='poisson' needs targets of at least 0, got negative ones in y")
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        targets = np.ascontiguousarray(y.reshape(len(y), -1), dtype)
-        weight = self._checked_weight(sample_weight, X)
+        targets = as_targets(y)
         self._n_targets = targets.shape[1]
         self._loss_factor = 1.0 / self._n_targets if self.loss == "squared_error" else 1.0
-        return Problem(X, targets, weight)
+        return Problem(X, targets, checked_weight(sample_weight, X))
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True,
-            dtype=self._dtypes(), reset=False,
-        )  # fmt: skip
+        X, y = checked_x_y(self, X, y, reset=False, y_numeric=True)
         if y.size != len(y) * self._n_targets:
             raise ValueError(
                 f"eval_set's y must hold {self._n_targets} numbers a sample, as y does, got shape "
@@ -293,8 +291,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
             )
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError("loss='poisson' needs targets of at least 0 in eval_set too")
-        dtype = np.float64 if X.dtype == np.float64 else np.float32
-        return Problem(X, np.ascontiguousarray(y.reshape(len(y), -1), dtype), None)
+        return Problem(X, as_targets(y), None)
 
     def _constant(self, y: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
         """Return what half the Poisson deviance has and the likelihood has not."""
@@ -307,3 +304,8 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         if not np.isfinite(predicted).all():
             return float("nan")
         return float(r2_score(problem.y, predicted, sample_weight=problem.sample_weight))
+
+
+def as_targets(y: NDArray[Any]) -> NDArray[Any]:
+    """Return targets (n_samples, n_outputs) of some float dtype."""
+    return np.asarray(y.reshape(len(y), -1), y.dtype if y.dtype.kind == "f" else np.float64)

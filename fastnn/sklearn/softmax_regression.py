@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastnn.architecture import Architecture
 from fastnn.backends import get_backend
 from fastnn.backends.base import gather
 from fastnn.network import Network
 from fastnn.sklearn.classifier import MLPClassifier
+from fastnn.sklearn.inputs import checked_x
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
 
@@ -177,7 +178,7 @@ class SoftmaxRegression(MLPClassifier):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=self._dtypes(), reset=False)
+        X = checked_x(self, X)
         architecture = self.network_.architecture
         logits = np.empty((X.shape[0], architecture.n_out), architecture.dtype)
         x = gather(architecture, X, slice(None))
@@ -197,21 +198,15 @@ class SoftmaxRegression(MLPClassifier):
                 f"{self.classes_[0]!r}"
             )
 
-    def _initial_network(self, problem: Problem) -> Network:
+    def _architecture(self, n_in: int, dtype: str) -> Architecture:
         output, loss, n_out = self._output()
-        return Network.from_architecture(
-            Architecture(
-                (problem.x.shape[1], n_out),
-                (),
-                output,
-                loss,
-                bool(self.fit_intercept),
-                "float64" if problem.x.dtype == np.float64 else "float32",
-                self.input_scale,
-            ),
-            backend=self.backend,
-            seed=0,
-        )
+        bias = bool(self.fit_intercept)
+        return Architecture((n_in, n_out), (), output, loss, bias, dtype, self.input_scale)
+
+    def _initial_network(self, problem: Problem) -> Network:
+        dtype = "float64" if problem.x.dtype == np.float64 else "float32"
+        architecture = self._architecture(problem.x.shape[1], dtype)
+        return Network.from_architecture(architecture, backend=self.backend, seed=0)
 
     def _l2(self, weight: float, total: float) -> float:
         """The penalty is one on the sum over all samples, whatever the minibatch."""

@@ -21,18 +21,18 @@ from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
 from fastnn.evaluation import evaluate
 from fastnn.network import Network
-from fastnn.optimizers import OptimizerState
 from fastnn.progress import progress_bar
-from fastnn.sklearn.optimizer import MANY_STEPS, ScikitAdam, optimizer_of
+from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
-from fastnn.threads import blas_limited
 from fastnn.training import as_callbacks
-
-LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
+from fastnn.validation import check_not_replaced
 
 
 class Stochastic:
-    """An optimizer's state, and what has to be remembered from one call of `fit` to the next.
+    """An optimizer, and what else has to be remembered from one call of `partial_fit` to the next.
+
+    The optimizer is the one that the estimator's parameters described when this was made: as in
+    scikit-learn, it stays the same for all the calls that go on with its state.
 
     Parameters
     ----------
@@ -46,16 +46,13 @@ class Stochastic:
     offset: float  # of the reported loss, without sample weights
 
     def __init__(self, estimator: Any, network: Network) -> None:
-        self.learning_rate = float(estimator.learning_rate_init)
-        optimizer = optimizer_of(estimator, self.learning_rate)
-        n_slots = network.architecture.n_slots
-        self.state = OptimizerState(
-            np.zeros((optimizer.n_state, n_slots), network.architecture.dtype),
-            MANY_STEPS if isinstance(optimizer, ScikitAdam) else 0,
-        )
+        self.running = started(estimator, network.architecture)
         self.dropout_seed = int(network.rng.integers(2**63))
         self.split_seed = int(network.rng.integers(2**31))
-        self.stopped = False  # by early stopping, in one of several calls of partial_fit
+
+    def check(self, network: Network) -> None:
+        """Check that the state is one of this network's, and can be written to."""
+        self.running = self.running.resumed(network.architecture, self.running.optimizer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what outlives a call of `fit`."""
@@ -70,10 +67,11 @@ class Stochastic:
         once: bool,
     ) -> None:
         """Train on the rows to convergence, or, with `once`, for a single epoch."""
-        if self.stopped:
+        if estimator._stopped:
             return
+        network: Network = estimator.network_
         self.options = TrainingOptions(
-            optimizer_of(estimator, self.learning_rate),
+            self.running.optimizer,
             _batch_size(estimator.batch_size, len(rows)),
             dropout=estimator._dropout_rates(),
             dropout_seed=self.dropout_seed,
@@ -82,7 +80,7 @@ class Stochastic:
         self.offset = estimator._constant(problem.y[rows], None)
         callbacks = as_callbacks(estimator.callbacks)
         for callback in callbacks:
-            callback.on_fit_start(estimator.network_)
+            callback.on_fit_start(network)
         estimator.n_iter_ = 0
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
@@ -101,9 +99,10 @@ class Stochastic:
                     if shows_bar:
                         bar.update(len(rows))
                         bar.say(record)
-                    wishes = [c.on_epoch_end(estimator.network_, epoch, record) for c in callbacks]
+                    wishes = [c.on_epoch_end(network, epoch, record) for c in callbacks]
+                    check_not_replaced(network, estimator.network_)
                     if self._stops(estimator):
-                        self.stopped = once and estimator.early_stopping
+                        estimator._stopped = once and estimator.early_stopping
                         break
                     if once or any(wishes):
                         break
@@ -118,16 +117,16 @@ class Stochastic:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
             finally:
                 for callback in callbacks:
-                    callback.on_fit_end(estimator.network_)
-        if held_out is not None and (self.stopped or not once):
-            estimator.network_.parameters = estimator._best_parameters
+                    callback.on_fit_end(network)
+        if held_out is not None and (estimator._stopped or not once):
+            network.parameters = estimator._best_parameters
 
     def split(
         self, estimator: Any, problem: Problem, once: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
         """Return the rows to train on, and what early stopping looks at."""
         rows = np.arange(problem.n_rows)
-        if not estimator.early_stopping or self.stopped:
+        if not estimator.early_stopping or estimator._stopped:
             return rows, None
         if estimator._eval_set is not None:
             return rows, estimator._eval_set
@@ -160,7 +159,7 @@ class Stochastic:
             result = backend.train_epoch(
                 network.architecture,
                 network.parameters,
-                self.state,
+                self.running.state,
                 problem.x,
                 problem.y,
                 rows,
@@ -177,10 +176,9 @@ class Stochastic:
 
     def _stops(self, estimator: Any) -> bool:
         """Adapt the learning rate; say whether training ends for want of progress."""
-        sgd_with = estimator.learning_rate if estimator.solver == "sgd" else None
-        if sgd_with == "invscaling":
-            decay = (estimator.t_ + 1) ** estimator.power_t
-            self._set_rate(float(estimator.learning_rate_init) / decay)
+        sgd = self.running.optimizer if isinstance(self.running.optimizer, ScikitSGD) else None
+        if sgd is not None:
+            self._take(sgd := sgd.after_epoch(estimator.t_))
         patience = estimator.n_iter_no_change
         if estimator._no_improvement_count <= patience:
             return False
@@ -189,27 +187,23 @@ class Stochastic:
             f"{what} did not improve more than tol={estimator.tol:f} for {patience} consecutive "
             "epochs."
         )
-        adapts = sgd_with == "adaptive" and self.learning_rate > LEAST_RATE
-        if adapts:
+        slower = None if sgd is None else sgd.without_progress()
+        if slower is not None:
             estimator._no_improvement_count = 0
-            self._set_rate(self.learning_rate / 5.0)
-            message += f" Setting learning rate to {self.learning_rate:f}"
+            self._take(slower)
+            message += f" Setting learning rate to {slower.learning_rate:f}"
         else:
-            message += " Learning rate too small." if sgd_with == "adaptive" else ""
+            adaptive = sgd is not None and sgd.adapts == "adaptive"
+            message += " Learning rate too small." if adaptive else ""
             message += " Stopping."
         _say(estimator, message)
-        return not adapts
+        return slower is None
 
-    def _set_rate(self, learning_rate: float) -> None:
-        """Change the learning rate of SGD.
-
-        scikit-learn's momentum is one of steps, each with the rate of its time; fastnn's is one of
-        gradients.
-        """
-        self.state.slots *= self.learning_rate / learning_rate
-        self.learning_rate = learning_rate
-        optimizer = replace(self.options.optimizer, learning_rate=learning_rate)
-        self.options = replace(self.options, optimizer=optimizer)
+    def _take(self, optimizer: ScikitSGD) -> None:
+        """Go on with another learning rate, if it is another."""
+        if optimizer != self.running.optimizer:
+            self.running = with_rate_of(self.running, optimizer)
+            self.options = replace(self.options, optimizer=optimizer)
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:
@@ -246,16 +240,15 @@ def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
     if estimator._eval_set is not None:
         network, y = estimator.network_, estimator._eval_set.y
         # not network.evaluate, which takes the network's class labels, where these are numbers
-        with blas_limited((backend := get_backend(network.backend)).uses_blas):
-            loss = evaluate(
-                backend,
-                network.architecture,
-                network.parameters,
-                estimator._eval_set.x,
-                y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
-                None,
-                progress=False,
-            )["loss"]
+        loss = evaluate(
+            get_backend(network.backend),
+            network.architecture,
+            network.parameters,
+            estimator._eval_set.x,
+            y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
+            None,
+            progress=False,
+        )["loss"]
         record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
         estimator.validation_loss_curve_.append(record["val_loss"])
     if held_out is None:

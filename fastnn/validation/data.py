@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Array
 from fastnn.memory_maps import walk
+from fastnn.validation.sparse import is_sparse, sound_csr
 from fastnn.validation.values import as_array, describe, listed
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
@@ -32,7 +32,7 @@ def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -
     ValueError
         If x is not two-dimensional, not `n_in` wide, or not finite.
     """
-    if _is_sparse(x):
+    if is_sparse(x):
         return _check_sparse(x, n_in, dtype)
     array = as_array("x", x)
     _check_is_array("x", x, array, f"an array of shape (n_rows, {n_in})")
@@ -63,11 +63,12 @@ def check_whole_bytes(x: Any) -> Any:
     ValueError
         If there are integers outside that range.
     """
-    if _is_sparse(x):
+    if is_sparse(x):
         if x.dtype.kind not in "iu" or x.dtype == np.uint8:
             return x
-        x = x.tocsr()
-        return type(x)((_bytes(x.data), x.indices, x.indptr), shape=x.shape)
+        x = sound_csr(x)
+        x.data = _bytes(x.data)  # of x's own arrays, not the caller's
+        return x
     array = as_array("x", x)
     if array.dtype.kind not in "iu" or array.dtype == np.uint8:
         return x
@@ -295,19 +296,10 @@ def _check_range(name: str, rows: Array, dtype: str) -> None:
             )
 
 
-def _is_sparse(x: Any) -> bool:
-    sparse = sys.modules.get("scipy.sparse")  # whoever holds a sparse matrix has imported it
-    return sparse is not None and bool(sparse.issparse(x))
-
-
 def _check_sparse(x: Any, n_in: int, dtype: str) -> Any:
     if x.ndim != 2 or x.shape[1] != n_in:
         raise ValueError(f"x must have shape (n_rows, {n_in}), got {x.shape}")
-    x = x.tocsr()
-    try:
-        x.check_format(full_check=True)  # compiled kernels trust the indices
-    except ValueError as error:
-        raise ValueError(f"x is not a valid CSR matrix: {error}") from None
+    x = sound_csr(x)
     data = _as_input_dtype("x", x.data, dtype)
     if data.dtype != np.uint8 and not _is_finite(data):
         at = int(np.isfinite(data).argmin())
@@ -317,9 +309,8 @@ def _check_sparse(x: Any, n_in: int, dtype: str) -> Any:
             "such values first"
         )
     _check_range("x", data, dtype)
-    if data is x.data:
-        return x
-    return type(x)((data, x.indices, x.indptr), shape=x.shape)
+    x.data = data  # of x's own arrays, not the caller's
+    return x
 
 
 def _check_bounds(labels: Array, n_classes: int) -> None:

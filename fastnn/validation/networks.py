@@ -17,6 +17,7 @@ from fastnn.validation.values import (
     check_choice,
     check_count,
     check_flag,
+    check_in_range,
     check_positive,
     describe,
     listed,
@@ -25,7 +26,7 @@ from fastnn.validation.values import (
 
 if TYPE_CHECKING:
     from fastnn.checkpoints import Checkpoint
-    from fastnn.optimizers import Optimizer
+    from fastnn.optimizers import Optimizer, OptimizerState
 
 _MOST_PARAMETERS = 2**48
 """Past every machine's memory, and far enough below what an array's size can be to pad rows."""
@@ -64,6 +65,42 @@ def check_architecture(
         input_scale=check_positive("input_scale", input_scale),
         huber_delta=check_positive("huber_delta", huber_delta),
     )
+
+
+def check_is_architecture(architecture: Any) -> None:
+    """Check that compiled code may follow an architecture; once for each."""
+    if not isinstance(architecture, Architecture):
+        raise TypeError(
+            f"architecture must be a fastnn.architecture.Architecture, got {describe(architecture)}"
+        )
+    if "_is_checked" in vars(architecture):
+        return
+    a = architecture
+    sizes = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(a.sizes))
+    if len(sizes) < 2 or len(a.activations) != len(sizes) - 2:
+        raise ValueError(
+            f"an architecture must have an activation for each hidden layer, got sizes {a.sizes} "
+            f"and activations {a.activations}"
+        )
+    for i, activation in enumerate(a.activations):
+        check_choice(f"activations[{i}]", activation, ACTIVATIONS)
+    check_choice("output", a.output, OUTPUTS)
+    check_choice("loss", a.loss, sum(LOSSES.values(), ()))
+    check_flag("bias", a.bias)
+    check_choice("dtype", a.dtype, ("float32", "float64"))
+    check_in_range("input_scale", a.input_scale, 0.0, math.inf)
+    check_in_range("huber_delta", a.huber_delta, 0.0, math.inf)
+    vars(architecture)["_is_checked"] = True
+
+
+def check_loss_of_output(architecture: Architecture) -> None:
+    """Check that a network can be trained: by one of the losses of its output."""
+    losses = LOSSES[architecture.output]
+    if architecture.loss not in losses:
+        raise ValueError(
+            f"the output {architecture.output!r} is trained with {listed(losses)}, got "
+            f"{architecture.loss!r}"
+        )
 
 
 def check_parameters(values: Any, buffer: Array) -> Array:
@@ -107,6 +144,27 @@ def check_optimizer(optimizer: Any) -> Optimizer:
             f"got {describe(optimizer)}"
         )
     return optimizer
+
+
+def check_optimizer_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> None:
+    """Check that a state is what a rule with slots of that shape and dtype has left behind.
+
+    Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
+    """
+    slots = state.slots
+    if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
+        got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
+        raise ValueError(
+            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: its numbers may "
+            "be changed, by slots[...] = values, its shape not; fit starts with a new state"
+        )
+    for name in ("step", "dropout_seed"):
+        check_count(f"the optimizer state's {name}", getattr(state, name), minimum=0)
+        if getattr(state, name) >= 2**63:
+            raise ValueError(f"the optimizer state's {name} must be below 2**63")
+    flags = slots.flags
+    if not (flags.writeable and flags.aligned and flags.c_contiguous and slots.dtype.isnative):
+        state.slots = np.array(slots, dtype, order="C")
 
 
 def check_checkpoint(checkpoint: Any) -> Checkpoint:

@@ -71,6 +71,8 @@ def check_in_range(
 
 def check_count(name: str, value: object, minimum: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `minimum`."""
+    if type(value) is int and value >= minimum:
+        return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {describe(value)}")
     if value < minimum:

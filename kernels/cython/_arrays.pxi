@@ -1,4 +1,4 @@
-"""Python arrays as C sees them: addresses, strides, inputs, and aligned memory."""
+"""Arrays as C sees them: addresses, strides, inputs, and aligned memory."""
 
 cdef enum:
     ALIGNMENT = 64  # bytes of the widest vector and of a cache line
@@ -15,70 +15,10 @@ cdef struct Array:
 
 cdef struct Input:
     Py_ssize_t n_rows, n_in
+    Py_ssize_t n_entries  # of a CSR matrix: the length of its data and indices
     bint is_sparse
     dense_input dense
     csr_input csr
-
-
-cdef int view(object array, bint writable, Array *out) except -1:
-    """Describe an array of one or two dimensions; one is one row. The caller keeps it alive."""
-    cdef Py_buffer buffer
-    cdef int i
-    PyObject_GetBuffer(array, &buffer, PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE * writable))
-    out.data = <char *>buffer.buf
-    out.itemsize = buffer.itemsize
-    # Before the letter there may be a byte order (the adapter lets only the native one through).
-    out.kind = buffer.format[strlen(buffer.format) - 1]
-    out.shape[0] = 1
-    out.strides[0] = 0
-    for i in range(buffer.ndim):
-        out.shape[i + 2 - buffer.ndim] = buffer.shape[i]
-        out.strides[i + 2 - buffer.ndim] = buffer.strides[i]
-    PyBuffer_Release(&buffer)
-    return 0
-
-
-cdef char *address(object array, bint writable=False) except? NULL:
-    """Return where an array begins; NULL for None."""
-    cdef Array seen
-    if array is None:
-        return NULL
-    view(array, writable, &seen)
-    return seen.data
-
-
-cdef input_type type_of(Array *array) except *:
-    if array.kind == b"B":
-        return INPUT_BYTE
-    if array.kind == b"f":
-        return INPUT_FLOAT
-    if array.kind == b"d":
-        return INPUT_DOUBLE
-    raise TypeError("inputs are float32, float64 or uint8")
-
-
-cdef Input read_input(object x) except *:
-    """Describe an input: an array (n_rows, n_in), or a CSR matrix of SciPy's."""
-    cdef Input out
-    cdef Array part
-    memset(&out, 0, sizeof(out))
-    out.is_sparse = hasattr(x, "indptr")
-    if out.is_sparse:
-        view(x.data, False, &part)
-        out.csr.data = part.data
-        out.csr.type = type_of(&part)
-        view(x.indptr, False, &part)
-        out.csr.indptr = part.data
-        out.csr.wide = part.itemsize == 8
-        out.csr.indices = address(x.indices)
-        out.n_rows, out.n_in = x.shape
-    else:
-        view(x, False, &part)
-        out.dense.data = part.data
-        out.dense.type = type_of(&part)
-        out.dense.row_stride, out.dense.column_stride = part.strides[0], part.strides[1]
-        out.n_rows, out.n_in = part.shape[0], part.shape[1]
-    return out
 
 
 cdef Input rows_from(const Input *x, Py_ssize_t first) noexcept nogil:

@@ -12,6 +12,7 @@ cdef class Padded:
     """A copy of a matrix (or one row) whose rows are whole vectors, zero behind the last column."""
 
     cdef Memory memory
+    cdef Buffer held
     cdef const kernels *kernels
     cdef char *data
     cdef Py_ssize_t n_rows, n_columns, row
@@ -26,13 +27,16 @@ cdef class Padded:
         return 0
 
 
-cdef Padded pad(const kernels *kernels, object array, bint writable=False):
-    """Copy an array of the table's dtype; None becomes a NULL pointer."""
+cdef Padded pad(
+    str name, const kernels *kernels, object array, bint writable=False, bint optional=False
+):
+    """Copy an array of the table's dtype; None becomes a NULL pointer, if it is optional."""
     cdef Padded out = Padded.__new__(Padded)
     cdef dense_input rows
-    if array is None:
+    if array is None and optional:
         return out
-    view(array, writable, &out.origin)
+    out.held = hold(name, array, writable, &out.origin)
+    needs(out.origin.kind == letter_of_size(kernels.size), name, "of the kernels' dtype")
     out.kernels = kernels
     out.n_rows, out.n_columns = out.origin.shape[0], out.origin.shape[1]
     out.row = padded(out.n_columns, kernels.size)
@@ -46,10 +50,35 @@ cdef Padded pad(const kernels *kernels, object array, bint writable=False):
     return out
 
 
+cdef int has_shape(str name, Padded array, Py_ssize_t n_rows, Py_ssize_t n_columns) except -1:
+    """Refuse a matrix that is not as large as those it goes with; one that is not given fits."""
+    return needs(
+        array.data == NULL or (array.n_rows == n_rows and array.n_columns == n_columns),
+        name, "of shape ({}, {})", n_rows, n_columns,
+    )
+
+
+cdef Buffer hold_column(str name, object array, Py_ssize_t n, bint integers, Array *out):
+    """Hold one int64 or float64 for each row, side by side; None is NULL."""
+    cdef Buffer held
+    out.data = NULL
+    if array is None:
+        return None
+    held = hold(name, array, False, out)
+    needs(
+        is_flat(out)
+        and out.shape[1] == n
+        and (is_integer(out, 8) if integers else out.kind == b"d"),
+        name, "{} contiguous numbers, int64 of labels and float64 of weights", n,
+    )
+    return held
+
+
 cdef class InputBlocks:
     """An input of one kernel, fetched in blocks of rows."""
 
     cdef Memory memory
+    cdef list held
     cdef Input x
     cdef Batch batch
 
@@ -58,7 +87,10 @@ cdef class InputBlocks:
         cdef Py_ssize_t n_non_zeros
         cdef double density
         cdef Form form
-        self.x = read_input(x)
+        self.held = []
+        self.x = read_input(x, self.held)
+        needs(self.x.n_in >= 1 and n_out >= 1, "x and out", "at least one column wide")
+        check_entries(&self.x, NULL, self.x.n_rows)
         form = form_of(kernels.table, &self.x, NULL, self.x.n_rows, n_out, &density)
         n_non_zeros = most_non_zeros(&self.x, NULL, self.x.n_rows, BLOCK_ROWS)
         space.base, space.used = NULL, 0
@@ -121,13 +153,19 @@ cdef class Kernels:
 
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table
-        cdef InputBlocks blocks = InputBlocks(self, x, out.shape[1])
-        cdef Padded w = pad(k, weight), b = pad(k, bias), y = pad(k, out, True), z = y
+        cdef Padded w = pad("weight", k, weight), b = pad("bias", k, bias, False, True)
+        cdef Padded y = pad("out", k, out, True), z = y
+        cdef InputBlocks blocks = InputBlocks(self, x, w.n_columns)
         cdef Memory panel = Memory(panel_bytes(w.n_rows, 0, k.size))
         cdef Py_ssize_t first = 0, n_rows
         cdef epilogue epilogue
         if preactivation is not None:
-            z = pad(k, preactivation, True)
+            z = pad("preactivation", k, preactivation, True)
+        needs(IDENTITY <= code < SOFTMAX, "activation", "one that is worked out element by element")
+        has_shape("weight", w, blocks.x.n_in, w.n_columns)
+        has_shape("bias", b, 1, w.n_columns)
+        has_shape("out", y, blocks.x.n_rows, w.n_columns)
+        has_shape("preactivation", z, blocks.x.n_rows, w.n_columns)
         epilogue.bias, epilogue.activation = b.data, <activation>code
         with nogil:
             while first < y.n_rows:
@@ -144,7 +182,9 @@ cdef class Kernels:
 
     def softmax(self, z, out):
         cdef const kernels *k = self.table
-        cdef Padded logits = pad(k, z), p = pad(k, out, True)
+        cdef Padded logits = pad("z", k, z), p = pad("out", k, out, True)
+        has_shape("out", p, logits.n_rows, logits.n_columns)
+        needs(p.n_columns >= 1, "z", "at least one column wide")
         with nogil:
             k.softmax(p.n_rows, p.n_columns, logits.data, logits.row, p.data, p.row)
         p.write_back()
@@ -152,14 +192,22 @@ cdef class Kernels:
     def softmax_cross_entropy(self, z, labels, row_weight, delta):
         """Labels int64 and row_weight float64, both contiguous."""
         cdef const kernels *k = self.table
-        cdef Padded logits = pad(k, z), d = pad(k, delta, True)
-        cdef const int64_t *label = <const int64_t *>address(labels)
-        cdef const double *weight = <const double *>address(row_weight)
+        cdef Padded logits = pad("z", k, z), d = pad("delta", k, delta, True)
+        cdef Array label, weight
+        cdef Buffer held = hold_column("labels", labels, d.n_rows, True, &label)
+        cdef Buffer held_too = hold_column("sample_weight", row_weight, d.n_rows, False, &weight)
         cdef Verdicts verdicts = Verdicts(d.n_rows)
+        cdef Py_ssize_t i
+        cdef bint is_outside = False
+        has_shape("delta", d, logits.n_rows, logits.n_columns)
+        needs(held is not None and d.n_columns >= 1, "labels", "given, and z a column wide")
+        for i in range(d.n_rows):
+            is_outside |= not 0 <= (<const int64_t *>label.data)[i] < d.n_columns
+        needs(not is_outside, "labels", "classes 0 to {}", d.n_columns - 1)
         with nogil:
             k.softmax_cross_entropy(
-                d.n_rows, d.n_columns, logits.data, logits.row, label, weight, 1.0, d.data,
-                d.row, verdicts.loss, verdicts.right,
+                d.n_rows, d.n_columns, logits.data, logits.row, <const int64_t *>label.data,
+                <const double *>weight.data, 1.0, d.data, d.row, verdicts.loss, verdicts.right,
             )
         d.write_back()
         return verdicts.total_loss()
@@ -167,23 +215,33 @@ cdef class Kernels:
     def elementwise_loss(self, int code, z, target, row_weight, double huber_delta, delta):
         """As above; row_weight float64, contiguous."""
         cdef const kernels *k = self.table
-        cdef Padded last = pad(k, z), t = pad(k, target), d = pad(k, delta, True)
-        cdef const double *weight = <const double *>address(row_weight)
+        cdef Padded last = pad("z", k, z), t = pad("target", k, target)
+        cdef Padded d = pad("delta", k, delta, True)
+        cdef Array weight
+        cdef Buffer held = hold_column("sample_weight", row_weight, d.n_rows, False, &weight)
         cdef Verdicts verdicts = Verdicts(d.n_rows)
+        needs(CROSS_ENTROPY < code <= ABSOLUTE_ERROR, "loss", "one without softmax")
+        has_shape("target", t, last.n_rows, last.n_columns)
+        has_shape("delta", d, last.n_rows, last.n_columns)
         with nogil:
             k.elementwise_loss(
-                <loss>code, d.n_rows, d.n_columns, last.data, last.row, t.data, t.row, weight,
-                1.0, huber_delta, d.data, d.row, verdicts.loss, verdicts.right,
+                <loss>code, d.n_rows, d.n_columns, last.data, last.row, t.data, t.row,
+                <const double *>weight.data, 1.0, huber_delta, d.data, d.row, verdicts.loss,
+                verdicts.right,
             )
         d.write_back()
         return verdicts.total_loss()
 
     def weight_gradient(self, x, delta, weight_grad, bias_grad):
         cdef const kernels *k = self.table
-        cdef InputBlocks blocks = InputBlocks(self, x, delta.shape[1])
-        cdef Padded d = pad(k, delta), g = pad(k, weight_grad, True), b = pad(k, bias_grad, True)
+        cdef Padded d = pad("delta", k, delta), g = pad("weight_grad", k, weight_grad, True)
+        cdef Padded b = pad("bias_grad", k, bias_grad, True, True)
+        cdef InputBlocks blocks = InputBlocks(self, x, d.n_columns)
         cdef Memory panel = Memory(panel_bytes(0, BLOCK_ROWS, k.size))
         cdef Py_ssize_t first = 0, n_rows
+        has_shape("delta", d, blocks.x.n_rows, d.n_columns)
+        has_shape("weight_grad", g, blocks.x.n_in, d.n_columns)
+        has_shape("bias_grad", b, 1, d.n_columns)
         with nogil:
             if d.n_rows == 0:
                 memset(g.data, 0, g.n_rows * g.row * k.size)
@@ -204,8 +262,14 @@ cdef class Kernels:
 
     def input_gradient(self, delta, weight, int code, y, out):
         cdef const kernels *k = self.table
-        cdef Padded d = pad(k, delta), w = pad(k, weight), h = pad(k, y), below = pad(k, out, True)
+        cdef Padded d = pad("delta", k, delta), w = pad("weight", k, weight), h = pad("y", k, y)
+        cdef Padded below = pad("out", k, out, True)
         cdef Memory panel = Memory(panel_bytes(d.n_columns, 0, k.size))
+        needs(IDENTITY <= code < EXP, "activation", "one of a hidden layer")
+        needs(d.n_columns >= 1 and w.n_rows >= 1, "weight", "at least one row and column wide")
+        has_shape("weight", w, w.n_rows, d.n_columns)
+        has_shape("y", h, d.n_rows, w.n_rows)
+        has_shape("out", below, d.n_rows, w.n_rows)
         with nogil:
             k.backward(
                 d.n_rows, below.n_columns, d.n_columns, d.data, d.row, w.data, w.row, panel.data,
@@ -218,9 +282,13 @@ cdef class Kernels:
 
     def update(self, int code, tuple coefficients, double rate, int64_t t, params, grads, state):
         cdef const kernels *k = self.table
-        cdef Padded p = pad(k, params, True), g = pad(k, grads), s = pad(k, state, True)
+        cdef Padded p = pad("params", k, params, True), g = pad("grads", k, grads)
+        cdef Padded s = pad("state", k, state, True)
         cdef step step
         cdef double weight_decay
+        has_shape("params", p, 1, p.n_columns)
+        has_shape("grads", g, 1, p.n_columns)
+        has_shape("state", s, vectors_of(code), p.n_columns)
         step.rule = <rule>code
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         prepare_step(&step, weight_decay, rate, t)

@@ -2,7 +2,7 @@
 
 Everything below works on bytes: an array is a ``char *``, and how wide its numbers are and how they
 are multiplied is known to the table of C kernels that the instruction set and dtype select (see
-``simd/kernels.h``, which also states the shapes). Python hands in arrays that are checked already;
+``simd/kernels.h``, which also states the shapes). What Python hands in comes through ``_door.pxi``;
 the GIL is released around the work.
 """
 
@@ -23,17 +23,17 @@ from cpython.pythread cimport (
     PyThread_release_lock,
     PyThread_type_lock,
 )
-from cython cimport critical_section
+from cython cimport critical_section, final
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset, strlen
+from libc.string cimport memcpy, memset
 
 cdef extern from "simd/kernels.h" nogil:
     enum activation:
         IDENTITY, GELU, SILU, EXP, SOFTMAX
     enum loss:
-        CROSS_ENTROPY
+        CROSS_ENTROPY, ABSOLUTE_ERROR
     enum rule:
         SGD, ADAM, ADAMW
     enum:
@@ -220,6 +220,7 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
 include "_arrays.pxi"
+include "_door.pxi"
 include "_team.pxi"
 include "_pool.pxi"
 include "_batch.pxi"

@@ -5,33 +5,6 @@ from the program's spare workspace.
 """
 
 
-cdef int describe(object array, bint writable, Array *out) except -1:
-    """Describe an array of at most two dimensions; return how many it has. One is one row."""
-    cdef Py_buffer buffer
-    cdef int i, n_dims
-    PyObject_GetBuffer(array, &buffer, PyBUF_FORMAT | PyBUF_STRIDES | (PyBUF_WRITABLE * writable))
-    n_dims = buffer.ndim
-    if 1 <= n_dims <= 2:
-        out.data = <char *>buffer.buf
-        out.itemsize = buffer.itemsize
-        out.kind = buffer.format[0] if buffer.format[1] == 0 else b"?"
-        out.shape[0] = 1
-        out.strides[0] = 0
-        for i in range(n_dims):
-            out.shape[i + 2 - n_dims] = buffer.shape[i]
-            out.strides[i + 2 - n_dims] = buffer.strides[i]
-    PyBuffer_Release(&buffer)
-    return n_dims
-
-
-cdef int describe_out(object array, Array *out) except -1:
-    """The same for what is written to; 0 for what is no array or must not be written."""
-    try:
-        return describe(array, True, out)
-    except (BufferError, TypeError, ValueError):
-        return 0
-
-
 cdef str kind_of(object array):
     """Say what somebody handed in."""
     if hasattr(array, "dtype") and hasattr(array, "shape"):
@@ -52,22 +25,30 @@ cdef class Predictor:
     make : tuple
         ``(empty, dtype)``: ``empty(shape, dtype)`` makes the array that is returned.
     read_csr : callable
-        Returns a CSR matrix as `read_input` takes it; raises an error for what is not one.
+        Returns a CSR matrix with arrays of its own, checked; raises an error for what is not one.
     recipe : tuple
         What ``__reduce__`` returns.
     """
 
     cdef Program program
-    cdef object params, empty, dtype, read_csr, recipe
+    cdef object params, array, empty, dtype, read_csr, recipe
+    cdef Buffer held  # the parameters
     cdef const char *data
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
     def __init__(self, Program program, params, tuple make, read_csr, tuple recipe):
         cdef Array seen
-        view(params, False, &seen)
+        self.held = hold("params", params, False, &seen)
+        needs(
+            is_flat(&seen)
+            and seen.shape[1] == program.n_slots
+            and seen.kind == letter_of_size(program.kernels.size),
+            "params", "{} contiguous numbers of the network's dtype", program.n_slots,
+        )
         self.program = program
         self.params, self.data, self.kind = params, seen.data, seen.kind
+        self.array = type(params)  # which most rows are of
         self.empty, self.dtype = make
         self.read_csr, self.recipe = read_csr, recipe
         self.n_in = program.layers[0].n_in
@@ -102,48 +83,88 @@ cdef class Predictor:
         TypeError, ValueError
             If x or out has the wrong shape or dtype.
         """
+        cdef Py_buffer input
         cdef Input rows
         cdef Array seen
+        cdef list held
         cdef int n_dims = 2
-        if hasattr(x, "indptr"):
-            x = self.read_csr(x)  # x is what keeps the memory alive
-            rows = read_input(x)
-        else:
-            memset(&rows, 0, sizeof(rows))
-            try:
-                n_dims = describe(x, False, &seen)
-            except (BufferError, TypeError, ValueError):
-                raise TypeError(
-                    f"x must be a float32, float64 or uint8 array or a CSR matrix, got {kind_of(x)}"
-                ) from None
+        if type(x) is not self.array and hasattr(x, "indptr"):  # to ask takes longer
+            held = []
+            rows = read_input(self.read_csr(x), held)
+            check_entries(&rows, NULL, rows.n_rows)
+            return self.write(x, n_dims, &rows, out)
+        memset(&rows, 0, sizeof(rows))
+        try:
+            PyObject_GetBuffer(x, &input, flags_of(False))
+        except (BufferError, TypeError, ValueError):
+            raise TypeError(
+                f"x must be a float32, float64 or uint8 array or a CSR matrix, got {kind_of(x)}"
+            ) from None
+        try:  # the buffer is held until the end, so that nobody frees or resizes it
+            n_dims = describe(&input, &seen)
             if n_dims < 1 or n_dims > 2:
                 raise ValueError(
-                    f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {x.shape}"
+                    f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {n_dims} "
+                    "dimensions"
                 )
             if seen.kind != b"f" and seen.kind != b"d" and seen.kind != b"B":
-                raise TypeError(f"x must be float32, float64 or uint8, got {x.dtype}")
+                raise TypeError(f"x must be float32, float64 or uint8, got {kind_of(x)}")
             rows.dense.data = seen.data
             rows.dense.type = type_of(&seen)
             rows.dense.row_stride, rows.dense.column_stride = seen.strides[0], seen.strides[1]
             rows.n_rows, rows.n_in = seen.shape[0], seen.shape[1]
+            return self.write(x, n_dims, &rows, out)
+        finally:
+            PyBuffer_Release(&input)
+
+    @final
+    cdef object write(self, object x, int n_dims, const Input *rows, object out):
+        """Predict rows that are held, into `out` or a new array."""
+        cdef Py_buffer output
+        cdef Array seen
+        cdef bint is_new = out is None
         if rows.n_in != self.n_in:
             raise ValueError(
-                f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {x.shape}"
+                f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {kind_of(x)}"
             )
-        if out is None:
+        if is_new:
             out = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
-            describe(out, True, &seen)
-        elif (
-            describe_out(out, &seen) != n_dims
-            or seen.shape[0] != rows.n_rows
-            or seen.shape[1] != self.n_out
-            or seen.kind != self.kind
-            or seen.strides[1] != seen.itemsize
-            or (seen.shape[0] > 1 and seen.strides[0] != seen.shape[1] * seen.itemsize)
-        ):
-            raise ValueError(
-                f"out must be writable, C-contiguous {self.dtype} of shape "
-                f"{self.shape(n_dims, rows.n_rows)}, got {kind_of(out)}"
-            )
-        self.program.run(self.data, &rows, &seen)
+        try:
+            PyObject_GetBuffer(out, &output, flags_of(True))
+        except (BufferError, TypeError, ValueError):
+            raise self.refused(out, n_dims, rows.n_rows) from None
+        try:
+            if (
+                describe(&output, &seen) != n_dims
+                or seen.shape[0] != rows.n_rows
+                or seen.shape[1] != self.n_out
+                or seen.kind != self.kind
+                or seen.strides[1] != seen.itemsize
+                or (seen.shape[0] > 1 and seen.strides[0] != seen.shape[1] * seen.itemsize)
+            ):
+                raise self.refused(out, n_dims, rows.n_rows)
+            if not is_new and reads(rows, seen.data, output.len):  # rows it has yet to read
+                self.write_apart(x, n_dims, rows, &seen, output.len)
+            else:
+                self.program.run(self.data, rows, &seen)
+        finally:
+            PyBuffer_Release(&output)
         return out
+
+    cdef int write_apart(
+        self, object x, int n_dims, const Input *rows, const Array *out, Py_ssize_t n_bytes
+    ) except -1:
+        """Predict into an array of its own, then copy: `out` lies where rows are still read."""
+        cdef Array seen
+        apart = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
+        held = hold("out", apart, True, &seen)
+        self.program.run(self.data, rows, &seen)
+        memcpy(out.data, seen.data, n_bytes)
+        return 0
+
+    cdef object refused(self, object out, int n_dims, Py_ssize_t n_rows):
+        """Return the error of an `out` that cannot be written to."""
+        return ValueError(
+            f"out must be writable, C-contiguous {self.dtype} of shape "
+            f"{self.shape(n_dims, n_rows)}, got {kind_of(out)}"
+        )

@@ -211,11 +211,32 @@ cdef class Program:
             )
 
     def predict(self, params, x, out):
-        """Forward through all layers: ``out`` from rows of x."""
-        cdef Input rows = read_input(x)
-        cdef Array result
-        view(out, True, &result)
-        self.run(address(params), &rows, &result)
+        """Forward through all layers: ``out`` from rows of x, apart from them in memory."""
+        cdef list held = []
+        cdef Input rows = read_input(x, held)
+        cdef Array result, seen
+        held.append(self.hold_parameters("params", params, False, &seen))
+        held.append(hold("out", out, True, &result))
+        needs(rows.n_in == self.layers[0].n_in, "x", "{} columns wide", self.layers[0].n_in)
+        needs(
+            result.shape[0] == rows.n_rows
+            and result.shape[1] == self.layers[self.n_layers - 1].n_out
+            and result.kind == letter_of_size(self.kernels.size),
+            "out", "a row of the network's outputs, in its dtype, for each row of x",
+        )
+        check_entries(&rows, NULL, rows.n_rows)
+        self.run(seen.data, &rows, &result)
+
+    cdef Buffer hold_parameters(self, str name, object array, bint writable, Array *out):
+        """Hold a vector in the layout of the parameters."""
+        cdef Buffer held = hold(name, array, writable, out)
+        needs(
+            is_flat(out)
+            and out.shape[1] == self.n_slots
+            and out.kind == letter_of_size(self.kernels.size),
+            name, "{} contiguous numbers of the network's dtype", self.n_slots,
+        )
+        return held
 
     cdef int run(self, const char *params, const Input *x, const Array *out) except -1:
         """Predict rows of x that the caller keeps alive."""
@@ -283,7 +304,8 @@ cdef class Program:
         Workspace *w,
         char *panel,
     ) noexcept nogil:
-        """Predict rows [first, end), a block at a time."""
+        """Predict rows [first, end), a block at a time; subnormal numbers are zero."""
+        cdef uint64_t float_mode = flush_subnormals()
         cdef const Layer *last = &self.layers[self.n_layers - 1]
         cdef const Activations *a
         cdef bint in_place = lies_ready(&w.batch, x)
@@ -316,8 +338,27 @@ cdef class Program:
                 out.strides[0], out.strides[1],
             )
             first += part.n_rows
+        restore_float_mode(float_mode)
 
     # -- training -------------------------------------------------------------------------------
+
+    cdef int check_targets(self, const Input *x, const Array *y) except -1:
+        """Refuse targets of which some would be read outside of the array."""
+        cdef Py_ssize_t n_out = self.layers[self.n_layers - 1].n_out
+        if self.loss == CROSS_ENTROPY:
+            needs(
+                y.shape[0] == 1
+                and y.shape[1] == x.n_rows
+                and is_integer(y, 8)
+                and (<uintptr_t>y.data | <uintptr_t>y.strides[1]) % 8 == 0,
+                "y", "{} aligned int64 labels, one for each row of x", x.n_rows,
+            )
+            return 0
+        needs(
+            y.shape[0] == x.n_rows and y.shape[1] == n_out and y.kind in (b"f", b"d"),
+            "y", "floats of shape ({}, {})", x.n_rows, n_out,
+        )
+        return 0
 
     def train_epoch(
         self,
@@ -347,13 +388,40 @@ cdef class Program:
         """
         cdef Epoch epoch = Epoch(self)
         cdef Options *options = &epoch.options
+        cdef Array seen
+        cdef list held = []
+        cdef Py_ssize_t n_vectors = vectors_of(rule_code), n_hidden = self.n_layers - 1
         if order.shape[0] == 0:
             return 0.0, 0.0, 0.0, 0.0
-        epoch.params = address(params, True)
-        epoch.first_state = address(slots[0], True) if len(slots) > 0 else NULL
-        epoch.second_state = address(slots[1], True) if len(slots) > 1 else NULL
-        epoch.x = read_input(x)
-        view(y, False, &epoch.y)
+        needs(batch_size >= 1, "batch_size", "at least 1")
+        held.append(self.hold_parameters("params", params, True, &seen))
+        epoch.params = seen.data
+        needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
+        epoch.first_state = epoch.second_state = NULL
+        if n_vectors > 0:
+            held.append(self.hold_parameters("slots[0]", slots[0], True, &seen))
+            epoch.first_state = seen.data
+        if n_vectors > 1:
+            held.append(self.hold_parameters("slots[1]", slots[1], True, &seen))
+            epoch.second_state = seen.data
+        epoch.x = read_input(x, held)
+        needs(epoch.x.n_in == self.layers[0].n_in, "x", "{} columns wide", self.layers[0].n_in)
+        held.append(hold("y", y, False, &epoch.y))
+        self.check_targets(&epoch.x, &epoch.y)
+        needs(
+            sample_weight is None or sample_weight.shape[0] == epoch.x.n_rows,
+            "sample_weight", "{} numbers, one for each row of x", epoch.x.n_rows,
+        )
+        needs(
+            rates.shape[0] >= (order.shape[0] - 1) // batch_size + 1,
+            "learning_rates", "one for each minibatch",
+        )
+        needs(
+            dropout is None
+            or dropout.shape[0] == 0
+            or (dropout.shape[0] == n_hidden and thresholds.shape[0] == n_hidden),
+            "dropout", "{} rates, one for each hidden layer", n_hidden,
+        )
         epoch.order, epoch.n_order = &order[0], order.shape[0]
         epoch.sample_weight = NULL if sample_weight is None else &sample_weight[0]
         epoch.rates = &rates[0]

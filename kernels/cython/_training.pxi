@@ -71,6 +71,13 @@ cdef uint64_t mix64(uint64_t z) noexcept nogil:
     return z ^ (z >> 31)
 
 
+cdef Py_ssize_t vectors_of(int rule_code) except -1:
+    """Return how many vectors a rule remembers; SGD comes first and both Adams last."""
+    if rule_code < SGD or rule_code > ADAMW:
+        raise ValueError(f"there is no rule of code {rule_code}")
+    return 0 if rule_code == SGD else 2 if rule_code >= ADAM else 1
+
+
 cdef void prepare_step(step *s, double weight_decay, double rate, int64_t t) noexcept nogil:
     """Work out the constants of update t, counted from 1."""
     s.learning_rate = rate
@@ -210,7 +217,7 @@ cdef class Epoch(Team):
         return 0
 
     cdef int check_rows(self) except -1:
-        """Refuse row numbers and labels that point outside: C would follow them."""
+        """Refuse row numbers, labels and CSR entries that point outside: C would follow them."""
         cdef Py_ssize_t i, n_rows = self.x.n_rows
         cdef Py_ssize_t n_classes = self.program.layers[self.program.n_layers - 1].n_out
         cdef bint row_outside = False, label_outside = False
@@ -227,9 +234,10 @@ cdef class Epoch(Team):
                     if label < 0 or label >= n_classes:
                         label_outside = True
         if row_outside:
-            raise IndexError(f"order holds row numbers outside [0, {n_rows})")
+            raise ValueError(f"order must hold row numbers in [0, {n_rows})")
         if label_outside:
-            raise IndexError(f"y holds labels outside [0, {n_classes})")
+            raise ValueError(f"y must hold classes in [0, {n_classes}) for the rows in order")
+        check_entries(&self.x, self.order, self.n_order)
         return 0
 
     # -- what each thread does ------------------------------------------------------------------

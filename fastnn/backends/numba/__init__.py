@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
-from fastnn.backends.base import EpochResult, TrainingOptions, ctrl_c_held
+from fastnn.backends.base import EpochResult, TrainingOptions, ctrl_c_held, learning_rates
 from fastnn.optimizers import SGD, OptimizerState
 from fastnn.progress import is_progress_wanted
 
@@ -115,7 +115,7 @@ class NumbaBackend(Kernels):
         done, totals = np.array([state.step]), np.zeros(4)
         for piece, source, taken in pieces(architecture, x, rows, batch_size):
             n_steps = -(-len(taken) // batch_size)
-            rates = options.optimizer.learning_rates(state.step, n_steps)
+            rates = learning_rates(options.optimizer, state.step, n_steps)
             dropout = dropout_of(options, state.step, n_steps)
             targets = targets_of(architecture, y, sample_weight, rows[piece])
             train = partial(programs.train, source, packed, taken, targets, training)

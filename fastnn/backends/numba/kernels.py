@@ -6,12 +6,12 @@ kernel called by itself gets its arrays from anywhere: they are brought to that 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, Array, aligned_zeros
-from fastnn.backends.base import Backend
+from fastnn.backends.base import Backend, learning_rates
 from fastnn.kernels.numba import activations, losses, products, sparse_products, updates
 from fastnn.kernels.numba.arrays import is_csr, plain
 from fastnn.optimizers import Optimizer
@@ -20,7 +20,7 @@ from fastnn.optimizers import Optimizer
 class Kernels(Backend):
     """The kernels of ``fastnn.kernels.numba``, and the programs of `Backend`."""
 
-    name: ClassVar[str] = "numba"
+    name = "numba"
 
     def dense_forward(
         self,
@@ -91,7 +91,7 @@ class Kernels(Backend):
     def update(
         self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
     ) -> None:
-        rate = float(optimizer.learning_rates(step - 1, 1)[0])
+        rate = float(learning_rates(optimizer, step - 1, 1)[0])
         rule = updates.CODES[optimizer.rule]
         updates.update(rule, optimizer.coefficients, rate, step, params, plain(grads), state)
 

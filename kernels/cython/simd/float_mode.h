@@ -2,9 +2,10 @@
 
    The averages that Adam and momentum keep of a gradient that has become zero, as at a pixel that is
    rarely inked, decay into the subnormal range, and each of them then costs a microcode assist of a
-   hundred cycles or more: epochs become three to ten times as long. Nothing is learned from numbers
-   below 1e-38 (1e-308 in double), so a training step takes them as zero. The mode is the thread's own
-   and is put back after the step: nobody else's arithmetic changes. */
+   hundred cycles or more: epochs become three to ten times as long, and predictions with weights that
+   a penalty has shrunk so far a hundred times. Nothing is learned from numbers below 1e-38 (1e-308 in
+   double), nor does one see them in a prediction, so both take them as zero. The mode is the thread's
+   own and is put back afterwards: nobody else's arithmetic changes. */
 
 #ifndef FASTNN_FLOAT_MODE_H
 #define FASTNN_FLOAT_MODE_H

@@ -1,0 +1,361 @@
+"""The door to the backends: what everybody hands in is checked before compiled code sees it.
+
+`fastnn.get_backend` returns each backend inside this one. A call of a kernel or a program from
+outside has its arrays compared with each other and with the architecture: a wrong call is an error
+in words, and nothing is written. What a program calls inside is not checked again.
+
+What is compared is also what is used: sparse matrices and optimizer states are read once, through
+references that a callback or another thread cannot replace meanwhile. The numbers inside arrays are
+the caller's, who must not change them during a pass. Where an output lies in the same memory as an
+input, the result is worked out apart and then copied, as if the input had been a copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture, Array
+from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.predictor import Predictor
+from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.validation import check_choice, check_count, check_in_range, check_number
+from fastnn.validation.arrays import (
+    FLOATS,
+    check_apart,
+    check_below,
+    check_float_array,
+    check_input,
+    check_input_form,
+    check_labels_of_rows,
+    check_operand,
+    check_order,
+    check_row_weights,
+    check_vectors,
+    check_written,
+    may_share_memory,
+)
+from fastnn.validation.networks import check_is_architecture, check_loss_of_output
+from fastnn.validation.sparse import check_entries
+from fastnn.validation.values import describe
+
+_FORWARD = (*ACTIVATIONS, "exp")
+_ELEMENTWISE = tuple(
+    loss for losses in LOSSES.values() for loss in losses if loss != "cross_entropy"
+)
+_N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
+"""How many vectors compiled code uses of each rule."""
+
+
+class Checked(Backend):
+    """A backend whose arguments are checked.
+
+    Parameters
+    ----------
+    inside : Backend
+        Who computes, and trusts.
+    """
+
+    def __init__(self, inside: Backend) -> None:
+        self._inside = inside
+        self.name = inside.name
+        self.uses_blas = inside.uses_blas
+        self.checks_rows = inside.checks_rows
+        self.isa = inside.isa
+
+    # -- kernels --------------------------------------------------------------------------------
+
+    def dense_forward(
+        self,
+        x: Any,
+        weight: Array,
+        bias: Array | None,
+        activation: str,
+        out: Array,
+        preactivation: Array | None = None,
+    ) -> None:
+        weight = check_float_array("weight", weight, 2)
+        (n_in, n_out), dtype = _not_empty("weight", weight), weight.dtype
+        x = check_input(x, n_in)
+        weight = check_operand("weight", weight, (n_in, n_out), dtype)
+        if bias is not None:
+            bias = check_operand("bias", bias, (n_out,), dtype)
+        check_choice("activation", activation, _FORWARD)
+        shape = (x.shape[0], n_out)
+        out = check_written("out", out, shape, dtype)
+        if preactivation is not None:
+            preactivation = check_written("preactivation", preactivation, shape, dtype)
+            check_apart("preactivation", preactivation, ("out", out))
+        _apart(
+            lambda out, z: self._inside.dense_forward(x, weight, bias, activation, out, z),
+            (out, preactivation), (x, weight, bias),
+        )  # fmt: skip
+
+    def softmax(self, z: Array, out: Array) -> None:
+        z = check_float_array("z", z, np.ndim(z) if np.ndim(z) == 1 else 2)
+        if not z.shape[-1]:
+            raise ValueError(f"z must have at least one column, got shape {z.shape}")
+        z = check_operand("z", z, z.shape, z.dtype)
+        out = check_written("out", out, z.shape, z.dtype)
+        _apart(lambda out: self._inside.softmax(z, out), (out,), (z,))
+
+    def softmax_cross_entropy(
+        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+    ) -> float:
+        z = check_float_array("z", z, 2)
+        n_rows, n_out = z.shape
+        z = check_operand("z", z, z.shape, z.dtype)
+        labels = check_labels_of_rows("labels", labels, n_rows)
+        check_below("labels", labels, n_out, "classes")
+        sample_weight = check_row_weights(sample_weight, n_rows, *FLOATS)
+        delta = check_written("delta", delta, z.shape, z.dtype)
+        if not n_out:
+            raise ValueError(f"z must have at least one column, got shape {z.shape}")
+        total: float = _apart(
+            lambda delta: self._inside.softmax_cross_entropy(z, labels, sample_weight, delta),
+            (delta,), (z, labels, sample_weight),
+        )  # fmt: skip
+        return total
+
+    def elementwise_loss(
+        self,
+        loss: str,
+        z: Array,
+        target: Array,
+        sample_weight: Array | None,
+        huber_delta: float,
+        delta: Array,
+    ) -> float:
+        check_choice("loss", loss, _ELEMENTWISE)
+        check_in_range("huber_delta", huber_delta, 0.0, math.inf)
+        z = check_float_array("z", z, 2)
+        z = check_operand("z", z, z.shape, z.dtype)
+        _not_empty("z", z, rows_too=False)
+        target = check_operand("target", target, z.shape, z.dtype)
+        sample_weight = check_row_weights(sample_weight, len(z), *FLOATS)
+        delta = check_written("delta", delta, z.shape, z.dtype)
+        total: float = _apart(
+            lambda delta: self._inside.elementwise_loss(
+                loss, z, target, sample_weight, huber_delta, delta
+            ),
+            (delta,), (z, target, sample_weight),
+        )  # fmt: skip
+        return total
+
+    def weight_gradient(
+        self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
+    ) -> None:
+        delta = check_float_array("delta", delta, 2)
+        dtype = delta.dtype
+        _not_empty("delta", delta, rows_too=False)
+        x = check_input(x)
+        n_rows, n_in = x.shape
+        n_out = delta.shape[1]
+        delta = check_operand("delta", delta, (n_rows, n_out), dtype)
+        weight_grad = check_written("weight_grad", weight_grad, (n_in, n_out), dtype)
+        if bias_grad is not None:
+            bias_grad = check_written("bias_grad", bias_grad, (n_out,), dtype)
+            check_apart("bias_grad", bias_grad, ("weight_grad", weight_grad))
+        _apart(
+            lambda weight, bias: self._inside.weight_gradient(x, delta, weight, bias),
+            (weight_grad, bias_grad), (x, delta),
+        )  # fmt: skip
+
+    def input_gradient(
+        self, delta: Array, weight: Array, activation: str, y: Array, out: Array
+    ) -> None:
+        weight = check_float_array("weight", weight, 2)
+        (n_in, n_out), dtype = _not_empty("weight", weight), weight.dtype
+        weight = check_operand("weight", weight, (n_in, n_out), dtype)
+        delta = check_float_array("delta", delta, 2)
+        n_rows = len(delta)
+        delta = check_operand("delta", delta, (n_rows, n_out), dtype)
+        check_choice("activation", activation, ACTIVATIONS)
+        y = check_operand("y", y, (n_rows, n_in), dtype)
+        out = check_written("out", out, (n_rows, n_in), dtype)
+        _apart(
+            lambda out: self._inside.input_gradient(delta, weight, activation, y, out),
+            (out,), (delta, weight, y),
+        )  # fmt: skip
+
+    def update(
+        self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
+    ) -> None:
+        _check_optimizer(optimizer)
+        check_count("step", step)
+        params = check_float_array("params", params, 1)
+        n, dtype = len(params), params.dtype
+        params = check_vectors("params", params, (n,), dtype)
+        grads = check_operand("grads", grads, (n,), dtype)
+        state = check_written("state", state, (optimizer.n_state, n), dtype)
+        for i in range(len(state)):
+            check_vectors(f"state[{i}]", state[i], (n,), dtype)
+        check_apart("params", params, ("state", state))
+        if may_share_memory(params, grads) or may_share_memory(state, grads):
+            grads = grads.copy()
+        self._inside.update(optimizer, step, params, grads, state)
+
+    # -- programs -------------------------------------------------------------------------------
+
+    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        check_is_architecture(architecture)
+        dtype = np.dtype(architecture.dtype)
+        params = _check_params(architecture, params, is_written=False)
+        x = (check_input_form if self.checks_rows else check_input)(x, architecture.n_in)
+        out = check_written("out", out, (x.shape[0], architecture.n_out), dtype)
+        _apart(lambda out: self._inside.predict(architecture, params, x, out), (out,), (params, x))
+
+    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+        check_is_architecture(architecture)
+        params = _check_params(architecture, params, is_written=False)
+        return self._inside.predictor(architecture, params)
+
+    def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
+        for dtype in dtypes:
+            check_choice("dtype", dtype, ("float32", "float64"))
+        self._inside.warmup(dtypes)
+
+    def train_epoch(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        x: Any,
+        y: Array,
+        order: Array,
+        options: TrainingOptions,
+        sample_weight: Array | None = None,
+    ) -> EpochResult:
+        check_is_architecture(architecture)
+        check_loss_of_output(architecture)
+        params = _check_params(architecture, params, is_written=True)
+        _check_options(architecture, options)
+        own = _own_state(architecture, options.optimizer, state)
+        x = check_input_form(x, architecture.n_in)
+        n_rows = x.shape[0]
+        order = check_order(order)
+        y = _check_targets(architecture, y, n_rows)
+        sample_weight = check_row_weights(sample_weight, n_rows, FLOATS[1])
+        if not self.checks_rows:
+            check_below("order", order, n_rows, "row numbers")
+            if architecture.loss == "cross_entropy":
+                check_below("y", y[order], architecture.n_out, "classes")
+            if not isinstance(x, np.ndarray):
+                check_entries(x, order)
+        read = ("x", x), ("y", y), ("order", order), ("sample_weight", sample_weight)
+        check_apart("params", params, ("state.slots", own.slots), *read)
+        check_apart("state.slots", own.slots, *read)
+        if options.batch_size > len(order):  # which may be past what C can count to
+            options = replace(options, batch_size=max(1, len(order)))
+        try:
+            return self._inside.train_epoch(
+                architecture, params, own, x, y, order, options, sample_weight
+            )
+        finally:
+            state.step = own.step
+
+
+def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:
+    """Return parameters in the layout of an architecture; those only read may be read-only."""
+    shape, dtype = (architecture.n_slots,), np.dtype(architecture.dtype)
+    if is_written:
+        return check_vectors("params", params, shape, dtype)
+    vector = check_operand("params", params, shape, dtype)
+    return vector if vector.flags.c_contiguous else vector.copy()
+
+
+def _own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> OptimizerState:
+    """Return an optimizer's state as one whose vectors nobody else can replace."""
+    if not isinstance(state, OptimizerState):
+        raise TypeError(f"state must be an OptimizerState, got {describe(state)}")
+    slots, step = state.slots, state.step
+    if type(step) is not int or step < 0:
+        step = check_count("state.step", step, minimum=0)
+    shape = (optimizer.n_state, architecture.n_slots)
+    if isinstance(slots, np.ndarray) and slots.shape != shape:
+        raise ValueError(
+            f"the state of {optimizer.rule!r} must have shape {shape} for this network, got "
+            f"{slots.shape}: it is the state of another optimizer or network"
+        )
+    slots = check_vectors("state.slots", slots, shape, np.dtype(architecture.dtype))
+    return OptimizerState(slots, step)
+
+
+def _check_targets(architecture: Architecture, y: Any, n_rows: int) -> Array:
+    """Return labels or targets of that many rows; not whether the labels are classes."""
+    if architecture.loss == "cross_entropy":
+        return check_labels_of_rows("y", y, n_rows)
+    return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be one of fastnn.optimizers, got {describe(optimizer)}")
+    rule = optimizer.rule
+    if rule not in _N_STATE:
+        check_choice("rule", rule, Optimizer.RULES)
+    if optimizer.n_state != _N_STATE[rule]:
+        raise ValueError(
+            f"an optimizer of rule {rule!r} must remember {_N_STATE[rule]} vectors, got "
+            f"n_state={optimizer.n_state!r}"
+        )
+    coefficients = optimizer.coefficients
+    if not isinstance(coefficients, tuple) or len(coefficients) != 4:
+        raise TypeError(f"coefficients must be four floats, got {describe(coefficients)}")
+    for coefficient in coefficients:
+        if type(coefficient) is not float:
+            check_number("each of coefficients", coefficient)
+
+
+def _check_options(architecture: Architecture, options: Any) -> None:
+    if not isinstance(options, TrainingOptions):
+        raise TypeError(f"options must be TrainingOptions, got {describe(options)}")
+    _check_optimizer(options.optimizer)
+    check_count("batch_size", options.batch_size)
+    if options.reduction not in ("mean", "sum"):
+        check_choice("reduction", options.reduction, ("mean", "sum"))
+    for name in ("l1", "l2", "max_norm", "clip_norm"):
+        value = getattr(options, name)
+        if type(value) is not float or not 0.0 <= value < math.inf:
+            check_in_range(name, value, 0.0, math.inf)
+    if type(options.dropout_seed) is not int:
+        check_count("dropout_seed", options.dropout_seed, minimum=-(2**64))
+    rates = options.dropout
+    if rates == ():
+        return
+    n_hidden = len(architecture.activations)
+    if not isinstance(rates, tuple) or len(rates) != n_hidden:
+        raise ValueError(
+            f"dropout must be a tuple of one rate for each of the {n_hidden} hidden layers, or (), "
+            f"got {describe(rates)}"
+        )
+    for i, rate in enumerate(rates):
+        check_in_range(f"dropout[{i}]", rate, 0.0, 1.0, open_high=True)
+
+
+def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, int]:
+    """Return the shape of a matrix, if it has a column, and a row if it must."""
+    n_rows, n_columns = array.shape
+    if not n_columns or (rows_too and not n_rows):
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return n_rows, n_columns
+
+
+def _apart(
+    compute: Callable[..., Any], outputs: tuple[Array | None, ...], inputs: tuple[Any, ...]
+) -> Any:
+    """Compute outputs apart from the inputs in memory, and copy them to where they belong."""
+    for out in outputs:
+        for given in inputs:
+            if out is not None and given is not out and may_share_memory(out, given):
+                apart = [None if out is None else np.empty(out.shape, out.dtype) for out in outputs]
+                result = compute(*apart)
+                for out, made in zip(outputs, apart, strict=True):
+                    if out is not None:
+                        out[...] = made
+                return result
+    return compute(*outputs)

@@ -1,0 +1,119 @@
+"""Where data come in: scikit-learn's checks of X, y and weights, and the words it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
+
+from fastnn.trained_on import TrainedOn, takes_bytes
+from fastnn.validation import (
+    bad_column,
+    check_fits_dtype,
+    check_not_bytes_as_floats,
+    check_numbers,
+    check_whole_bytes,
+)
+from fastnn.validation.sparse import sound_csr
+from fastnn.validation.values import describe
+
+DTYPES = (np.float64, np.float32, np.uint8)
+"""What backends read as it is; anything else becomes the first of them."""
+
+
+def checked_x(estimator: Any, X: Any) -> Any:
+    """Return rows that a fitted estimator is asked about, dense or CSR."""
+    X = _validated(estimator, X, reset=False)
+    check_fits_dtype("X", X, estimator.network_.architecture.dtype)
+    return X
+
+
+def checked_x_y(
+    estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool = False
+) -> tuple[Any, NDArray[Any]]:
+    """Return rows, and labels or targets: (n_samples,), or (n_samples, n_outputs) of several."""
+    X, y = _validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=y_numeric)
+    if y_numeric:
+        check_numbers(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return X, y
+
+
+def checked_weight(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
+    """Return a weight for each row of X, or None."""
+    if sample_weight is None:
+        return None
+    checked: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    return checked
+
+
+def as_pair(eval_set: Any) -> tuple[Any, Any]:
+    """Return X and y of an ``eval_set``."""
+    if isinstance(eval_set, tuple | list) and len(eval_set) == 2:
+        return eval_set[0], eval_set[1]
+    got = describe(eval_set)
+    if isinstance(eval_set, tuple | list):
+        got = f"{len(eval_set)} values ({type(eval_set).__name__})"
+    elif hasattr(eval_set, "shape"):
+        got = f"an array of shape {eval_set.shape} ({type(eval_set).__name__})"
+    raise ValueError(f"eval_set must be a tuple (X, y), got {got}")
+
+
+def trained_on(estimator: Any, X: Any) -> TrainedOn:
+    """Return what an estimator's network is to remember of the rows that it begins with."""
+    of_bytes = X.dtype == np.uint8 and estimator.input_scale != 1.0
+    names = getattr(estimator, "feature_names_in_", None)
+    return TrainedOn(
+        "bytes" if of_bytes else "numbers",
+        None if names is None else tuple(str(name) for name in names),
+    )
+
+
+def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
+    """Return what scikit-learn's checks make of the data; an error names the column of a frame.
+
+    bool counts as uint8. An estimator that was trained on bytes takes integers for bytes, and
+    refuses floats of that range, as `fastnn.rows.checked_x` does for networks.
+    """
+    kinds = _kinds(X)
+    if kinds == "b":
+        X = (X if hasattr(X, "astype") else np.asarray(X)).astype(np.uint8)
+    validated = _validated_by_sklearn(estimator, X, *y, reset=reset, **options)
+    network = None if reset else getattr(estimator, "network_", None)
+    if network is None or network.trained_on is None:
+        return validated
+    scale = network.architecture.input_scale
+    if not takes_bytes(network.trained_on.inputs, scale):
+        return validated
+    rows = validated[0] if y else validated
+    if kinds and {*kinds} <= set("iu") and rows.dtype != np.uint8:
+        rows = check_whole_bytes(rows.astype(np.int64))
+    else:
+        check_not_bytes_as_floats(rows, scale)
+    return (rows, *validated[1:]) if y else rows
+
+
+def _kinds(X: Any) -> str:
+    """Return the kinds of numbers in X, as NumPy's letters; nothing if X does not say."""
+    if isinstance(X, list | tuple):
+        try:
+            X = np.asarray(X)
+        except ValueError:  # rows of several lengths: scikit-learn says so
+            return ""
+    dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
+    return "".join(sorted({getattr(dtype, "kind", "?") for dtype in dtypes}))
+
+
+def _validated_by_sklearn(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
+    try:
+        X = sound_csr(X)
+        return validate_data(estimator, X, *y, accept_sparse="csr", dtype=DTYPES, **options)
+    except (TypeError, ValueError) as error:
+        if not (words := bad_column(X)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        first, *more = str(error).split("\n")
+        raise kind("\n".join([f"{first.rstrip('.:')}: {words}.", *more])) from None
