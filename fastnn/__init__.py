@@ -86,9 +86,17 @@ _EXCHANGE = {  # imported when first named
 }
 
 
+_ROOMS = ("datasets", "plots", "report", "sklearn")  # likewise: they take their time
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("datasets", "plots", "report"):  # imported when first named: that takes its time
+    if name in _ROOMS:
         return import_module(f"fastnn.{name}")
     if name in _EXCHANGE:
         return getattr(import_module(_EXCHANGE[name]), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what users need, without the modules that it comes from."""
+    return sorted({*__all__, *_ROOMS})

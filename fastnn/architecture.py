@@ -22,27 +22,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from fastnn.vocabulary import Activation
 
 Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes: one AVX-512 vector, one cache line
 AVOIDED_STRIDE = 1024  # bytes
 
-ACTIVATIONS = (
-    "identity",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "silu",
-    "softplus",
-)
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 """Activations of hidden layers, in the order of their codes in compiled code."""
 
 FROM_PREACTIVATION = frozenset({"gelu", "silu"})

@@ -13,6 +13,7 @@ from fastnn.validation import (
     check_monitored,
     check_number,
 )
+from fastnn.vocabulary import Mode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +110,7 @@ class EarlyStopping(Callback):
         *,
         patience: int = PATIENCE,
         min_delta: float = 0.0,
-        mode: str = "auto",
+        mode: Mode = "auto",
         restore_best: bool = True,
     ) -> None:
         self.monitor = monitor

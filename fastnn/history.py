@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fastnn.vocabulary import Measure
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class History(Mapping[str, list[float]]):
@@ -38,7 +43,27 @@ class History(Mapping[str, list[float]]):
         """Epochs completed."""
         return len(self._values.get("loss", ()))
 
-    def plot(self, *, measure: str | None = None, ax: Any = None) -> Any:
+    def to_frame(self) -> DataFrame:
+        """Return the measurements as a table, a row for each epoch.
+
+        Returns
+        -------
+        pandas DataFrame
+            A column for each measurement; the index, called epoch, counts from 1.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("History.to_frame needs pandas: pip install pandas") from None
+        epochs = pandas.RangeIndex(1, self.n_epochs + 1, name="epoch")
+        return pandas.DataFrame(self._values, index=epochs)
+
+    def plot(self, *, measure: Measure | None = None, ax: Any = None) -> Any:
         """Draw the curves of loss and accuracy or R²; see `fastnn.plots.history`.
 
         Parameters
@@ -62,6 +87,11 @@ class History(Mapping[str, list[float]]):
         from fastnn.plots import history
 
         return history(self, measure=measure, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from fastnn.summary import history_html
+
+        return history_html(self)
 
     def __getitem__(self, name: str) -> list[float]:
         return self._values[name]

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastnn.architecture import Architecture, Array
 from fastnn.validation import check_choice, check_initial_weights, check_positive
+from fastnn.vocabulary import Initial
 
 if TYPE_CHECKING:
     from numpy.random import Generator  # costs 7 ms, not needed to import fastnn
 
-Initializer: TypeAlias = "str | float | Callable[[Generator, tuple[int, int]], Any]"
+Initializer: TypeAlias = "Initial | float | Callable[[Generator, tuple[int, int]], Any]"
 
 _RADIUS: dict[str, Callable[[int, int], float]] = {
     "glorot": lambda n_in, n_out: math.sqrt(6.0 / (n_in + n_out)),

@@ -27,6 +27,17 @@ from fastnn.prediction import outputs
 from fastnn.rows import Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
 from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale
+from fastnn.vocabulary import (
+    Activation,
+    BackendName,
+    InputType,
+    Loss,
+    NumberType,
+    Output,
+    Reduction,
+    Shuffle,
+    WeightType,
+)
 
 if TYPE_CHECKING:
     from fastnn.exchange.c_header import Written
@@ -108,15 +119,15 @@ class Network:
         self,
         sizes: Sequence[int],
         *,
-        activation: str | Sequence[str] = "sigmoid",
-        output: str = "softmax",
-        loss: str | None = None,
+        activation: Activation | Sequence[Activation] = "sigmoid",
+        output: Output = "softmax",
+        loss: Loss | None = None,
         huber_delta: float = 1.0,
         bias: bool = True,
         init: Initializer = "glorot",
-        dtype: Any = "float32",
+        dtype: NumberType | np.dtype[Any] | type[np.floating[Any]] = "float32",
         input_scale: float | None = None,
-        backend: str = "auto",
+        backend: BackendName = "auto",
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> None:
@@ -133,7 +144,7 @@ class Network:
         cls,
         architecture: Architecture,
         *,
-        backend: str = "auto",
+        backend: BackendName = "auto",
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> Network:
@@ -178,6 +189,38 @@ class Network:
             f"Network({a.sizes}, activation={a.activations}, output={a.output!r}, "
             f"dtype={a.dtype!r}, backend={self._backend!r})"
         )
+
+    def _repr_html_(self) -> str:
+        from fastnn.summary import network_html
+
+        return network_html(self)
+
+    def summary(self) -> str:
+        """Return a table of the layers, and below it what the network was trained on.
+
+        Returns
+        -------
+        str
+            Lines to print: each layer's shape, activation and number of parameters; the dtype and
+            size of all, the loss, the backend; bytes or numbers, the columns and the classes, if
+            they have names.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> print(fastnn.Network((784, 100, 10), backend="numpy").summary())
+        layer         shape  activation  parameters
+        hidden 1  784 → 100  sigmoid         78,500
+        output     100 → 10  softmax          1,010
+        <BLANKLINE>
+        parameters  79,510, float32, 318 kB
+        loss        cross_entropy
+        backend     numpy
+        inputs      not trained yet; bytes would be taken times 0.003922
+        """
+        from fastnn.summary import network_text
+
+        return network_text(self)
 
     # -- parts ----------------------------------------------------------------------------------
 
@@ -228,8 +271,8 @@ class Network:
         epochs: int = 10,
         batch_size: int = 100,
         optimizer: Optimizer | None = None,
-        reduction: str = "mean",
-        shuffle: bool | str = True,
+        reduction: Reduction = "mean",
+        shuffle: Shuffle = True,
         validation_data: Iterable[Any] | None = None,
         sample_weight: Any = None,
         l1: float = 0.0,
@@ -303,6 +346,8 @@ class Network:
         RuntimeWarning
             If the fit was interrupted (Ctrl-C; the network keeps what it has learned),
             or stopped because the loss became infinite or NaN.
+        UserWarning
+            If columns are of very different ranges, or far from 0: they should be standardised.
         """
         optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
         options = training.checked_options(
@@ -325,6 +370,8 @@ class Network:
                 raise ValueError(f"validation_data: {error}") from None
         if a.one_class_a_row:
             validation.check_two_classes(data.y, self.class_labels)
+        if isinstance(data.x, np.ndarray):
+            validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
         keeper = snapshot = None
         if checkpoint is not None:
             keeper = Keeper(
@@ -359,8 +406,8 @@ class Network:
         *,
         batch_size: int = 100,
         optimizer: Optimizer | None = None,
-        reduction: str = "mean",
-        shuffle: bool | str = True,
+        reduction: Reduction = "mean",
+        shuffle: Shuffle = True,
         sample_weight: Any = None,
         l1: float = 0.0,
         l2: float = 0.0,
@@ -550,7 +597,12 @@ class Network:
         save(self, path)
 
     def to_c(
-        self, path: Any, *, weights: str = "float32", name: str | None = None, rows: Any = None
+        self,
+        path: Any,
+        *,
+        weights: WeightType = "float32",
+        name: str | None = None,
+        rows: Any = None,
     ) -> Written:
         """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
 
@@ -606,7 +658,9 @@ class Network:
 
         return write(self, path, weights=weights, name=name, rows=rows)
 
-    def to_onnx(self, path: Any, *, input_dtype: Any = None) -> None:
+    def to_onnx(
+        self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None
+    ) -> None:
         """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
 
         The model takes ``x`` (rows, n_in), any number of rows. A classifier's outputs are ``label``

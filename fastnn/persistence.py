@@ -34,6 +34,7 @@ from fastnn.backends import NAMES, get_backend
 from fastnn.checksums import file_checksum
 from fastnn.files import write_whole
 from fastnn.trained_on import TrainedOn
+from fastnn.vocabulary import BackendName
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -71,7 +72,7 @@ def save(network: Network, path: Any) -> None:
         file.write(to_bytes(network))
 
 
-def load(path: Any, *, backend: str = "auto") -> Network:
+def load(path: Any, *, backend: BackendName = "auto") -> Network:
     """Read a network from a file that `Network.save` wrote.
 
     Parameters
@@ -255,7 +256,7 @@ def _build(
     class_labels: Any,
     trained_on: TrainedOn | None,
     tensors: Mapping[str, Array],
-    backend: str,
+    backend: BackendName,
 ) -> Network:
     from fastnn.network import Network
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,6 +87,8 @@ class ProgressBar:
 
 def _columns() -> int:
     """Return how wide a line may be."""
+    import shutil  # not needed to import fastnn
+
     return shutil.get_terminal_size().columns - 1  # in the last one some terminals begin a new line
 
 

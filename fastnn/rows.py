@@ -56,6 +56,8 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
         x = validation.frame_values(x)[:, order]
     elif validation.is_frame(x):
         x = validation.frame_values(x)
+    else:
+        x = validation.plain_values(x)
     of_bytes = takes_bytes(known.inputs, a.input_scale)
     if of_bytes:
         x = validation.check_whole_bytes(x)

@@ -21,6 +21,7 @@ from typing import Any
 from fastnn.backends.base import Backend
 from fastnn.backends.checked import Checked
 from fastnn.validation import check_backend_name, check_dtype
+from fastnn.vocabulary import BackendName
 
 _ADAPTERS = {
     "cython": ("fastnn.backends.cython", "CythonBackend"),
@@ -108,7 +109,7 @@ def get_backend(name: str | None = None) -> Backend:
     return next(found for name in NAMES if isinstance(found := _load(name), Backend))
 
 
-def set_backend(name: str) -> None:
+def set_backend(name: BackendName) -> None:
     """Make `name` the default of this thread or task; ``"auto"`` picks the fastest that runs here.
 
     Parameters
@@ -127,7 +128,7 @@ def set_backend(name: str) -> None:
 
 
 @contextmanager
-def use_backend(name: str) -> Iterator[None]:
+def use_backend(name: BackendName) -> Iterator[None]:
     """Use `name` inside a ``with`` block, in this thread or task only.
 
     Parameters
@@ -149,7 +150,7 @@ def use_backend(name: str) -> Iterator[None]:
         _used.reset(token)
 
 
-def warmup(backend: str = "auto", dtypes: Any = ("float32",)) -> None:
+def warmup(backend: BackendName = "auto", dtypes: Any = ("float32",)) -> None:
     """Do now what a backend would do at its first fit: compile, or load what was compiled before.
 
     The Numba backend takes some seconds for it, once for each dtype on a machine that can keep what

@@ -12,6 +12,7 @@ from fastnn.datasets import read_table
 from fastnn.datasets.arrays import holds_one_array
 from fastnn.network import Network
 from fastnn.persistence import load
+from fastnn.vocabulary import WeightType
 
 SUFFIXES = {"c": ".h", "onnx": ".onnx"}
 
@@ -95,8 +96,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
-    weights, n_parameters = options.weights or "float32", network.architecture.n_parameters
-    rows = None if options.rows is None else _rows(options, network.architecture.n_in)
+    weights: WeightType = options.weights or "float32"
+    n_parameters = network.architecture.n_parameters
+    rows = None if options.rows is None else _rows(options, network)
     written = network.to_c(path, weights=weights, name=options.name, rows=rows)
     agreement = written.agreement
     if options.json:
@@ -123,13 +125,13 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
         words.note("what int8 costs was not measured: name rows with --rows", options)
 
 
-def _rows(options: argparse.Namespace, n_in: int) -> Any:
+def _rows(options: argparse.Namespace, network: Network) -> Any:
     """Return what --rows names: (x, y), or x if it has no labels."""
     source = argparse.Namespace(**vars(options) | {"data": options.rows})
-    if _has_labels(source, n_in):
-        rows = test_data(source, n_in)
+    if _has_labels(source, network.architecture.n_in):
+        rows = test_data(source, network)
         return rows.x, rows.y
-    return prediction_rows(source, n_in)
+    return prediction_rows(source, network)
 
 
 def _has_labels(source: argparse.Namespace, n_in: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Array
+from fastnn.vocabulary import BackendName
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -28,7 +29,7 @@ def assemble(
     activations: Sequence[str],
     output: str,
     *,
-    backend: str,
+    backend: BackendName,
     input_scale: float = 1.0,
     loss: str | None = None,
     class_labels: Sequence[Any] | None = None,

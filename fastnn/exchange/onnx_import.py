@@ -29,6 +29,7 @@ from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
 from fastnn.persistence import FORMAT, read_metadata, read_trained_on
+from fastnn.vocabulary import BackendName, Output
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -43,7 +44,7 @@ HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
 """Activations that no network ends in by itself."""
 
 
-def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") -> Network:
+def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName = "auto") -> Network:
     """Read a network from an ONNX model that is a plain MLP.
 
     Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
@@ -108,7 +109,9 @@ def from_onnx(path: Any, *, output: str | None = None, backend: str = "auto") ->
         raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 
-def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: str) -> Network:
+def _network(
+    onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: BackendName
+) -> Network:
     if not model.HasField("graph") or not model.graph.node:
         raise ValueError("it is no ONNX model with a graph")
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)

@@ -13,6 +13,7 @@ from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.packages import imported
 from fastnn.persistence import from_bytes, to_bytes
 from fastnn.validation.values import describe
+from fastnn.vocabulary import BackendName
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -22,7 +23,7 @@ OUTPUTS = {"softmax": "softmax", "logistic": "sigmoid", "identity": "identity", 
 """fastnn's names of scikit-learn's."""
 
 
-def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
+def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
     """Return a network that predicts what a fitted scikit-learn estimator does.
 
     Parameters
@@ -85,7 +86,7 @@ def from_sklearn(estimator: Any, *, backend: str = "auto") -> Network:
     return _of_perceptron(estimator, backend)
 
 
-def _of_perceptron(estimator: Any, backend: str) -> Network:
+def _of_perceptron(estimator: Any, backend: BackendName) -> Network:
     layers = [
         Dense(f"coefs_[{i}]", np.asarray(weight), np.asarray(bias))
         for i, (weight, bias) in enumerate(
@@ -106,7 +107,7 @@ def _of_perceptron(estimator: Any, backend: str) -> Network:
     )
 
 
-def _of_logistic_regression(estimator: Any, backend: str) -> Network:
+def _of_logistic_regression(estimator: Any, backend: BackendName) -> Network:
     n_classes = len(estimator.classes_)
     one_against_rest = (
         estimator.solver == "liblinear" or getattr(estimator, "multi_class", "") == "ovr"

@@ -13,6 +13,7 @@ from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.packages import imported
 from fastnn.validation.values import describe, shortened
+from fastnn.vocabulary import BackendName, Output
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -70,10 +71,10 @@ def to_torch(network: Network, *, logits: bool = False) -> Any:
 def from_torch(
     model: Any,
     *,
-    output: str | None = None,
+    output: Output | None = None,
     class_labels: Sequence[Any] | None = None,
     input_scale: float = 1.0 / 255.0,
-    backend: str = "auto",
+    backend: BackendName = "auto",
 ) -> Network:
     """Return a copy of a PyTorch model made of Linear layers and activations.
 

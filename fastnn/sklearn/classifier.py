@@ -25,6 +25,7 @@ from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, we
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic, undone_if_it_fails
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_label_count
+from fastnn.vocabulary import BackendName
 
 
 class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
@@ -197,7 +198,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         weight_decay: float = 0.01,
         callbacks: Callbacks = (),
         n_threads: int | None = None,
-        backend: str = "auto",
+        backend: BackendName = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

@@ -35,6 +35,7 @@ from fastnn.validation import (
     check_per_layer,
     check_same_network,
 )
+from fastnn.vocabulary import BackendName
 
 NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names where fastnn has others."""
@@ -108,7 +109,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     weight_decay: float
     callbacks: Callbacks
     n_threads: int | None
-    backend: str
+    backend: BackendName
 
     # Set by scikit-learn's checks of X.
     n_features_in_: int

@@ -17,6 +17,7 @@ from fastnn.sklearn.inputs import checked_weight, checked_x_y
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_choice, check_n_targets
+from fastnn.vocabulary import BackendName
 
 
 class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
@@ -186,7 +187,7 @@ class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
         weight_decay: float = 0.01,
         callbacks: Callbacks = (),
         n_threads: int | None = None,
-        backend: str = "auto",
+        backend: BackendName = "auto",
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes

@@ -17,6 +17,7 @@ from fastnn.sklearn.classifier import MLPClassifier
 from fastnn.sklearn.inputs import checked_x
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
+from fastnn.vocabulary import BackendName
 
 
 class SoftmaxRegression(MLPClassifier):
@@ -123,7 +124,7 @@ class SoftmaxRegression(MLPClassifier):
         n_iter_no_change: float = 10,
         input_scale: float = 1.0,
         n_threads: int | None = None,
-        backend: str = "auto",
+        backend: BackendName = "auto",
     ) -> None:
         self.C = C
         self.solver = solver

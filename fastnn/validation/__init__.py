@@ -30,6 +30,7 @@ from fastnn.validation.frames import (
     frame_names,
     frame_values,
     is_frame,
+    plain_values,
     series_name,
 )
 from fastnn.validation.networks import (
@@ -59,6 +60,7 @@ from fastnn.validation.pictures import (
     check_one_class_a_row,
     check_predicts_numbers,
 )
+from fastnn.validation.ranges import warn_of_ranges
 from fastnn.validation.values import (
     check_backend_name,
     check_choice,
@@ -129,5 +131,7 @@ __all__ = [
     "frame_names",
     "frame_values",
     "is_frame",
+    "plain_values",
     "series_name",
+    "warn_of_ranges",
 ]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Array
 from fastnn.memory_maps import walk
 from fastnn.validation.sparse import is_sparse, sound_csr
+from fastnn.validation.targets import target_values
 from fastnn.validation.values import as_array, describe, listed
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
@@ -146,7 +147,7 @@ def check_labels(
     ValueError
         If y has the wrong shape, or a label that is not a class.
     """
-    array = as_array("y", y)
+    array, called, _ = target_values(y)
     _check_is_array("y", y, array, f"labels (n_rows,) or one-hot rows (n_rows, {n_classes})")
     if array.ndim == 2 and array.shape[1] == 1 and n_classes != 1:
         array = array[:, 0]
@@ -158,6 +159,8 @@ def check_labels(
     check_rows("y", array, n_rows)
     if array.ndim == 2:
         return _from_one_hot(array)
+    if array.dtype.kind == "f":
+        _check_finite(called, array, 0)
     if class_labels is not None:
         return _encode(array, class_labels)
     if array.dtype.kind not in "iub":
@@ -166,7 +169,7 @@ def check_labels(
                 f"y must hold class indices 0 to {n_classes - 1}, got dtype {array.dtype}; for "
                 "other labels give the network class_labels="
             )
-        if not np.all(np.isfinite(array) & (array == np.floor(array))):
+        if not np.all(array == np.floor(array)):
             raise ValueError(
                 f"y must hold class indices 0 to {n_classes - 1}, got numbers that are not whole; "
                 'for regression use output="identity"'
@@ -195,7 +198,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     ValueError
         If y has the wrong shape, is not finite, or lies outside what the output can predict.
     """
-    array = as_array("y", y)
+    array, called, names = target_values(y)
     expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
     _check_is_array("y", y, array, f"an array of shape {expected}")
     if array.ndim == 1 and n_out == 1:
@@ -208,7 +211,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
     _check_range("y", array, dtype)
     targets = np.ascontiguousarray(array, dtype)
-    _check_finite("y", targets[:, 0] if np.ndim(y) == 1 else targets, 0)
+    _check_finite(called, targets[:, 0] if np.ndim(y) == 1 else targets, 0, names)
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
         raise ValueError(
             "y must lie in [0, 1] for a sigmoid output, got values from "

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
-from fastnn.validation.values import listed
+from fastnn.validation.values import as_array, listed
 
 
 def is_frame(x: Any) -> bool:
@@ -86,8 +86,10 @@ def check_frame_names(
     return [place[name] for name in expected]
 
 
-def frame_values(x: Any) -> Array:
+def frame_values(x: Any, called: str = "x") -> Array:
     """Return a frame's values; columns that are nullable come as floats, with NaN where they miss.
+
+    Errors call it what is `called`.
 
     Raises
     ------
@@ -100,8 +102,31 @@ def frame_values(x: Any) -> Array:
     columns = [np.asarray(column) for column in _columns(x)]
     for i, column in enumerate(columns):
         if column.dtype == object or column.dtype.kind not in "fiub":
-            columns[i] = _numbers(column, x.columns[i])
+            columns[i] = _numbers(column, x.columns[i], called)
     return np.column_stack(columns)
+
+
+def plain_values(x: Any) -> Any:
+    """Return rows of Python objects as float64, with NaN for None; all else as it is.
+
+    Raises
+    ------
+    TypeError
+        If a column holds no numbers; it is named.
+    ValueError
+        If x is a series, which may be a row or a column.
+    """
+    if not isinstance(x, np.ndarray | list | tuple):
+        if hasattr(x, "to_numpy") and len(getattr(x, "shape", ())) == 1:
+            raise ValueError(
+                f"x must have shape (n_rows, n_in), got a Series of {len(x)}: one row is "
+                "x.to_numpy().reshape(1, -1), one column x.to_frame()"
+            )
+        return x
+    array = as_array("x", x)
+    if array.dtype != object or array.ndim != 2 or not array.size:
+        return array
+    return np.column_stack([_numbers(column, i, "x") for i, column in enumerate(array.T)])
 
 
 def _columns(x: Any) -> list[Any]:
@@ -111,14 +136,14 @@ def _columns(x: Any) -> list[Any]:
     return [x[name].to_numpy() for name in x.columns]
 
 
-def _numbers(column: Array, name: Any) -> Array:
+def _numbers(column: Array, name: Any, called: str) -> Array:
     """Return a column of Python objects as float64, None and the like as NaN."""
     try:
         return np.array([_number(value) for value in column.tolist()], np.float64)
     except (TypeError, ValueError):
         text = next(v for v in column.tolist() if not _is_number(v))
         raise TypeError(
-            f"x must hold numbers, but its column {name!r} holds {text!r} "
+            f"{called} must hold numbers, but its column {name!r} holds {text!r} "
             f"({type(text).__name__}): encode it as numbers first, or leave it out"
         ) from None
 

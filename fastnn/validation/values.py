@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
+from fastnn.vocabulary import Shuffle
 
 
 def check_number(name: str, value: object) -> float:
@@ -32,7 +33,7 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def check_shuffle(value: object) -> bool | str:
+def check_shuffle(value: object) -> Shuffle:
     """Return `value` if it is a way to order the rows: True, False or "blocks"."""
     if isinstance(value, str) and value == "blocks":
         return "blocks"

@@ -1,0 +1,65 @@
+"""A warning about columns that a network would learn badly from, as they are."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Array
+
+LOOKED_AT = 4096
+"""Rows from the front that are looked at."""
+
+APART = 1e3
+"""How many times larger the numbers of one column than another's may be."""
+
+FAR = 100.0
+"""How many deviations a mean may lie from 0, if it is above that number itself."""
+
+
+def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> None:
+    """Warn if columns are of very different ranges, or far from 0.
+
+    x is a checked array (n_rows, n_in); bytes are not looked at, and columns that do not vary. The
+    size of a column is its largest absolute value, so that pixels that are seldom lit are no
+    small numbers.
+    """
+    if x.dtype == np.uint8 or len(x) < 2:
+        return
+    rows = x[:LOOKED_AT].astype(np.float64)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    varies = np.flatnonzero(low < high)
+    if not len(varies):
+        return
+    size = np.maximum(np.abs(low), np.abs(high))[varies]
+    smallest, largest = varies[size.argmin()], varies[size.argmax()]
+    problem = ""
+    if size.max() > APART * size.min():
+        problem = (
+            f"columns of very different ranges: {_shown(smallest, low, high, names)}, but "
+            f"{_shown(largest, low, high, names)}"
+        )
+    else:
+        mean, deviation = rows[:, varies].mean(axis=0), rows[:, varies].std(axis=0)
+        far = np.flatnonzero((np.abs(mean) > FAR * deviation) & (np.abs(mean) > FAR))
+        if len(far):
+            column = varies[far[0]]
+            problem = f"columns far from 0: {_shown(column, low, high, names)}"
+    if problem:
+        warnings.warn(
+            f"x has {problem}. Networks learn little from such: standardise the columns, with "
+            "(x - x.mean(axis=0)) / x.std(axis=0) or scikit-learn's StandardScaler, and those of later "
+            "rows with the same means and deviations",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def _shown(
+    column: int, low: NDArray[np.float64], high: NDArray[np.float64], names: Sequence[str] | None
+) -> str:
+    name = f"column {column}" if names is None else repr(names[column])
+    return f"{name} from {low[column]:.4g} to {high[column]:.4g}"

@@ -1,0 +1,58 @@
+"""Labels and targets as people have them: series, frames, nullable and object columns."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from fastnn.architecture import Array
+from fastnn.validation.frames import frame_names, frame_values, is_frame, series_name
+from fastnn.validation.values import as_array
+
+
+def target_values(y: Any) -> tuple[Array, str, tuple[str, ...] | None]:
+    """Return y as an array of numbers or text, what errors call it, and its columns' names.
+
+    Raises
+    ------
+    ValueError
+        If values are missing; it names the row and, if it has a name, the column.
+    """
+    name = series_name(y)
+    called = "y" if name is None else f"y ({name!r})"
+    names = frame_names(y)
+    if is_frame(y) and y.shape[1] != 1:
+        return frame_values(y, "y"), called, names
+    is_series = hasattr(y, "to_numpy") and not isinstance(y, np.ndarray)
+    array = np.asarray(y.to_numpy()) if is_series else as_array("y", y)
+    if array.dtype == object and array.ndim in (1, 2):
+        array = _plain(array, called)
+    return array, called, None
+
+
+def _plain(array: Array, called: str) -> Array:
+    """Return an array of Python objects as text, integers or floats; as it is if it is mixed."""
+    values = array.ravel().tolist()
+    missing = [i for i, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        row = missing[0] // (array.shape[1] if array.ndim == 2 else 1)
+        raise ValueError(
+            f"{called} has no value in row {row} ({len(missing)} are missing): drop or fill such "
+            "rows first"
+        )
+    if not values:
+        return array
+    for kind, dtype in ((str, None), (numbers.Integral, None), (numbers.Real, np.float64)):
+        if all(isinstance(value, kind) for value in values):
+            plain: Array = np.array(values, dtype).reshape(array.shape)
+            return plain
+    return array
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas'
+        return True
+    return isinstance(value, float) and math.isnan(value)

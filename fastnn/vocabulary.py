@@ -1,0 +1,46 @@
+"""The words that parameters take, as types: editors complete them, type checkers compare them.
+
+>>> from typing import get_args
+>>> import fastnn
+>>> "relu" in get_args(fastnn.vocabulary.Activation)
+True
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Activation: TypeAlias = Literal[
+    "identity",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "softplus",
+]
+"""Of hidden layers, in the order of their codes in compiled code."""
+
+Output: TypeAlias = Literal["softmax", "sigmoid", "identity", "exp"]
+
+Loss: TypeAlias = Literal[
+    "cross_entropy",
+    "binary_cross_entropy",
+    "squared_error",
+    "huber",
+    "absolute_error",
+    "poisson",
+]
+
+NumberType: TypeAlias = Literal["float32", "float64"]
+InputType: TypeAlias = Literal["float32", "float64", "uint8"]
+WeightType: TypeAlias = Literal["float32", "int8"]
+
+BackendName: TypeAlias = Literal["auto", "cython", "numba", "numpy"]
+Initial: TypeAlias = Literal["glorot", "he"]
+Reduction: TypeAlias = Literal["mean", "sum"]
+Shuffle: TypeAlias = bool | Literal["blocks"]
+Mode: TypeAlias = Literal["auto", "min", "max"]
+Measure: TypeAlias = Literal["loss", "accuracy", "r2"]
