@@ -167,7 +167,7 @@ class Network:
     def _set_up(
         self,
         architecture: Architecture,
-        backend: str,
+        backend: BackendName,
         seed: Any,
         class_labels: Sequence[Any] | None,
     ) -> None:
@@ -249,7 +249,7 @@ class Network:
         return get_backend(self._backend).name
 
     @backend.setter
-    def backend(self, name: str) -> None:
+    def backend(self, name: BackendName) -> None:
         validation.check_backend_name(name, (*NAMES, "auto"), "backend=")
         get_backend(name)  # raises now, not at the first fit, if it cannot run here
         self._backend = name

@@ -66,21 +66,22 @@ def test_the_command_line_trains_measures_and_predicts_from_arrays(cli, data, ta
     assert result["train"]["accuracy"] > 0.95
     measured = cli.json("evaluate", "net", data, *words)[0]
     n_rows = 500 if data == "small.npy" else 5000
-    assert measured["n_rows"] == n_rows
-    assert measured["all"]["accuracy"] > 0.95
+    assert measured["n_rows"] < n_rows
+    assert measured["test"] == result["test"]  # of the rows that were held out
     cli.ok("predict", "net", data, "--output", "predictions")
     predicted = np.loadtxt("predictions", int)
     y = rows_of_bytes()[1]
-    assert (predicted == (y if n_rows == 5000 else y[::10])).mean() == pytest.approx(
-        measured["all"]["accuracy"]
-    )
+    assert (predicted == (y if n_rows == 5000 else y[::10])).mean() > 0.95
 
 
 def test_numbers_are_learned_from_a_map(cli):
     words = ("--targets", "amounts.npy", "--layers", 8, "--epochs", 30)
     result = cli.json("train", "x.npy", *words, "--output", "net")[-1]
     assert result["test"]["r2"] > 0.7
-    assert cli.json("evaluate", "net", "x.npy", "--targets", "amounts.npy")[0]["all"]["r2"] > 0.7
+    assert (
+        cli.json("evaluate", "net", "x.npy", "--targets", "amounts.npy")[0]["test"]
+        == result["test"]
+    )
 
 
 def test_what_is_held_out_is_said_and_columns_as_they_are_too(cli):

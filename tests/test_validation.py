@@ -111,10 +111,11 @@ WRONG_LABELS = {
     "too large": ([0, 1, 3, 3], ValueError, r"0 to 2, got 3 in row 2 \(2 out of range\)"),
     "below zero": ([0, -1, 1, 2], ValueError, "indices 0 to 2, got -1 in row 1"),
     "fractions": ([0, 0.5, 1, 2], ValueError, 'for regression use output="identity"'),
-    "NaN": ([0, np.nan, 1, 2], ValueError, "class indices 0 to 2, got numbers that are not whole"),
+    "NaN": ([0, np.nan, 1, 2], ValueError, "y must be finite, got nan in row 1"),
     "huge": ([0, 1e300, 1, 2], ValueError, r"class indices 0 to 2, got 1e\+300 in row 1"),
     "text": (["a"] * 4, TypeError, "got dtype <U1; for other labels give .* class_labels="),
-    "objects": ([None] * 4, TypeError, "got dtype object; for other labels"),
+    "missing": ([None] * 4, ValueError, r"y has no value in row 0 \(4 are missing\)"),
+    "objects": ([0, 1j, 1, 2], TypeError, "got dtype complex128; for other labels"),
     "ragged": ([[1], [0, 1]], ValueError, "y must be an array with rows of one length"),
     "cube": (np.zeros((4, 3, 1)), ValueError, r"one-hot rows of shape \(n_rows, 3\), got shape"),
     "one-hot width": (np.eye(4), ValueError, r"\(n_rows, 3\), got shape \(4, 4\)"),
@@ -136,7 +137,8 @@ def test_wrong_labels_are_refused_in_words(case):
 WRONG_NAMES = {
     "unknown": (["a", "b", "z", "a"], ValueError, "y holds 'z', which is not one of .*'a', 'b'"),
     "numbers": ([0, 1, 0, 1], ValueError, "y holds 0, which is not one of the network's class"),
-    "mixed": (np.array(["a", None, 1, "b"], object), TypeError, "one kind, got 'NoneType', 'int'"),
+    "mixed": (np.array(["a", 2.5, 1, "b"], object), TypeError, "one kind, got 'float', 'int', 's"),
+    "missing": (np.array(["a", None, 1, "b"], object), ValueError, "no value in row 1"),
     "rows": (["a", "b"], ValueError, "x has 4 rows, but y has 2"),
 }
 

@@ -51,8 +51,8 @@ def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> No
     if problem:
         warnings.warn(
             f"x has {problem}. Networks learn little from such: standardise the columns, with "
-            "(x - x.mean(axis=0)) / x.std(axis=0) or scikit-learn's StandardScaler, and those of later "
-            "rows with the same means and deviations",
+            "(x - x.mean(axis=0)) / x.std(axis=0) or scikit-learn's StandardScaler, and later rows "
+            "with the same means and deviations",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
