@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.cli.options import DATA_SETS, note
+from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -46,9 +46,24 @@ def training_data(options: argparse.Namespace) -> Dataset:
         raise ValueError(
             f"the training rows of {options.data} hold only one class, "
             f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
-            "apart"
+            "apart" + ("" if data.label_reason is None else f". The label is {_label(data)}")
         )
     return data
+
+
+def said_of_labels(data: Dataset) -> str:
+    """Return in two lines which column is the label and what it means, and how to say otherwise."""
+    assert data.choice is not None
+    choice = data.choice
+    other = {"classification": "regression", "regression": "classification"}[choice.task]
+    instead = f" (--task {other} if not)" if choice.open and not choice.named else ""
+    return f"label {_label(data)}\n{choice.task}: {choice.reason}{instead}"
+
+
+def _label(data: Dataset) -> str:
+    if data.label_reason is None:
+        return f"{data.label_name!r}"
+    return f"{data.label_name!r}, {data.label_reason} (--label names another)"
 
 
 class TestRows(NamedTuple):
@@ -90,7 +105,7 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
-    table = read_table(_file(options.data), label=False)
+    table = read_table(_file(options.data), label=False, header=options.header)
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
@@ -104,7 +119,7 @@ def _table(options: argparse.Namespace) -> Table:
     """Return the rows and labels of a file, or of the two files of an array and its targets."""
     path = _file(options.data)
     if not holds_one_array(path):
-        return read_table(path, label=options.label)
+        return read_table(path, label=options.label, header=options.header)
     if options.targets is None:
         raise ValueError(
             f"{path} holds rows without labels; name the file that has these: --targets FILE"
@@ -126,8 +141,9 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
     is_array = holds_one_array(options.data)
-    if options.label is not None and (is_array or options.data in DATA_SETS):
-        raise ValueError(f"--label is for CSV files, the data are {options.data}")
+    for option in ("label", "header"):
+        if getattr(options, option) is not None and (is_array or options.data in DATA_SETS):
+            raise ValueError(f"--{option} is for CSV files, the data are {options.data}")
     if options.targets is not None and not is_array:
         raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")
 
@@ -143,6 +159,10 @@ def _mnist(folder: str | None) -> Dataset:
 
 
 def _file(path: str) -> str:
+    if path == STANDARD_INPUT:
+        return path
+    if "://" in path:
+        raise ValueError(f"{path} is an address: download the file and name that")
     if not Path(path).exists():
         raise FileNotFoundError(
             f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"

@@ -19,7 +19,7 @@ from fastnn.backends import get_backend
 from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
-from fastnn.cli.data import labelled, training_data
+from fastnn.cli.data import labelled, said_of_labels, training_data
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
@@ -42,6 +42,9 @@ STEPS, STEPS_AN_EPOCH = 2000, 20
 """What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
 move a weight by 3, enough for standardised columns."""
 
+DATA_SUFFIXES = (".csv", ".npz", ".npy", ".tsv", ".txt", ".data", ".parquet", ".zip")
+"""What the network's name leaves out of the data's."""
+
 MOST_LINES, PAUSE = 30, 0.1  # of more epochs than that one is shown a tenth of a second
 
 
@@ -57,9 +60,10 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help="mnist, digits (the default, made on the spot), a CSV or NPZ file, or an NPY or IDX "
-        "file with --targets, of which more than 64 MB stay on the disk: columns are then taken "
-        "as they are, those of all other files are standardised (bytes never are)",
+        help="mnist, digits (the default, made on the spot), a CSV, NPZ or Parquet file, - for a "
+        "table from standard input, or an NPY or IDX file with --targets, of which more than 64 MB "
+        "stay on the disk: columns are then taken as they are, those of all other files are "
+        "standardised (bytes never are)",
     )
     parser.add_argument(
         "--layers",
@@ -93,7 +97,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--task",
         choices=("classification", "regression"),
-        help="what a file's labels mean (default: text and whole numbers are classes)",
+        help="what a file's labels mean (default: text and a few different whole numbers are "
+        "classes, other numbers a regression)",
     )
     parser.add_argument("--seed", type=words.whole_number(0), default=0, help="default: 0")
     parser.add_argument(
@@ -136,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     prepared, inputs, targets = _standardised(data)
     network = _network(options, prepared)
-    words.note(_headline(network, prepared, backend.name), options)
+    _announce(options, network, prepared, backend.name)
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
@@ -190,8 +195,10 @@ def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
 
 
 def _default_name(data: str) -> str:
-    path = Path(data)
-    has_suffix = path.suffix.lower() in (".csv", ".npz", ".npy", ".tsv", ".txt")
+    path = Path("stdin" if data == words.STANDARD_INPUT else data)
+    if path.suffix.lower() in (".gz", ".bz2", ".xz"):
+        path = path.with_suffix("")
+    has_suffix = path.suffix.lower() in DATA_SUFFIXES
     return f"{path.stem if has_suffix else path.name}.safetensors"
 
 
@@ -277,15 +284,45 @@ def _optimizer(options: argparse.Namespace, n_steps: int) -> optimizers.Optimize
             return optimizers.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
 
 
-def _headline(network: Network, data: Dataset, backend: str) -> str:
+def _announce(options: argparse.Namespace, network: Network, data: Dataset, backend: str) -> None:
+    """Say before the training what is trained on what, and what was guessed about a table."""
+    weight = data.train_weight
+    n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
+    words.note(
+        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
+        f"{len(data.test):,} test rows",
+        options,
+    )
+    if data.choice is not None:
+        words.note(said_of_labels(data), options)
+    for note in data.notes:
+        words.note(f"note: {note}", options)
+    words.note(_network_line(network, backend), options)
+    if options.json and not options.quiet and data.choice is not None:
+        words.print_json(
+            {
+                "event": "data",
+                "name": data.name,
+                "rows": {
+                    "train": n_train,
+                    "validation": len(data.validation),
+                    "test": len(data.test),
+                },
+                "label": data.label_name,
+                "label_reason": data.label_reason,
+                "task": data.choice.task,
+                "task_reason": data.choice.reason,
+                "n_classes": None if data.class_labels is None else len(data.class_labels),
+                "notes": data.notes,
+            }
+        )
+
+
+def _network_line(network: Network, backend: str) -> str:
     a = network.architecture
     widths = "-".join(str(n) for n in a.sizes)
     hidden = f" {a.activations[0]}" if a.activations else ""
-    weight = data.train_weight
-    n_train = len(data.train) if weight is None else np.count_nonzero(weight)
     return (
-        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test rows\n"
         f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
     )
 

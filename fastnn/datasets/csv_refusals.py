@@ -88,7 +88,8 @@ class BadCells:
     def _advice(self, column: int, n_rows: int) -> str:
         texts, name = self._texts[column], self._layout.names[column]
         if texts > n_rows // 2:
-            label = f", or name it as the label: label={name!r}"
+            own = name != f"column {column + 1}"
+            label = f", or name it as the label: label={(name if own else column)!r}"
             return (
                 f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
                 "values a column of 0 and 1 (pandas.get_dummies)"

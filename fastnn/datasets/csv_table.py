@@ -77,13 +77,13 @@ def read_csv(source: Source, label: str | int | None, header: bool | None) -> Co
         else:
             features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
             feature_names.insert(0, layout.names[0])
+    own_names = first_is_header and not is_numbered(cells)
     label_values = None
     if column.index is not None:
         label_values = label_array(labels, line_numbers, layout)
         if column.by_position:
-            check_guess(features, label_values, name)
+            check_guess(features, label_values, name, has_names=own_names)
         notes += row_numbers(features, tuple(feature_names))
-    own_names = first_is_header and not is_numbered(cells)
     return Columns(
         features,
         label_values,
@@ -111,9 +111,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _delimiter(first: bytes) -> str:
     outside_quotes = b"".join(first.split(b'"')[::2])
-    if re.search(rb"[;\t]", outside_quotes) and not re.search(
-        rb",(?!\d)|(?<!\d),", outside_quotes
-    ):
+    if re.search(rb"[;\t]", outside_quotes) and not re.search(rb",(?!\d)|(?<!\d),", outside_quotes):
         outside_quotes = outside_quotes.replace(b",", b"")  # decimal commas: 1,5;2,5
     return max(DELIMITERS, key=lambda delimiter: outside_quotes.count(delimiter.encode()))
 
@@ -121,7 +119,9 @@ def _delimiter(first: bytes) -> str:
 def _text(lines: Iterator[bytes], name: str, first: int) -> Iterator[str]:
     for number, line in enumerate(lines, start=first):
         if len(line) >= LONGEST_LINE:
-            raise ValueError(f"{name}, line {number}: longer than {LONGEST_LINE >> 20} MB; no table")
+            raise ValueError(
+                f"{name}, line {number}: longer than {LONGEST_LINE >> 20} MB; no table"
+            )
         if b"\0" in line:
             raise ValueError(
                 f"{name}, line {number}: a NUL byte; expected text. If it is UTF-16, save it as "
@@ -182,9 +182,7 @@ def _is_header(
 
 
 def _layout(name: str, cells: list[str], is_header: bool, column: LabelColumn) -> Layout:
-    names = [
-        (cell if is_header else "") or f"column {i}" for i, cell in enumerate(cells, start=1)
-    ]
+    names = [(cell if is_header else "") or f"column {i}" for i, cell in enumerate(cells, start=1)]
     enough = len(cells) - (column.index is not None) > 1
     names_rows = is_header and column.index != 0 and enough and cells[0].lower() in ROW_NAMES
     return Layout(name, names, column.index, column.reason is not None, names_rows)

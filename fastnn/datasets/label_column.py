@@ -1,21 +1,24 @@
 """Which column of a table is the label, and why that one.
 
-A column that was named is; else one with a usual name; else the last. A guess is suspected where the
-rows look like pictures that begin with their label, as those of MNIST in CSV do.
+A column that was named is; else one with a usual name; else the last. That guess is refused where
+the rows look as if they began with their label, as those of MNIST in CSV do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.task import FEW, ROWS_A_CLASS
+
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "species", "y")
 """In the order of preference, in lower case."""
 
-# Rows of pictures: as many columns as 8 x 8 pixels have, one of which is brighter than any label.
+# Rows of pictures have at least as many columns as 8 x 8 pixels.
 PIXEL_COLUMNS, MOST_CLASSES = 64, 100
 SAMPLE_ROWS = 1000
 DOMINATED = 0.9  # the share of one value past which a column says next to nothing
@@ -23,7 +26,8 @@ DOMINATED = 0.9  # the share of one value past which a column says next to nothi
 Array = NDArray[Any]
 
 
-class LabelColumn(NamedTuple):
+@dataclass(frozen=True)
+class LabelColumn:
     """The label's index, None for no label; and why, where it was guessed."""
 
     index: int | None
@@ -93,8 +97,11 @@ def _usual(names: list[str]) -> int | None:
     return None
 
 
-def check_guess(features: Array, labels: Array, source: str) -> None:
-    """Check that the last column was not taken for the label of pictures that begin with it.
+def check_guess(features: Array, labels: Array, source: str, *, has_names: bool) -> None:
+    """Check that the last column was not taken for the label of rows that begin with it.
+
+    Asked about are pictures with a label in front; and tables without names of which the first
+    column holds classes and the last measurements.
 
     Parameters
     ----------
@@ -104,28 +111,40 @@ def check_guess(features: Array, labels: Array, source: str) -> None:
         The last.
     source : str
         What errors call the table.
+    has_names : bool
+        Whether the columns have names.
     """
-    n_columns = features.shape[1] + 1
-    if n_columns < PIXEL_COLUMNS or labels.dtype.kind == "U":
+    if labels.dtype.kind == "U":
         return
     values, counts = np.unique(features[:, 0], return_counts=True)
     low, high = values[0], values[-1]
-    pixels = features[:SAMPLE_ROWS, 1:]
-    if (
-        not 2 <= len(values) <= MOST_CLASSES
-        or (values != np.trunc(values)).any()
-        or not 0 <= low < high < min(MOST_CLASSES, pixels.max())
-        or counts.max() > DOMINATED * len(features)
-        or pixels.min() < 0
-        or pixels.max() > 255
-        or (pixels != np.trunc(pixels)).any()
-    ):
+    if not 2 <= len(values) <= MOST_CLASSES or (values != np.trunc(values)).any() or low < 0:
         return
     is_run = low <= 1 and len(values) == high - low + 1
-    if is_run or np.unique(labels, return_counts=True)[1].max() > DOMINATED * len(labels):
-        raise ValueError(
-            f"{source}: which column is the label? The first holds whole numbers from {low:.0f} to "
-            f"{high:.0f} beside {n_columns - 2} columns of up to {pixels.max():.0f}, as pictures "
-            "with their label in front do; no column has the usual name of a label. Say label=0 "
-            "for the first or label=-1 for the last"
+    others, label_counts = np.unique(labels, return_counts=True)
+    if _are_pixels(features[:SAMPLE_ROWS, 1:], high) and counts.max() <= DOMINATED * len(labels):
+        suspicious = is_run or label_counts.max() > DOMINATED * len(labels)
+        beside = (
+            f"{features.shape[1] - 1} columns of whole numbers, as pictures with their label in"
         )
+        found = f"beside {beside} front do"
+    else:
+        measured = len(others) > FEW or (others != np.trunc(others)).any()
+        suspicious = not has_names and is_run and counts.min() >= ROWS_A_CLASS and bool(measured)
+        found = f"in at least {counts.min()} rows each, as classes do, and the last measurements"
+    if suspicious:
+        raise ValueError(
+            f"{source}: which column is the label? None has the usual name of one. The first holds "
+            f"whole numbers from {low:.0f} to {high:.0f} {found}. Say label=0 for the first or "
+            "label=-1 for the last"
+        )
+
+
+def _are_pixels(columns: Array, label: float) -> bool:
+    """Tell whether columns hold bytes, some of them larger than any label."""
+    return bool(
+        columns.shape[1] + 2 >= PIXEL_COLUMNS
+        and label < columns.max() <= 255
+        and columns.min() >= 0
+        and (columns == np.trunc(columns)).all()
+    )

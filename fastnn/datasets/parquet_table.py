@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.columns import Columns, are_distinct, left_out, row_numbers
 from fastnn.datasets.csv_header import ROW_NAMES
-from fastnn.datasets.label_column import label_column
+from fastnn.datasets.label_column import check_guess, label_column
 from fastnn.datasets.sources import Source
 
 Array = NDArray[Any]
@@ -19,7 +19,9 @@ Array = NDArray[Any]
 def read_parquet(source: Source, label: str | int | None, header: bool | None) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
     if header is False:
-        raise ValueError(f"{source.name} is a Parquet file, whose columns have names: leave header=")
+        raise ValueError(
+            f"{source.name} is a Parquet file, whose columns have names: leave header="
+        )
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
@@ -36,6 +38,8 @@ def read_parquet(source: Source, label: str | int | None, header: bool | None) -
     labels = None
     if column.index is not None:
         labels = _labels(frame, column.index, names[column.index], source.name)
+        if column.by_position:
+            check_guess(x, labels, source.name, has_names=True)
         notes += row_numbers(x, feature_names)
     return Columns(
         x,

@@ -148,7 +148,7 @@ def _said_of(name: str, packing: FileKind) -> Iterator[None]:
     """Turn what a damaged packed file does to its readers into a ValueError about it."""
     import zlib
 
-    errors: tuple[type[Exception], ...] = (EOFError, zlib.error)
+    errors: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
     try:
         import lzma
 
@@ -157,7 +157,7 @@ def _said_of(name: str, packing: FileKind) -> Iterator[None]:
         pass
     try:
         yield
-    except (*errors, OSError) as error:
+    except errors as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(

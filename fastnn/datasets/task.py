@@ -100,11 +100,12 @@ def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
             f"task='regression' needs numbers, but labels are text, as {str(labels[0])!r}"
         )
     n_labels = len(labels)
-    if task is None and n_rows > 1 and (n_labels == n_rows or 2 * n_labels > max(n_rows, 2 * FEW)):
+    hardly_repeats = n_labels == n_rows or 2 * n_labels > max(n_rows, 2 * FEW)
+    if task is None and n_rows > 1 and hardly_repeats:
         raise ValueError(
-            f"the labels are text, {n_labels} different ones in {n_rows} rows, as {labels[0]!r}: "
-            "names or identifiers, of which nothing can be learned. Name the label's column with "
-            "label=, or say task='classification' if these are classes"
+            f"the labels are text, {n_labels} different ones in {n_rows} rows, as "
+            f"{str(labels[0])!r}: names or identifiers, of which nothing can be learned. Name the "
+            "label's column with label=, or say task='classification' if these are classes"
         )
     return TaskChoice("classification", f"text, {n_labels} different", named=task is not None)
 
@@ -142,9 +143,7 @@ def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool)
 
 
 def _check_no_row_numbers(y: Array) -> None:
-    if (
-        len(y) > 2 and y[0] in (0, 1) and y[-1] - y[0] == len(y) - 1 and (np.diff(y) == 1).all()
-    ):
+    if len(y) > 2 and y[0] in (0, 1) and y[-1] - y[0] == len(y) - 1 and (np.diff(y) == 1).all():
         raise ValueError(
             f"the labels number the rows, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "
             f"{len(y)} different whole numbers as labels of {len(y)} rows. Name the label's column "
