@@ -46,7 +46,8 @@ def read_csv(source: Source, label: str | int | None, header: bool | None) -> Co
         raise ValueError(f"{name} has no lines; expected rows of numbers") from None
     if len(cells) == 1 and len(numbers := cells[0].split()) > 1 and all(map(is_number, numbers)):
         raise ValueError(
-            f"{name}, line {line}: columns are separated by spaces; expected comma, semicolon or tab"
+            f"{name}, line {line}: columns are separated by spaces; expected comma, semicolon "
+            "or tab"
         )
     below, error = _sample(rows)
     first_is_header = _is_header(cells, below, header, name, line)
@@ -170,9 +171,9 @@ def _is_header(
         return header
     found = is_header(cells, [row for _, row in below])
     if found is None:
-        words = [cell for cell in cells if not is_number(cell)]
-        what = f"{words[0]!r} stands where the other rows have a number"
-        if is_numbered(cells):
+        word = next((cell for cell in cells if not is_number(cell)), None)
+        what = f"{word!r} stands where the other rows have a number"
+        if word is None or is_numbered(cells):
             what = "the numbers count from 0, as pandas names columns, or are a row of data"
         raise ValueError(
             f"{name}, line {line}: {what}; say whether the line is a header: header=True or "

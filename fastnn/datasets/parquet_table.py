@@ -19,9 +19,7 @@ Array = NDArray[Any]
 def read_parquet(source: Source, label: str | int | None, header: bool | None) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
     if header is False:
-        raise ValueError(
-            f"{source.name} is a Parquet file, whose columns have names: leave header="
-        )
+        raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):

@@ -67,10 +67,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
     path = Path("stdin" if is_standard_input else path)
     name = "standard input" if is_standard_input else str(path)
     with ExitStack() as stack:
-        if is_standard_input:
-            file = _standard_input()
-        else:
-            file = stack.enter_context(path.open("rb"))
+        file = _standard_input() if is_standard_input else stack.enter_context(path.open("rb"))
         if not _is_regular(file):
             file = _in_memory(file, name)
         head = _head(file)
