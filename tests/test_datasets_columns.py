@@ -187,7 +187,7 @@ def test_text_in_another_column_is_said_to_be_the_label_perhaps(read):
     rows = "".join(f"{kind},1.5,2.5\n" for kind in "abab")
     with pytest.raises(ValueError, match="or name it as the label: label='kind'"):
         read("kind,a,b\n" + rows)
-    with pytest.raises(ValueError, match="or name it as the label: label=0$"):
+    with pytest.raises(ValueError, match=r"or name it as the label: label=0$"):
         read(rows)
     with pytest.raises(ValueError, match=r"got 'a', expected a number; 4 of 4 rows") as caught:
         read("kind,a,b\n" + rows, label="b")

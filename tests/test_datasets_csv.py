@@ -188,6 +188,53 @@ def test_a_malformed_csv_says_where_what_came_and_what_was_expected(csv, tmp_pat
     assert str(tmp_path / "table.csv") in str(caught.value)
 
 
+@pytest.mark.parametrize("marker", ["", "NA", "?", "nan", "null", "None", "-"])
+@given(missing=st.sets(st.integers(0, 29), min_size=1), others=st.sets(st.integers(0, 29)))
+def test_missing_cells_are_counted_and_the_first_is_named(folder, marker, missing, others):
+    rows = [
+        f"{marker if i in missing else i},{marker if i in others else 1},{i % 2}" for i in range(30)
+    ]
+    (folder / "m.csv").write_text("age,height,label\n" + "\n".join(rows) + "\n")
+    first = min(missing | others)
+    column, name = (1, "age") if first in missing else (2, "height")
+    count, rest = (missing, others) if first in missing else (others, missing)
+    with pytest.raises(ValueError, match=rf"line {first + 2}, column {column} \({name}\)") as it:
+        read_table(folder / "m.csv")
+    assert f"{len(count)} of 30 rows have none there" in str(it.value)
+    assert (f", {len(rest)} in column {3 - column}" in str(it.value)) == bool(rest)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["1.5"] * 6 + ["NA"], r"line 8, .*\(y\): got 'NA', expected a number.*1 of 7 rows"),
+        (["3"] * 6 + ["?", "?"], r"line 8, .*got '\?'.*2 of 8 rows"),
+        (["1,5", "2,5"], r"line 2, .*got '1,5' \(a decimal comma\?\).*2 of 2 rows"),
+        ([f"{i}.5" for i in range(12)] + ["12.5 cm"], r"line 14, .*got '12\.5 cm'.*1 of 13 rows"),
+    ],
+)
+def test_numbers_are_no_text_because_of_a_few_cells(csv, cells, message):
+    with pytest.raises(ValueError, match=message):
+        csv("a;y\n" + "".join(f"1;{cell}\n" for cell in cells))
+
+
+def test_decimal_commas_are_no_delimiters(csv):
+    with pytest.raises(ValueError, match=r"got '1,5' \(a decimal comma\?\).*2 of 2 rows.*decimal="):
+        csv("1,5;2,5;0\n3,5;4,5;1\n")
+
+
+def test_commas_between_thousands_are_said_to_be(csv):
+    with pytest.raises(ValueError, match=r"got '1,234\.5' \(commas between thousands\?\)"):
+        csv('a,y\n"1,234.5",0\n')
+
+
+def test_text_in_a_column_is_counted(csv):
+    with pytest.raises(ValueError, match=r"got 'red', .*3 of 4 rows have text.*get_dummies"):
+        csv("a,y\nred,0\nblue,1\n5,0\nred,1\n")
+    with pytest.raises(ValueError, match=r"got 'tall', .*1 of 4 rows have text there: correct"):
+        csv("a,y\n1,0\n2,1\ntall,0\n4,1\n")
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [

@@ -102,7 +102,7 @@ def test_what_was_decided_for_integers_holds_for_the_same_numbers_as_floats(y):
 @pytest.mark.parametrize("n", [3, 20, 300])
 def test_labels_that_number_the_rows_are_refused(first, n):
     y = np.arange(first, first + n)
-    with pytest.raises(ValueError, match="label.* number the rows.*label="):
+    with pytest.raises(ValueError, match=r"label.* number the rows.*label="):
         decided(y)
     assert decided(y, "regression").class_labels is None
 
