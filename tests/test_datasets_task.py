@@ -84,10 +84,11 @@ def test_counts_of_events_are_never_more_than_a_few_classes(mean, n, seed):
     labels=st.sets(st.integers(3, 90), min_size=FEW + 1, max_size=MANY), seed=seeds,
     count=st.integers(3, 20),
 )  # fmt: skip
-def test_whole_numbers_in_between_are_asked_about(labels, seed, count):
+def test_integers_in_between_are_asked_about_and_floats_are_amounts(labels, seed, count):
     y = shuffled(seed, sorted(labels), count)
     with pytest.raises(ValueError, match=f"{len(labels)} different whole numbers.*task='class"):
         decided(y)
+    assert task_of(y.astype(np.float64)) == "regression"  # nobody writes a class as 35.0
     assert len(decided(y, "classification").class_labels) == len(labels)
     assert decided(y, "regression").class_labels is None
 

@@ -89,8 +89,8 @@ class Table:
         task : {"classification", "regression"}, optional
             What y means. By default strings are classes, and so are a few different whole
             numbers, or many that count 0, 1, 2 … with several rows each; numbers with fractions and
-            many different whole numbers are a regression. The dtype does not matter. The
-            dataset's `choice` says what was decided, and why.
+            many different whole numbers are a regression, whatever their dtype. The dataset's
+            `choice` says what was decided, and why.
 
         Returns
         -------

@@ -1,8 +1,9 @@
 """What labels mean: classes, or the numbers of a regression; decided, with the reason.
 
 Text is classes. Numbers with fractions are a regression, and so are many different whole numbers;
-a few of them, or numbers that count 0, 1, 2 … with several rows each, are classes. The dtype does
-not matter: 151.0 is the same label as 151. What fits none of these is asked for.
+a few of them, or numbers that count 0, 1, 2 … with several rows each, are classes. For these 1.0 is
+the same label as 1. What lies in between is a regression if it is written with a point, as amounts
+are, and is asked about if not.
 """
 
 from __future__ import annotations
