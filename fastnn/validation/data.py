@@ -113,6 +113,20 @@ def check_rows(name: str, array: Any, n_rows: int) -> None:
         )
 
 
+def check_rows_of_c(x: Any) -> None:
+    """Check that rows that `check_x` returned fit float, in which a C program hands them in."""
+    values = x if isinstance(x, np.ndarray) else x.data
+    largest = float(np.finfo(np.float32).max)
+    if values.dtype != np.float64 or not values.size:
+        return
+    for value in (values.max(), values.min()):
+        if abs(value) > largest:
+            raise ValueError(
+                f"rows hold {value:g}, beyond what a float of C can hold ({largest:.3g}), and the "
+                "inputs of a C header are float: train on numbers that are scaled down"
+            )
+
+
 def check_not_empty(n_rows: int) -> None:
     """Check that there is something to learn from."""
     if n_rows == 0:

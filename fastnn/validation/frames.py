@@ -35,7 +35,7 @@ def frame_names(x: Any) -> tuple[str, ...] | None:
         return None
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"x has several columns called {_some(twice)}: names must be distinct")
+        raise ValueError(f"x has several columns called {some(twice)}: names must be distinct")
     return names
 
 
@@ -49,7 +49,7 @@ def series_name(y: Any) -> str | None:
 
 
 def check_frame_names(
-    names: Sequence[str], expected: Sequence[str], label_name: str | None
+    names: Sequence[str], expected: Sequence[str], label_name: str | None, table: str = "x"
 ) -> list[int]:
     """Return where in a frame each expected column is.
 
@@ -61,6 +61,8 @@ def check_frame_names(
         The columns that the network was trained on.
     label_name : str or None
         A column that may be there and is left out: the label's.
+    table : str, default "x"
+        What the error calls the frame.
 
     Raises
     ------
@@ -71,14 +73,14 @@ def check_frame_names(
     missing = [name for name in expected if name not in names]
     unknown = [name for name in names if name not in known]
     problems = [
-        f"{what} {_some(found)}"
+        f"{what} {some(found)}"
         for what, found in (("lacks", missing), ("also has", unknown))
         if found
     ]
     if problems:
         raise ValueError(
-            f"x must have the columns that the network was trained on, {_some(expected)}, in any "
-            f"order: it {' and '.join(problems)}"
+            f"{table} must have the columns that the network was trained on, {some(expected)}, in "
+            f"any order: it {' and '.join(problems)}"
         )
     place = {name: i for i, name in enumerate(names)}
     return [place[name] for name in expected]
@@ -137,6 +139,6 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
     """Return names for an error: all of a few, the first of many."""
     return listed(names) if len(names) <= 8 else f"{listed(names[:6])} and {len(names) - 6} others"
