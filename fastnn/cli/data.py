@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnn.cli.announcement import said_of_column
 from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note
 from fastnn.datasets import (
     Dataset,
@@ -46,24 +47,10 @@ def training_data(options: argparse.Namespace) -> Dataset:
         raise ValueError(
             f"the training rows of {options.data} hold only one class, "
             f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
-            "apart" + ("" if data.label_reason is None else f". The label is {_label(data)}")
+            "apart"
+            + ("" if data.label_reason is None else f". The label is {said_of_column(data)}")
         )
     return data
-
-
-def said_of_labels(data: Dataset) -> str:
-    """Return in two lines which column is the label and what it means, and how to say otherwise."""
-    assert data.choice is not None
-    choice = data.choice
-    other = {"classification": "regression", "regression": "classification"}[choice.task]
-    instead = f" (--task {other} if not)" if choice.open and not choice.named else ""
-    return f"label {_label(data)}\n{choice.task}: {choice.reason}{instead}"
-
-
-def _label(data: Dataset) -> str:
-    if data.label_reason is None:
-        return f"{data.label_name!r}"
-    return f"{data.label_name!r}, {data.label_reason} (--label names another)"
 
 
 class TestRows(NamedTuple):

@@ -20,7 +20,8 @@ from fastnn.backends import get_backend
 from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
-from fastnn.cli.data import labelled, said_of_labels, training_data
+from fastnn.cli.announcement import announce
+from fastnn.cli.data import labelled, training_data
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
@@ -145,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
     if inputs is not None:
         _name_left_out(options, data, inputs)
     network = _network(options, prepared, targets)
-    _announce(options, network, prepared, backend.name)
+    announce(options, network, prepared, backend.name)
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
@@ -309,49 +310,6 @@ def _optimizer(options: argparse.Namespace, n_steps: int) -> optimizers.Optimize
         case _:
             momentum = 0.0 if name == "sgd" else 0.9
             return optimizers.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
-def _announce(options: argparse.Namespace, network: Network, data: Dataset, backend: str) -> None:
-    """Say before the training what is trained on what, and what was guessed about a table."""
-    weight = data.train_weight
-    n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
-    words.note(
-        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test rows",
-        options,
-    )
-    if data.choice is not None:
-        words.note(said_of_labels(data), options)
-    for note in data.notes:
-        words.note(f"note: {note}", options)
-    words.note(_network_line(network, backend), options)
-    if options.json and not options.quiet and data.choice is not None:
-        words.print_json(
-            {
-                "event": "data",
-                "name": data.name,
-                "rows": {
-                    "train": n_train,
-                    "validation": len(data.validation),
-                    "test": len(data.test),
-                },
-                "label": data.label_name,
-                "label_reason": data.label_reason,
-                "task": data.choice.task,
-                "task_reason": data.choice.reason,
-                "n_classes": None if data.class_labels is None else len(data.class_labels),
-                "notes": data.notes,
-            }
-        )
-
-
-def _network_line(network: Network, backend: str) -> str:
-    a = network.architecture
-    widths = "-".join(str(n) for n in a.sizes)
-    hidden = f" {a.activations[0]}" if a.activations else ""
-    return (
-        f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
-    )
 
 
 class _EpochLines(Callback):
