@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.cli.options import DATA_SETS, note
+from fastnn.cli.announcement import said_of_column
+from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -47,6 +48,7 @@ def training_data(options: argparse.Namespace) -> Dataset:
             f"the training rows of {options.data} hold only one class, "
             f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
             "apart"
+            + ("" if data.label_reason is None else f". The label is {said_of_column(data)}")
         )
     return data
 
@@ -90,7 +92,7 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
-    table = read_table(_file(options.data), label=False)
+    table = read_table(_file(options.data), label=False, header=options.header)
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
@@ -104,7 +106,7 @@ def _table(options: argparse.Namespace) -> Table:
     """Return the rows and labels of a file, or of the two files of an array and its targets."""
     path = _file(options.data)
     if not holds_one_array(path):
-        return read_table(path, label=options.label)
+        return read_table(path, label=options.label, header=options.header)
     if options.targets is None:
         raise ValueError(
             f"{path} holds rows without labels; name the file that has these: --targets FILE"
@@ -126,8 +128,9 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
     is_array = holds_one_array(options.data)
-    if options.label is not None and (is_array or options.data in DATA_SETS):
-        raise ValueError(f"--label is for CSV files, the data are {options.data}")
+    for option in ("label", "header"):
+        if getattr(options, option) is not None and (is_array or options.data in DATA_SETS):
+            raise ValueError(f"--{option} is for CSV files, the data are {options.data}")
     if options.targets is not None and not is_array:
         raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")
 
@@ -143,6 +146,10 @@ def _mnist(folder: str | None) -> Dataset:
 
 
 def _file(path: str) -> str:
+    if path == STANDARD_INPUT:
+        return path
+    if "://" in path:
+        raise ValueError(f"{path} is an address: download the file and name that")
     if not Path(path).exists():
         raise FileNotFoundError(
             f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
                 f"--{option.replace('_', '-')} is for --format {format_} alone, the format is "
                 f"{options.format}"
             )
-    for option in ("data_dir", "label", "targets"):
+    for option in ("data_dir", "label", "header", "targets"):
         if getattr(options, option) is not None and options.rows is None:
             raise ValueError(
                 f"--{option.replace('_', '-')} describes --rows, and that is not given"
