@@ -1,7 +1,12 @@
-"""Measuring a network on data: its loss from the logits, and accuracy or R².
+"""Measuring a network on data: its loss from the logits, and accuracy, or R², RMSE and MAE.
 
-With weights w over rows and outputs y, R² = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)², averaged over outputs;
-an output that does not vary counts as 1 if it is predicted exactly, else as 0.
+With weights w over rows and outputs y, each averaged over outputs:
+
+    R²   = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)²
+    RMSE = √(Σ w (y − ŷ)² / Σ w)
+    MAE  = Σ w |y − ŷ| / Σ w
+
+An output that does not vary counts in R² as 1 if it is predicted exactly, else as 0.
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ def evaluate(
     *,
     progress: bool,
 ) -> dict[str, float]:
-    """Return the weighted mean loss, and accuracy or R², of checked data.
+    """Return the weighted mean loss, and accuracy, or R², RMSE and MAE, of checked data.
 
     Parameters
     ----------
@@ -49,13 +54,13 @@ def evaluate(
     Returns
     -------
     dict
-        ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …}``.
+        ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …, "rmse": …, "mae": …}``.
     """
     to_logits = replace(architecture, output="identity")
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
     total = weights.sum()
     loss = right = 0.0
-    squared_error = np.zeros(architecture.n_out)
+    squared_error, absolute_error = np.zeros((2, architecture.n_out))
     long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
     with progress_bar(len(y), progress and long) as bar:
         for rows in walk(x, ROWS_AT_A_TIME):
@@ -69,13 +74,17 @@ def evaluate(
                 right += float(w_rows @ rows_right(architecture, z, y_rows))
             else:
                 predicted = np.exp(z) if architecture.output == "exp" else z
-                squared_error += w_rows @ np.square(y_rows - predicted, dtype=np.float64)
+                error = np.subtract(y_rows, predicted, dtype=np.float64)
+                squared_error += w_rows @ np.square(error)
+                absolute_error += w_rows @ np.abs(error)
             bar.update(len(y_rows))
     measured = {"loss": float(loss / total)}
     if architecture.classifies:
         measured["accuracy"] = float(right / total)
     else:
         measured["r2"] = _r2(squared_error, y, weights)
+        measured["rmse"] = float(np.mean(np.sqrt(squared_error / total)))
+        measured["mae"] = float(np.mean(absolute_error / total))
     return measured
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.architecture import Architecture
+from fastnn.architecture import Architecture, Array
 from fastnn.callbacks import Callback
 from fastnn.checksums import checksum
 from fastnn.memory_maps import file_map, walk
@@ -107,18 +107,26 @@ def _named(value: Any) -> dict[str, Any]:
 
 def _fingerprints(data: Rows) -> dict[str, Any]:
     x, y, sample_weight = data
-    if not isinstance(x, np.ndarray):
-        parts = [x.data, x.indices, x.indptr]
-    elif file_map(x) is not None:
-        rows = np.linspace(0, len(y) - 1, min(len(y), _FINGERPRINT_ROWS)).astype(np.int64)
-        parts = [x[rows]]
-    else:
-        parts = [x[rows] for rows in walk(x, len(x))]
     return {
-        "x": [str(x.dtype), list(x.shape), checksum(*parts)],
+        "x": [str(x.dtype), list(x.shape), checksum(*_parts(x))],
         "y": [str(y.dtype), list(y.shape), checksum(y)],
         "sample_weight": None if sample_weight is None else checksum(sample_weight),
     }
+
+
+def rows_checksum(x: Any, y: Array) -> str:
+    """Return a checksum of rows and their labels, of few of the rows if they lie in a file."""
+    return checksum(*_parts(x), y, text=f"{x.dtype} {x.shape} {y.dtype} {y.shape}")
+
+
+def _parts(x: Any) -> list[Array]:
+    """Return the arrays whose bytes stand for x; of rows in a file, some of them."""
+    if not isinstance(x, np.ndarray):
+        return [x.data, x.indices, x.indptr]
+    if file_map(x) is not None:
+        rows = np.linspace(0, len(x) - 1, min(len(x), _FINGERPRINT_ROWS)).astype(np.int64)
+        return [x[rows]]
+    return [x[rows] for rows in walk(x, len(x))]
 
 
 def _through_json(value: Any) -> dict[str, Any]:

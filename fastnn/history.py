@@ -14,7 +14,8 @@ class History(Mapping[str, list[float]]):
     - ``loss``: weighted mean loss over the epoch, each minibatch measured before its update;
     - ``accuracy``: likewise the fraction of rows classified right (softmax and sigmoid outputs);
     - ``penalty``: likewise the L1 and L2 penalty, if there is one;
-    - ``val_loss`` and ``val_accuracy`` or ``val_r2``: after the epoch, on the validation data;
+    - ``val_loss`` and ``val_accuracy``, or ``val_r2``, ``val_rmse`` and ``val_mae``: after the
+      epoch, on the validation data;
     - ``time``: seconds from the start of the fit to the end of the epoch.
 
     Attributes

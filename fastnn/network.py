@@ -498,8 +498,9 @@ class Network:
         -------
         dict
             ``"loss"``, the weighted mean; and ``"accuracy"``, the weighted fraction of rows with
-            every output right, or for numbers ``"r2"``, the mean over outputs of 1 − the squared
-            error over the variance.
+            every output right. For numbers, each the mean over outputs: ``"r2"``, 1 − the squared
+            error over the variance; ``"rmse"``, the root of the mean squared error; ``"mae"``, the
+            mean absolute error.
 
         Raises
         ------

@@ -8,7 +8,7 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
     fastnn_version  the version that wrote it
     architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta
     class_labels    JSON: a list, or null
-    trained_on      JSON: inputs, feature_names, label_name, mean, deviation (see
+    trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.trained_on`), or null
     checksum        CRC-32 of all that (see `fastnn.checksums.file_checksum`)
 
@@ -222,9 +222,10 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
         raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
     if fields is None:
         return None
-    if not isinstance(fields, dict) or set(fields) != set(TrainedOn.__dataclass_fields__):
-        raise ValueError(f"its trained_on must hold {', '.join(TrainedOn.__dataclass_fields__)}")
-    return validation.check_trained_on(fields, n_in)
+    known = asdict(TrainedOn())
+    if not isinstance(fields, dict) or not set(fields) <= set(known):
+        raise ValueError(f"its trained_on must hold {', '.join(known)}")
+    return validation.check_trained_on(known | fields, n_in)
 
 
 def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 DELAY = 1.0
 """Seconds that work may take before it shows how far it is."""
 
+METER = 50
+"""Columns that a bar takes without measurements."""
+
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
 
 
@@ -55,7 +58,7 @@ class ProgressBar:
 
     def say(self, record: Mapping[str, float]) -> None:
         """Show measurements beside the bar."""
-        self._text = ", ".join(f"{k}={v:.4g}" for k, v in record.items() if k != "time")
+        self._text = _short(record, _columns() - METER)
         if self._bar is not None:
             self._bar.set_postfix_str(self._text, refresh=False)
 
@@ -73,12 +76,31 @@ class ProgressBar:
             unit="row",
             unit_scale=True,
             postfix=self._text or None,
+            ncols=_columns(),
             delay=2 * DELAY,  # until it is told what was done
         )
         bar.start_t = self._start
         bar.n = bar.last_print_n = self._n_done  # a rate of its own begins here
         bar.delay = 0
         bar.refresh()
+
+
+def _columns() -> int:
+    """Return how wide a line may be."""
+    import shutil  # here, for a quick `import fastnn`
+
+    return shutil.get_terminal_size().columns - 1  # in the last one some terminals begin a new line
+
+
+def _short(record: Mapping[str, float], width: int) -> str:
+    """Return measurements in so many characters: the losses first, and those that find room."""
+    names = sorted((k for k in record if k != "time"), key=lambda k: not k.endswith("loss"))
+    text = ""
+    for name in names:
+        longer = f"{text}{', ' if text else ''}{name}={record[name]:.3g}"
+        if len(longer) <= width:
+            text = longer
+    return text
 
 
 @contextmanager

@@ -47,10 +47,14 @@ class TrainedOn:
     feature_names : tuple of str, optional
         The columns' names, if they had any: frames are then matched by name.
     label_name : str, optional
-        What the column of labels or targets was called.
+        What the column of labels or targets was called; "column 1" and so on in a table without
+        names.
     mean, deviation : tuple of float, optional
         Of each column, if the network was trained on standardised columns, which were then folded
         into its first layer.
+    training_rows : str, optional
+        A checksum of the training rows of a file that `fastnn train` split: who measures the
+        network on that file is told, and measures it on the others.
     """
 
     inputs: Literal["bytes", "numbers"] = "numbers"
@@ -58,6 +62,7 @@ class TrainedOn:
     label_name: str | None = None
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None
+    training_rows: str | None = None
 
 
 def chosen_scale(x: Any) -> float:

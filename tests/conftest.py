@@ -10,6 +10,7 @@ ones each time, and ``short`` the first few of them, for builds that run many ti
 """
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,10 @@ from fastnn.backends import NAMES, BackendUnavailableError, get_backend
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests import strategies, bounds and parity by name
 pytest.register_assert_rewrite("bounds", "c_programs", "parity", "strategies")
+
+# Where the suite was started in the background SIGINT is ignored, here and in every child process:
+# with a handler it interrupts again, here and there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, max_examples=60

@@ -10,8 +10,11 @@ import sys
 import numpy as np
 import pytest
 from command_line import NAMES, CommandLine, table, write_csv
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastnn
+from fastnn.cli import epochs as epochs_module
 from fastnn.datasets import write_idx
 
 X, Y = table()
@@ -51,16 +54,16 @@ def test_train_prints_epochs_results_and_the_model_on_every_backend(cli, backend
     assert set(result) == {"event", "backend", "isa", "seconds", "train", "test", "model"}
     assert (result["event"], result["backend"]) == ("result", backend.name)
     assert result["seconds"] > 0
-    assert set(result["train"]) == set(result["test"]) == {"loss", "accuracy"}
+    assert set(result["train"]) == set(result["test"]) == {"loss", "accuracy", "largest_class"}
     assert result["model"] == "pets.safetensors"
     assert fastnn.load("pets.safetensors").architecture.sizes == (3, 100, 3)
 
 
 def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
     lines = cli.ok("train", "pets.csv", "--epochs", "2").splitlines()
-    assert lines[0].startswith("epoch   1/2  loss ")
-    assert "val accuracy" in lines[1]
-    assert [line.split()[0] for line in lines[2:]] == ["train", "test", "trained"]
+    assert lines[0].split("  ")[-1] == "* best yet"
+    assert lines[1].startswith("epoch 1/2  ")
+    assert [line.split()[0] for line in lines[3:]] == ["train", "test", "trained"]
     assert lines[-1].endswith("saved pets.safetensors (703 numbers)")
     assert cli.err.splitlines() == [
         "pets: 210 training, 30 validation and 60 test rows",
@@ -68,6 +71,63 @@ def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
         "classification: text, 3 different",
         "3-100-3 relu, softmax, 703 parameters, float64, backend numpy",
     ]
+
+
+def test_a_regression_prints_its_errors_in_the_targets_own_units(cli):
+    net_of = "numbers.safetensors"
+    *_, result = cli.json("train", "numbers.csv", "--epochs", "20")
+    net = fastnn.load(net_of)
+    whole = NUMBERS - net.predict(X)
+    write_csv(cli.folder / "again.csv", X[::-1], NUMBERS[::-1], "target")
+    (found,) = cli.json("evaluate", net_of, "again.csv")
+    assert found["all"]["rmse"] == pytest.approx(np.sqrt(np.mean(whole**2)), rel=1e-9)
+    assert found["all"]["mae"] == pytest.approx(np.mean(np.abs(whole)), rel=1e-9)
+    assert result["test"]["rmse"] >= result["test"]["mae"] > 0
+    text = cli.ok("evaluate", net_of, "again.csv")
+    assert f"rmse {found['all']['rmse']:.4f}  mae {found['all']['mae']:.4f}" in text
+
+
+def test_beside_the_accuracy_stands_the_share_of_the_largest_class(cli):
+    y = np.r_[np.zeros(225, int), np.ones(75, int)]
+    write_csv(cli.folder / "t.csv", X, NAMES[y])
+    lines = cli.ok("train", "t.csv", "--epochs", "1", "--quiet").splitlines()
+    assert [line.split("largest class ")[1] for line in lines[:2]] == ["74.76 %", "75.00 %"]
+    write_csv(cli.folder / "u.csv", X[:100], NAMES[y[200:]])
+    assert cli.ok("evaluate", "t.safetensors", "u.csv").endswith("  largest class 75.00 %\n")
+
+
+NUMBERS_OF_A_RUN = st.floats(-1e300, 1e300) | st.sampled_from([np.nan, np.inf, -np.inf])
+
+
+@given(st.data(), st.integers(1, 10**9), st.booleans())
+def test_epoch_lines_fit_a_screen_and_stand_under_their_names(data, epochs, of_classes):
+    own, watched = ("accuracy",), ("val_accuracy",)
+    if not of_classes:
+        own, watched = (), ("val_r2", "val_rmse", "val_mae")
+    shares = st.floats(0, 1)
+    record = {
+        name: data.draw(shares if name.endswith("accuracy") else NUMBERS_OF_A_RUN)
+        for name in ("loss", *own, "val_loss", *watched)
+    } | {"time": data.draw(st.floats(0, 99_999))}
+    head = epochs_module.header(record, epochs)
+    lines = [epochs_module.line(epoch, epochs, record, True) for epoch in (1, epochs)]
+    assert len(head) <= 80
+    for line in lines:
+        assert len(line) <= len(head)
+        for name in ("loss", "val loss", "time"):
+            end = head.index(name) + len(name)
+            assert line[end - 1] != " "
+            assert line[end] == " "
+
+
+def test_the_best_epoch_so_far_is_marked(cli):
+    lines = cli.ok("train", "pets.csv", "--epochs", "12").splitlines()
+    (log,) = (
+        [r for r in cli.json("train", "pets.csv", "--epochs", "12") if r["event"] == "epoch"],
+    )
+    losses = [record["val_loss"] for record in log]
+    marked = [line.endswith("  *") for line in lines[1:13]]
+    assert marked == [loss == min(losses[: i + 1]) for i, loss in enumerate(losses)]
 
 
 def test_quiet_leaves_only_the_results(cli):
@@ -93,7 +153,7 @@ def test_a_trained_table_predicts_raw_features_by_name(pets):
 
 def test_a_trained_regression_predicts_raw_numbers(cli):
     *_, result = cli.json("train", "numbers.csv", "--epochs", "60")
-    assert set(result["test"]) == {"loss", "r2"}
+    assert set(result["test"]) == {"loss", "r2", "rmse", "mae"}
     assert result["test"]["r2"] > 0.98
     predicted = fastnn.load("numbers.safetensors").predict(X)
     assert predicted.shape == (300,)
@@ -219,18 +279,20 @@ def test_a_seed_repeats_a_run_and_another_does_not(cli):
 # -- evaluate, predict, info ----------------------------------------------------------------------
 
 
-def test_evaluate_measures_all_rows_of_a_file(pets, backend):
+def test_evaluate_measures_all_rows_of_another_file(pets, backend):
+    write_csv(pets.folder / "more.csv", X[::-1], NAMES[Y[::-1]])
     measured = fastnn.load("pets.safetensors").evaluate(X, NAMES[Y])
-    (found,) = pets.json("evaluate", "pets.safetensors", "pets.csv", "--backend", backend.name)
+    (found,) = pets.json("evaluate", "pets.safetensors", "more.csv", "--backend", backend.name)
     assert found == {
         "backend": backend.name,
         "n_rows": 300,
         "all": {
             "loss": pytest.approx(measured["loss"], rel=1e-12),
             "accuracy": measured["accuracy"],
+            "largest_class": 1 / 3,
         },
     }
-    text = pets.ok("evaluate", "pets.safetensors", "pets.csv")
+    text = pets.ok("evaluate", "pets.safetensors", "more.csv")
     assert text.startswith("300 rows, all there are  loss ")
     assert text.endswith(" %\n")
 
@@ -308,6 +370,10 @@ def test_info_names_the_instruction_set_of_compiled_backends(cli, compiled, monk
     assert found["isa"] == getattr(compiled, "isa", None)
     if compiled.name == "cython":
         assert f"available ({found['isa']})  <- in use" in cli.ok("info")
+
+
+def test_without_a_command_the_help_is_printed(cli):
+    assert cli.ok() == cli.ok("--help")
 
 
 def test_version_and_help_are_printed(cli):

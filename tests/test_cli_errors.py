@@ -48,9 +48,13 @@ def cli(tmp_path, capsys, monkeypatch):
 
 
 ERRORS = {
-    "no command": ("", "the following arguments are required: COMMAND"),
     "unknown command": ("trian", "invalid choice: 'trian'"),
-    "unknown option": ("train pets.csv --epoch-count 3", "unrecognized arguments"),
+    "unknown command that resembles one": ("Trian", "did you mean train?"),
+    "unknown option": ("train pets.csv --frobnicate 3", "unrecognized arguments: --frobnicate 3 ("),
+    "unknown option that resembles one": ("train pets.csv --lernrate 3", "mean --learning-rate?"),
+    "unknown option with its value": ("train pets.csv --bach-size=3", "did you mean --batch-size?"),
+    "unknown choice that resembles one": ("train pets.csv --activation rleu", "you mean relu?"),
+    "unknown option without a command": ("--json", "unrecognized arguments: --json"),
     "no model": ("evaluate", "the following arguments are required: model"),
     "no data": ("predict net", "the following arguments are required: data"),
     # options

@@ -87,7 +87,7 @@ def test_train_leaves_a_report_of_what_was_interrupted(cli, monkeypatch):
     def interrupt(*arguments):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("fastnn.cli.train._EpochLines.on_epoch_end", interrupt)
+    monkeypatch.setattr("fastnn.cli.epochs.EpochLines.on_epoch_end", interrupt)
     assert cli("train", "pets.csv", "--report", "report.html") == 130
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
     assert page.says("The training was interrupted")

@@ -99,6 +99,8 @@ def test_regression_is_measured_by_half_the_squared_error_and_r2(backend):
     measured = net.evaluate(np.eye(3), y)
     assert measured["loss"] == pytest.approx(0.5 * 2 / 3, rel=1e-14)
     assert measured["r2"] == pytest.approx(1 - 2 / 8, rel=1e-14)
+    assert measured["rmse"] == pytest.approx(np.sqrt(2 / 3), rel=1e-14)
+    assert measured["mae"] == pytest.approx(2 / 3, rel=1e-14)
 
 
 def test_r2_is_the_mean_over_outputs():
@@ -127,12 +129,19 @@ def test_measures_equal_scikit_learns_on_random_data(output):
     net = small_network(output=output)
     if output == "softmax":
         net.fit(x, y, epochs=1)
-        found, expected = net.evaluate(x, y, w)["accuracy"], metrics.accuracy_score
+        expected = {"accuracy": metrics.accuracy_score}
     else:
         y = np.c_[x @ [1, 2, 0, 0], x[:, 0] ** 2, x[:, 3]]
         net.fit(x, y, epochs=1)
-        found, expected = net.evaluate(x, y, w)["r2"], metrics.r2_score
-    assert found == pytest.approx(expected(y, net.predict(x), sample_weight=w), rel=1e-12)
+        expected = {
+            "r2": metrics.r2_score,
+            "rmse": metrics.root_mean_squared_error,
+            "mae": metrics.mean_absolute_error,
+        }
+    found, predicted = net.evaluate(x, y, w), net.predict(x)
+    assert set(found) == {"loss", *expected}
+    for name, measure in expected.items():
+        assert found[name] == pytest.approx(measure(y, predicted, sample_weight=w), rel=1e-12)
 
 
 def test_counts_are_predicted_by_their_rate_and_measured_by_poisson(backend):

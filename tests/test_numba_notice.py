@@ -91,6 +91,7 @@ def test_nothing_is_said_to(monkeypatch, patience, is_terminal, wanted, module):
 
 
 def test_what_is_quick_is_not_mentioned(monkeypatch):
+    monkeypatch.setattr(notice, "PATIENCE", 300)
     before = threading.active_count()
     monkeypatch.setattr(sys, "stderr", Screen(True))
     ours = listener()

@@ -246,7 +246,7 @@ def test_a_pipe_or_device_is_written_to_not_replaced(tmp_path):
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
     small_network().save(pipe)
-    reader.join(timeout=10)
+    reader.join(timeout=60)
     small_network().save(tmp_path / "file")
     assert read == [(tmp_path / "file").read_bytes()]
     assert stat.S_ISFIFO(pipe.stat().st_mode)

@@ -186,7 +186,7 @@ def test_a_name_that_is_not_a_string_is_a_type_error():
 
 @pytest.mark.parametrize("setter", ["use_backend", "set_backend"])
 def test_threads_do_not_see_each_others_choice(setter):
-    seen, barrier = {}, threading.Barrier(2, timeout=10)
+    seen, barrier = {}, threading.Barrier(2, timeout=60)
 
     def choose(name):
         with use_backend(name) if setter == "use_backend" else nullcontext():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,12 @@ from fastnn.datasets import (
     read_table,
 )
 from fastnn.datasets.arrays import holds_one_array
+from fastnn.datasets.known_columns import NUMBERED
 from fastnn.datasets.mnist import FOLDER_ARGUMENT
+from fastnn.fit_description import rows_checksum
 from fastnn.memory_maps import file_map
+from fastnn.network import Network
+from fastnn.trained_on import takes_bytes
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
@@ -37,12 +42,9 @@ def training_data(options: argparse.Namespace) -> Dataset:
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
     table = _table(options)
-    if file_map(table.x) is None:
-        data = table.split(validation=None if table.validation else 0.1, task=options.task)
-    else:
-        data = table.hold_out(task=options.task)
-        if table.x.dtype != np.uint8:
-            note("columns are taken as they are: a file this large is not standardised", options)
+    data = _split(table, options.task)
+    if file_map(table.x) is not None and table.x.dtype != np.uint8:
+        note("columns are taken as they are: a file this large is not standardised", options)
     if data.class_labels is not None and (data.train.y == data.train.y[0]).all():
         raise ValueError(
             f"the training rows of {options.data} hold only one class, "
@@ -53,38 +55,80 @@ def training_data(options: argparse.Namespace) -> Dataset:
     return data
 
 
+def _split(table: Table, task: Any) -> Dataset:
+    """Set rows of a file apart for test and validation: of the same file always the same."""
+    if file_map(table.x) is None:
+        return table.split(validation=None if table.validation else 0.1, task=task)
+    return table.hold_out(task=task)
+
+
+def remembered(data: Dataset) -> dict[str, Any]:
+    """Return what a network is to remember of a file that it was trained on, for `TrainedOn`."""
+    names, label = (data.feature_names if data.has_names else None), data.label_name
+    if names is None and label is not None and not NUMBERED.fullmatch(label):
+        label = None  # not a column's: an array's
+    return {
+        "feature_names": names,
+        "label_name": label,
+        "training_rows": rows_checksum(*data.train),
+    }
+
+
 class TestRows(NamedTuple):
     """Rows to measure a saved network on: inputs, and labels as the data have them.
 
-    A file may set no rows apart for that; then they are all its rows.
+    `which` says which rows of the data they are: those set apart for a test, by the file or by the
+    training, or all there are. Of those, the network was trained on the others.
     """
 
     x: Any
     y: Any
-    set_apart: bool = True
+    which: Literal["test", "all"]
+    n_others: int = 0
 
 
-def test_data(options: argparse.Namespace, n_in: int) -> TestRows:
-    """Return the test rows of a data set, or all rows of a file that sets none apart."""
-    rows = _test_rows(options)
-    _check_columns(options, rows.x, n_in)
-    return rows
+def test_data(options: argparse.Namespace, network: Network) -> TestRows:
+    """Return the test rows of a data set, or of the file trained on; else all rows of a file."""
+    rows = _test_rows(options, network)
+    _check_columns(options, rows.x, network.architecture.n_in)
+    return rows._replace(x=_as_bytes(rows.x, network, options))
 
 
-def _test_rows(options: argparse.Namespace) -> TestRows:
+def _test_rows(options: argparse.Namespace, network: Network) -> TestRows:
     _check_options(options)
     if options.data in DATA_SETS:
-        return TestRows(*training_data(options).test)
-    table = _table(options)
-    rows: Split | None = table.test
-    return TestRows(table.x, table.y, False) if rows is None else TestRows(*rows)
+        test = training_data(options).test
+        return TestRows(test.x, test.y, "test")
+    table = _table(options, network)
+    if table.test is not None:
+        return TestRows(table.test.x, table.test.y, "test")
+    held_out = _held_out(table, network)
+    if held_out is not None:
+        return TestRows(held_out.x, held_out.y, "test", len(table.x) - len(held_out))
+    return TestRows(table.x, table.y, "all")
 
 
-def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
-    """Return the inputs in a file without labels: CSV, NPZ, NPY or IDX images."""
+def _held_out(table: Table, network: Network) -> Split | None:
+    """Return the rows that a training on this very table held out, with their labels."""
+    if network.trained_on is None or network.trained_on.training_rows is None:
+        return None
+    of_classes = network.architecture.output == "softmax"
+    try:
+        data = _split(table, "classification" if of_classes else "regression")
+    except ValueError:  # its labels are of another kind, which whoever measures will say
+        return None
+    if not len(data.test) or rows_checksum(*data.train) != network.trained_on.training_rows:
+        return None
+    labels = data.class_labels
+    return data.test if labels is None else replace(data.test, y=labels[data.test.y])
+
+
+def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
+    """Return the inputs in a file: CSV, NPZ, NPY or IDX images; labels are left out."""
     _check_options(options)
+    n_in = network.architecture.n_in
     if options.data in DATA_SETS:
-        return test_data(options, n_in).x
+        return test_data(options, network).x
     if holds_one_array(options.data):
         array = read_array(_file(options.data))
         if array.ndim == 0:
@@ -92,21 +136,65 @@ def prediction_rows(options: argparse.Namespace, n_in: int) -> Any:
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
-    table = read_table(_file(options.data), label=False, header=options.header)
+    table = read_table(
+        _file(options.data), label=False, header=options.header, trained_on=network.trained_on
+    )
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
             "holds labels, remove it, or use `fastnn evaluate`"
         )
     _check_columns(options, table.x, n_in)
-    return table.x
+    _note_order(options, table, network)
+    return _as_bytes(table.x, network, options)
 
 
-def _table(options: argparse.Namespace) -> Table:
+def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
+    """Return whole numbers 0 … 255 of a file as bytes, for a network that was trained on such.
+
+    A text file has no bytes, and an NPZ's integers are read as floats.
+    """
+    known = network.trained_on
+    if known is None or not takes_bytes(known.inputs, network.architecture.input_scale):
+        return x
+    if x.dtype.kind != "f" or file_map(x) is not None:
+        return x
+    if x.min() < 0 or x.max() > 255 or (x != np.floor(x)).any():
+        return x
+    if x.max() <= 1:
+        is_text = Path(options.data).suffix.lower() != ".npz"
+        taken = "bytes" if is_text else "numbers"
+        note(
+            f"{options.data} holds only 0 and 1, and the network was trained on bytes 0 to 255: "
+            f"they are taken as {taken}. Write images in black and white as 0 and 255",
+            options,
+        )
+        return x.astype(np.uint8) if is_text else x
+    return x.astype(np.uint8)
+
+
+def _note_order(options: argparse.Namespace, table: Table, network: Network) -> None:
+    """Say that columns are taken by position, where the network knows names and the file none."""
+    known = network.trained_on and network.trained_on.feature_names
+    if known and table.feature_names != known and not options.json:
+        shown = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
+        note(
+            f"{options.data} has no names of columns: they are taken in the order {shown}", options
+        )
+
+
+def _table(options: argparse.Namespace, network: Network | None = None) -> Table:
     """Return the rows and labels of a file, or of the two files of an array and its targets."""
     path = _file(options.data)
     if not holds_one_array(path):
-        return read_table(path, label=options.label, header=options.header)
+        if network is None:
+            return read_table(path, label=options.label, header=options.header)
+        table = read_table(
+            path, label=options.label, header=options.header, trained_on=network.trained_on
+        )
+        if table.x.shape[1] == network.architecture.n_in:
+            _note_order(options, table, network)
+        return table
     if options.targets is None:
         raise ValueError(
             f"{path} holds rows without labels; name the file that has these: --targets FILE"
@@ -157,6 +245,18 @@ def _file(path: str) -> str:
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
     return path
+
+
+def largest_class(network: Network, y: Any, weight: Any = None) -> dict[str, float]:
+    """Return the share of the rows that are of the most frequent class: what a guess gets right.
+
+    Nothing for a network of numbers or of several labels a row.
+    """
+    if not network.architecture.classifies or np.ndim(y) != 1:
+        return {}
+    _, classes = np.unique(y, return_inverse=True)
+    counts = np.bincount(classes, weight)
+    return {"largest_class": float(counts.max() / counts.sum())}
 
 
 def labelled(split: Split, class_labels: Any) -> tuple[Any, Any]:

@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
     weights, n_parameters = options.weights or "float32", network.architecture.n_parameters
-    rows = None if options.rows is None else _rows(options, network.architecture.n_in)
+    rows = None if options.rows is None else _rows(options, network)
     written = network.to_c(path, weights=weights, name=options.name, rows=rows)
     agreement = written.agreement
     if options.json:
@@ -123,17 +123,17 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
         words.note("what int8 costs was not measured: name rows with --rows", options)
 
 
-def _rows(options: argparse.Namespace, n_in: int) -> Any:
+def _rows(options: argparse.Namespace, network: Network) -> Any:
     """Return what --rows names: (x, y), or x if it has no labels."""
     source = argparse.Namespace(**vars(options) | {"data": options.rows})
-    if _has_labels(source, n_in):
-        rows = test_data(source, n_in)
+    if _has_labels(source, network):
+        rows = test_data(source, network)
         return rows.x, rows.y
-    return prediction_rows(source, n_in)
+    return prediction_rows(source, network)
 
 
-def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
-    """Say whether data have labels: an array has none of its own, a text table one column more."""
+def _has_labels(source: argparse.Namespace, network: Network) -> bool:
+    """Say whether data have labels: an array has none of its own, a table may have a column."""
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     if not Path(source.data).is_file() or Path(source.data).suffix.lower() == ".npz":
@@ -141,9 +141,10 @@ def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
     if holds_one_array(source.data):
         return False
     try:
-        return bool(read_table(source.data, label=False).x.shape[1] != n_in)
-    except ValueError:  # labels may be text
-        return True
+        table = read_table(source.data, header=source.header, trained_on=network.trained_on)
+    except ValueError:  # it lacks them, or is wrong, which whoever reads it without them says
+        return False
+    return bool(table.x.shape[1] == network.architecture.n_in)
 
 
 def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:

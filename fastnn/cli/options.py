@@ -194,7 +194,7 @@ def measures(values: Mapping[str, float]) -> str:
     """Return measurements as text: ``loss 0.0704  accuracy 97.91 %``."""
     return "  ".join(
         f"{name.replace('_', ' ')} {value:.2%}"
-        if name.endswith("accuracy")
+        if name.endswith("accuracy") or name == "largest_class"
         else f"{name.replace('_', ' ')} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}"
         for name, value in values.items()
     ).replace("%", " %")

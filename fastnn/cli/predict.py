@@ -28,7 +28,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
     parser.add_argument(
-        "data", help="a CSV, NPZ, NPY or IDX file of inputs without labels; or mnist, digits"
+        "data",
+        help="a CSV, NPZ, NPY or IDX file of inputs, or mnist, digits; the columns of a CSV file "
+        "with a header are found by their names, and that of the labels is left out",
     )
     parser.add_argument(
         "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
@@ -52,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         }
     )
     network = load(options.model, backend=options.backend)
-    x = prediction_rows(options, network.architecture.n_in)
+    x = prediction_rows(options, network)
     progress = words.shows_progress(options)
     predictions = network.predict(x, progress=progress)
     probabilities = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -17,11 +15,11 @@ import numpy as np
 from fastnn import optimizers
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
-from fastnn.callbacks import Callback
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
 from fastnn.cli.announcement import announce
-from fastnn.cli.data import labelled, training_data
+from fastnn.cli.data import labelled, largest_class, remembered, training_data
+from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
@@ -47,8 +45,6 @@ move a weight by 3, enough for standardised columns."""
 
 DATA_SUFFIXES = (".csv", ".npz", ".npy", ".tsv", ".txt", ".data", ".parquet", ".zip")
 """What the network's name leaves out of the data's."""
-
-MOST_LINES, PAUSE = 30, 0.1  # of more epochs than that one is shown a tenth of a second
 
 
 def add_parser(commands: Any) -> None:
@@ -139,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
     _choose_steps(options, len(data.train))
     checkpoint = long_runs.checkpoint(options)
     callbacks = [
-        _EpochLines(options),
+        EpochLines(options),
         *long_runs.callbacks(options, bool(data.validation)),
     ]
     prepared, inputs, targets = _standardised(data)
@@ -172,6 +168,8 @@ def run(options: argparse.Namespace) -> int:
         )
     fold(network, inputs, targets)
     network.class_labels = _labels(data)
+    assert network.trained_on is not None
+    network.trained_on = replace(network.trained_on, **remembered(data))
     network.save(path)  # first of all: there is something to lose now
 
     measured = {
@@ -184,7 +182,13 @@ def run(options: argparse.Namespace) -> int:
         )
         if split
     }
-    _report(options, network, backend, measured, seconds, path)
+    told = {
+        name: {**values, **largest_class(network, split.y, weight)}
+        for (name, values), (split, weight) in zip(
+            measured.items(), ((data.train, data.train_weight), (data.test, None)), strict=False
+        )
+    }
+    _report(options, network, backend, told, seconds, path)
     write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
@@ -310,45 +314,6 @@ def _optimizer(options: argparse.Namespace, n_steps: int) -> optimizers.Optimize
         case _:
             momentum = 0.0 if name == "sgd" else 0.9
             return optimizers.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
-class _EpochLines(Callback):
-    """Prints epochs: of many short ones a few a second, and the last."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._printed_at = -math.inf
-        self._waiting: tuple[int, Mapping[str, float]] | None = None
-
-    def on_epoch_end(
-        self, network: Network, epoch: int, record: Mapping[str, float]
-    ) -> bool | None:
-        self._waiting = epoch, record
-        many = not self._options.json and self._options.epochs > MOST_LINES
-        if not many or record["time"] - self._printed_at >= PAUSE:
-            self._print()
-        return None
-
-    def on_fit_end(self, network: Network) -> None:
-        self._print()
-
-    def _print(self) -> None:
-        if self._waiting is None or self._options.quiet:
-            return
-        epoch, record = self._waiting
-        self._waiting, self._printed_at = None, record["time"]
-        if self._options.json:
-            words.print_json({"event": "epoch", "epoch": epoch, **record})
-            return
-        shown = words.measures({name: v for name, v in record.items() if name != "time"})
-        line = f"epoch {epoch:>3}/{self._options.epochs}  {shown}  {record['time']:.2f} s"
-        if words.shows_progress(self._options):
-            from tqdm import tqdm
-
-            tqdm.write(line, file=sys.stdout)  # above the bar, if there is one
-            sys.stdout.flush()
-        else:
-            print(line, flush=True)
 
 
 def _report(

@@ -20,6 +20,7 @@ from fastnn.datasets.columns import Columns, are_distinct, left_out, row_numbers
 from fastnn.datasets.csv_cells import is_number
 from fastnn.datasets.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
 from fastnn.datasets.csv_refusals import BadCells, Layout, label_array
+from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.sources import Source
 
@@ -30,10 +31,12 @@ LONGEST_LINE = 1 << 28  # bytes; what is longer is no table, or unpacks to no en
 Row = tuple[int, list[str]]
 
 
-def read_csv(source: Source, label: str | int | None, header: bool | None) -> Columns:
+def read_csv(
+    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
+) -> Columns:
     """Read a CSV file; `fastnn.datasets.read_table` says what its arguments mean.
 
-    ``label=False`` reads every column as a feature.
+    ``label=False`` reads every column as a feature, but the known label's.
     """
     name = source.name
     number, first_line = _first_line(source.stream, name)
@@ -50,10 +53,13 @@ def read_csv(source: Source, label: str | int | None, header: bool | None) -> Co
             "or tab"
         )
     below, error = _sample(rows)
-    first_is_header = _is_header(cells, below, header, name, line)
+    known_header = header is None and known.are_in(cells, is_number)
+    first_is_header = known_header or _is_header(cells, below, header, name, line)
     stripped = [cell.strip() for cell in cells]
-    column = label_column(label, stripped if first_is_header else None, len(cells), name)
+    names = stripped if first_is_header else None
+    column = label_column(known.label_of(label, names, name), names, len(cells), name)
     layout = _layout(name, stripped, first_is_header, column)
+    order = _order(known, layout, first_is_header, stripped)
     body = chain(below, _raised(error) if error else rows)
     if not first_is_header:
         body = chain([(line, cells)], body)
@@ -78,9 +84,13 @@ def read_csv(source: Source, label: str | int | None, header: bool | None) -> Co
         else:
             features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
             feature_names.insert(0, layout.names[0])
+            order = known.order(feature_names, [not stripped[0]], name)
+    if order != list(range(len(order))):
+        features = features[:, order]
+        feature_names = [feature_names[i] for i in order]
     own_names = first_is_header and not is_numbered(cells)
     label_values = None
-    if column.index is not None:
+    if column.index is not None and label is not False:
         label_values = label_array(labels, line_numbers, layout)
         if column.by_position:
             check_guess(features, label_values, name, has_names=own_names)
@@ -89,7 +99,7 @@ def read_csv(source: Source, label: str | int | None, header: bool | None) -> Co
         features,
         label_values,
         tuple(feature_names),
-        None if column.index is None else layout.names[column.index],
+        None if label_values is None else layout.names[column.index],  # type: ignore[index]
         column.reason,
         own_names and are_distinct(stripped[int(layout.has_row_names) :]),
         tuple(notes),
@@ -187,6 +197,14 @@ def _layout(name: str, cells: list[str], is_header: bool, column: LabelColumn) -
     enough = len(cells) - (column.index is not None) > 1
     names_rows = is_header and column.index != 0 and enough and cells[0].lower() in ROW_NAMES
     return Layout(name, names, column.index, column.reason is not None, names_rows)
+
+
+def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str]) -> list[int]:
+    """Return the order in which a network wants the features; an error names what it lacks."""
+    if not is_header:
+        return list(range(len(layout.features)))
+    names = [layout.names[i] for i in layout.features]
+    return known.order(names, [not cells[i] for i in layout.features], layout.source)
 
 
 def _read_rows(

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.columns import Columns, are_distinct, left_out, row_numbers
 from fastnn.datasets.csv_header import ROW_NAMES
+from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import check_guess, label_column
 from fastnn.datasets.sources import Source
 
 Array = NDArray[Any]
 
 
-def read_parquet(source: Source, label: str | int | None, header: bool | None) -> Columns:
+def read_parquet(
+    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
+) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
     if header is False:
         raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
@@ -24,17 +27,20 @@ def read_parquet(source: Source, label: str | int | None, header: bool | None) -
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
         raise ValueError(f"{source.name} has {len(names)} columns and {len(frame)} rows: no table")
-    column = label_column(label, names, len(names), source.name)
+    wanted = known.label_of(label, names, source.name)
+    column = label_column(wanted, names, len(names), source.name)
     features = [i for i in range(len(names)) if i != column.index]
     notes = []
     for i in [i for i in features if names[i].lower() in ROW_NAMES]:
         if len(features) > 1:
             features.remove(i)
             notes.append(left_out(i + 1, names[i]))
+    order = known.order([names[i] for i in features], [False] * len(features), source.name)
+    features = [features[i] for i in order]
     x = np.column_stack([_numbers(frame, i, names[i], source.name) for i in features])
     feature_names = tuple(names[i] for i in features)
     labels = None
-    if column.index is not None:
+    if column.index is not None and label is not False:
         labels = _labels(frame, column.index, names[column.index], source.name)
         if column.by_position:
             check_guess(x, labels, source.name, has_names=True)
@@ -43,7 +49,7 @@ def read_parquet(source: Source, label: str | int | None, header: bool | None) -
         x,
         labels,
         feature_names,
-        None if column.index is None else names[column.index],
+        None if labels is None else names[column.index],  # type: ignore[index]
         column.reason,
         are_distinct(names),
         tuple(notes),

@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import BinaryIO, cast
 
 from fastnn.datasets.columns import Columns
+from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.sources import Source, opened
 from fastnn.datasets.split import Split
 from fastnn.datasets.tables import Table
 from fastnn.file_kinds import zip_members
+from fastnn.trained_on import TrainedOn
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 
@@ -27,6 +29,7 @@ def read_table(
     *,
     label: str | int | None = None,
     header: bool | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> Table:
     """Read features and labels from a CSV, NPZ or Parquet file.
 
@@ -56,6 +59,11 @@ def read_table(
         Whether the first line of a CSV file names the columns. By default it does if none of its
         cells is a number, or if they count the columns from 0, as pandas does, and the rows below
         are written otherwise.
+    trained_on : TrainedOn, optional
+        The `Network.trained_on` of a network that the rows are for. If it knows the names of its
+        columns, a file with names is matched by them: the features come in the network's order, and
+        its label is the label, or left out with ``label=False``. A file without names, and an NPZ,
+        are read as ever.
 
     Returns
     -------
@@ -66,7 +74,7 @@ def read_table(
     ValueError
         If the file is not such a table; for a CSV, the message names the line and the column. If
         the first line may be a header or not; if the last column would be the label of rows that
-        look like pictures with their label in front.
+        look like pictures with their label in front; if it lacks known columns or has others.
     TypeError
         If label or header is of the wrong kind.
     OSError
@@ -86,7 +94,10 @@ def read_table(
             return _npz_table(source, label)
         if kind not in COLUMN_READERS:
             raise source.refused()
-        columns = COLUMN_READERS[kind](source, label, header)
+        known = KnownColumns()
+        if trained_on is not None:
+            known = KnownColumns(trained_on.feature_names, trained_on.label_name)
+        columns = COLUMN_READERS[kind](source, label, header, known)
     return Table(
         source.path.stem,
         columns.features,
@@ -99,13 +110,13 @@ def read_table(
     )
 
 
-def _csv(source: Source, label: Label, header: bool | None) -> Columns:
+def _csv(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
     from fastnn.datasets.csv_table import read_csv  # here, for a quick `import fastnn`
 
-    return read_csv(source, label, header)
+    return read_csv(source, label, header, known)
 
 
-def _csv_in_zip(source: Source, label: Label, header: bool | None) -> Columns:
+def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
     import zipfile
 
     from fastnn.datasets.npz_table import said_of
@@ -124,16 +135,16 @@ def _csv_in_zip(source: Source, label: Label, header: bool | None) -> Columns:
         member = replace(
             source, name=f"{source.name}, {members[0]}", stream=cast(BinaryIO, stream), kind=None
         )
-        return _csv(member, label, header)
+        return _csv(member, label, header, known)
 
 
-def _parquet(source: Source, label: Label, header: bool | None) -> Columns:
+def _parquet(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
     from fastnn.datasets.parquet_table import read_parquet
 
-    return read_parquet(source, label, header)
+    return read_parquet(source, label, header, known)
 
 
-COLUMN_READERS: dict[str, Callable[[Source, Label, bool | None], Columns]] = {
+COLUMN_READERS: dict[str, Callable[[Source, Label, bool | None, KnownColumns], Columns]] = {
     "csv": _csv,
     "csv in zip": _csv_in_zip,
     "parquet": _parquet,

@@ -295,9 +295,10 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
 def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
     """Return what a file says of a network's training rows, its lists as tuples."""
     inputs = check_choice("inputs", fields["inputs"], ("bytes", "numbers"))
-    label = fields["label_name"]
-    if not isinstance(label, str | None):
-        raise TypeError(f"label_name must be text, got {describe(label)}")
+    label, training_rows = fields["label_name"], fields["training_rows"]
+    for name, text in (("label_name", label), ("training_rows", training_rows)):
+        if not isinstance(text, str | None):
+            raise TypeError(f"{name} must be text, got {describe(text)}")
     lists: dict[str, tuple[Any, ...] | None] = {}
     for name, kind in (("feature_names", str), ("mean", float), ("deviation", float)):
         lists[name] = None
@@ -314,7 +315,7 @@ def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
         raise ValueError("feature_names must be distinct")
     if deviation is not None and not all(value > 0 for value in deviation):
         raise ValueError("deviation must be above 0")
-    return TrainedOn(inputs, names, label, lists["mean"], deviation)  # type: ignore[arg-type]
+    return TrainedOn(inputs, names, label, lists["mean"], deviation, training_rows)  # type: ignore[arg-type]
 
 
 def check_dtype(dtype: Any) -> str:
