@@ -10,11 +10,12 @@ tensors are the flat vectors as they lie in memory (see `fastnn.architecture`):
 and its metadata hold, as text:
 
     format          "fastnn-checkpoint"
-    format_version  "1"
+    format_version  "2"
     fastnn_version  the version that wrote it
     fit             JSON: what makes the fit what it is (see `fastnn.fit_description`)
-    checksum        CRC-32 of fit, state and the tensors
     state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
+    checksum        CRC-32 of all that (see `fastnn.checksums.file_checksum`); version "1" had one
+                    of fit, state and the tensors' numbers only
 
 Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 """
@@ -34,8 +35,9 @@ from fastnn import validation
 from fastnn._version import __version__
 from fastnn.architecture import Array
 from fastnn.callbacks import Callback
+from fastnn.checksums import checksum, file_checksum
 from fastnn.files import check_folder_of, write_whole
-from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit, checksum
+from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.generator_state import from_json
 from fastnn.history import History
 from fastnn.persistence import check_format
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     from fastnn.network import Network
 
 FORMAT = "fastnn-checkpoint"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 
 _DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """What reading a state raises that no fit wrote."""
@@ -231,7 +233,7 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "fit": json.dumps(fit),
         "state": json.dumps(state, default=as_plain),
     }
-    metadata["checksum"] = checksum_of(metadata, tensors)
+    metadata["checksum"] = file_checksum(metadata, tensors)
     with write_whole(path) as file:
         file.write(save(tensors, metadata))
 
@@ -241,11 +243,12 @@ def _native(array: Array) -> Array:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
-def checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Return the checksum of a checkpoint's description, state and tensors."""
-    return checksum(
-        *(tensors[n] for n in sorted(tensors)), text=metadata["fit"] + metadata["state"]
-    )
+def _checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Return the checksum that a checkpoint of its version has."""
+    if metadata["format_version"] == "1":
+        arrays = (tensors[name] for name in sorted(tensors))
+        return checksum(*arrays, text=metadata["fit"] + metadata["state"])
+    return file_checksum(metadata, tensors)
 
 
 def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
@@ -275,11 +278,11 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            check_format(metadata, FORMAT, FORMAT_VERSION)
-            check_same_fit(json.loads(metadata["fit"]), fit)
+            check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata["checksum"] != checksum_of(metadata, tensors):
+            if metadata["checksum"] != _checksum_of(metadata, tensors):
                 raise ValueError("its checksum is another: the file is damaged")
+            check_same_fit(json.loads(metadata["fit"]), fit)
             return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
     except AnotherFitError as error:
         text = f"{path} is not a checkpoint of this fit: {error}"

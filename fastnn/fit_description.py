@@ -8,15 +8,15 @@ epochs, the initial weights and, of a file that is mapped into memory, all but a
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.architecture import Array
+from fastnn.architecture import Architecture
 from fastnn.callbacks import Callback
+from fastnn.checksums import checksum
 from fastnn.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
@@ -48,19 +48,23 @@ class AnotherFitError(ValueError):
 
 def description(
     network: Network,
+    architecture: Architecture,
     options: TrainingOptions,
     data: Rows,
     validation_data: Rows | None,
     shuffle: Any,
     callbacks: Sequence[Callback],
 ) -> dict[str, Any]:
-    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it."""
+    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it.
+
+    `architecture` is the network's, with the `input_scale` that its data chose.
+    """
     settings = asdict(options)
     settings.pop("dropout_seed")
     settings.pop("optimizer")
     return _through_json(
         {
-            "architecture": asdict(network.architecture),
+            "architecture": asdict(architecture),
             "class_labels": network.class_labels,
             **settings,
             "shuffle": shuffle,
@@ -115,14 +119,6 @@ def _fingerprints(data: Rows) -> dict[str, Any]:
         "y": [str(y.dtype), list(y.shape), checksum(y)],
         "sample_weight": None if sample_weight is None else checksum(sample_weight),
     }
-
-
-def checksum(*arrays: Array, text: str = "") -> str:
-    """Return the CRC-32 of a text and arrays, in hexadecimal."""
-    crc = zlib.crc32(text.encode())
-    for array in arrays:
-        crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
-    return f"{crc:08x}"
 
 
 def _through_json(value: Any) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from fastnn import training, validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
+from fastnn.backends.base import PREDICT_ROWS, largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.checkpoints import Checkpoint, Keeper
 from fastnn.evaluation import evaluate
@@ -20,10 +22,14 @@ from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState
 from fastnn.prediction import outputs
-from fastnn.rows import Rows, checked_rows
+from fastnn.rows import Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
+from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale
 
-_IN_FILE = ("architecture", "_parameters", "class_labels")
+if TYPE_CHECKING:
+    from fastnn.exchange.c_header import Written
+
+_IN_FILE = ("architecture", "_parameters", "class_labels", "trained_on")
 
 
 class Network:
@@ -51,9 +57,11 @@ class Network:
         ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
-    input_scale : float, default 1/255
+    input_scale : float, optional
         What uint8 inputs are multiplied by, so that images stay bytes; other inputs are taken as
-        they are.
+        they are. By default the first rows that the network is trained on decide: 1/255 if they are
+        bytes of which some are 128 or more, or numbers within 0 … 1 that are not only 0 and 1; else
+        1, with a warning where bytes lie between. Until then it is 1/255.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
         Who computes; "auto" asks the switch (see `fastnn.use_backend`) at each call.
     seed : int, SeedSequence or Generator, optional
@@ -74,6 +82,10 @@ class Network:
         Views (n_in, n_out) into it, one a layer; assigning into them changes the network.
     biases : list of ndarray or None
         Views (n_out,), likewise; None without biases.
+    trained_on : TrainedOn or None
+        What the training rows were like: bytes or numbers, the names of their columns and of the
+        label. It is saved with the network, and rows that come in are compared with it. None
+        before the first fit.
 
     Examples
     --------
@@ -87,6 +99,8 @@ class Network:
     """
 
     seed: int | None = None
+    trained_on: TrainedOn | None = None
+    _chooses_scale = False  # whether input_scale is still to be chosen, by the first rows
 
     def __init__(
         self,
@@ -99,15 +113,17 @@ class Network:
         bias: bool = True,
         init: Initializer = "glorot",
         dtype: Any = "float32",
-        input_scale: float = 1.0 / 255.0,
+        input_scale: float | None = None,
         backend: str = "auto",
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> None:
         architecture = validation.check_architecture(
-            sizes, activation, output, loss, huber_delta, bias, dtype, input_scale
-        )
+            sizes, activation, output, loss, huber_delta, bias, dtype,
+            IMAGE_SCALE if input_scale is None else input_scale,
+        )  # fmt: skip
         self._set_up(architecture, backend, seed, class_labels)
+        self._chooses_scale = input_scale is None
         initialize(architecture, init, self.rng, self.parameters)
 
     @classmethod
@@ -229,8 +245,10 @@ class Network:
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
-            float32, float64 or uint8 (times `input_scale`), read as it is; other real dtypes are
-            converted. No copy is made of the whole.
+            float32, float64 or uint8 (times `input_scale`), read as it is; bool counts as uint8,
+            other real dtypes are converted. No copy is made of the whole. Frames of pandas and
+            polars are taken with the names of their columns, which rows that come later are matched
+            by.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Identity and exp: targets, (n_rows,) or (n_rows, n_out).
@@ -294,29 +312,29 @@ class Network:
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
+        a, trained_on, data = self._training_rows(x, y, sample_weight)
         watched = None
         if validation_data is not None:
             validation_data = validation.check_validation_data(validation_data)
             try:
-                watched = self._checked_rows(*validation_data)
+                watched = checked_rows(a, self.class_labels, trained_on, *validation_data)
             except TypeError as error:
                 raise TypeError(f"validation_data: {error}") from None
             except ValueError as error:
                 raise ValueError(f"validation_data: {error}") from None
-        data = self._checked_rows(x, y, sample_weight)
-        a = self.architecture
         if a.one_class_a_row:
             validation.check_two_classes(data.y, self.class_labels)
         keeper = snapshot = None
         if checkpoint is not None:
             keeper = Keeper(
                 validation.check_checkpoint(checkpoint),
-                description(self, options, data, watched, shuffle, callbacks),
+                description(self, a, options, data, watched, shuffle, callbacks),
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
+        self._learns_from(a, trained_on)
         self._start_optimizer(optimizer)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
             return training.fit(
                 self,
                 backend,
@@ -370,13 +388,14 @@ class Network:
             self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
         )  # fmt: skip
-        data = self._checked_rows(x, y, sample_weight)
+        a, trained_on, data = self._training_rows(x, y, sample_weight)
+        self._learns_from(a, trained_on)
         same = self._optimizer is not None and type(self._optimizer) is type(optimizer)
         if not same or self.optimizer_state.slots.shape != self._slots_shape(optimizer):
             self._start_optimizer(optimizer)
         self._optimizer = optimizer
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        with blas_limited(backend.uses_blas, largest_product(a, options.batch_size)):
             return training.fit(
                 self,
                 backend,
@@ -476,7 +495,8 @@ class Network:
         progress = validation.check_flag("progress", progress)
         data = self._checked_rows(x, y, sample_weight)
         backend = get_backend(self._backend)
-        with blas_limited(backend.uses_blas):
+        product = largest_product(self.architecture, PREDICT_ROWS)
+        with blas_limited(backend.uses_blas, product):
             return evaluate(backend, self.architecture, self.parameters, *data, progress=progress)
 
     def predictor(self) -> Predictor:
@@ -514,13 +534,21 @@ class Network:
 
         save(self, path)
 
-    def to_c(self, path: Any, *, weights: str = "float32", name: str | None = None) -> None:
+    def to_c(
+        self, path: Any, *, weights: str = "float32", name: str | None = None, rows: Any = None
+    ) -> Written:
         """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
 
         For a network called digits it defines ``digits_predict(x, out)`` for one row of floats,
         ``digits_predict_bytes`` for one of bytes and, where a row is of one class,
         ``digits_classify(x)`` and ``digits_classify_bytes``; `class_labels` are
-        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it.
+        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it, and names
+        the columns.
+
+        Arithmetic and biases are float32, and parameters of a float64 network are rounded to it.
+        Where `trained_on` holds the columns' means and deviations, the header subtracts the means
+        first, since float has too few digits for columns far from zero. A column that varies by
+        less than float can tell at its mean is left out.
 
         Parameters
         ----------
@@ -528,24 +556,40 @@ class Network:
             Such as ``"digits.h"``; what is there is replaced.
         weights : {"float32", "int8"}, default "float32"
             How weights are stored. In int8 they take a quarter of the memory, each column as whole
-            numbers from −127 to 127 times a scale, and are off by half a scale at most;
-            `fastnn.exchange.quantization.dequantized` returns the network that this computes, to
-            be measured. Arithmetic and biases are float32 in both; parameters of a float64 network
-            are rounded to it.
+            numbers from −127 to 127 times a scale, and are off by half a scale at most; inputs of
+            very different sizes are given a factor each. `fastnn.exchange.quantization.dequantized`
+            returns the network that this computes.
         name : str, optional
             What every name in the header begins with; by default the file's name.
+        rows : array (n_rows, n_in), or tuple (x, y), optional
+            Rows to compare the header with the network on. If the network does not know its
+            columns' means, they are measured on these rows too.
+
+        Returns
+        -------
+        Written
+            The ``name``, ``n_bytes`` and ``largest_weight_error`` of the header, and its
+            ``agreement`` with the network: ``agreement.agreement``, and ``agreement.network`` and
+            ``agreement.header``, the accuracy or R² of each, if there is a y. Without rows it is
+            measured on synthetic ones, drawn with the columns' means and deviations; None if these
+            are not known.
 
         Raises
         ------
         TypeError, ValueError
             If `name` is not an identifier of C, `weights` is something else, a parameter is not
-            finite in float32, or a class label has no place in C.
+            finite in float32, a class label has no place in C, or the rows are not as described.
         OSError
             If the file cannot be written; what was there before is then still there.
+
+        Warns
+        -----
+        UserWarning
+            If the header loses more than 0.01 of accuracy, R² or agreement, or leaves out a column.
         """
         from fastnn.exchange.c_header import write
 
-        write(self, path, weights=weights, name=name)
+        return write(self, path, weights=weights, name=name, rows=rows)
 
     def to_onnx(self, path: Any, *, input_dtype: Any = None) -> None:
         """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
@@ -626,12 +670,33 @@ class Network:
     def _outputs(self, x: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
-        x = validation.check_x(x, a.n_in, a.dtype)
-        with blas_limited(backend.uses_blas):
+        x = checked_x(a, self.trained_on, x)
+        with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
             return outputs(backend, a, self.parameters, x, progress=progress)
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
-        return checked_rows(self.architecture, self.class_labels, x, y, sample_weight)
+        return checked_rows(
+            self.architecture, self.class_labels, self.trained_on, x, y, sample_weight
+        )
+
+    def _training_rows(
+        self, x: Any, y: Any, sample_weight: Any
+    ) -> tuple[Architecture, TrainedOn, Rows]:
+        """Return checked rows, with the architecture and the memory that a fit on them makes."""
+        a, before = self.architecture, self.trained_on
+        data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
+        if self._chooses_scale:
+            a = replace(a, input_scale=chosen_scale(data.x))
+        if before is None:
+            of_bytes = data.x.dtype == np.uint8 and a.input_scale != 1.0
+            before = TrainedOn("bytes" if of_bytes else "numbers")
+        names = before.feature_names or validation.frame_names(x)
+        label = before.label_name or validation.series_name(y)
+        return a, replace(before, feature_names=names, label_name=label), data
+
+    def _learns_from(self, architecture: Architecture, trained_on: TrainedOn) -> None:
+        self.architecture, self.trained_on = architecture, trained_on
+        self._chooses_scale = False
 
     def _start_optimizer(self, optimizer: Optimizer) -> None:
         a = self.architecture

@@ -4,16 +4,23 @@ The file holds one tensor for each layer's weights, ``weights.0`` (n_in, n_out) 
 and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its metadata hold, as text:
 
     format          "fastnn"
-    format_version  "1"
+    format_version  "2"
     fastnn_version  the version that wrote it
     architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta
     class_labels    JSON: a list, or null
+    trained_on      JSON: inputs, feature_names, label_name, mean, deviation (see
+                    `fastnn.trained_on`), or null
+    checksum        CRC-32 of all that (see `fastnn.checksums.file_checksum`)
+
+Files of version "1" had no checksum, and the first of them no trained_on; they are read, with a
+warning that says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +31,16 @@ from fastnn import validation
 from fastnn._version import __version__
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
+from fastnn.checksums import file_checksum
 from fastnn.files import write_whole
+from fastnn.trained_on import TrainedOn
 
 if TYPE_CHECKING:
     from fastnn.network import Network
 
 FORMAT = "fastnn"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
+_VERSIONS = ("1", FORMAT_VERSION)
 
 _FIELDS = (
     "sizes",
@@ -83,6 +93,11 @@ def load(path: Any, *, backend: str = "auto") -> Network:
         If it is not a network's file, or is damaged; nothing in a file is ever executed.
     BackendUnavailableError
         If that backend cannot run here.
+
+    Warns
+    -----
+    UserWarning
+        If the file is of an older fastnn and has no checksum.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -92,11 +107,23 @@ def load(path: Any, *, backend: str = "auto") -> Network:
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            architecture, class_labels = read_metadata(file.metadata() or {})
+            metadata = file.metadata() or {}
+            architecture, class_labels = read_metadata(metadata)
+            trained_on = read_trained_on(metadata, architecture.n_in)
             _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-            return _build(architecture, class_labels, file.get_tensor, backend)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            has_checksum = _check_checksum(metadata, tensors)
+            network = _build(architecture, class_labels, trained_on, tensors, backend)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a network that fastnn can load: {error}") from None
+    if not has_checksum:
+        warnings.warn(
+            f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
+            "would not be seen. Save the network again to give it one",
+            UserWarning,
+            stacklevel=2,
+        )
+    return network
 
 
 def to_bytes(network: Network) -> bytes:
@@ -108,7 +135,9 @@ def to_bytes(network: Network) -> bytes:
         name: np.ascontiguousarray(view)
         for name, view in _named(architecture, network.parameters).items()
     }
-    data = to_safetensors(tensors, metadata_of(network))
+    metadata = metadata_of(network)
+    metadata["checksum"] = file_checksum(metadata, tensors)
+    data = to_safetensors(tensors, metadata)
     header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
     text = text.ljust(-(-len(text) // 8) * 8)
@@ -123,6 +152,7 @@ def metadata_of(network: Network) -> dict[str, str]:
         "fastnn_version": __version__,
         "architecture": json.dumps(asdict(network.architecture)),
         "class_labels": json.dumps(network.class_labels),
+        "trained_on": json.dumps(network.trained_on and asdict(network.trained_on)),
     }
 
 
@@ -133,16 +163,16 @@ def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
     return named | {f"biases.{i}": b for i, b in biases if b is not None}
 
 
-def check_format(metadata: Mapping[str, str], name: str, version: str) -> None:
-    """Check that a file's metadata name the format and the version that are to be read."""
+def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]) -> None:
+    """Check that a file's metadata name the format and a version that are to be read."""
     found = metadata.get("format")
     if found != name:
         hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
         raise ValueError(f"its metadata name the format {found!r}, expected {name!r}{hint}")
-    if metadata.get("format_version") != version:
+    if metadata.get("format_version") not in versions:
         raise ValueError(
             f"it has format version {metadata.get('format_version')!r}, this fastnn "
-            f"({__version__}) reads {version!r}; it was written by fastnn "
+            f"({__version__}) reads {' and '.join(map(repr, versions))}; it was written by fastnn "
             f"{metadata.get('fastnn_version')!r}"
         )
 
@@ -155,7 +185,7 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
     TypeError, ValueError
         If they are damaged or another format's.
     """
-    check_format(metadata, FORMAT, FORMAT_VERSION)
+    check_format(metadata, FORMAT, _VERSIONS)
     try:
         fields = json.loads(metadata["architecture"])
         class_labels = json.loads(metadata["class_labels"])
@@ -171,6 +201,25 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
             raise ValueError("its class_labels must be a list")
         class_labels = validation.check_class_labels(class_labels, architecture)
     return architecture, class_labels
+
+
+def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
+    """Return what `metadata_of` wrote of the training rows; None if it did not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is damaged.
+    """
+    try:
+        fields = json.loads(metadata.get("trained_on", "null"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
+    if fields is None:
+        return None
+    if not isinstance(fields, dict) or set(fields) != set(TrainedOn.__dataclass_fields__):
+        raise ValueError(f"its trained_on must hold {', '.join(TrainedOn.__dataclass_fields__)}")
+    return validation.check_trained_on(fields, n_in)
 
 
 def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
@@ -191,12 +240,28 @@ def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
             )
 
 
-def _build(architecture: Architecture, class_labels: Any, tensor: Any, backend: str) -> Network:
+def _check_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bool:
+    """Compare a file's checksum with its contents; return False if it is too old to have one."""
+    if metadata["format_version"] == "1" and "checksum" not in metadata:
+        return False
+    if metadata.get("checksum") != file_checksum(metadata, tensors):
+        raise ValueError("its checksum is another: the file is damaged")
+    return True
+
+
+def _build(
+    architecture: Architecture,
+    class_labels: Any,
+    trained_on: TrainedOn | None,
+    tensors: Mapping[str, Array],
+    backend: str,
+) -> Network:
     from fastnn.network import Network
 
     network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
+    network.trained_on = trained_on
     for name, view in _named(architecture, network.parameters).items():
-        view[...] = tensor(name)
+        view[...] = tensors[name]
     return network
 
 
@@ -204,12 +269,15 @@ def from_bytes(data: bytes) -> Network:
     """Return the network that `to_bytes` wrote."""
     from safetensors import deserialize
 
-    architecture, class_labels = read_metadata(_header(data)["__metadata__"])
+    metadata = _header(data)["__metadata__"]
+    architecture, class_labels = read_metadata(metadata)
+    trained_on = read_trained_on(metadata, architecture.n_in)
     tensors = {
         name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
         for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
     }
-    return _build(architecture, class_labels, tensors.__getitem__, "auto")
+    _check_checksum(metadata, tensors)
+    return _build(architecture, class_labels, trained_on, tensors, "auto")
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -111,24 +112,68 @@ def show_to_threadpoolctl(library: str) -> None:
     register(Controller)
 
 
+BLAS_SHARES_FROM = 1e8
+"""Multiply-adds of a matrix product from which NumPy's BLAS may share it among threads: about 1 ms
+of one core's work. Its threads meet at the end of each product, and where one of them has to wait
+for a busy processor a product takes as long as the system lets it wait, some milliseconds: with two
+busy neighbours a fit of 784-100-10 took sixty times the time of one thread."""
+
+
 @contextmanager
-def blas_limited(uses_blas: bool) -> Iterator[None]:
-    """Hold NumPy's BLAS, if it is used, to the number of threads that was asked for, if one was."""
-    wanted = _wanted() if uses_blas else None
-    controller = None if wanted is None else _blas_controller()
+def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> Iterator[None]:
+    """Hold NumPy's BLAS, if it is used, to as many threads as were asked for and its work is worth.
+
+    Several blocks may be in force at once, in several threads: the least number counts, and the
+    last one to end brings back the number before.
+
+    Parameters
+    ----------
+    uses_blas : bool
+        Whether NumPy's BLAS does the products.
+    multiply_adds : float
+        Of the largest of these.
+    """
+    asked = _wanted() if uses_blas else None
+    wanted = 1 if uses_blas and multiply_adds < BLAS_SHARES_FROM else asked
+    libraries = None if wanted is None else _blas_libraries()
     if wanted is None:
         yield
-    elif controller is None:
-        warnings.warn(
-            f"NumPy's BLAS does not keep to {wanted} threads: that takes threadpoolctl "
-            '(pip install "fastnn[threads]"), or OMP_NUM_THREADS set before Python starts',
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    elif libraries is None:
+        if asked is not None and asked == wanted:
+            warnings.warn(
+                f"NumPy's BLAS does not keep to {wanted} threads: that takes threadpoolctl "
+                '(pip install "fastnn[threads]"), or OMP_NUM_THREADS set before Python starts',
+                RuntimeWarning,
+                stacklevel=4,
+            )
         yield
     else:
-        with controller.limit(limits=wanted, user_api="blas"):
+        block = object()
+        try:
+            _limit_blas(libraries, block, min(wanted, asked or wanted))
             yield
+        finally:
+            _limit_blas(libraries, block, None)
+
+
+_limits: dict[object, int] = {}
+_limits_lock = threading.Lock()
+_unlimited: list[int] = []  # threads of each library while no limit is in force
+
+
+def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> None:
+    """Put a block's limit in force, or out of force."""
+    with _limits_lock:
+        if not _limits:
+            _unlimited[:] = [library.get_num_threads() for library in libraries]
+        if limit is None:
+            _limits.pop(block, None)
+        else:
+            _limits[block] = limit
+        for library, before in zip(libraries, _unlimited, strict=True):
+            n_threads = min(_limits.values(), default=before)
+            if library.get_num_threads() != n_threads:
+                library.set_num_threads(n_threads)
 
 
 def _wanted() -> int | None:
@@ -147,12 +192,14 @@ def _openmp_threads() -> int | None:
 
 
 @cache
-def _blas_controller() -> Any:
+def _blas_libraries() -> Sequence[Any] | None:
+    """Return what threadpoolctl knows of the BLAS that is loaded; None without threadpoolctl."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return None
-    return ThreadpoolController()
+    controllers = ThreadpoolController().lib_controllers
+    return [library for library in controllers if library.user_api == "blas"]
 
 
 @cache

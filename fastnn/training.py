@@ -26,6 +26,7 @@ from fastnn.optimizers import Optimizer
 from fastnn.progress import ProgressBar, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows import Rows
+from fastnn.strides import by_rows
 from fastnn.validation import (
     check_callback,
     check_choice,
@@ -87,6 +88,7 @@ def fit(
 
     With a `keeper` it writes checkpoints; from a `snapshot` it goes on.
     """
+    data = data._replace(x=by_rows(data.x))
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = len(data.y), history.n_epochs
     if snapshot is not None and snapshot.stop_asked and n_done < epochs:

@@ -1,6 +1,7 @@
 """Checkpoints that a fit does not go on from: those of other fits, damaged and hostile ones."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -12,7 +13,9 @@ from safetensors.numpy import save_file
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
-from fastnn.checkpoints import checksum_of
+from fastnn.checksums import checksum, file_checksum
+
+THOROUGH = os.environ.get("FASTNN_TEST_PROFILE") == "thorough"
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def damaged(path, *, tensors=None, **state):
     values = json.loads(metadata["state"]) | state
     metadata["state"] = json.dumps({name: v for name, v in values.items() if v is not ...})
     held = {name: v for name, v in held.items() if v is not None}
-    metadata["checksum"] = checksum_of(metadata, held)
+    metadata["checksum"] = file_checksum(metadata, held)
     save_file(held, path, metadata)
 
 
@@ -244,3 +247,28 @@ def test_padding_of_the_best_weights_is_left_behind_too(path):
     clean = network.architecture.allocate()
     network.architecture.copy_parameters(again.parameters, clean)
     assert same_bits(again.parameters, clean)
+
+
+def test_a_flipped_bit_of_a_checkpoint_is_refused(path):
+    fit(2, Checkpoint(path))
+    good = path.read_bytes()
+    bits = range(len(good) * 8) if THOROUGH else range(0, len(good) * 8, 37)
+    for bit in bits:
+        flipped = bytearray(good)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match="checkpoint"):
+            resumed(path, 4)
+
+
+def test_a_checkpoint_of_the_first_version_is_gone_on_from(path, tmp_path):
+    fit(2, Checkpoint(path))
+    expected = resumed(path, 4)[0].parameters.tobytes()
+    fit(2, Checkpoint(tmp_path / "old"))
+    with safe_open(tmp_path / "old", framework="numpy") as file:
+        metadata = file.metadata() | {"format_version": "1"}
+        held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    arrays = (held[name] for name in sorted(held))
+    metadata["checksum"] = checksum(*arrays, text=metadata["fit"] + metadata["state"])
+    save_file(held, tmp_path / "old", metadata)
+    assert resumed(tmp_path / "old", 4)[0].parameters.tobytes() == expected

@@ -1,7 +1,8 @@
 """``fastnn export``."""
 
+import numpy as np
 import pytest
-from command_line import NAMES, CommandLine
+from command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 from fastnn.exchange.c_header import header
@@ -43,6 +44,7 @@ def test_options_choose_weights_name_and_file(cli, network):
         "n_parameters": 38,
         "bytes": 30 + 4 * 8 + 4 * 8,
         "largest_weight_error": max(errors),
+        "agreement": None,
     }
     assert max(errors) > 0
     assert (cli.folder / "x.h").read_text() == header(network, "zoo", weights="int8")
@@ -87,3 +89,60 @@ def test_options_of_the_other_format_are_refused(cli):
     assert "--weights is for --format c alone, the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is for --format onnx alone, the format is c" in cli.err
+
+
+# -- rows to measure a C header on ----------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(cli, network):
+    """A file of rows with the network's own predictions as labels."""
+    x, _ = table(60)
+    write_csv(cli.folder / "rows.csv", x, network.predict(x), label="pet")
+    return x
+
+
+def test_rows_measure_what_a_header_loses(cli, network, rows):
+    text = cli.ok("export", "pets.safetensors", "--format", "c", "--weights", "int8",
+                  "--rows", "rows.csv", "--label", "pet")  # fmt: skip
+    found = network.to_c("again.h", weights="int8", rows=(rows, network.predict(rows))).agreement
+    assert found.network == 1
+    assert f"compared with the network: {found}\n" in text
+    assert "of 60 rows, accuracy" in text
+
+
+def test_rows_without_labels_measure_the_agreement(cli, rows):
+    write_csv(cli.folder / "bare.csv", rows)
+    np.save(cli.folder / "bare.npy", rows)
+    for name in ("bare.csv", "bare.npy"):
+        (found,) = cli.json("export", "pets.safetensors", "--format", "c", "--rows", name)
+        assert found["agreement"]["agreement"] == 1.0
+        assert found["agreement"]["n_rows"] == 60
+        assert found["agreement"]["network"] is None
+
+
+def test_an_export_of_a_table_is_measured_on_synthetic_rows(cli):
+    write_csv(cli.folder / "pets.csv", *table(120))
+    cli.ok("train", "pets.csv", "--epochs", "5", "--layers", "4", "--quiet", "--output", "t")
+    text = cli.ok("export", "t", "--format", "c", "--weights", "int8")
+    assert "% of 2,000 synthetic rows (normal, with the columns' means" in text
+
+
+def test_eight_bits_that_were_not_measured_are_named(cli):
+    cli.ok("export", "pets.safetensors", "--format", "c", "--weights", "int8")
+    assert "what int8 costs was not measured: name rows with --rows" in cli.err
+
+
+def test_options_of_rows_without_rows_are_refused(cli):
+    assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
+    assert "--label describes --rows, and that is not given" in cli.err
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
+    assert "--rows is for --format c alone, the format is onnx" in cli.err
+
+
+def test_the_rows_are_not_written_over(cli, rows):
+    before = (cli.folder / "rows.csv").read_bytes()
+    words = ("--rows", "rows.csv", "--label", "pet", "--output", "rows.csv")
+    assert cli("export", "pets.safetensors", "--format", "c", *words) == 2
+    assert "--output and --rows would both be rows.csv" in cli.err
+    assert (cli.folder / "rows.csv").read_bytes() == before

@@ -38,6 +38,12 @@ def with_architecture(**changes):
     return with_metadata(architecture=json.dumps(ARCHITECTURE | changes))
 
 
+def with_trained_on(**changes):
+    fields = {"inputs": "numbers", "feature_names": None, "label_name": None}
+    fields |= {"mean": None, "deviation": None}
+    return with_metadata(trained_on=json.dumps(fields | changes))
+
+
 def with_tensor(name="weights.0", **changes):
     return file_of(HEADER | {name: HEADER[name] | changes})
 
@@ -67,7 +73,7 @@ HOSTILE = {
     "text": (b"a,b,label\n1,2,x\n" * 99, "header"),
     "no metadata": (to_safetensors({"w": np.ones(3)}), "format None, expected 'fastnn'"),
     "another format": (with_metadata(format="pt"), "format 'pt', expected 'fastnn'"),
-    "a later version": (with_metadata(format_version="2"), "format version '2', this fastnn .*'1'"),
+    "a later version": (with_metadata(format_version="3"), "format version '3', this fastnn .*'2'"),
     "no architecture": (with_metadata(architecture=None), "damaged"),
     "architecture is no JSON": (with_metadata(architecture="{"), "damaged"),
     "architecture is a list": (with_metadata(architecture="[]"), "architecture must hold sizes"),
@@ -80,6 +86,19 @@ HOSTILE = {
     "labels too few": (with_metadata(class_labels='["a"]'), "must hold 3 labels, got 1"),
     "labels twice": (with_metadata(class_labels='["a", "a", "b"]'), "must be distinct"),
     "labels NaN": (with_metadata(class_labels="[1, 2, NaN]"), "must be finite"),
+    "trained_on is no JSON": (with_metadata(trained_on="{"), "damaged"),
+    "trained_on is deep": (with_metadata(trained_on="[" * 10**6), "damaged"),
+    "trained_on is a list": (with_metadata(trained_on="[]"), "trained_on must hold inputs"),
+    "trained_on has more": (with_trained_on(shell="rm"), "trained_on must hold inputs"),
+    "trained on code": (with_trained_on(inputs="code"), "inputs must be one of 'bytes', 'numbers'"),
+    "names are text": (with_trained_on(feature_names="abcd"), "feature_names must be a list"),
+    "names too few": (with_trained_on(feature_names=["a"]), "feature_names must hold 4 values"),
+    "names are numbers": (with_trained_on(feature_names=[1, 2, 3, 4]), "must hold 4 values"),
+    "names twice": (with_trained_on(feature_names=["a", "b", "a", "c"]), "must be distinct"),
+    "label's name is a list": (with_trained_on(label_name=["y"]), "label_name must be text"),
+    "means NaN": (with_trained_on(mean=[1.0, 2.0, 3.0, float("nan")]), "finite ones"),
+    "means are text": (with_trained_on(mean=["1", "2", "3", "4"]), "mean must hold 4 values"),
+    "deviations of 0": (with_trained_on(deviation=[1.0, 0.0, 1.0, 1.0]), "must be above 0"),
     "widths of 10^18": (with_architecture(sizes=[10**18, 10**18, 10**18]), "any memory can hold"),
     "widths of 10^12": (with_architecture(sizes=[10**12, 6, 3]), "tensor weights.0 has shape"),
     "widths past C": (with_architecture(sizes=[10**400, 6, 3]), "any memory can hold"),
@@ -292,3 +311,20 @@ def test_refusing_takes_no_more_memory_than_the_file_is_worth(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 4_000  # kilobytes
+
+
+def test_a_file_of_the_first_version_loads_and_says_that_it_has_no_checksum(tmp_path):
+    old = with_metadata(format_version="1", checksum=None, trained_on=None)
+    with pytest.warns(UserWarning, match=r"net has no checksum: .*Save the network again"):
+        network = load(tmp_path / "net", old)
+    network.save(tmp_path / "net")
+    assert fastnn.load(tmp_path / "net").weights[0].tobytes() == network.weights[0].tobytes()
+
+
+def test_every_flipped_bit_of_a_file_is_refused(tmp_path):
+    path = tmp_path / "net"
+    for bit in range(len(GOOD) * 8):
+        flipped = bytearray(GOOD)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="is not a network that fastnn can load"):
+            load(path, flipped)

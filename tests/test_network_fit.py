@@ -118,8 +118,8 @@ def test_a_sparse_x_trains_as_the_dense_one_does(backend, kind, dtype):
         x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
     else:
         x = sparse.csr_array(dense).asformat(kind)
-    a = trained(x, net=small_network(backend=backend.name))
-    b = trained(dense, net=small_network(backend=backend.name))
+    a = trained(x, net=small_network(backend=backend.name, input_scale=1 / 255))
+    b = trained(dense, net=small_network(backend=backend.name, input_scale=1 / 255))
     np.testing.assert_allclose(a.parameters, b.parameters, rtol=0, atol=1e-12)
     np.testing.assert_allclose(a.predict_proba(x), b.predict_proba(dense), rtol=0, atol=1e-12)
 

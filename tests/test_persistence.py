@@ -89,7 +89,7 @@ def test_the_file_is_plain_safetensors_with_the_documented_metadata(tmp_path):
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert metadata["format"] == "fastnn"
-    assert metadata["format_version"] == "1"
+    assert metadata["format_version"] == "2"
     assert metadata["fastnn_version"] == fastnn.__version__
     assert json.loads(metadata["class_labels"]) == ["a", "b", "c"]
     assert json.loads(metadata["architecture"]) == {

@@ -5,7 +5,7 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
-from fastnn.exchange.c_header import WEIGHTS, largest_weight_error
+from fastnn.exchange.c_header import WEIGHTS, header
 from fastnn.exchange.quantization import dequantized, quantize
 
 
@@ -72,7 +72,7 @@ def test_what_float32_cannot_hold_is_refused_as_in_the_header():
         if arrays == "weights":
             for weights in WEIGHTS:
                 with pytest.raises(ValueError, match=r"the weights of layer 2 holds 1e\+39"):
-                    largest_weight_error(net, weights)
+                    header(net, "net", weights=weights)
 
 
 def test_eight_bits_classify_as_well():

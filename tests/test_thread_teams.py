@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from programs import parameters
 from test_parity_programs import X_DTYPES, inputs, networks, problems
 
+import fastnn
 from fastnn.architecture import Architecture
 from fastnn.backends.base import TrainingOptions
 from fastnn.optimizers import SGD, Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
+N_INTERRUPTS = 300 if os.environ.get("FASTNN_TEST_PROFILE") == "thorough" else 40
 
 
 @pytest.fixture(scope="module")
@@ -156,32 +158,80 @@ def test_several_callers_at_once_disturb_nobody(teams):
 
 
 def test_the_threads_are_kept_and_sleep_between_calls(teams):
+    from fastnn.kernels.cython import _kernels
+
     work = Work()
     work.train(teams[3])
-    ours = [t for t in threading.enumerate() if t.name.startswith("fastnn")]
+    n_helpers, taken = _kernels.pool_state()
     work.train(teams[3])
-    assert [t for t in threading.enumerate() if t.name.startswith("fastnn")] == ours
-    assert len(ours) >= 2
+    assert _kernels.pool_state() == (n_helpers, taken)
+    assert n_helpers >= 2
+    assert not taken
     before = time.process_time()
     time.sleep(0.3)
     assert time.process_time() - before < 0.15
 
 
-def test_where_no_thread_can_be_started_one_does_the_work(teams, monkeypatch):
-    from fastnn.kernels.cython import pool
+def test_where_no_thread_can_be_started_one_does_the_work():
+    under_test("cython")
+    done = run_program("""
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+start, _kernels.start_new_thread = _kernels.start_new_thread, refuse
+expected = work.train(CythonBackend(lambda: 1)).tobytes()
+assert work.train(backend).tobytes() == expected
+assert _kernels.pool_state() == (0, False)
+_kernels.start_new_thread = start
+assert work.train(backend).tobytes() == expected
+assert _kernels.pool_state() == (1, False)
+print("done")
+""")
+    assert done.stdout == "done\n", done.stderr
 
-    class Refusing:
-        def __init__(self, *_):
-            pass
 
-        def submit(self, *_):
-            raise RuntimeError("can't start new thread")
+def test_an_exception_at_any_line_of_python_leaves_the_pool_whole(teams):
+    """As a signal's handler may raise one, in any line of fastnn's that runs in a fit."""
+    from fastnn.kernels.cython import _kernels
 
-    pool._forget()
-    monkeypatch.setattr(pool, "ThreadPoolExecutor", Refusing)
-    work = Work(n_steps=5)
-    assert_same_bits(work.train(teams[2]), work.train(teams[1]), "without a second thread")
-    pool._forget()
+    rng = np.random.default_rng(0)
+    x, y = rng.random((60, 20), np.float32), rng.integers(0, 3, 60)
+    folder = os.path.dirname(fastnn.__file__)
+
+    def fit():
+        net = fastnn.Network((20, 16, 3), backend="cython", seed=0)
+        net.fit(x, y, epochs=1, progress=False)
+        return net.predict_proba(x, progress=False)
+
+    with fastnn.threads.threads_limited(2):
+        expected = fit()
+        n_helpers = _kernels.pool_state()[0]
+        for line in range(0, 10_000, 7):
+            left, raised = line, False
+
+            def trace(frame, event, argument):
+                nonlocal left, raised
+                if not frame.f_code.co_filename.startswith(folder):
+                    return None
+                if event == "line" and not raised:
+                    left -= 1
+                    if left < 0:
+                        raised = True
+                        raise ZeroDivisionError
+                return trace
+
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                fit()
+            except ZeroDivisionError:
+                pass
+            finally:
+                sys.settrace(before)
+            assert _kernels.pool_state() == (n_helpers, False), f"at line {line}"
+            if not raised:
+                break
+        assert line > 100
+        assert_same_bits(fit(), expected, "after many exceptions")
 
 
 # -- processes ------------------------------------------------------------------------------------
@@ -214,8 +264,7 @@ before = work.train(backend)
 child = os.fork()
 if child == 0:
     same = work.train(backend).tobytes() == before.tobytes()
-    threads = sum(t.name.startswith("fastnn") for t in threading.enumerate())
-    os._exit(0 if same and threads == 1 else 1)
+    os._exit(0 if same and _kernels.pool_state() == (1, False) else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert work.train(backend).tobytes() == before.tobytes()
 print("done")
@@ -247,6 +296,45 @@ except KeyboardInterrupt:
     assert again.tobytes() == params.tobytes()
     work.train(backend)  # and the threads are still of use
     print("done")
+""")
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+@pytest.mark.parametrize("task", ["train", "predict"])
+def test_interrupts_at_random_moments_leave_the_pool_whole(task):
+    """In passes of some microseconds, each in a process with a pool that it has just begun."""
+    under_test("cython")
+    done = run_program(f"""
+import random, warnings
+from fastnn.architecture import Architecture
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process with threads
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+architecture = Architecture((200, 128, 10), ("tanh",))
+out = np.empty((2000, 10), np.float32)
+work.order = work.order[:100]
+def run():
+    if {task!r} == "train":
+        return work.train(backend).tobytes()
+    backend.predict(architecture, work.start, work.x, out)
+    return out.tobytes()
+expected = run()
+for seed in range({N_INTERRUPTS}):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, random.Random(seed).uniform(1e-5, 1e-2))
+        try:
+            while True:
+                run()
+        except KeyboardInterrupt:
+            pass
+        whole = _kernels.pool_state()[1] is False and run() == expected
+        whole = whole and _kernels.pool_state() == (1, False)
+        sys.stdout.flush()
+        sys.exit(0 if whole else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, seed
+print("done")
 """)
     assert done.stdout == "done\n", done.stderr
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from conftest import under_test
 from examples import blobs, small_network
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import fastnn
 from fastnn import threads
@@ -171,7 +173,7 @@ def blas_threads():
     controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
     if not controller.lib_controllers:
         pytest.skip("no BLAS that threadpoolctl knows")
-    threads._blas_controller.cache_clear()  # scipy may have brought a BLAS of its own meanwhile
+    threads._blas_libraries.cache_clear()  # scipy may have brought a BLAS of its own meanwhile
     with controller.limit(limits=2):
         yield lambda: max(library["num_threads"] for library in controller.info())
 
@@ -202,7 +204,15 @@ def seen_while_computing(blas_threads, monkeypatch):
     return set(seen)
 
 
-def test_blas_is_limited_while_fastnn_computes_and_only_then(blas_threads, monkeypatch):
+@pytest.fixture
+def large_products(monkeypatch):
+    """All products count as large enough for several threads."""
+    monkeypatch.setattr(threads, "BLAS_SHARES_FROM", 0.0)
+
+
+def test_blas_is_limited_while_fastnn_computes_and_only_then(
+    blas_threads, monkeypatch, large_products
+):
     fastnn.set_num_threads(1)
     assert seen_while_computing(blas_threads, monkeypatch) == {1}
     assert blas_threads() == 2
@@ -219,19 +229,43 @@ def test_the_limit_ends_with_an_error_too(blas_threads):
     assert blas_threads() == 2
 
 
-def test_blas_is_left_alone_if_no_number_was_asked_for(blas_threads, monkeypatch):
+def test_large_products_are_left_alone_if_no_number_was_asked_for(
+    blas_threads, monkeypatch, large_products
+):
     assert seen_while_computing(blas_threads, monkeypatch) == {2}
+
+
+@pytest.mark.parametrize("asked", [None, 1, 2])
+def test_small_products_are_not_shared(blas_threads, monkeypatch, asked):
+    fastnn.set_num_threads(asked)
+    assert seen_while_computing(blas_threads, monkeypatch) == {1}
+    assert blas_threads() == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it is brought back
+@given(st.permutations([0, 1, 2, 0, 1, 2]))
+def test_blocks_that_overlap_bring_back_the_number_before(blas_threads, order):
+    blocks = [threads.blas_limited(True, 1.0) for _ in range(3)]
+    began = set()
+    for i in order:  # each begins at its first turn and ends at its second, in any order
+        if i in began:
+            began.remove(i)
+            blocks[i].__exit__(None, None, None)
+        else:
+            began.add(i)
+            blocks[i].__enter__()
+        assert blas_threads() == (1 if began else 2)
 
 
 def test_without_threadpoolctl_all_works_with_a_word(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    threads._blas_controller.cache_clear()
+    threads._blas_libraries.cache_clear()
     try:
         fastnn.set_num_threads(1)
         with pytest.warns(RuntimeWarning, match="takes threadpoolctl"):
             assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
     finally:
-        threads._blas_controller.cache_clear()
+        threads._blas_libraries.cache_clear()
 
 
 # -- threadpoolctl --------------------------------------------------------------------------------

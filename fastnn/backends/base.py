@@ -33,6 +33,7 @@ from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.strides import copied_by_rows, lies_by_columns
 
 Views = tuple[Layer, Array, Array | None]
 """A layer's place, and its weights and bias or their gradients."""
@@ -316,14 +317,36 @@ class Backend(ABC):
         )
 
 
+def largest_product(architecture: Architecture, n_rows: int) -> float:
+    """Return the multiply-adds of the largest matrix product that n_rows rows take."""
+    return float(n_rows) * max(n_in * n_out for n_in, n_out in architecture.shapes)
+
+
+def rows_of(x: Any, rows: Array | slice) -> Any:
+    """Return rows of x: dense ones side by side, as matrix products are at their best.
+
+    Of an array whose columns lie together, column after column is read: row by row each number
+    would cost a cache line of its own.
+    """
+    if not isinstance(x, np.ndarray):
+        return x[rows]
+    if not lies_by_columns(x):
+        return np.ascontiguousarray(x[rows])
+    if isinstance(rows, slice):
+        return copied_by_rows(x[rows])
+    return np.ascontiguousarray(x.T[:, rows].T)
+
+
 def gather(
     architecture: Architecture, x: Any, rows: Array | slice, into: Array | None = None
 ) -> Any:
     """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be.
 
+    Whatever the strides of a dense x, what is returned is row-major: the products' bits with it.
+
     Bytes are written to the first rows of `into` (as many, n_in), if given.
     """
-    batch = x[rows]
+    batch = rows_of(x, rows)
     dense = isinstance(batch, np.ndarray)
     values = batch if dense else batch.data
     dtype = np.dtype(architecture.dtype)

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.cli import options as words
+from fastnn.cli.data import prediction_rows, test_data
+from fastnn.datasets import read_table
+from fastnn.datasets.arrays import holds_one_array
 from fastnn.network import Network
 from fastnn.persistence import load
 
@@ -34,6 +37,13 @@ def add_parser(commands: Any) -> None:
         help="of a C header: what all its names begin with (default: the name of the file)",
     )
     parser.add_argument(
+        "--rows",
+        metavar="DATA",
+        help="of a C header: rows to measure its loss of accuracy on, as fastnn evaluate takes "
+        "them, with labels or without (default: synthetic ones, if the model knows its columns)",
+    )
+    words.add_data_options(parser)
+    parser.add_argument(
         "--input-dtype",
         choices=("float32", "float64", "uint8"),
         help="of an ONNX file's inputs: uint8 for bytes, which are scaled inside (default: the "
@@ -51,15 +61,31 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, write and report."""
-    for option, format_ in (("weights", "c"), ("name", "c"), ("input_dtype", "onnx")):
+    for option, format_ in (
+        ("weights", "c"),
+        ("name", "c"),
+        ("rows", "c"),
+        ("input_dtype", "onnx"),
+    ):
         if getattr(options, option) is not None and options.format != format_:
             raise ValueError(
                 f"--{option.replace('_', '-')} is for --format {format_} alone, the format is "
                 f"{options.format}"
             )
+    for option in ("data_dir", "label", "targets"):
+        if getattr(options, option) is not None and options.rows is None:
+            raise ValueError(
+                f"--{option.replace('_', '-')} describes --rows, and that is not given"
+            )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
-    words.check_distinct({"the model": Path(options.model), "--output": path})
+    words.check_distinct(
+        {
+            "the model": Path(options.model),
+            "--rows": None if options.rows is None else words.data_file(options.rows),
+            "--output": path,
+        }
+    )
     network = load(options.model)
     if options.format == "c":
         _to_c(options, network, path)
@@ -69,30 +95,55 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
-    from fastnn.exchange.c_header import constant_bytes, largest_weight_error, name_for
-
-    weights, a = options.weights or "float32", network.architecture
-    name = name_for(path, options.name)
-    network.to_c(path, weights=weights, name=name)
-    size = constant_bytes(a, weights)
-    error = largest_weight_error(network, weights)
+    weights, n_parameters = options.weights or "float32", network.architecture.n_parameters
+    rows = None if options.rows is None else _rows(options, network.architecture.n_in)
+    written = network.to_c(path, weights=weights, name=options.name, rows=rows)
+    agreement = written.agreement
     if options.json:
         words.print_json(
             {
                 "format": "c",
                 "file": path,
-                "name": name,
+                "name": written.name,
                 "weights": weights,
-                "n_parameters": a.n_parameters,
-                "bytes": size,
-                "largest_weight_error": error,
+                "n_parameters": n_parameters,
+                "bytes": written.n_bytes,
+                "largest_weight_error": written.largest_weight_error,
+                "agreement": None if agreement is None else agreement._asdict(),
             }
         )
         return
     print(
-        f"{path}: {name}_predict, {a.n_parameters:,} numbers in {size:,} bytes ({weights}), "
-        f"largest error of a weight {error:.3g}"
+        f"{path}: {written.name}_predict, {n_parameters:,} numbers in {written.n_bytes:,} bytes "
+        f"({weights}), largest error of a weight {written.largest_weight_error:.3g}"
     )
+    if agreement is not None:
+        print(f"compared with the network: {agreement}")
+    elif weights == "int8":
+        words.note("what int8 costs was not measured: name rows with --rows", options)
+
+
+def _rows(options: argparse.Namespace, n_in: int) -> Any:
+    """Return what --rows names: (x, y), or x if it has no labels."""
+    source = argparse.Namespace(**vars(options) | {"data": options.rows})
+    if _has_labels(source, n_in):
+        rows = test_data(source, n_in)
+        return rows.x, rows.y
+    return prediction_rows(source, n_in)
+
+
+def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
+    """Say whether data have labels: an array has none of its own, a text table one column more."""
+    if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
+        return True
+    if not Path(source.data).is_file() or Path(source.data).suffix.lower() == ".npz":
+        return True
+    if holds_one_array(source.data):
+        return False
+    try:
+        return bool(read_table(source.data, label=False).x.shape[1] != n_in)
+    except ValueError:  # labels may be text
+        return True
 
 
 def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:

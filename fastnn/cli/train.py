@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
 from fastnn.network import Network
 from fastnn.schedules import Cosine
-from fastnn.standardization import Standardization, fold
+from fastnn.standardization import LEAST_STEPS, Standardization, fold
+from fastnn.validation.frames import some
 
 # Learning rates that train MNIST and tables of standardised columns well without tuning.
 LEARNING_RATES = {
@@ -135,7 +137,9 @@ def run(options: argparse.Namespace) -> int:
         *long_runs.callbacks(options, bool(data.validation)),
     ]
     prepared, inputs, targets = _standardised(data)
-    network = _network(options, prepared)
+    if inputs is not None:
+        _name_left_out(options, data, inputs)
+    network = _network(options, prepared, targets)
     words.note(_headline(network, prepared, backend.name), options)
 
     start = time.perf_counter()
@@ -160,8 +164,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(
             "the training diverged and nothing was saved: try a smaller --learning-rate"
         )
-    if inputs is not None:
-        fold(network, inputs, targets)
+    fold(network, inputs, targets)
     network.class_labels = _labels(data)
     network.save(path)  # first of all: there is something to lose now
 
@@ -204,13 +207,11 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
     as_they_are = data.train.x.dtype == np.uint8 or data.train_weight is not None
     if as_they_are and data.class_labels is not None:
         return data, None, targets
-    n_in = data.train.x.shape[1]
-    inputs = Standardization.none(n_in) if as_they_are else Standardization.of(data.train.x)
-
+    inputs = None if as_they_are else Standardization.of(data.train.x)
     _check_spread(data, inputs, targets)
 
     def prepare(split: Split) -> Split:
-        x = split.x if as_they_are else inputs.apply(split.x, np.float64)
+        x = split.x if inputs is None else inputs.apply(split.x, np.float64)
         y = split.y
         if data.class_labels is None and len(split):
             y = targets.apply(split.y.reshape(len(split), -1), np.float64)
@@ -225,12 +226,11 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
     return prepared, inputs, targets
 
 
-def _check_spread(data: Dataset, inputs: Standardization, targets: Standardization) -> None:
+def _check_spread(data: Dataset, inputs: Standardization | None, targets: Standardization) -> None:
     """Check that columns are not so far apart that the squares of their numbers overflow."""
-    named = data.feature_names or range(1, len(inputs.deviation) + 1)
-    names = [f"column {name!r}" for name in named]
+    columns = [] if inputs is None else zip(inputs.deviation, _column_names(data), strict=True)
     for deviation, name in (
-        *zip(inputs.deviation, names, strict=True),
+        *((deviation, f"column {name!r}") for deviation, name in columns),
         *((deviation, "the targets") for deviation in targets.deviation),
     ):
         if not np.isfinite(deviation):
@@ -240,15 +240,42 @@ def _check_spread(data: Dataset, inputs: Standardization, targets: Standardizati
             )
 
 
-def _network(options: argparse.Namespace, data: Dataset) -> Network:
+def _column_names(data: Dataset) -> list[str]:
+    named = data.feature_names or range(1, data.train.x.shape[1] + 1)
+    return list(map(str, named))
+
+
+def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardization) -> None:
+    """Say which columns the network takes nothing from, because they do not vary."""
+    x, names = data.train.x, _column_names(data)
+    left_out = np.flatnonzero(~inputs.varies).tolist()
+    same = {i for i in left_out if (x[:, i] == x[0, i]).all()}
+    if same:
+        shown = some([names[i] for i in sorted(same)])
+        words.note(f"columns that are not used, one number in all rows: {shown}", options)
+    if len(same) < len(left_out):
+        shown = some([names[i] for i in left_out if i not in same])
+        warnings.warn(
+            f"columns that are not used, since they vary by less than {LEAST_STEPS:g} steps of "
+            f"float64: {shown}. Subtract a constant from them before they become "
+            "floats",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _network(options: argparse.Namespace, data: Dataset, targets: Standardization) -> Network:
     x, y = data.train
+    if targets.needs_float64 and x.dtype != np.float64:
+        words.note("float64, since the targets lie too far from zero for float32", options)
+    wide = x.dtype == np.float64 or targets.needs_float64
     regression = data.class_labels is None
     n_out = (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels)  # type: ignore[arg-type]
     return Network(
         (x.shape[1], *options.layers, n_out),
         activation=options.activation,
         output="identity" if regression else "softmax",
-        dtype="float64" if x.dtype == np.float64 else "float32",
+        dtype="float64" if wide else "float32",
         backend=options.backend,
         seed=options.seed,
     )

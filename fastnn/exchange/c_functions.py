@@ -39,9 +39,12 @@ _FLOATS = {
     "KIND": "float",
     "INPUT": "x[i]",
 }
+_FIRST = _FLOATS | {
+    "TITLE": "The first layer, where x[i] becomes FORM:\n * out[j] = SUM.",
+    "FUNCTION": "dense_first",
+}
 _BYTES = {
     "TITLE": "The same for inputs in bytes, which are multiplied by the network's input scale.",
-    "FUNCTION": "dense_bytes",
     "KIND": "uint8_t",
     "INPUT": "NAME_input_scale * (float)x[i]",
 }
@@ -176,10 +179,18 @@ static inline int NAME_classify_bytes(const uint8_t *x)
 """
 
 
-def dense(weights: str, bias: bool) -> str:
-    """Return the functions of a layer with weights in ``"float32"`` or ``"int8"``.
+def dense(weights: str, bias: bool, form: str = "INPUT", deep: bool = True) -> str:
+    """Return the functions of the layers.
 
-    Inputs times weights in eight bits are summed up first, and scaled at the end.
+    Parameters
+    ----------
+    weights : {"float32", "int8"}
+        Inputs times weights in eight bits are summed up first, and scaled at the end.
+    bias : bool
+    form : str, default "INPUT"
+        What becomes of an input before the first layer, in terms of the word INPUT.
+    deep : bool, default True
+        Whether there are layers behind the first.
     """
     product = "bias[j] + " if bias else ""
     if weights == "int8":
@@ -200,7 +211,14 @@ def dense(weights: str, bias: bool) -> str:
             "WEIGHT": "float",
             "ELEMENT": "row[j]",
         }
-    texts = (ADD_ROW, _filled(DENSE, _FLOATS), _filled(DENSE, _BYTES))
+    functions = [_FLOATS, _BYTES | {"FUNCTION": "dense_bytes"}]
+    if form != "INPUT":
+        functions = [_FLOATS] * deep + [_FIRST, _BYTES | {"FUNCTION": "dense_first_bytes"}]
+        words["FORM"] = form.replace("INPUT", "x[i]").replace("NAME_", "")
+    texts = [ADD_ROW]
+    for function in functions:
+        taken = form if function["FUNCTION"] != "dense" else "INPUT"
+        texts.append(_filled(DENSE.replace("INPUT", taken), function))
     return _filled("\n".join(texts), words)
 
 

@@ -4,26 +4,38 @@ The header holds the weights as constants and functions that compute, for a row 
 
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    h_0 = x
 
-in float32, with loops that a reader can follow. Every name in it begins with the network's, so that
-several may be included in one program; C++ takes it too. The same network makes the same bytes.
+in float32, with loops that a reader can follow; the first layer in the form that `c_parameters`
+gives it. Every name in it begins with the network's, so that several may be included in one
+program; C++ takes it too. The same network makes the same bytes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fastnn._version import __version__
 from fastnn.architecture import Architecture
 from fastnn.exchange import c_functions
+from fastnn.exchange.c_accuracy import Agreement, checked_measured_rows, measured, warn_of_loss
+from fastnn.exchange.c_introduction import introduction, scratch
 from fastnn.exchange.c_literals import array, float_literals, label_array
-from fastnn.exchange.quantization import in_float32, quantize
+from fastnn.exchange.c_parameters import (
+    Inputs,
+    Parameters,
+    column_name,
+    folded,
+    known_columns,
+    rounded,
+)
+from fastnn.exchange.quantization import QuantizedWeight, in_float32
 from fastnn.files import write_whole
 from fastnn.validation import check_choice
+from fastnn.validation.frames import some
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -31,11 +43,45 @@ if TYPE_CHECKING:
 WEIGHTS = ("float32", "int8")
 
 
-def write(network: Network, path: Any, *, weights: str, name: str | None) -> None:
+class Written(NamedTuple):
+    """A header that was written.
+
+    Attributes
+    ----------
+    name : str
+        What its names begin with.
+    n_bytes : int
+        Of its constants: weights, their scales, biases, and what inputs are prepared with.
+    largest_weight_error : float
+        How far a weight of the network that it computes lies from the network's at most.
+    agreement : Agreement or None
+        How it compares with the network; None if there were no rows to measure it on.
+    """
+
+    name: str
+    n_bytes: int
+    largest_weight_error: float
+    agreement: Agreement | None
+
+
+def write(
+    network: Network, path: Any, *, weights: str, name: str | None, rows: Any = None
+) -> Written:
     """Write a network to the header `path`; see `fastnn.Network.to_c`."""
-    text = header(network, name_for(path, name), weights=weights)
+    name = name_for(path, name)
+    check_choice("weights", weights, WEIGHTS)
+    x, y = (None, None) if rows is None else checked_measured_rows(network, rows)
+    columns = known_columns(network, x)
+    parameters = rounded(network, weights, columns)
+    text = header(network, name, weights=weights, parameters=parameters)
+    agreement = measured(network, parameters, columns, x, y)
     with write_whole(path) as file:
         file.write(text.encode("ascii"))
+    _warn_of_left_out(network, parameters)
+    if agreement is not None:
+        warn_of_loss(agreement, weights)
+    error = _largest_weight_error(network, parameters)
+    return Written(name, parameters.n_bytes, error, agreement)
 
 
 def name_for(path: Any, name: str | None = None) -> str:
@@ -59,7 +105,9 @@ def name_for(path: Any, name: str | None = None) -> str:
     return name
 
 
-def header(network: Network, name: str, *, weights: str) -> str:
+def header(
+    network: Network, name: str, *, weights: str, parameters: Parameters | None = None
+) -> str:
     """Return the header's text, in ASCII.
 
     Parameters
@@ -68,6 +116,8 @@ def header(network: Network, name: str, *, weights: str) -> str:
     name : str
         An identifier of C.
     weights : {"float32", "int8"}
+    parameters : Parameters, optional
+        What the header holds; by default what the network alone makes of it.
 
     Raises
     ------
@@ -76,112 +126,33 @@ def header(network: Network, name: str, *, weights: str) -> str:
         no place in C.
     """
     check_choice("weights", weights, WEIGHTS)
-    a, labels = network.architecture, network.class_labels
+    if parameters is None:
+        parameters = rounded(network, weights, known_columns(network))
+    a, labels, inputs = network.architecture, network.class_labels, parameters.inputs
     scale = in_float32("input_scale", np.array([a.input_scale]))
     parts = [
-        _introduction(a, name, weights),
+        introduction(network, name, parameters),
         _sizes(a).replace("NAME_", f"{name}_"),
         *([] if labels is None else [label_array(f"{name}_class_labels", labels)]),
         "/* What inputs in bytes are multiplied by. */\n"
         f"static const float {name}_input_scale = {float_literals(scale)[0]};\n",
-        *_parameters(network, name, weights),
-        *(part.replace("NAME_", f"{name}_") for part in _functions(a, weights)),
+        *([] if inputs is None else _inputs(inputs, name)),
+        *_layers(a, parameters, name),
+        *(part.replace("NAME_", f"{name}_") for part in _functions(a, weights, inputs)),
         f"#endif /* {name}_H */\n",
     ]
     return "\n".join(parts)
 
 
-def constant_bytes(architecture: Architecture, weights: str) -> int:
-    """Return the size of the weights, their scales and the biases in the compiled program."""
-    if weights == "float32":
-        return 4 * architecture.n_parameters
-    n_units = sum(architecture.sizes[1:])
-    n_weights = architecture.n_parameters - architecture.bias * n_units
-    return n_weights + 4 * n_units * (1 + architecture.bias)
-
-
-def largest_weight_error(network: Network, weights: str) -> float:
-    """Return how far a weight in the header lies from the network's at most.
-
-    Raises
-    ------
-    ValueError
-        If a weight is not finite in float32.
-    """
-    errors = []
-    for i, weight in enumerate(network.weights, 1):
-        stored = in_float32(f"the weights of layer {i}", weight)
-        written = quantize(stored).dequantized() if weights == "int8" else stored
-        errors.append(float(np.abs(written.astype(np.float64) - weight).max()))
-    return max(errors)
-
-
-def _scratch(architecture: Architecture) -> tuple[int, int]:
-    """Return the widths of the two arrays that hold hidden layers, turn and turn about."""
-    hidden = architecture.sizes[1:-1]
-    return max(hidden[0::2], default=0), max(hidden[1::2], default=0)
+def _largest_weight_error(network: Network, parameters: Parameters) -> float:
+    written = folded(network, parameters).weights
+    return max(
+        float(np.abs(mine - weight).max())
+        for mine, weight in zip(written, network.weights, strict=True)
+    )
 
 
 # -- the parts of the header, in their order ------------------------------------------------------
-
-
-def _introduction(a: Architecture, name: str, weights: str) -> str:
-    layers = [
-        (f"layer {i}", f"{n_in} -> {n_out}", activation)
-        for i, (n_in, n_out, activation, *_) in enumerate(a.layers, 1)
-    ]
-    meaning = {
-        "softmax": "the probability of each class",
-        "sigmoid": "the probability of yes for each output, each on its own",
-        "identity": "numbers",
-        "exp": "counts to be expected",
-    }[a.output]
-    calls = [
-        (f"float x[{name}_N_IN];", f"one row, {a.n_in} numbers"),
-        (f"float out[{name}_N_OUT];", meaning),
-        (f"{name}_predict(x, out);", "out must not overlap x"),
-    ]
-    if a.n_classes:
-        calls.append((f"int c = {name}_classify(x);", f"the class, from 0 to {a.n_classes - 1}"))
-    bias = "bias[j] + " if a.bias else ""
-    scale = "scale[j] * " if weights == "int8" else ""
-    stack = 4 * (sum(_scratch(a)) + (a.n_out if a.n_classes else 0))
-    lines = [
-        f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs in C99 (or C++),",
-        f"written by fastnn {__version__}.",
-        "",
-        *_table(layers),
-        "",
-        "A layer takes x, the inputs or the outputs of the layer before, and computes",
-        "",
-        f"    out[j] = f({bias}{scale}sum over i of x[i] * weight[i][j])",
-        "",
-        "where f is the function named above. Arithmetic is in float"
-        + (", weights are from -127 to 127." if scale else "."),
-        "",
-        f"Memory: {constant_bytes(a, weights):,} bytes of constants, about {stack:,} of stack. "
-        "Nothing is allocated",
-        "and no state is kept: several threads may call the functions at once. They need <math.h>",
-        "alone; link with -lm where that is a library of its own.",
-        "",
-        "How to call it:",
-        "",
-        *_table(calls),
-        "",
-        f"Inputs in bytes count as {a.input_scale:.9g} times their value: "
-        f"{name}_predict_bytes(x, out)" + (" and" if a.n_classes else "."),
-        *([f"{name}_classify_bytes(x)."] if a.n_classes else []),
-    ]
-    return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */\n"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of words as lines with the columns below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "    " + "   ".join(word.ljust(n) for word, n in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _sizes(a: Architecture) -> str:
@@ -196,44 +167,74 @@ def _sizes(a: Architecture) -> str:
     )
 
 
-def _parameters(network: Network, name: str, weights: str) -> Iterator[str]:
+def _warn_of_left_out(network: Network, parameters: Parameters) -> None:
+    left_out = () if parameters.inputs is None else parameters.inputs.left_out
+    if left_out:
+        names = some([column_name(network, i) for i in left_out])
+        warnings.warn(
+            f"the C header leaves out {names}: the numbers vary by less than float can tell at "
+            "their mean. Subtract a constant from them before they become float, and train the "
+            "network anew",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _inputs(inputs: Inputs, name: str) -> Iterator[str]:
+    """Yield what becomes of inputs before the first layer."""
+    if inputs.mean is not None:
+        yield (
+            "/* What is subtracted from each input: its mean in training, or in the rows that the\n"
+            " * header was made with. */\n"
+            + array(
+                f"static const float {name}_mean[{len(inputs.mean)}]", [float_literals(inputs.mean)]
+            )
+        )
+    yield "/* What each input is then multiplied by. */\n" + array(
+        f"static const float {name}_factor[{len(inputs.factor)}]", [float_literals(inputs.factor)]
+    )
+
+
+def _layers(a: Architecture, parameters: Parameters, name: str) -> Iterator[str]:
     """Yield each layer's arrays: weights (n_in, n_out) row by row, scales, biases."""
-    layers = zip(network.architecture.layers, network.weights, network.biases, strict=True)
+    layers = zip(a.layers, parameters.weights, parameters.biases, strict=True)
     for i, (layer, weight, bias) in enumerate(layers, 1):
         n_in, n_out, *_ = layer
-        weight = in_float32(f"the weights of layer {i}", weight)
         title = f"/* Layer {i}: a row of {n_out} weights for each of {n_in} inputs. */\n"
         size = f"{name}_weight_{i}[{n_in} * {n_out}]"
-        if weights == "int8":
-            integers, scale = quantize(weight)
+        if isinstance(weight, QuantizedWeight):
+            integers, scale = weight
             rows = [list(map(str, row)) for row in integers.tolist()]
             yield title + array(f"static const int8_t {size}", rows)
             yield array(f"static const float {name}_scale_{i}[{n_out}]", [float_literals(scale)])
         else:
             yield title + array(f"static const float {size}", map(float_literals, weight))
         if bias is not None:
-            bias = in_float32(f"the biases of layer {i}", bias)
             yield array(f"static const float {name}_bias_{i}[{n_out}]", [float_literals(bias)])
 
 
-def _functions(a: Architecture, weights: str) -> Iterator[str]:
-    yield c_functions.dense(weights, a.bias)
+def _functions(a: Architecture, weights: str, inputs: Inputs | None) -> Iterator[str]:
+    form = "INPUT"
+    if inputs is not None:
+        centred = "INPUT" if inputs.mean is None else "(INPUT - NAME_mean[i])"
+        form = f"{centred} * NAME_factor[i]"
+    yield c_functions.dense(weights, a.bias, form, deep=len(a.layers) > 1)
     for function in dict.fromkeys((*a.activations, a.output)):
         if function != "identity":
             yield c_functions.ACTIVATIONS[function]
-    yield from _predict(a, weights)
+    yield from _predict(a, weights, "dense" if inputs is None else "dense_first")
     if a.n_classes:
         yield c_functions.MOST_LIKELY if a.output == "softmax" else c_functions.YES_OR_NO
         yield c_functions.CLASSIFY
 
 
-def _predict(a: Architecture, weights: str) -> Iterator[str]:
+def _predict(a: Architecture, weights: str, first: str) -> Iterator[str]:
     """Yield the functions that go through the layers.
 
     Hidden layers live in two arrays, a and b, turn and turn about. What follows the first layer is
     a function of its own, shared by inputs in float and in bytes.
     """
-    width_a, width_b = _scratch(a)
+    width_a, width_b = scratch(a)
 
     def layer(i: int, function: str, source: str, target: str) -> list[str]:
         n_in, n_out, *_ = a.layers[i - 1]
@@ -263,7 +264,7 @@ def _predict(a: Architecture, weights: str) -> Iterator[str]:
         )
     for suffix, kind in (("", "float"), ("_bytes", "uint8_t")):
         lines = [f"float a[{width_a}];"] if width_a else []
-        lines += layer(1, f"dense{suffix}", "x", targets[0])
+        lines += layer(1, f"{first}{suffix}", "x", targets[0])
         lines += ["NAME_after_first(a, out);"] if n_layers > 1 else activation(1, "out")
         words = "bytes, times NAME_input_scale" if suffix else "numbers"
         yield _function(

@@ -72,6 +72,19 @@ def string_literal(text: str) -> str:
     return '"' + "".join(map(_escaped, data)) + '"'
 
 
+def comment_text(text: str) -> str:
+    """Return `text` as it can stand in a comment, in ASCII and on one line.
+
+    What ends or begins a comment, or reads as a trigraph, gets a backslash between; what is not
+    printable ASCII, and the backslash itself, is escaped as in Python.
+    """
+    plain = text.encode("unicode_escape", "surrogatepass").decode("ascii")
+    for pair in ("*/", "/*", "??"):
+        while pair in plain:
+            plain = plain.replace(pair, f"{pair[0]}\\{pair[1]}")
+    return plain
+
+
 def _escaped(byte: int) -> str:
     character = chr(byte)
     if character in '"\\?':  # ? for trigraphs: ??= would be #

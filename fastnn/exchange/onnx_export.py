@@ -8,7 +8,12 @@ The graph has one input ``x`` (rows, n_in), any number of rows, and the outputs
     prediction     identity and exp: (rows, n_out)
 
 and is otherwise one Gemm a layer with its activation behind it (see `onnx_formulas`). The model's
-metadata hold what the graph does not: the loss, the scale of uint8 inputs, the version.
+metadata hold what the graph does not: the loss, the scale of uint8 inputs, the version, and what
+the network was trained on. The columns' names and the label's also stand, for people and viewers of
+models, in the doc strings of ``x`` and of the outputs.
+
+The graph computes in the network's dtype. `fastnn train` makes float64 networks of tables, so that
+columns far from zero lose nothing; hand such a model float64 rows.
 """
 
 from __future__ import annotations
@@ -138,6 +143,7 @@ def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
     writer.output(numbers, value)
     outputs.append(helper.make_tensor_value_info(numbers, real, ["rows", architecture.n_out]))
     x = helper.make_tensor_value_info("x", kind(np.dtype(input_dtype)), ["rows", architecture.n_in])
+    _name(x, outputs, network)
 
     model = helper.make_model(
         helper.make_graph(
@@ -151,6 +157,23 @@ def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
     metadata = {METADATA_PREFIX + k: v for k, v in metadata_of(network).items() if k != "format"}
     helper.set_model_props(model, metadata)
     return model
+
+
+def _name(x: Any, outputs: Sequence[Any], network: Network) -> None:
+    """Write the columns' names, and the label's, into the doc strings of the inputs and outputs."""
+    trained_on = network.trained_on
+    if trained_on is None:
+        return
+    if trained_on.feature_names is not None:
+        x.doc_string = _text(f"columns: {', '.join(trained_on.feature_names)}")
+    if trained_on.label_name is not None:
+        for output in outputs:
+            output.doc_string = _text(f"of {trained_on.label_name}")
+
+
+def _text(text: str) -> str:
+    """Return text as valid Unicode, which the format asks for."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _label(onnx: Any, writer: _Writer, network: Network, value: str) -> tuple[str, Any]:

@@ -28,7 +28,7 @@ from fastnn.exchange.onnx_steps import steps_of
 from fastnn.exchange.onnx_tensors import Tensors
 from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
-from fastnn.persistence import FORMAT, read_metadata
+from fastnn.persistence import FORMAT, read_metadata, read_trained_on
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -140,7 +140,9 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None, backen
     )
     if written is None or output not in (None, written.output):
         return network
-    return _as_written(network, written, class_labels, found)
+    rebuilt = _as_written(network, written, class_labels, found)
+    rebuilt.trained_on = read_trained_on(_texts(metadata), written.n_in)
+    return rebuilt
 
 
 def _scale_of_bytes(scaling: Scaling) -> tuple[float, Scaling]:
@@ -256,8 +258,11 @@ def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[
 
 def _metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
     """Return the architecture and the class labels that fastnn wrote beside the graph."""
-    texts = {key.removeprefix(METADATA_PREFIX): text for key, text in metadata.items()}
-    return read_metadata({"format": FORMAT} | texts)
+    return read_metadata({"format": FORMAT} | _texts(metadata))
+
+
+def _texts(metadata: dict[str, str]) -> dict[str, str]:
+    return {key.removeprefix(METADATA_PREFIX): text for key, text in metadata.items()}
 
 
 def _as_written(

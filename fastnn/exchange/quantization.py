@@ -11,7 +11,7 @@ float32 (its weights are below 1e-42).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def in_float32(what: str, values: Array) -> NDArray[np.float32]:
     if not np.isfinite(rounded).all():
         bad = values[~np.isfinite(rounded)][0]
         raise ValueError(
-            f"{what} holds {bad:g}, and exported weights are finite float32 numbers (up to "
+            f"{what} holds {bad:g}, and the numbers in a C header are finite float32 ones (up to "
             "3.4e38): train the network anew, or scale its inputs down"
         )
     return rounded
@@ -64,14 +64,16 @@ def quantize(weight: Array) -> QuantizedWeight:
     return QuantizedWeight(integers, scale)
 
 
-def dequantized(network: Network) -> Network:
-    """Return the network that one with weights in eight bits computes.
+def dequantized(network: Network, x: Any = None) -> Network:
+    """Return the network that a C header of one with weights in eight bits computes.
 
     Measure it to see what eight bits cost: ``dequantized(net).evaluate(x, y)``.
 
     Parameters
     ----------
     network : Network
+    x : array of shape (n_rows, n_in), optional
+        The rows that `Network.to_c` was given, if it was.
 
     Returns
     -------
@@ -83,14 +85,9 @@ def dequantized(network: Network) -> Network:
     ValueError
         If a parameter is not finite in float32.
     """
-    from dataclasses import replace
+    from fastnn.exchange.c_parameters import folded, known_columns, rounded
+    from fastnn.rows import checked_x
 
-    result = type(network).from_architecture(
-        replace(network.architecture, dtype="float64"), class_labels=network.class_labels
-    )
-    layers = zip(result.weights, network.weights, result.biases, network.biases, strict=True)
-    for i, (weight, exact_weight, bias, exact_bias) in enumerate(layers, 1):
-        weight[...] = quantize(in_float32(f"the weights of layer {i}", exact_weight)).dequantized()
-        if bias is not None and exact_bias is not None:
-            bias[...] = in_float32(f"the biases of layer {i}", exact_bias)
-    return result
+    if x is not None:
+        x = checked_x(network.architecture, network.trained_on, x)
+    return folded(network, rounded(network, "int8", known_columns(network, x)))

@@ -11,6 +11,7 @@ from fastnn import validation
 from fastnn.evaluation import ROWS_AT_A_TIME
 from fastnn.memory_maps import walk
 from fastnn.network import Network
+from fastnn.rows import checked_x
 
 
 class Classified(NamedTuple):
@@ -47,7 +48,7 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
     """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
     validation.check_one_class_a_row(network)
     a = network.architecture
-    x = validation.check_x(x, a.n_in, a.dtype)
+    x = checked_x(a, network.trained_on, x)
     validation.check_not_empty(x.shape[0])
     truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)
     predicted = np.empty(x.shape[0], np.int64)

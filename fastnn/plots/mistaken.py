@@ -11,6 +11,7 @@ from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.plots.canvas import axes_for, figure_of, lines, panels, say, shown
 from fastnn.plots.classified import Classified, classify
+from fastnn.rows import checked_x
 
 MOST_COLUMNS = 6  # features of a row that is not an image
 
@@ -61,7 +62,7 @@ def mistakes(
         shape = None
     names = validation.check_feature_names(feature_names, n_in)
     rows = found.mistakes()[: validation.check_count("max_rows", max_rows)]
-    x = validation.check_x(x, n_in, network.architecture.dtype)
+    x = checked_x(network.architecture, network.trained_on, x)
     if not len(rows):
         ax = axes_for(ax, 4.0, 1.5)
         say(ax, f"no mistakes in {x.shape[0]:,} rows")

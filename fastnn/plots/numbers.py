@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.plots.canvas import axes_for, drawable, evenly, figure_of, lines, panels
+from fastnn.rows import checked_x
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
 MOST_OUTPUTS = 9
@@ -41,7 +42,7 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     """
     validation.check_predicts_numbers(network)
     a = network.architecture
-    x = validation.check_x(x, a.n_in, a.dtype)
+    x = checked_x(a, network.trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
     truth = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)

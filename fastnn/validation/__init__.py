@@ -6,12 +6,22 @@ what to do. A value of the wrong kind is a TypeError, a wrong value of the right
 
 from fastnn.validation.data import (
     check_labels,
+    check_not_bytes_as_floats,
     check_not_empty,
     check_rows,
+    check_rows_of_c,
     check_sample_weight,
     check_targets,
     check_two_classes,
+    check_whole_bytes,
     check_x,
+)
+from fastnn.validation.frames import (
+    check_frame_names,
+    frame_names,
+    frame_values,
+    is_frame,
+    series_name,
 )
 from fastnn.validation.networks import (
     check_architecture,
@@ -26,6 +36,7 @@ from fastnn.validation.networks import (
     check_per_layer,
     check_seed,
     check_sizes,
+    check_trained_on,
     check_validation_data,
 )
 from fastnn.validation.pictures import (
@@ -66,6 +77,7 @@ __all__ = [
     "check_feature_scale",
     "check_few_classes",
     "check_flag",
+    "check_frame_names",
     "check_image_shape",
     "check_in_range",
     "check_initial_weights",
@@ -73,6 +85,7 @@ __all__ = [
     "check_learning_rate",
     "check_monitored",
     "check_network",
+    "check_not_bytes_as_floats",
     "check_not_empty",
     "check_number",
     "check_one_class_a_row",
@@ -83,13 +96,20 @@ __all__ = [
     "check_positive",
     "check_predicts_numbers",
     "check_rows",
+    "check_rows_of_c",
     "check_sample_weight",
     "check_seed",
     "check_shuffle",
     "check_sizes",
     "check_targets",
     "check_thread_variable",
+    "check_trained_on",
     "check_two_classes",
     "check_validation_data",
+    "check_whole_bytes",
     "check_x",
+    "frame_names",
+    "frame_values",
+    "is_frame",
+    "series_name",
 ]

@@ -20,8 +20,10 @@ CHECK_ROWS = 4096
 """Rows looked through at a time, so that a check of a memory map does not load it whole."""
 
 
-def check_x(x: Any, n_in: int, dtype: str) -> Any:
+def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -> Any:
     """Return x as backends read it: a dense float32, float64 or uint8 array, or CSR of these.
+
+    bool becomes uint8, other real dtypes the network's. Errors call columns by their `names`.
 
     Raises
     ------
@@ -48,9 +50,59 @@ def check_x(x: Any, n_in: int, dtype: str) -> Any:
     array = _as_input_dtype("x", array, dtype)
     if array.dtype != np.uint8:
         for rows in walk(array, CHECK_ROWS):
-            _check_finite("x", array[rows], rows.start)
+            _check_finite("x", array[rows], rows.start, names)
             _check_range("x", array[rows], dtype)
     return array
+
+
+def check_whole_bytes(x: Any) -> Any:
+    """Return whole numbers 0 … 255 as uint8, and what is no array or CSR matrix of integers as is.
+
+    Raises
+    ------
+    ValueError
+        If there are integers outside that range.
+    """
+    if _is_sparse(x):
+        if x.dtype.kind not in "iu" or x.dtype == np.uint8:
+            return x
+        x = x.tocsr()
+        return type(x)((_bytes(x.data), x.indices, x.indptr), shape=x.shape)
+    array = as_array("x", x)
+    if array.dtype.kind not in "iu" or array.dtype == np.uint8:
+        return x
+    return _bytes(array)
+
+
+def _bytes(values: Array) -> Array:
+    if values.size:
+        low, high = values.min(), values.max()
+        if low < 0 or high > 255:
+            raise ValueError(
+                "the network was trained on bytes, and takes whole numbers 0 to 255 for such; x "
+                f"holds {low if low < 0 else high}. Give it bytes, or floats of the size of bytes "
+                "times its input_scale"
+            )
+    return values.astype(np.uint8)
+
+
+def check_not_bytes_as_floats(x: Any, input_scale: float) -> None:
+    """Check that floats are not bytes 0 … 255 that somebody converted; x as `check_x` returns it.
+
+    Of floats that a network of bytes takes, those within twice the range of bytes times
+    `input_scale`, and any of which some are negative, are taken as they are.
+    """
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8 or not values.size:
+        return
+    extremes = [(values[rows].min(), values[rows].max()) for rows in walk(values, CHECK_ROWS)]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+    if low >= 0 and 2 * 255 * input_scale < high <= 255:
+        raise ValueError(
+            f"x holds floats from {low:g} to {high:g}, but the network was trained on bytes, which "
+            f"it multiplies by {input_scale:.4g}. Give it bytes, x.astype(numpy.uint8), or numbers "
+            f"of the range of those products, up to {255 * input_scale:g}"
+        )
 
 
 def check_rows(name: str, array: Any, n_rows: int) -> None:
@@ -59,6 +111,20 @@ def check_rows(name: str, array: Any, n_rows: int) -> None:
         raise ValueError(
             f"x has {n_rows} rows, but {name} has {array.shape[0]}: there must be one for each row"
         )
+
+
+def check_rows_of_c(x: Any) -> None:
+    """Check that rows that `check_x` returned fit float, in which a C program hands them in."""
+    values = x if isinstance(x, np.ndarray) else x.data
+    largest = float(np.finfo(np.float32).max)
+    if values.dtype != np.float64 or not values.size:
+        return
+    for value in (values.max(), values.min()):
+        if abs(value) > largest:
+            raise ValueError(
+                f"rows hold {value:g}, beyond what a float of C can hold ({largest:.3g}), and the "
+                "inputs of a C header are float: train on numbers that are scaled down"
+            )
 
 
 def check_not_empty(n_rows: int) -> None:
@@ -186,17 +252,23 @@ def _check_is_array(name: str, value: Any, array: Array, expected: str) -> None:
 def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
     if array.dtype in INPUT_DTYPES and array.flags.aligned:  # in this machine's byte order
         return array
+    if array.dtype == np.bool_:
+        return array.view(np.uint8)
     if array.dtype.kind not in "fiub":
         hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array.astype(dtype)
 
 
-def _check_finite(name: str, rows: Array, first_row: int) -> None:
+def _check_finite(
+    name: str, rows: Array, first_row: int, names: Sequence[str] | None = None
+) -> None:
     if not _is_finite(rows):
         bad = ~np.isfinite(rows)
         row, *column = at = tuple(int(i) for i in np.argwhere(bad)[0])
         where = f"row {first_row + row}" + "".join(f", column {i}" for i in column)
+        if names is not None:
+            where += f" ({names[column[0]]!r})"
         raise ValueError(
             f"{name} must be finite, got {rows[at]} in {where} ({int(bad.sum())} such values near "
             "there); drop or fill them first"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
+from fastnn.trained_on import TrainedOn
 from fastnn.validation.values import (
     as_array,
     check_choice,
@@ -231,6 +232,31 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
     if len(set(values)) != len(values):
         raise ValueError(f"class_labels must be distinct, got {list(values)!r}")
     return values
+
+
+def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
+    """Return what a file says of a network's training rows, its lists as tuples."""
+    inputs = check_choice("inputs", fields["inputs"], ("bytes", "numbers"))
+    label = fields["label_name"]
+    if not isinstance(label, str | None):
+        raise TypeError(f"label_name must be text, got {describe(label)}")
+    lists: dict[str, tuple[Any, ...] | None] = {}
+    for name, kind in (("feature_names", str), ("mean", float), ("deviation", float)):
+        lists[name] = None
+        if fields[name] is None:
+            continue
+        if not isinstance(fields[name], list | tuple):
+            raise TypeError(f"{name} must be a list, got {describe(fields[name])}")
+        values = lists[name] = tuple(fields[name])
+        right = all(isinstance(value, kind) for value in values)
+        if not right or len(values) != n_in or (kind is float and not np.isfinite(values).all()):
+            raise ValueError(f"{name} must hold {n_in} values, finite ones if they are numbers")
+    names, deviation = lists["feature_names"], lists["deviation"]
+    if names is not None and len(set(names)) != len(names):
+        raise ValueError("feature_names must be distinct")
+    if deviation is not None and not all(value > 0 for value in deviation):
+        raise ValueError("deviation must be above 0")
+    return TrainedOn(inputs, names, label, lists["mean"], deviation)  # type: ignore[arg-type]
 
 
 def check_dtype(dtype: Any) -> str:

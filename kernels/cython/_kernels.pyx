@@ -6,12 +6,22 @@ are multiplied is known to the table of C kernels that the instruction set and d
 the GIL is released around the work.
 """
 
+import os
+from _thread import start_new_thread
+from sys import is_finalizing
+
 from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_STRIDES,
     PyBUF_WRITABLE,
     PyBuffer_Release,
     PyObject_GetBuffer,
+)
+from cpython.pythread cimport (
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
 )
 from cython cimport critical_section
 from libc.math cimport pow, sqrt
@@ -200,6 +210,8 @@ cdef extern from "simd/barrier.h" nogil:
         pass
     long read_shared(shared_number *n)
     void write_shared(shared_number *n, long value)
+    long add_one(shared_number *n)
+    bint take(shared_number *n)
     void give_way()
     double wait_at(barrier *b, int n_threads)
     double seconds_now()
@@ -207,10 +219,9 @@ cdef extern from "simd/barrier.h" nogil:
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
-from .pool import borrow, give_back
-
 include "_arrays.pxi"
 include "_team.pxi"
+include "_pool.pxi"
 include "_batch.pxi"
 include "_contract.pxi"
 include "_programs.pxi"

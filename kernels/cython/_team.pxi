@@ -54,7 +54,6 @@ cdef class Team:
 
     cdef Memory shared
     cdef barrier *gate
-    cdef shared_number n_members  # 0 until it is known who takes part
     cdef double waited  # seconds that the caller gave way to others
 
     def __cinit__(self):
@@ -70,22 +69,6 @@ cdef class Team:
         if member == 0:
             self.waited += seconds
 
-    def help(self, int member):
-        """Take part, if this member is needed after all."""
-        with nogil:
-            while read_shared(&self.n_members) == 0:
-                give_way()
-            if member < self.n_members:
-                self.work(member, self.n_members)
-
     cdef int run(self, int n_threads) except -1:
         """Go through the pass with at most so many threads, this one among them."""
-        cdef int n_helpers = 0
-        if n_threads > 1:
-            n_helpers = borrow(n_threads - 1, self.help)
-        write_shared(&self.n_members, 1 + n_helpers)
-        with nogil:
-            self.work(0, 1 + n_helpers)
-        if n_helpers > 0:
-            give_back()
-        return 0
+        return go_through(self, n_threads)

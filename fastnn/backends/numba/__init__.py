@@ -86,7 +86,7 @@ class NumbaBackend(Kernels):
         memory = memory_for(architecture, x, rows, n_rows, packed)
         model = Model(plan_for(architecture, n_rows, packed, False)[0], plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-        for piece, source, taken in pieces(architecture, x, rows, n_rows):
+        for piece, source, taken in pieces(architecture, x, rows, n_rows, in_turn=True):
             programs.predict(source, packed, taken, NO_DROPOUT, model, memory, y[piece])
         if y is not out:
             out[...] = y

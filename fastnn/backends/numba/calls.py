@@ -36,6 +36,9 @@ SAMPLED_ROWS = 64
 PIECE_OPERATIONS = 2e9
 """Work between two looks at pending signals: 10 to 100 ms at 20 to 200 operations a nanosecond."""
 
+BROUGHT_BYTES = 1 << 22
+"""Bytes of rows that are brought at a time where the kernels cannot read x as it is."""
+
 
 def pays_to_pack(x: Any, rows: Array) -> bool:
     """Say whether minibatches are taken as their non-zeros, judged from some of `rows`."""
@@ -46,18 +49,24 @@ def pays_to_pack(x: Any, rows: Array) -> bool:
 
 
 def pieces(
-    architecture: Architecture, x: Any, rows: Array, n_rows: int
+    architecture: Architecture, x: Any, rows: Array, n_rows: int, *, in_turn: bool = False
 ) -> Iterator[tuple[slice, Rows, Array]]:
-    """Yield a slice of `rows`, a whole number of minibatches long, and where to find those in x."""
+    """Yield a slice of `rows`, a whole number of minibatches long, and where to find those in x.
+
+    With `in_turn`, rows are 0, 1, 2 and so on.
+    """
     dtype, scale = architecture.dtype, architecture.input_scale
     whole = rows_of(x, dtype, scale) if lies_ready(x, dtype) else None
     per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
+    if whole is None:  # what is brought is a copy
+        fitting = BROUGHT_BYTES // (architecture.n_in * np.dtype(dtype).itemsize)
+        per_piece = min(per_piece, max(1, fitting // n_rows) * n_rows)
     for start in range(0, len(rows), per_piece):
         piece = slice(start, start + per_piece)
         if whole is not None:
             yield piece, whole, rows[piece]
         else:
-            brought = gather(architecture, x, rows[piece])
+            brought = gather(architecture, x, piece if in_turn else rows[piece])
             yield piece, rows_of(brought, dtype, scale), np.arange(brought.shape[0])
 
 

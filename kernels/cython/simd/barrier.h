@@ -18,6 +18,7 @@ typedef volatile long shared_number;
 static inline long read_shared(shared_number *n) { return InterlockedOr(n, 0); }
 static inline void write_shared(shared_number *n, long value) { InterlockedExchange(n, value); }
 static inline long add_one(shared_number *n) { return InterlockedIncrement(n); }
+static inline int take(shared_number *n) { return InterlockedCompareExchange(n, 1, 0) == 0; }
 #else
 #if defined(_WIN32)
 #include <windows.h>
@@ -39,6 +40,11 @@ static inline void write_shared(shared_number *n, long value) {
     __atomic_store_n(n, value, __ATOMIC_RELEASE);
 }
 static inline long add_one(shared_number *n) { return __atomic_add_fetch(n, 1, __ATOMIC_ACQ_REL); }
+/* Set to 1 what is 0; whether it was. */
+static inline int take(shared_number *n) {
+    long free = 0;
+    return __atomic_compare_exchange_n(n, &free, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
 #endif
 
 #define SPINS 2000 /* 30 to 100 µs */

@@ -53,30 +53,82 @@ static ptrdiff_t count_non_zeros(const struct dense_input *x, ptrdiff_t n_in, pt
 INLINE void prefetch_rows(const struct upcoming *next, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first,
                           ptrdiff_t last) {
 #if defined(__GNUC__)
-    const ptrdiff_t stride = next->input.column_stride;
+    const ptrdiff_t stride = next->input.column_stride, distance = stride < 0 ? -stride : stride;
+    /* Every line once: one for several columns, or, of columns that lie far apart, one for each. */
+    const ptrdiff_t columns = distance == 0 ? last - first
+                              : distance < CACHE_LINE ? CACHE_LINE / distance : 1;
     for (ptrdiff_t i = begin; i < end && i < next->n_rows; i++) {
         const ptrdiff_t row = next->order ? (ptrdiff_t)next->order[i] : i;
         const char *const from = next->input.data + row * next->input.row_stride;
-        for (ptrdiff_t p = first * stride; p < last * stride; p += CACHE_LINE)
-            __builtin_prefetch(from + p, 0, 2);
+        for (ptrdiff_t j = first; j < last; j += columns)
+            __builtin_prefetch(from + j * stride, 0, 2);
     }
 #else
     (void)next, (void)begin, (void)end, (void)first, (void)last;
 #endif
 }
 
+/* Whether the numbers of a column lie closer together than those of a row. Then columns are gone
+   through one after the other: a cache line is read once for all the rows it has a number of, and
+   rows whose columns lie a power of two apart do not drive each other out of the cache. */
+INLINE int lies_by_columns(const struct dense_input *x) {
+    const ptrdiff_t row = x->row_stride, column = x->column_stride;
+    return (column < 0 ? -column : column) > (row < 0 ? -row : row);
+}
+
+/* Column `from` of rows order[0 … n_rows), into a column of `to`. */
+INLINE void gather_column(const char *from, const int64_t *order, ptrdiff_t row_stride,
+                          enum input_type type, real scale, ptrdiff_t n_rows, real *RESTRICT to,
+                          ptrdiff_t to_row) {
+    if (order)
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            to[i * to_row] = number_at(from + (ptrdiff_t)order[i] * row_stride, type, scale);
+    else
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            to[i * to_row] = number_at(from + i * row_stride, type, scale);
+}
+
+INLINE void gather_of(const struct dense_input *x, enum input_type type, const int64_t *order,
+                      ptrdiff_t n_rows, ptrdiff_t n_in, real scale, real *out, ptrdiff_t out_row) {
+    if (lies_by_columns(x))
+        for (ptrdiff_t j = 0; j < n_in; j++)
+            gather_column(x->data + j * x->column_stride, order, x->row_stride, type, scale, n_rows,
+                          out + j, out_row);
+    else
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            gather_row(x->data + (order ? (ptrdiff_t)order[i] : i) * x->row_stride, x->column_stride,
+                       type, scale, n_in, out + i * out_row);
+}
+
 static void gather(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row) {
+    switch (x->type) {
+    case INPUT_BYTE:
+        gather_of(x, INPUT_BYTE, order, n_rows, n_in, (real)scale, out, out_row);
+        break;
+    case INPUT_FLOAT: gather_of(x, INPUT_FLOAT, order, n_rows, n_in, 1, out, out_row); break;
+    default: gather_of(x, INPUT_DOUBLE, order, n_rows, n_in, 1, out, out_row); break;
+    }
+}
+
+/* Rows of bytes as they are. */
+static void gather_bytes(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
+                         ptrdiff_t n_in, unsigned char *RESTRICT to, ptrdiff_t to_row) {
+    const unsigned char *const from = (const unsigned char *)x->data;
+    const ptrdiff_t row_stride = x->row_stride, column_stride = x->column_stride;
+    if (lies_by_columns(x)) {
+        for (ptrdiff_t j = 0; j < n_in; j++)
+            for (ptrdiff_t i = 0; i < n_rows; i++)
+                to[i * to_row + j] =
+                    from[(order ? (ptrdiff_t)order[i] : i) * row_stride + j * column_stride];
+        return;
+    }
     for (ptrdiff_t i = 0; i < n_rows; i++) {
-        const char *const from = x->data + (order ? (ptrdiff_t)order[i] : i) * x->row_stride;
-        real *const to = (real *)out + i * out_row;
-        switch (x->type) {
-        case INPUT_BYTE:
-            gather_row(from, x->column_stride, INPUT_BYTE, (real)scale, n_in, to);
-            break;
-        case INPUT_FLOAT: gather_row(from, x->column_stride, INPUT_FLOAT, 1, n_in, to); break;
-        default: gather_row(from, x->column_stride, INPUT_DOUBLE, 1, n_in, to); break;
-        }
+        const unsigned char *const row = from + (order ? (ptrdiff_t)order[i] : i) * row_stride;
+        if (column_stride == 1)
+            memcpy(to + i * to_row, row, (size_t)n_in);
+        else
+            for (ptrdiff_t j = 0; j < n_in; j++) to[i * to_row + j] = row[j * column_stride];
     }
 }
 

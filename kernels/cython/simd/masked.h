@@ -148,14 +148,9 @@ static void gather_masked(const struct dense_input *x, const int64_t *order, ptr
     if (out->bytes) {
         real *const table = out->table;
         for (int b = 0; b < 256; b++) table[b] = (real)b * (real)scale;
+        gather_bytes(x, order, n_rows, n_in, out->bytes, out->bytes_row);
         for (ptrdiff_t i = 0; i < n_rows; i++) {
-            const char *const from = x->data + (order ? (ptrdiff_t)order[i] : i) * x->row_stride;
             unsigned char *const to = out->bytes + i * out->bytes_row;
-            if (x->column_stride == 1)
-                memcpy(to, from, (size_t)n_in);
-            else
-                for (ptrdiff_t j = 0; j < n_in; j++)
-                    to[j] = *(const unsigned char *)(from + j * x->column_stride);
             memset(to + n_in, 0, (size_t)(row_words * WORD_BITS - n_in));
             for (ptrdiff_t c = 0; c < row_words; c++)
                 out->row_mask[i * row_words + c] = mask_of_bytes(to + c * WORD_BITS);
