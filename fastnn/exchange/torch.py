@@ -166,12 +166,11 @@ def _output(chain: Chain, wanted: str | None) -> str:
             )
         return "softmax"
     last = chain.steps[-1]
-    end = chain.end
+    end, words = chain.end, f"model ends in {chain.end}"
     if not end and isinstance(last, Activation | Kink):
-        end = "identity"
+        end, words = "identity", f"{last.name} ends the model"
     if not end:
         return wanted or "identity"
     if wanted not in (None, end):
-        ends = chain.end or last.name.removeprefix("model")
-        raise ValueError(f"model ends in {ends}, but output={describe(wanted)} was asked for")
+        raise ValueError(f"{words}, but output={describe(wanted)} was asked for")
     return end

@@ -21,7 +21,7 @@ SCALES = (0.1, 1.0, 10.0, 1000.0)
 ROWS_PER_SCALE = 8
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
-"""Of the largest output at a scale: far above rounding, and softplus' threshold in PyTorch (2e-9)."""
+"""Of the largest output at a scale: far above rounding, and what PyTorch cuts off softplus."""
 
 
 def check_forward(torch: Any, model: Any, chain: Chain, network: Network) -> None:

@@ -143,7 +143,9 @@ def _leaves(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any, bool
     if isinstance(module, torch.nn.modules.loss._Loss):
         yield f"{label} in it", None, False  # beside the layers, in Lightning's modules
         return
-    if not children or (kind.__module__.startswith("torch.nn.") and not _is_container(torch, kind)):
+    containers = (torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict)
+    users_own = bool(children) and not kind.__module__.startswith("torch.nn.")
+    if not users_own and not isinstance(module, containers):
         raise TypeError(f"{label} is none of {READ}")
     _check_hooks(name, module)
     if any(parameter is not None for parameter in module._parameters.values()):
@@ -155,11 +157,6 @@ def _leaves(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any, bool
         yield f"{name} ({kind.__name__})", None, False
     for key, child in children:
         yield from _leaves(torch, f"{name}[{key}]", child)
-
-
-def _is_container(torch: Any, kind: type) -> bool:
-    nn = torch.nn
-    return kind in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def _known(torch: Any, module: Any) -> bool | None:
