@@ -153,7 +153,8 @@ def from_torch(
 
 def _n_in(steps: Sequence[Step]) -> int:
     """Return the width of the rows, which nothing before the first layer changes."""
-    return next(step.weight.shape[0] for step in steps if isinstance(step, Dense))
+    first = next(step for step in steps if isinstance(step, Dense))
+    return len(first.weight)
 
 
 def _output(chain: Chain, wanted: str | None) -> str:
