@@ -101,8 +101,8 @@ def _of_estimator(estimator: Any, backend: str) -> Network:
     ):
         raise TypeError(
             "estimator must be a fitted MLPClassifier, MLPRegressor, LogisticRegression or linear "
-            "regression, or fastnn.sklearn's SoftmaxRegression, or a Pipeline of scalers and one of "
-            f"them, got {describe(estimator)}"
+            "regression, or fastnn.sklearn's SoftmaxRegression, or a Pipeline of scalers and "
+            f"one of them, got {describe(estimator)}"
         )
     check_is_fitted(estimator)  # NotFittedError is a ValueError
     if isinstance(estimator, own):

@@ -42,19 +42,22 @@ def unwrapped(estimator: Any) -> Wrapped:
     after: list[Scaling] = []
     names = None
     while not isinstance(estimator, type):
-        if names is None and hasattr(estimator, "feature_names_in_"):
-            names = tuple(str(name) for name in estimator.feature_names_in_)
+        names = names or _names(estimator)
         if isinstance(estimator, Pipeline):
-            *steps, (_, last) = _flat(estimator)
+            flat = _flat(estimator)
+            if not flat:
+                raise ValueError(
+                    "the Pipeline has no steps, expected a fitted estimator at its end"
+                )
+            *steps, (_, last) = flat
             for name, step in steps:
                 before += _scalings(name, step)
-                if names is None and hasattr(step, "feature_names_in_"):  # columns stay columns
-                    names = tuple(str(n) for n in step.feature_names_in_)
+                names = names or _names(step)  # columns stay columns
             estimator = last
         elif isinstance(estimator, GridSearchCV | RandomizedSearchCV) or hasattr(
             estimator, "best_estimator_"
         ):
-            if not estimator.refit:
+            if not getattr(estimator, "refit", True):
                 raise ValueError(
                     f"{type(estimator).__name__} has refit={estimator.refit!r} and therefore no "
                     "best_estimator_: fit it with refit=True, or give an estimator"
@@ -69,6 +72,11 @@ def unwrapped(estimator: Any) -> Wrapped:
         else:
             break
     return Wrapped(estimator, before, after, names)
+
+
+def _names(estimator: Any) -> tuple[str, ...] | None:
+    names = tuple(str(name) for name in getattr(estimator, "feature_names_in_", ()))
+    return names if names and len(set(names)) == len(names) else None
 
 
 def _flat(pipeline: Any) -> list[tuple[str, Any]]:
@@ -115,17 +123,20 @@ def _scalings(name: str, step: Any) -> list[Scaling]:
             f"{label} has clip=True, which no layer computes: with clip=False, rows within the "
             "range of the training rows give the same"
         )
+    mean, spread = 0.0, 1.0
     match step:
         case MinMaxScaler():
             return [Scaling(name, step.scale_, step.min_)]
         case StandardScaler():
-            mean, spread = step.with_mean and step.mean_, step.with_std and step.scale_
+            mean = step.mean_ if step.with_mean else mean
+            spread = step.scale_ if step.with_std else spread
         case RobustScaler():
-            mean, spread = step.with_centering and step.center_, step.with_scaling and step.scale_
-        case _:
-            mean, spread = False, step.scale_
-    spread = np.float64(1.0) if spread is False else np.asarray(spread, np.float64)
-    return [Scaling(name, 1 / spread, 0.0 if mean is False else -mean / spread)]
+            mean = step.center_ if step.with_centering else mean
+            spread = step.scale_ if step.with_scaling else spread
+        case MaxAbsScaler():
+            spread = step.scale_
+    factor = 1 / np.asarray(spread, np.float64)
+    return [Scaling(name, factor, -factor * np.asarray(mean, np.float64))]
 
 
 def _inverse(scaling: Scaling) -> Scaling:
