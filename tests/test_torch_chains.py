@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from examples import small_network
 from random_networks import THOROUGH
 
 import fastnn
@@ -17,6 +18,8 @@ import fastnn
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrizations, prune  # noqa: E402
+
+from fastnn.exchange.torch_modules import Exp  # noqa: E402
 
 
 def run(model, x):
@@ -161,6 +164,7 @@ MADE = {
     "layers by name": Named,
     "a list of layers": Listed,
     "a subclass of Linear": lambda: nn.Sequential(Initialised(4, 4), nn.ReLU(), nn.Linear(4, 1)),
+    "an end in exp": lambda: Wrapper(small_network(output="exp").to_torch()),
     "an OrderedDict": lambda: nn.Sequential(
         collections.OrderedDict(a=nn.Linear(4, 8), b=nn.ReLU(), c=nn.Linear(8, 3))
     ),
@@ -270,6 +274,9 @@ REFUSED = {
     "a functional softmax": (
         lambda: Functional(lambda x, a, b: b(a(x)).softmax(1)), ValueError, DIFFER
     ),
+    "another exp": (
+        lambda: Functional(lambda x, a, b: 2 * b(a(x)), nn.Linear(4, 2), Exp()), ValueError, DIFFER
+    ),
     "noise": (
         lambda: Functional(lambda x, a, b: b(nn.functional.dropout(a(x)))), ValueError, DIFFER
     ),
@@ -310,6 +317,7 @@ REFUSED = {
     ),
     "a lazy layer": (lambda: nn.Sequential(nn.LazyLinear(3)), ValueError, "run the model on a row"),
     "a state_dict": (lambda: MLP(4, 8, 3).state_dict(), TypeError, "call its load_state_dict"),
+    "a checkpoint": (lambda: {"epoch": 3, "model": {}}, TypeError, "call its load_state_dict"),
     "a path": (lambda: "model.pt", TypeError, r"load_state_dict\(torch.load\(path\)\)"),
     "quantized": (quantized, TypeError, "as it was before quantization"),
 }  # fmt: skip

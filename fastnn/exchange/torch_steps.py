@@ -106,10 +106,11 @@ def _check_is_module(torch: Any, model: Any) -> None:
     if isinstance(model, torch.nn.Module):
         return
     wanted = f"model must be a torch.nn.Sequential or another torch.nn.Module made of {READ}"
-    if isinstance(model, Mapping) and any(isinstance(v, torch.Tensor) for v in model.values()):
+    if isinstance(model, Mapping):
         raise TypeError(
-            "model is a state_dict, weights without the activations between them: create the "
-            "model, call its load_state_dict() with it and give that model"
+            f"model is of the kind of a state_dict ({type(model).__name__}), weights without the "
+            "activations between them: create the model, call its load_state_dict() with these "
+            "weights and give that model"
         )
     if isinstance(model, str | PurePath):
         raise TypeError(
@@ -222,7 +223,7 @@ def _readers(torch: Any) -> dict[type, Callable[[Any, str, Any], list[Step]]]:
         nn.SiLU: "silu",
         Exp: "exp",
     }
-    nothing = (nn.Identity, nn.Dropout, nn.AlphaDropout)
+    nothing = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.AlphaDropout)
     return {
         **{kind: _plain(activation) for kind, activation in plain.items()},
         **dict.fromkeys(nothing, lambda *_: []),
