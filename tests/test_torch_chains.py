@@ -253,6 +253,17 @@ class Clipped(nn.Linear):
         return super().forward(x).clamp(-100, 100)
 
 
+class Units(nn.BatchNorm1d):
+    """Outputs of very different size."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.weight.data[1] = 1e9
+
+
+SHIFT = torch.tensor([0.1, 0.0])
+
+
 def refuses(x, *_):
     raise RuntimeError("not today")
 
@@ -290,6 +301,11 @@ REFUSED = {
     ),
     "a small shift": (lambda: Shifted(4, 3), ValueError, "computes something else"),
     "a clip": (lambda: nn.Sequential(Clipped(4, 3)), ValueError, r"model\[0\] Clipped.* else"),
+    "a shift of a small output": (
+        lambda: Functional(lambda x, a, b: b(a(x)) + SHIFT, nn.Linear(4, 2), Units()),
+        ValueError,
+        DIFFER,
+    ),
     "two results": (lambda: Functional(lambda x, a, b: (x, b(a(x)))), ValueError, "gives a tuple"),
     "another shape": (
         lambda: Functional(lambda x, a, b: a(x)), ValueError, r"shape \(32, 8\) .* give \(32, 3\)"
