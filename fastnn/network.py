@@ -24,7 +24,7 @@ from fastnn.history import History
 from fastnn.initialization import Initializer, initialize
 from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
 from fastnn.prediction import outputs
-from fastnn.rows import Rows, checked_rows, checked_x
+from fastnn.rows import RowReader, Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
 from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale
 from fastnn.vocabulary import (
@@ -578,7 +578,8 @@ class Network:
         >>> fast(np.zeros(3, np.float32))
         array([0.5, 0.5], dtype=float32)
         """
-        return get_backend(self._backend).predictor(self.architecture, self.parameters)
+        reader = RowReader(self.architecture, self.trained_on)
+        return get_backend(self._backend).predictor(self.architecture, self.parameters, reader)
 
     def save(self, path: Any) -> None:
         """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.

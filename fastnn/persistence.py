@@ -116,7 +116,10 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
             has_checksum = _check_checksum(metadata, tensors)
             network = _build(architecture, class_labels, trained_on, tensors, backend)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a network that fastnn can load: {error}") from None
+        from fastnn.file_kinds import said_of_no_network
+
+        why = said_of_no_network(path, str(error))
+        raise ValueError(f"{path} is not a network that fastnn can load: {why}") from None
     if not has_checksum:
         warnings.warn(
             f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
@@ -169,6 +172,8 @@ def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]
     found = metadata.get("format")
     if found != name:
         hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
+        if not str(found).startswith("fastnn"):
+            hint = ": another library wrote it; load it there, and see fastnn.from_torch"
         raise ValueError(f"its metadata name the format {found!r}, expected {name!r}{hint}")
     if metadata.get("format_version") not in versions:
         raise ValueError(

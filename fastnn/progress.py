@@ -45,7 +45,7 @@ class ProgressBar:
         self._wanted = wanted
         self._start = time.time()
         self._n_before = self._n_done = n_before
-        self._text = ""
+        self._record: Mapping[str, float] = {}
         self._bar: Any = None
 
     def update(self, n_rows: int) -> None:
@@ -58,14 +58,17 @@ class ProgressBar:
 
     def say(self, record: Mapping[str, float]) -> None:
         """Show measurements beside the bar."""
-        self._text = _short(record, _columns() - METER)
+        self._record = record
         if self._bar is not None:
-            self._bar.set_postfix_str(self._text, refresh=False)
+            self._bar.set_postfix_str(self._text(), refresh=False)
 
     def close(self) -> None:
         """Leave the bar as it is, on a line of its own."""
         if self._bar is not None:
             self._bar.close()
+
+    def _text(self) -> str:
+        return _short(self._record, _columns() - METER)
 
     def _appear(self) -> None:
         from tqdm import tqdm
@@ -75,7 +78,7 @@ class ProgressBar:
             initial=self._n_before,
             unit="row",
             unit_scale=True,
-            postfix=self._text or None,
+            postfix=self._text() or None,
             ncols=_columns(),
             delay=2 * DELAY,  # until it is told what was done
         )
@@ -87,7 +90,7 @@ class ProgressBar:
 
 def _columns() -> int:
     """Return how wide a line may be."""
-    import shutil  # not needed to import fastnn
+    import shutil  # here, for a quick `import fastnn`
 
     return shutil.get_terminal_size().columns - 1  # in the last one some terminals begin a new line
 

@@ -48,6 +48,8 @@ def row_order(rng: Generator, x: Any, n_rows: int, shuffle: bool | str) -> NDArr
 
 def read_blocks_ahead(x: Any, rows: NDArray[np.int64]) -> None:
     """Ask the system to begin to read the blocks that hold these rows of a map."""
+    if not len(rows):  # of the last window, which is the whole of a full shuffle
+        return
     n_rows, block = x.shape[0], max(1, BLOCK_BYTES // row_bytes(x))
     wanted = np.zeros(-(-n_rows // block), bool)
     wanted[rows // block] = True

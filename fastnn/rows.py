@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.trained_on import TrainedOn, takes_bytes
+from fastnn.validation.values import as_array
 
 
 class Rows(NamedTuple):
@@ -65,6 +67,50 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     if of_bytes:
         validation.check_not_bytes_as_floats(x, a.input_scale)
     return x
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """What a predictor asks about rows that it cannot read as they are.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    trained_on : TrainedOn or None
+    """
+
+    architecture: Architecture
+    trained_on: TrainedOn | None
+
+    @property
+    def looks_at_floats(self) -> bool:
+        """Whether floats may be bytes that somebody converted: see `check_floats`."""
+        known = self.trained_on or TrainedOn()
+        return takes_bytes(known.inputs, self.architecture.input_scale)
+
+    def __call__(self, x: Any) -> Any:
+        """Return rows (n_rows, n_in), or one row (n_in,), as `checked_x` reads them.
+
+        A series whose index are the names of the columns is a row of a frame.
+        """
+        if len(getattr(x, "shape", ())) == 1 and hasattr(x, "to_frame") and hasattr(x, "index"):
+            names = tuple(x.index)
+            if self.trained_on is not None and all(isinstance(name, str) for name in names):
+                return checked_x(self.architecture, self.trained_on, x.to_frame().T)[0]
+        if validation.is_frame(x) or hasattr(x, "indptr"):
+            return checked_x(self.architecture, self.trained_on, x)
+        array = as_array("x", x)
+        if array.ndim != 1:
+            return checked_x(self.architecture, self.trained_on, array)
+        n_in = self.architecture.n_in
+        if len(array) != n_in:
+            raise ValueError(f"x must have shape ({n_in},) or (n_rows, {n_in}), got {array.shape}")
+        return checked_x(self.architecture, self.trained_on, array[None])[0]
+
+    def check_floats(self, x: Any) -> None:
+        """Check that floats (n_rows, n_in) or (n_in,) are not bytes that somebody converted."""
+        rows = np.atleast_2d(x) if isinstance(x, np.ndarray) else x
+        validation.check_not_bytes_as_floats(rows, self.architecture.input_scale)
 
 
 def checked_rows(

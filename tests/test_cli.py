@@ -44,7 +44,8 @@ def pets(cli):
 
 def test_train_prints_epochs_results_and_the_model_on_every_backend(cli, backend):
     records = cli.json("train", "pets.csv", "--epochs", "3", "--backend", backend.name)
-    *epochs, result = records
+    data, *epochs, result = records
+    assert data["event"] == "data"
     assert [(r["event"], r["epoch"]) for r in epochs] == [("epoch", 1), ("epoch", 2), ("epoch", 3)]
     assert all(
         {"event", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "time"} == set(r)
@@ -66,6 +67,8 @@ def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
     assert lines[-1].endswith("saved pets.safetensors (703 numbers)")
     assert cli.err.splitlines() == [
         "pets: 210 training, 30 validation and 60 test rows",
+        "label 'label', column 4 of 4, by its name (--label names another)",
+        "classification: text, 3 different",
         "3-100-3 relu, softmax, 703 parameters, float64, backend numpy",
     ]
 
@@ -405,7 +408,7 @@ def test_ctrl_c_ends_a_training_with_the_model_saved_and_code_130(cli, backend):
     running = process("train", "pets.csv", "--epochs", "1000000000", "--json", "--backend",
                       backend.name)  # fmt: skip
     try:
-        lines = [running.stdout.readline() for _ in range(3)]
+        lines = [running.stdout.readline() for _ in range(4)]  # the data's, then the epochs'
         assert json.loads(lines[-1])["epoch"] == 3
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)

@@ -64,7 +64,7 @@ def test_resume_without_a_checkpoint_yet_starts_at_the_beginning(cli):
 
 
 def test_early_stopping_takes_the_best_weights(cli):
-    *epochs, result = cli.json(
+    _, *epochs, result = cli.json(
         "train", "pets.csv", "--epochs", "200", "--learning-rate", "0.5", "--early-stopping", "3"
     )
     losses = [record["val_loss"] for record in epochs]
@@ -73,11 +73,12 @@ def test_early_stopping_takes_the_best_weights(cli):
 
 
 def test_early_stopping_is_off_without_its_option(cli):
-    assert len(cli.json("train", "pets.csv", "--epochs", "40", "--learning-rate", "0.5")) == 41
+    records = cli.json("train", "pets.csv", "--epochs", "40", "--learning-rate", "0.5")
+    assert [r["event"] for r in records].count("epoch") == 40
 
 
 def test_a_log_in_json_lines_has_what_json_prints(cli):
-    *epochs, _ = cli.json("train", "pets.csv", "--epochs", "3", "--log", "log.jsonl")
+    _, *epochs, _ = cli.json("train", "pets.csv", "--epochs", "3", "--log", "log.jsonl")
     logged = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     assert [{"event": "epoch", **record} for record in logged] == epochs
 
@@ -175,7 +176,7 @@ def test_the_last_epoch_of_a_fit_that_stops_early_is_shown(cli):
     assert epochs[0] == 1
     logged = cli.json("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
                       "--learning-rate", "0.5")  # fmt: skip
-    assert epochs[-1] == len(logged) - 1 > 3
+    assert epochs[-1] == [r["event"] for r in logged].count("epoch") > 3
 
 
 def test_long_runs_of_short_epochs_wait_for_the_disk_a_hundred_times(cli, monkeypatch):

@@ -58,7 +58,7 @@ def test_the_file_that_the_others_are_made_from_is_good(tmp_path):
 
 
 HOSTILE = {
-    "empty": (b"", "header too small"),
+    "empty": (b"", "it is empty"),
     "seven bytes": (GOOD[:7], "header too small"),
     "a header and no more": (GOOD[: 8 + HEADER_SIZE], ""),
     "one byte short": (GOOD[:-1], ""),
@@ -68,9 +68,9 @@ HOSTILE = {
     "header is no JSON": (file_of(b"x" * 64), "header"),
     "header is a list": (file_of([1, 2]), "header"),
     "header is deep": (file_of(b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "header"),
-    "zip": (b"PK\x03\x04" + GOOD, "header"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(500), "header"),
-    "text": (b"a,b,label\n1,2,x\n" * 99, "header"),
+    "zip": (b"PK\x03\x04" + GOOD, "it is a zip file"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(500), "it is an HDF5 file"),
+    "text": (b"a,b,label\n1,2,x\n" * 99, "it is text"),
     "no metadata": (to_safetensors({"w": np.ones(3)}), "format None, expected 'fastnn'"),
     "another format": (with_metadata(format="pt"), "format 'pt', expected 'fastnn'"),
     "a later version": (with_metadata(format_version="3"), "format version '3', this fastnn .*'2'"),

@@ -241,11 +241,22 @@ def test_a_predictor_reads_any_layout(backend, layout, n_rows):
     np.testing.assert_allclose(np.asarray(fast(layout(x))), fast(x), rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["float16", "int64", "bool", "complex128", ">f8", ">f4"])
+@pytest.mark.parametrize("kind", ["float16", "int64", "bool", "uint16", ">f8", ">f4"])
+@pytest.mark.parametrize("n_rows", [None, 3])
+def test_a_predictor_converts_the_same_kinds_on_all_backends(backend, kind, n_rows):
+    net = fastnn.Network((6, 5, 3), seed=0, backend=backend.name, input_scale=1)
+    x = np.random.default_rng(0).integers(0, 2, (n_rows or 1, 6)).astype(kind)
+    rows = x if n_rows else x[0]
+    expected = net.predict_proba(x)
+    np.testing.assert_allclose(net.predictor()(rows), expected if n_rows else expected[0])
+    np.testing.assert_allclose(net.predictor()(rows.tolist()), expected if n_rows else expected[0])
+
+
+@pytest.mark.parametrize("kind", ["complex128", "U1", "M8[s]", "O"])
 def test_a_predictor_refuses_the_same_kinds_on_all_backends(backend, kind):
     fast = fastnn.Network((6, 5, 3), seed=0, backend=backend.name).predictor()
-    with pytest.raises(TypeError, match="x must be float32, float64 or uint8"):
-        fast(np.zeros(6, kind))
+    with pytest.raises(TypeError, match="x must hold real numbers"):
+        fast(np.zeros(6).astype(kind) if kind != "M8[s]" else np.zeros(6, kind))
 
 
 @pytest.mark.parametrize("shift", [0, 1, 5])

@@ -88,7 +88,7 @@ def test_the_network_may_change_and_the_predictor_does_not(backend):
         (np.zeros((2, 19), np.float32), None),
         (np.zeros(21, np.float32), None),
         (np.zeros((2, 2, 20), np.float32), None),
-        (np.zeros((2, 20), np.int64), None),
+        (np.zeros((2, 20), np.complex64), None),
         (np.zeros((2, 20), np.float32), np.zeros((3, 4), np.float32)),
         (np.zeros((2, 20), np.float32), np.zeros((2, 4), np.float64)),
         (np.zeros((2, 20), np.float32), np.zeros((2, 8), np.float32)[:, ::2]),
@@ -100,7 +100,7 @@ def test_wrong_shapes_and_dtypes_are_errors(backend, x, out):
         network(backend).predictor()(x, out)
 
 
-@pytest.mark.parametrize("x", [[0.0] * 20, None, 3, "abc", np.array("2024", "M8[s]")], ids=repr)
+@pytest.mark.parametrize("x", [None, 3, "abc", np.array("2024", "M8[s]")], ids=repr)
 def test_what_is_no_array_is_named(backend, x):
     with pytest.raises((TypeError, ValueError), match="x must"):
         network(backend).predictor()(x)

@@ -11,7 +11,7 @@ import fastnn
 
 pytest.importorskip("sklearn")
 
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 import fastnn.sklearn
@@ -164,7 +164,7 @@ def test_what_is_not_fitted_or_another_estimator_is_refused(monkeypatch):
     for estimator in (MLPClassifier(), LogisticRegression(), fastnn.sklearn.MLPRegressor()):
         with pytest.raises(ValueError, match="not fitted yet"):
             fastnn.from_sklearn(estimator)
-    for other in (LinearRegression().fit(X, CLASSES), MLPClassifier, None):
+    for other in (SGDRegressor().fit(X, CLASSES), MLPClassifier, None):
         with pytest.raises(TypeError, match="estimator must be a fitted MLPClassifier"):
             fastnn.from_sklearn(other)
     monkeypatch.setitem(sys.modules, "sklearn", None)

@@ -158,25 +158,18 @@ def changed(module):
 
 L = nn.Linear(2, 2)
 REFUSED = {
-    "a convolution": (nn.Conv1d(2, 2, 1), TypeError, "must be a torch.nn.Sequential.* got Conv1d"),
+    "a convolution": (nn.Conv1d(2, 2, 1), TypeError, "model Conv1d.* is none of Linear"),
     "a convolution inside": (nn.Sequential(L, nn.Conv1d(2, 2, 1)), TypeError, r"model\[1\] Conv1d"),
-    "a batch norm": (nn.Sequential(L, nn.BatchNorm1d(2)), TypeError, r"model\[1\] BatchNorm1d"),
-    "a subclass": (nn.Sequential(Doubled(2, 2)), TypeError, r"model\[0\] Doubled"),
+    "a subclass": (nn.Sequential(Doubled(2, 2)), ValueError, r"model\[0\] Doubled.* computes some"),
     "a class": (nn.Sequential, TypeError, "must be a torch.nn.Sequential"),
-    "None": (None, TypeError, "got NoneType"),
+    "None": (None, TypeError, "got None"),
     "a hook": (nn.Sequential(hooked()), ValueError, "forward hooks"),
     "a forward of its own": (nn.Sequential(L, changed(nn.ReLU()), L), ValueError, "forward of its"),
     "another in a container": (changed(nn.Sequential(L)), ValueError, "model has a forward of its"),
-    "another slope": (nn.Sequential(L, nn.LeakyReLU(0.2), L), ValueError, "negative_slope=0.2"),
-    "another alpha": (nn.Sequential(L, nn.ELU(2.0), L), ValueError, "alpha=2.0, but .* has 1.0"),
     "tanh's gelu": (nn.Sequential(L, nn.GELU("tanh"), L), ValueError, "approximate='tanh'"),
-    "another beta": (nn.Sequential(L, nn.Softplus(2), L), ValueError, "beta=2"),
     "a cut softplus": (nn.Sequential(L, nn.Softplus(1, 5), L), ValueError, "cut off at 5"),
     "softmax of the rows": (nn.Sequential(L, nn.Softmax(dim=0)), ValueError, "dim=0"),
-    "two activations": (nn.Sequential(L, nn.ReLU(), nn.Tanh(), L), ValueError, r"model\[2\] Tanh"),
-    "activation first": (nn.Sequential(nn.ReLU(), L), ValueError, "before the first Linear"),
-    "an end in relu": (nn.Sequential(L, nn.ReLU()), ValueError, "ends in relu"),
-    "a softmax inside": (nn.Sequential(L, nn.Softmax(1), L), ValueError, "followed by softmax"),
+    "a softmax inside": (nn.Sequential(L, nn.Softmax(1), L), ValueError, "is softmax, which only"),
     "no layer": (nn.Sequential(nn.Flatten()), ValueError, "no Linear"),
     "layers that do not fit": (
         nn.Sequential(L, nn.Linear(3, 1)), ValueError, "takes 3 numbers, but .* gives 2"

@@ -161,6 +161,35 @@ def test_a_fit_that_is_refused_chooses_nothing():
     assert net.architecture.input_scale == 1 / 255
 
 
+@pytest.mark.parametrize("one_row", [False, True])
+def test_a_predictor_tells_bytes_from_numbers_as_its_network_does(backend, one_row):
+    net = trained(BYTES, backend=backend.name)
+    for fast in (net.predictor(), pickle.loads(pickle.dumps(net.predictor()))):
+        rows = BYTES[0] if one_row else BYTES
+        expected = fast(rows)
+        for x in (rows.astype(np.int64), rows.tolist(), pd.Series(rows) if one_row else rows):
+            assert same_bits(fast(x), expected)
+        np.testing.assert_allclose(fast(rows / 255), expected, rtol=1e-12)
+        for wrong in (rows.astype(np.float32), rows.astype(float).tolist()):
+            with pytest.raises(ValueError, match="trained on bytes"):
+                fast(wrong)
+    if not one_row:
+        fast(sparse.csr_array(BYTES))
+        with pytest.raises(ValueError, match="trained on bytes"):
+            fast(sparse.csr_array(BYTES.astype(float)))
+
+
+def test_a_predictor_matches_columns_by_name(backend):
+    net = trained(FRAME, GROUP, (3, 4, 2), backend=backend.name)
+    fast, mixed = net.predictor(), FRAME[["size", "age", "score"]]
+    expected = net.predict_proba(FRAME)
+    assert same_bits(fast(FRAME), expected)
+    assert same_bits(fast(mixed), expected)
+    np.testing.assert_array_equal(fast(mixed.iloc[2]), expected[2])  # a row of a frame
+    with pytest.raises(ValueError, match="lacks 'age'"):
+        fast(FRAME[["size", "score"]])
+
+
 # -- names ------------------------------------------------------------------------------------
 
 

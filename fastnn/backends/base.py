@@ -213,9 +213,9 @@ class Backend(ABC):
         """Compile what networks of these dtypes need, if it is compiled where it runs."""
         return
 
-    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+    def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         """Return the network frozen for serving; see `Predictor`."""
-        return Predictor(self, architecture, params)
+        return Predictor(self, architecture, params, reader)
 
     def train_epoch(
         self,

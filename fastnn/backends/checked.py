@@ -209,10 +209,10 @@ class Checked(Backend):
         out = check_written("out", out, (x.shape[0], architecture.n_out), dtype)
         _apart(lambda out: self._inside.predict(architecture, params, x, out), (out,), (params, x))
 
-    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+    def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         check_is_architecture(architecture)
         params = _check_params(architecture, params, is_written=False)
-        return self._inside.predictor(architecture, params)
+        return self._inside.predictor(architecture, params, reader)
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
         for dtype in dtypes:

@@ -155,7 +155,7 @@ class CythonBackend(Backend):
         """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
         self._program(architecture).predict(params, x, out)
 
-    def predictor(self, architecture: Architecture, params: Array) -> Predictor:
+    def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         """Return the network frozen for serving, as one compiled object."""
         copied = architecture.allocate()
         copied[...] = params
@@ -165,7 +165,8 @@ class CythonBackend(Backend):
             copied,
             (np.empty, dtype),
             check_csr,
-            (restore_predictor, (self.name, architecture, copied)),
+            (restore_predictor, (self.name, architecture, copied, reader)),
+            reader,
         )
         return predictor
 

@@ -25,16 +25,23 @@ class Predictor:
     architecture : Architecture
     params : ndarray of shape (architecture.n_slots,)
         Copied.
+    reader : RowReader, optional
+        What turns rows of other kinds (integers, lists, frames) into those it reads, and looks at
+        floats for a network of bytes; without it they are refused.
     """
 
-    def __init__(self, backend: Backend, architecture: Architecture, params: Array) -> None:
+    def __init__(
+        self, backend: Backend, architecture: Architecture, params: Array, reader: Any = None
+    ) -> None:
         self._backend = backend
         self._architecture = architecture
         self._params = architecture.allocate()
         self._params[...] = params
+        self._reader = reader
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return restore_predictor, (self._backend.name, self._architecture, self._params)
+        recipe = (self._backend.name, self._architecture, self._params, self._reader)
+        return restore_predictor, recipe
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the network's outputs: probabilities, or numbers.
@@ -58,7 +65,7 @@ class Predictor:
             If x or out has the wrong shape or dtype.
         """
         a = self._architecture
-        rows = check_csr(x) if hasattr(x, "indptr") else as_rows(x)
+        rows = self._rows(x)
         if not 1 <= rows.ndim <= 2 or rows.shape[-1] != a.n_in:
             raise ValueError(
                 f"x must have shape ({a.n_in},) or (n_rows, {a.n_in}), got {rows.shape}"
@@ -77,6 +84,22 @@ class Predictor:
         if target is not written:
             written[...] = target
         return out
+
+    def _rows(self, x: Any) -> Any:
+        reader = self._reader
+        if (
+            reader is not None
+            and (
+                not isinstance(x, np.ndarray | memoryview | bytes | bytearray)
+                or (isinstance(x, np.ndarray) and x.dtype not in FLOATS and x.dtype != np.uint8)
+            )
+            and not hasattr(x, "indptr")
+        ):
+            x = reader(x)
+        rows = check_csr(x) if hasattr(x, "indptr") else as_rows(x)
+        if reader is not None and reader.looks_at_floats and rows.dtype in FLOATS:
+            reader.check_floats(rows)
+        return rows
 
 
 def _written(out: Any, shape: tuple[int, ...], dtype: str) -> Array:
@@ -100,7 +123,9 @@ def check_csr(x: Any) -> Any:
     return own
 
 
-def restore_predictor(backend: str, architecture: Architecture, params: Array) -> Predictor:
+def restore_predictor(
+    backend: str, architecture: Architecture, params: Array, reader: Any = None
+) -> Predictor:
     """Return a predictor that was pickled, on its backend or the one that runs here."""
     from fastnn.backends import BackendUnavailableError, get_backend
 
@@ -108,4 +133,4 @@ def restore_predictor(backend: str, architecture: Architecture, params: Array) -
         found = get_backend(backend)
     except BackendUnavailableError:
         found = get_backend()
-    return found.predictor(architecture, params)
+    return found.predictor(architecture, params, reader)

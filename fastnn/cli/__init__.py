@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastnn.cli import bench, evaluate, export, info, predict, train
+from fastnn.cli.options import in_options
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,16 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             TypeError,
             ValueError,
         ) as error:
-            text = _in_options(" ".join(str(error).split())) or type(error).__name__
+            text = in_options(" ".join(str(error).split())) or type(error).__name__
             return _complain(f"fastnn {options.command}: error: {text}", 2)
     return code
-
-
-def _in_options(text: str) -> str:
-    """Return an error of the library with its parameters as options."""
-    text = re.sub(r"\btask='(classification|regression)'", r"--task \1", text)
-    text = text.replace("label='COLUMN'", "--label COLUMN")
-    return re.sub(r"\blabel=('?)(\S+)\1 is none of them", r"--label \2 is none of them", text)
 
 
 def _complain(text: str, code: int) -> int:

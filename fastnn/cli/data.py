@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from fastnn.cli.options import DATA_SETS, note
+from fastnn.cli.announcement import said_of_column
+from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -22,6 +22,7 @@ from fastnn.datasets import (
     read_table,
 )
 from fastnn.datasets.arrays import holds_one_array
+from fastnn.datasets.known_columns import NUMBERED
 from fastnn.datasets.mnist import FOLDER_ARGUMENT
 from fastnn.fit_description import rows_checksum
 from fastnn.memory_maps import file_map
@@ -30,9 +31,6 @@ from fastnn.trained_on import takes_bytes
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
-
-NUMBERED = re.compile(r"column \d+")
-"""What columns are called that have no name."""
 
 
 def training_data(options: argparse.Namespace) -> Dataset:
@@ -52,6 +50,7 @@ def training_data(options: argparse.Namespace) -> Dataset:
             f"the training rows of {options.data} hold only one class, "
             f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
             "apart"
+            + ("" if data.label_reason is None else f". The label is {said_of_column(data)}")
         )
     return data
 
@@ -65,7 +64,7 @@ def _split(table: Table, task: Any) -> Dataset:
 
 def remembered(data: Dataset) -> dict[str, Any]:
     """Return what a network is to remember of a file that it was trained on, for `TrainedOn`."""
-    names, label = _real_names(data.feature_names), data.label_name
+    names, label = (data.feature_names if data.has_names else None), data.label_name
     if names is None and label is not None and not NUMBERED.fullmatch(label):
         label = None  # not a column's: an array's
     return {
@@ -73,13 +72,6 @@ def remembered(data: Dataset) -> dict[str, Any]:
         "label_name": label,
         "training_rows": rows_checksum(*data.train),
     }
-
-
-def _real_names(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Return columns' names if a file gave them, and each its own."""
-    if names is None or len(set(names)) < len(names):
-        return None
-    return None if all(NUMBERED.fullmatch(name) for name in names) else names
 
 
 class TestRows(NamedTuple):
@@ -144,7 +136,9 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
-    table = read_table(_file(options.data), label=False, trained_on=network.trained_on)
+    table = read_table(
+        _file(options.data), label=False, header=options.header, trained_on=network.trained_on
+    )
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
             f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
@@ -194,8 +188,10 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
     path = _file(options.data)
     if not holds_one_array(path):
         if network is None:
-            return read_table(path, label=options.label)
-        table = read_table(path, label=options.label, trained_on=network.trained_on)
+            return read_table(path, label=options.label, header=options.header)
+        table = read_table(
+            path, label=options.label, header=options.header, trained_on=network.trained_on
+        )
         if table.x.shape[1] == network.architecture.n_in:
             _note_order(options, table, network)
         return table
@@ -220,8 +216,9 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
     is_array = holds_one_array(options.data)
-    if options.label is not None and (is_array or options.data in DATA_SETS):
-        raise ValueError(f"--label is for CSV files, the data are {options.data}")
+    for option in ("label", "header"):
+        if getattr(options, option) is not None and (is_array or options.data in DATA_SETS):
+            raise ValueError(f"--{option} is for CSV files, the data are {options.data}")
     if options.targets is not None and not is_array:
         raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")
 
@@ -237,6 +234,10 @@ def _mnist(folder: str | None) -> Dataset:
 
 
 def _file(path: str) -> str:
+    if path == STANDARD_INPUT:
+        return path
+    if "://" in path:
+        raise ValueError(f"{path} is an address: download the file and name that")
     if not Path(path).exists():
         raise FileNotFoundError(
             f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"

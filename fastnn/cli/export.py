@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
                 f"--{option.replace('_', '-')} is for --format {format_} alone, the format is "
                 f"{options.format}"
             )
-    for option in ("data_dir", "label", "targets"):
+    for option in ("data_dir", "label", "header", "targets"):
         if getattr(options, option) is not None and options.rows is None:
             raise ValueError(
                 f"--{option.replace('_', '-')} describes --rows, and that is not given"
@@ -128,14 +128,14 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
 def _rows(options: argparse.Namespace, network: Network) -> Any:
     """Return what --rows names: (x, y), or x if it has no labels."""
     source = argparse.Namespace(**vars(options) | {"data": options.rows})
-    if _has_labels(source, network.architecture.n_in):
+    if _has_labels(source, network):
         rows = test_data(source, network)
         return rows.x, rows.y
     return prediction_rows(source, network)
 
 
-def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
-    """Say whether data have labels: an array has none of its own, a text table one column more."""
+def _has_labels(source: argparse.Namespace, network: Network) -> bool:
+    """Say whether data have labels: an array has none of its own, a table may have a column."""
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     if not Path(source.data).is_file() or Path(source.data).suffix.lower() == ".npz":
@@ -143,9 +143,10 @@ def _has_labels(source: argparse.Namespace, n_in: int) -> bool:
     if holds_one_array(source.data):
         return False
     try:
-        return bool(read_table(source.data, label=False).x.shape[1] != n_in)
-    except ValueError:  # labels may be text
-        return True
+        table = read_table(source.data, header=source.header, trained_on=network.trained_on)
+    except ValueError:  # it lacks them, or is wrong, which whoever reads it without them says
+        return False
+    return bool(table.x.shape[1] == network.architecture.n_in)
 
 
 def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:

@@ -6,6 +6,8 @@ import argparse
 import json
 import math
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from fastnn import validation
 
+STANDARD_INPUT = "-"
 DATA_SETS = ("mnist", "digits")
 """Data that are named; every other word is a file."""
 
@@ -51,13 +54,23 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label",
         metavar="COLUMN",
-        help="label column of a CSV file, by name or index (default: label, target, class or y, "
-        "else the last)",
+        help="label column of a CSV or Parquet file, by name or index (default: label, target, "
+        "class, species or y, else the last)",
     )
+    add_header_option(parser)
     parser.add_argument(
         "--targets",
         metavar="FILE",
         help="NPY or IDX file with the labels, or numbers, of the rows in an NPY or IDX file",
+    )
+
+
+def add_header_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--header`` and ``--no-header``."""
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first line of a CSV file names the columns (default: by what it holds)",
     )
 
 
@@ -124,8 +137,8 @@ def output_path(text: str) -> Path:
 
 
 def data_file(data: str) -> Path | None:
-    """Return the file that the data are read from; None for a data set's name."""
-    return None if data in DATA_SETS else Path(data)
+    """Return the file that the data are read from; None for a data set, and for standard input."""
+    return None if data in (*DATA_SETS, STANDARD_INPUT) else Path(data)
 
 
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
@@ -142,6 +155,18 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
         other = taken.setdefault(key, name)
         if other != name:
             raise ValueError(f"{name} and {other} would both be {path}")
+
+
+def in_options(text: str) -> str:
+    """Return words of the library with its parameters as the command line's options."""
+    text = re.sub(r"\btask='(classification|regression)'", r"--task \1", text)
+    ends = r"(?=[,;:]?\s|\.?$|\.\s)"  # a path may look like a parameter too
+    text = re.sub(
+        rf"(?<=\s)label='([^']+)'{ends}", lambda found: f"--label {shlex.quote(found[1])}", text
+    )
+    text = re.sub(rf"(?<=\s)label=(-?\d*){ends}", lambda it: f"--label {it[1]}".strip(), text)
+    text = re.sub(rf"(?<=\s)header=True{ends}", "--header", text)
+    return re.sub(rf"(?<=\s)header=False{ends}", "--no-header", text)
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ def add_parser(commands: Any) -> None:
         "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
     )
     parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
+    words.add_header_option(parser)
     parser.set_defaults(label=None, targets=None)
     words.add_backend_options(parser)
     words.add_output_options(parser)

@@ -17,6 +17,7 @@ from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
 from fastnn.cli import long_runs
 from fastnn.cli import options as words
+from fastnn.cli.announcement import announce
 from fastnn.cli.data import labelled, largest_class, remembered, training_data
 from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
@@ -42,6 +43,9 @@ STEPS, STEPS_AN_EPOCH = 2000, 20
 """What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
 move a weight by 3, enough for standardised columns."""
 
+DATA_SUFFIXES = (".csv", ".npz", ".npy", ".tsv", ".txt", ".data", ".parquet", ".zip")
+"""What the network's name leaves out of the data's."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
@@ -55,9 +59,10 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help="mnist, digits (the default, made on the spot), a CSV or NPZ file, or an NPY or IDX "
-        "file with --targets, of which more than 64 MB stay on the disk: columns are then taken "
-        "as they are, those of all other files are standardised (bytes never are)",
+        help="mnist, digits (the default, made on the spot), a CSV, NPZ or Parquet file, - for a "
+        "table from standard input, or an NPY or IDX file with --targets, of which more than 64 MB "
+        "stay on the disk: columns are then taken as they are, those of all other files are "
+        "standardised (bytes never are)",
     )
     parser.add_argument(
         "--layers",
@@ -91,7 +96,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--task",
         choices=("classification", "regression"),
-        help="what a file's labels mean (default: text and whole numbers are classes)",
+        help="what a file's labels mean (default: text and a few different whole numbers are "
+        "classes, other numbers a regression)",
     )
     parser.add_argument("--seed", type=words.whole_number(0), default=0, help="default: 0")
     parser.add_argument(
@@ -136,7 +142,7 @@ def run(options: argparse.Namespace) -> int:
     if inputs is not None:
         _name_left_out(options, data, inputs)
     network = _network(options, prepared, targets)
-    words.note(_headline(network, prepared, backend.name), options)
+    announce(options, network, prepared, backend.name)
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
@@ -197,8 +203,10 @@ def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
 
 
 def _default_name(data: str) -> str:
-    path = Path(data)
-    has_suffix = path.suffix.lower() in (".csv", ".npz", ".npy", ".tsv", ".txt")
+    path = Path("stdin" if data == words.STANDARD_INPUT else data)
+    if path.suffix.lower() in (".gz", ".bz2", ".xz"):
+        path = path.with_suffix("")
+    has_suffix = path.suffix.lower() in DATA_SUFFIXES
     return f"{path.stem if has_suffix else path.name}.safetensors"
 
 
@@ -306,19 +314,6 @@ def _optimizer(options: argparse.Namespace, n_steps: int) -> optimizers.Optimize
         case _:
             momentum = 0.0 if name == "sgd" else 0.9
             return optimizers.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
-def _headline(network: Network, data: Dataset, backend: str) -> str:
-    a = network.architecture
-    widths = "-".join(str(n) for n in a.sizes)
-    hidden = f" {a.activations[0]}" if a.activations else ""
-    weight = data.train_weight
-    n_train = len(data.train) if weight is None else np.count_nonzero(weight)
-    return (
-        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test rows\n"
-        f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
-    )
 
 
 def _report(

@@ -1,16 +1,19 @@
-"""Data sets to train on: MNIST, digits made on the spot, IDX and NPY files, CSV and NPZ tables."""
+"""Data sets to train on: MNIST, digits made on the spot, tables, arrays in IDX and NPY files."""
 
 from fastnn.datasets.arrays import read_array, read_arrays
 from fastnn.datasets.digits import digits
 from fastnn.datasets.idx import read_idx, write_idx
 from fastnn.datasets.mnist import cache_folder, mnist
+from fastnn.datasets.reading import read_table
 from fastnn.datasets.split import Dataset, Split
-from fastnn.datasets.tables import Table, read_table
+from fastnn.datasets.tables import Table
+from fastnn.datasets.task import TaskChoice
 
 __all__ = [
     "Dataset",
     "Split",
     "Table",
+    "TaskChoice",
     "cache_folder",
     "digits",
     "mnist",

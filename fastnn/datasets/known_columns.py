@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastnn.validation.frames import check_frame_names, some
+
+NUMBERED = re.compile(r"column (\d+)")
+"""What a column is called that has no name."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,41 @@ class KnownColumns:
             return True
         return bool(self.features) and names >= set(self.features or ())
 
-    def label_among(self, names: Sequence[str], wanted: bool, path: Path) -> str | None:
-        """Return the label's name if the file has it; None if another rule has to find it.
+    def label_of(
+        self, label: str | int | None, names: Sequence[str] | None, source: str
+    ) -> str | int | None:
+        """Return which column of a file is the label, as `read_table` takes it.
+
+        Parameters
+        ----------
+        label : str, int or None
+            What was asked for: False for none, of which the known label is still told apart.
+        names : sequence of str or None
+            The file's columns, if they have names.
+        source : str
+            What errors call the file.
 
         Raises
         ------
         ValueError
-            If the labels are wanted, and the file has the features' names without the label's.
+            If a label is wanted, and the file has the features' names without the label's.
         """
+        if not (label is None or label is False):
+            return label
+        if names is None:  # the label's place is known, of which False says that it is not there
+            of_place = NUMBERED.fullmatch(self.label or "") if label is None else None
+            return label if of_place is None else int(of_place[1]) - 1
         if self.label in names:
             return self.label
-        if wanted and self.label is not None and self.features is not None:
+        if label is None and self.label is not None and self.features is not None:
             raise ValueError(
-                f"{path} has no column {self.label!r}, the label that the network was trained on; "
-                f"its columns are {some(names)}. Name the one that holds labels: label='COLUMN'"
+                f"{source} has no column {self.label!r}, the label that the network was trained "
+                f"on; its columns are {some(names)}. Name the one that holds labels: "
+                "label='COLUMN'"
             )
-        return None
+        return label
 
-    def order(self, names: Sequence[str], unnamed: Sequence[bool], path: Path) -> list[int]:
+    def order(self, names: Sequence[str], unnamed: Sequence[bool], source: str) -> list[int]:
         """Return where in a file's features each known one is; all in their order if none is known.
 
         `unnamed` says which of the names stand for an empty cell of the header.
@@ -65,9 +85,9 @@ class KnownColumns:
             return list(range(len(names)))
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
-            raise ValueError(f"{path} has several columns called {some(twice)}")
+            raise ValueError(f"{source} has several columns called {some(twice)}")
         try:
-            return check_frame_names(names, self.features, None, str(path))
+            return check_frame_names(names, self.features, None, source)
         except ValueError as error:
             if any(unnamed):
                 raise ValueError(

@@ -11,8 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +32,14 @@ Array = NDArray[Any]
 Rows = tuple[Array, Array | None]
 
 
-def read_npz(path: Path, *, with_labels: bool) -> dict[str, Rows]:
+def read_npz(stream: BinaryIO, source: str, *, with_labels: bool) -> dict[str, Rows]:
     """Return the x (n_rows, n_features) and y of each part a file has.
 
     The parts are "all", from the arrays x and y, or "train" with "test" and "validation" if they
     are there, from x_train, y_train and so on; capital letters do not matter. Without labels, y is
     None.
     """
-    with _said_of(path), zipfile.ZipFile(path) as archive:
+    with said_of(source, "an NPZ file"), zipfile.ZipFile(stream) as archive:
         members = {name.removesuffix(".npy").lower(): name for name in archive.namelist()}
         parts: dict[str, Rows] = {}
         for part, suffixes in PARTS.items():
@@ -67,22 +66,23 @@ def read_npz(path: Path, *, with_labels: bool) -> dict[str, Rows]:
 
 
 @contextmanager
-def _said_of(path: Path) -> Iterator[None]:
+def said_of(source: str, kind: str) -> Iterator[None]:
     """Turn whatever a damaged archive does to its readers into a ValueError about the file."""
     try:
         yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        raise
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{path} is not a whole NPZ file ({error}); it is truncated or something else"
+            f"{source} is not a whole {kind.split(' ', 1)[1]} ({error}); it is truncated or "
+            "something else"
         ) from error
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        if str(error).startswith(source):
+            raise
+        raise ValueError(f"{source}: {error}") from error
     except Exception as error:  # zlib.error, EOFError, NotImplementedError, struct.error, …
         raise ValueError(
-            f"{path} cannot be read as NPZ ({type(error).__name__}: {error}); it is damaged or "
-            "packed in an unusual way"
+            f"{source} cannot be read as {kind} ({type(error).__name__}: {error}); it is damaged "
+            "or packed in an unusual way"
         ) from error
 
 

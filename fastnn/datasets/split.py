@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.task import TaskChoice
+
 Array = NDArray[Any]
 
 
@@ -132,8 +134,16 @@ class Dataset:
         test, where the training rows stay in a file; else None.
     feature_names : tuple of str, optional
         What the columns of x are called.
-    label_name : str, optional
-        What the column of labels is called.
+    label_name : str or None
+        What the column of y is called.
+    has_names : bool
+        Whether the features' names are a file's own, and no two alike.
+    label_reason : str or None
+        Why the column of y is the label, where that was a guess.
+    choice : TaskChoice or None
+        Whether y holds classes or numbers, and why, where that was decided.
+    notes : tuple of str
+        What else was guessed about the file the rows came from.
     """
 
     name: str
@@ -144,6 +154,10 @@ class Dataset:
     train_weight: NDArray[np.float64] | None = None
     feature_names: tuple[str, ...] | None = None
     label_name: str | None = None
+    has_names: bool = False
+    label_reason: str | None = None
+    choice: TaskChoice | None = None
+    notes: tuple[str, ...] = ()
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:

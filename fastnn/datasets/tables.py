@@ -1,32 +1,27 @@
-"""A table from a CSV or NPZ file: rows of numbers with a label each, ready to be split.
+"""A table: rows of numbers with a label each, ready to be split.
 
-Labels that are strings or whole numbers are classes, numbered in sorted order; other numbers are
-the targets of a regression. A stratified split gives each part its share of every class.
+`fastnn.datasets.task` decides whether the labels are classes, which are then numbered in sorted
+order, or the targets of a regression. A stratified split gives each part its share of every class.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.split import Dataset, Split, held_out_rows
+from fastnn.datasets.task import Task, TaskChoice, choose_task
 from fastnn.memory_maps import walk
-from fastnn.trained_on import TrainedOn
 
-ZIP_MAGIC = b"PK\x03\x04"
 DEFAULT_TEST = 0.2
 DEFAULT_VALIDATION = 0.1
 MAX_HELD_OUT = 10_000
 """Rows held out of a file too large to copy: they tell an accuracy to half a percent."""
 
 Array = NDArray[Any]
-Task = Literal["classification", "regression"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +33,8 @@ class Table:
     name : str
         The file's name without its suffix.
     x : ndarray (n_rows, n_features), float64, float32 or uint8
-        Features: float64 from a CSV; from an NPZ in the file's own precision, images as bytes.
+        Features: float64 from a CSV or Parquet file; from an NPZ in the file's own precision,
+        images as bytes, flags as bytes 0 and 1.
     y : ndarray (n_rows,) int64, float64 or strings; (n_rows, n_out) float64; or None
         Labels as the file has them; None if they were not asked for.
     feature_names : tuple of str
@@ -47,6 +43,13 @@ class Table:
         What the label column is called.
     validation, test : Split or None
         Rows that the file itself sets apart, with labels as it has them.
+    has_names : bool
+        Whether the feature names are the file's own, and no two alike: rows of another file can
+        then be matched by them.
+    label_reason : str or None
+        Why this column is the label, if it was not named.
+    notes : tuple of str
+        What else was guessed about the file, or left out of it: a sentence each.
     """
 
     name: str
@@ -56,6 +59,9 @@ class Table:
     label_name: str | None
     validation: Split | None = None
     test: Split | None = None
+    has_names: bool = False
+    label_reason: str | None = None
+    notes: tuple[str, ...] = ()
 
     def split(
         self,
@@ -81,7 +87,10 @@ class Table:
             Give the test its share of every class, to within one row, and validation its share of
             the rest. Regressions are shuffled only.
         task : {"classification", "regression"}, optional
-            What y means. By default strings and whole numbers are classes.
+            What y means. By default strings are classes, and so are a few different whole
+            numbers, or many that count 0, 1, 2 … with several rows each; numbers with fractions and
+            many different whole numbers are a regression, whatever their dtype. The dataset's
+            `choice` says what was decided, and why.
 
         Returns
         -------
@@ -93,8 +102,8 @@ class Table:
         ------
         ValueError
             If the table has no labels; if test or validation do not fit, or the file already sets
-            such rows apart; if more than half of the rows have a whole number of their own and
-            task does not say what that means; if the labels do not suit the task.
+            such rows apart; if the labels do not suit the task; if, without a task, whole numbers
+            may be either, or the labels number the rows or are text that hardly repeats.
         """
         if self.y is None:
             raise ValueError(f"{self.name} was read without labels; read it with label=None")
@@ -107,7 +116,7 @@ class Table:
                 "training"
             )
         parts = [part.y for part in (self.validation, self.test) if part is not None]
-        class_labels = _class_labels([self.y, *parts], task)
+        choice, class_labels = choose_task([self.y, *parts], task)
 
         y = _targets(self.y, class_labels)
         classes = y if stratify and class_labels is not None else None
@@ -125,8 +134,7 @@ class Table:
             own.get("validation") or Split(self.x[validation_rows], y[validation_rows], seed),
             own.get("test") or Split(self.x[test_rows], y[test_rows], seed),
             class_labels,
-            feature_names=self.feature_names,
-            label_name=self.label_name,
+            **self._said(choice),
         )
 
     def hold_out(self, *, seed: int = 0, task: Task | None = None) -> Dataset:
@@ -157,7 +165,7 @@ class Table:
         n_rows = len(self.x)
         n_test = min(MAX_HELD_OUT, round(DEFAULT_TEST * n_rows))
         n_validation = min(MAX_HELD_OUT, round(DEFAULT_VALIDATION * n_rows))
-        class_labels = _class_labels([self.y], task)
+        choice, class_labels = choose_task([self.y], task)
         y = _targets(self.y, class_labels)
         drawn = np.random.Generator(np.random.PCG64(seed)).permutation(n_rows)
         weight = np.ones(n_rows)
@@ -173,90 +181,19 @@ class Table:
             Split(_copied(self.x, test), y[test], seed),
             class_labels,
             train_weight=weight,
-            feature_names=self.feature_names,
-            label_name=self.label_name,
+            **self._said(choice),
         )
 
-
-def read_table(
-    path: str | os.PathLike[str],
-    *,
-    label: str | int | None = None,
-    header: bool | None = None,
-    trained_on: TrainedOn | None = None,
-) -> Table:
-    """Read features and labels from a CSV or NPZ file.
-
-    A CSV file is UTF-8 text, one row a line, separated by comma, semicolon or tab (whichever the
-    first line has most of), cells quoted or not. Every cell but the label must be a finite number.
-
-    An NPZ file has arrays ``x`` and ``y``, or ``x_train`` and ``y_train`` with perhaps ``x_test``,
-    ``y_test``, ``x_validation`` and ``y_validation``. Rows of more than one dimension, as images
-    are, become flat; one-hot labels become integers. Nothing is ever unpickled.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        NPZ if it ends in ``.npz`` or begins as a zip file does; CSV otherwise.
-    label : str or int, optional
-        The label column of a CSV file: its name in the header, or its index, from the end if
-        negative; a string of digits is an index if no column is called that. By default a column
-        called label, target, class or y in the header, or else the last column. False reads a
-        file without labels, to predict on: every column of a CSV is a feature then.
-    header : bool, optional
-        Whether the first line of a CSV file names the columns. By default it does if none of its
-        cells is a number, or if they count the columns from 0 beside a usual name of a label.
-    trained_on : TrainedOn, optional
-        The `Network.trained_on` of a network that the rows are for. If it knows the names of its
-        columns, a CSV file with a header is matched by name: the features come in the network's
-        order, and its label is the label, or left out with ``label=False``. A file without a
-        header, and an NPZ, are read as ever.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a table, or lacks known columns or has others. For a CSV, the
-        message names the line and the column.
-    TypeError
-        If label or header is of the wrong kind.
-    OSError
-        If the file cannot be opened or read.
-    """
-    if label is True or not isinstance(label, str | int | None):
-        raise TypeError(f"label must be a column's name or index, or False for none, got {label!r}")
-    if not isinstance(header, bool | None):
-        raise TypeError(f"header must be True, False or None, got {header!r}")
-    path = Path(path)
-    with path.open("rb") as file:
-        is_npz = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC or path.suffix.lower() == ".npz"
-    if not is_npz:
-        from fastnn.datasets.csv_table import read_csv  # here, for a quick `import fastnn`
-
-        known = None
-        if trained_on is not None:
-            known = KnownColumns(trained_on.feature_names, trained_on.label_name)
-        columns = read_csv(path, label, header, known)
-        return Table(
-            path.stem, columns.features, columns.labels, columns.feature_names, columns.label_name
-        )
-    if label is not None and label is not False:
-        raise ValueError(f"{path}: label={label!r} names a column of a CSV; an NPZ has its array y")
-    from fastnn.datasets.npz_table import read_npz
-
-    parts = read_npz(path, with_labels=label is None)
-    x, y = parts["all"] if "all" in parts else parts["train"]
-
-    def own(part: str) -> Split | None:
-        part_x, part_y = parts.get(part, (x[:0], None))
-        return None if part_y is None else Split(part_x, part_y)
-
-    names = tuple(f"column {i + 1}" for i in range(x.shape[1]))
-    label_name = None if y is None else "y"
-    return Table(path.stem, x, y, names, label_name, own("validation"), own("test"))
+    def _said(self, choice: TaskChoice) -> dict[str, Any]:
+        """Return what a dataset takes over from its table."""
+        return {
+            "feature_names": self.feature_names,
+            "label_name": self.label_name,
+            "has_names": self.has_names,
+            "label_reason": self.label_reason,
+            "choice": choice,
+            "notes": self.notes,
+        }
 
 
 def _share(
@@ -268,38 +205,6 @@ def _share(
     if share is not None:
         raise ValueError(f"the file has {len(own)} {name} rows of its own; leave {name}= out")
     return 0
-
-
-def _class_labels(parts: list[Array], task: Task | None) -> Array | None:
-    """Return the sorted labels of all parts if they are classes, None if they are targets."""
-    if task not in (None, "classification", "regression"):
-        raise ValueError(f"task must be classification or regression, got {task!r}")
-    if len({(y.dtype.kind == "U", y.shape[1:]) for y in parts}) > 1:
-        raise ValueError("the labels of the file's parts differ in kind or width")
-    y = np.concatenate(parts)
-    is_text = y.dtype.kind == "U"
-    if task == "regression":
-        if is_text:
-            raise ValueError(
-                f"task='regression' needs numbers, but labels are text, as {str(y[0])!r}"
-            )
-        return None
-    countable = is_text or (y.ndim == 1 and bool((y == np.trunc(y)).all()))
-    if not countable:
-        if task is None:
-            return None
-        raise ValueError(
-            "task='classification' needs one label a row, text or a whole number; these are "
-            "fractions, or several numbers a row"
-        )
-    labels = np.unique(y)
-    if task is None and not is_text and 2 * len(labels) > len(y):
-        raise ValueError(
-            f"{len(labels)} different whole numbers as labels of {len(y)} rows: say whether they "
-            "are classes or amounts, with task='classification' or task='regression'"
-        )
-    exact = not is_text and np.abs(labels).max() < 2**53
-    return labels.astype(np.int64) if exact else labels
 
 
 def _copied(x: Array, rows: NDArray[np.int64]) -> Array:

@@ -30,7 +30,7 @@ end in tanh, softplus, relu or any other activation has a diagonal layer behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +67,10 @@ class Activation(NamedTuple):
 
 Step = Dense | Scaling | Kink | Activation
 
+FARTHEST_SHIFT = 2.0**8
+"""Of an input (x - mean) / spread: folded into float32 weights, more would cost the answers more
+than eight of their 24 bits."""
+
 
 def leaky(name: str, slope: Any) -> Kink:
     """Return ``h where h > 0, slope · h elsewhere``."""
@@ -98,6 +102,23 @@ def then(first: Scaling, second: Scaling) -> Scaling:
     return Scaling(
         second.name, factor * first.factor, factor * _float64(first.shift) + second.shift
     )
+
+
+def scaling_of_input(steps: Iterable[Step]) -> Scaling:
+    """Return what a chain scales its rows by before anything else is done to them."""
+    scaling = Scaling("the input")
+    for step in steps:
+        if not isinstance(step, Scaling):
+            break
+        scaling = then(scaling, step)
+    return scaling
+
+
+def folded_dtype(steps: Sequence[Step]) -> str:
+    """Return float64 if weights are, or if the input is shifted by more than float32 can hold."""
+    weights = [step.weight for step in steps if isinstance(step, Dense)]
+    far = np.abs(scaling_of_input(steps).shift).max(initial=0) > FARTHEST_SHIFT
+    return "float64" if far or any(w.dtype == np.float64 for w in weights) else "float32"
 
 
 class _Inputs(NamedTuple):

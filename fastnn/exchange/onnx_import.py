@@ -17,7 +17,7 @@ from fastnn.architecture import ACTIVATIONS, OUTPUTS, Architecture
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
-from fastnn.exchange.folding import Activation, Kink, Scaling, Step, fold
+from fastnn.exchange.folding import Activation, Kink, Scaling, Step, fold, folded_dtype
 from fastnn.exchange.onnx_computed import Computing
 from fastnn.exchange.onnx_export import METADATA_PREFIX
 from fastnn.exchange.onnx_expressions import SIGMOIDS_OF_ONE
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from fastnn.network import Network
 
 OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
-
-FARTHEST_SHIFT = 2.0**8
-"""Of an input (x - mean) / spread: folded into float32 weights, more would cost the answers more
-than eight of their 24 bits."""
 
 HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
 """Activations that no network ends in by itself."""
@@ -126,7 +122,7 @@ def _network(
     scaling = found.rows.scaling
     if found.rows.is_bytes:
         scale, scaling = _scale_of_bytes(scaling)
-    dtype = _dtype(steps, scaling)
+    dtype = folded_dtype([scaling, *steps])
     layers, activations = fold([scaling, *steps], take=tensors.take)
     sizes = (layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in layers))
     architecture = Architecture(sizes, tuple(activations), name, dtype=dtype)
@@ -153,13 +149,6 @@ def _scale_of_bytes(scaling: Scaling) -> tuple[float, Scaling]:
     if np.ndim(scaling.factor) == 0 and scaling.factor > 0:
         return float(scaling.factor), scaling._replace(factor=1.0)
     return 1.0, scaling
-
-
-def _dtype(steps: list[Step], scaling: Scaling) -> str:
-    """Return float64 if weights are, or if the input is shifted by more than float32 can hold."""
-    weights = [step.weight for step in steps if isinstance(step, Dense)]
-    far = np.abs(scaling.shift).max(initial=0) > FARTHEST_SHIFT
-    return "float64" if far or any(w.dtype == np.float64 for w in weights) else "float32"
 
 
 def _last(graph: Graph) -> tuple[Computed, list[Label]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from fastnn import validation
 from fastnn.architecture import OUTPUTS
 from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
+from fastnn.exchange.folding import Activation, Kink, Step, fold, folded_dtype
 from fastnn.exchange.packages import imported
-from fastnn.validation.values import describe, shortened
+from fastnn.exchange.torch_steps import Chain, chain_of
+from fastnn.validation.values import describe
 from fastnn.vocabulary import BackendName, Output
 
 if TYPE_CHECKING:
@@ -20,11 +22,6 @@ if TYPE_CHECKING:
 
 SOFTPLUS_THRESHOLD = 40.0
 """From where on softplus(z) = z in float64; PyTorch's 20 would cut off 2e-9."""
-
-READ = (
-    "Linear, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, GELU, SiLU, Softplus, Dropout, Flatten "
-    "and a last Softmax, Sigmoid or Exp"
-)
 
 
 def to_torch(network: Network, *, logits: bool = False) -> Any:
@@ -78,15 +75,26 @@ def from_torch(
 ) -> Network:
     """Return a copy of a PyTorch model made of Linear layers and activations.
 
+    What is read is what the model computes after ``eval()``: no dropout, and a BatchNorm1d's
+    running statistics, which are folded into the layer beside it, in float64. What fastnn's
+    activations can compute with is exact but for rounding: LeakyReLU and PReLU of any slope are
+    relus of a layer twice as wide; Hardtanh, ReLU6 and Hardsigmoid two layers of relus; ELU of any
+    alpha and SELU an elu and then relus; and behind an end in tanh, softplus, relu or another
+    activation there is a layer of ones on the diagonal.
+
     Parameters
     ----------
-    model : torch.nn.Sequential or torch.nn.Linear
-        Of Linear; Sigmoid, Tanh, ReLU, LeakyReLU (slope 0.01), ELU (α = 1), exact GELU, SiLU and
-        Softplus (β = 1; PyTorch's ends at a threshold of 20 where fastnn's goes on, 2e-9 apart);
-        Dropout, Identity, Flatten, nested Sequentials; and a last Softmax, Sigmoid or what
-        `Network.to_torch` appends for exp. On any device; half precision is widened to float32.
+    model : torch.nn.Module
+        An nn.Sequential, nested as you like, of Linear, with or without bias, weight_norm and
+        other parametrizations included; BatchNorm1d; Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU,
+        SELU, exact GELU, SiLU, Softplus (PyTorch's ends at a threshold of 20 where fastnn's goes
+        on, 2e-9 apart) and others; Dropout, Identity, Flatten; and a last Softmax, Sigmoid or what
+        `Network.to_torch` appends for exp. Also a Module of another class whose children, in order,
+        are such a chain: its forward is then run on random rows, on a copy, and compared. On any
+        device; half precision is widened to float32. DataParallel and what torch.compile returns
+        are seen through.
     output : {"softmax", "sigmoid", "identity", "exp"}, optional
-        What turns the last Linear's numbers into predictions, where nothing follows it: by default
+        What turns the last Linear's numbers into predictions, where nothing follows it; by default
         identity. "softmax" also reads a model that ends in LogSoftmax.
     class_labels : sequence of str or numbers, optional
         Names of the classes, as for `Network`.
@@ -99,6 +107,8 @@ def from_torch(
     -------
     Network
         float64 if a weight is, else float32; with biases if a layer has one, the others' zero.
+        Also float64 if the model first subtracts a mean of more than 256 spreads from a column, so
+        that folding it loses nothing.
 
     Raises
     ------
@@ -107,7 +117,8 @@ def from_torch(
     TypeError
         If `model` is not such a model, or holds a module of another kind: the error names it.
     ValueError
-        If a module has other settings than fastnn's, or a place that no network has for it.
+        If a module has other settings than fastnn's, or a place that no network has for it; or if
+        a forward computes something else than the children in order.
     BackendUnavailableError
         If that backend cannot run here.
 
@@ -118,138 +129,50 @@ def from_torch(
     >>> net = fastnn.from_torch(model, output="softmax")  # doctest: +SKIP
     """
     torch = imported("torch", extra="torch")
+    from fastnn.exchange.torch_forward import check_forward
+
     get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
     if output is not None:
         validation.check_choice("output", output, OUTPUTS)
-    if not isinstance(model, torch.nn.Sequential | torch.nn.Linear):
-        raise TypeError(
-            f"model must be a torch.nn.Sequential of {READ}, got {type(model).__name__}"
-        )
-    layers: list[Dense] = []
-    followers: list[str] = []  # of each layer
-    for name, module in _flat(torch, "model", model):
-        kind = _kind(torch, name, module)
-        if kind == "linear":
-            layers.append(_dense(torch, name, module))
-            followers.append("")
-        elif kind != "nothing":
-            if not layers:
-                raise ValueError(f"{name} stands before the first Linear, expected after one")
-            if followers[-1]:
-                raise ValueError(f"{name} follows another activation, expected a Linear before it")
-            followers[-1] = kind
-        elif isinstance(module, torch.nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
-            raise ValueError(f"{name} flattens other dimensions, expected those of each row")
-    if not layers:
-        raise ValueError("model has no Linear layer")
-    *hidden, last = followers
-    for layer, follower in zip(layers, hidden, strict=False):
-        if follower in ("softmax", "log_softmax", "exp"):
-            raise ValueError(
-                f"{layer.name} is followed by {follower}, which only the last layer may be"
-            )
+    chain = chain_of(torch, model)
+    layers, activations = fold(chain.steps, n_in=_n_in(chain.steps))
+    name = _output(chain, output)
+    if chain.in_question:
+        own = "softmax" if chain.end == "log_softmax" else chain.end or "identity"
+        read = assemble(layers, activations, own, backend="numpy", dtype="float64")
+        check_forward(torch, model, chain, read)
     return assemble(
         layers,
-        [follower or "identity" for follower in hidden],
-        _output(last, output),
+        activations,
+        name,
         backend=backend,
         input_scale=input_scale,
         class_labels=class_labels,
+        dtype=folded_dtype(chain.steps),
     )
 
 
-def _flat(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
-    """Yield each module within nested Sequentials, and what errors call it."""
-    if type(module) is torch.nn.Sequential:
-        _check_runs_as_its_class_says(name, module)
-        for key, child in module._modules.items():  # named_children gives a shared one only once
-            yield from _flat(torch, f"{name}[{key}]", child)
-    else:
-        yield f"{name} {shortened(repr(module))}", module
+def _n_in(steps: Sequence[Step]) -> int:
+    """Return the width of the rows, which nothing before the first layer changes."""
+    first = next(step for step in steps if isinstance(step, Dense))
+    return len(first.weight)
 
 
-def _check_runs_as_its_class_says(name: str, module: Any) -> None:
-    if module._forward_hooks or module._forward_pre_hooks:
-        raise ValueError(f"{name} has forward hooks, which a network cannot run")
-    if "forward" in vars(module):
-        raise ValueError(f"{name} has a forward of its own, which a network cannot run")
-
-
-def _kind(torch: Any, name: str, module: Any) -> str:
-    """Return what a module is: linear, nothing, an activation or an output."""
-    from fastnn.exchange.torch_modules import Exp
-
-    nn = torch.nn
-    kinds = {
-        nn.Linear: "linear",
-        nn.Identity: "nothing",
-        nn.Dropout: "nothing",
-        nn.AlphaDropout: "nothing",
-        nn.Flatten: "nothing",
-        nn.Sigmoid: "sigmoid",
-        nn.Tanh: "tanh",
-        nn.ReLU: "relu",
-        nn.LeakyReLU: "leaky_relu",
-        nn.ELU: "elu",
-        nn.GELU: "gelu",
-        nn.SiLU: "silu",
-        nn.Softplus: "softplus",
-        nn.Softmax: "softmax",
-        nn.LogSoftmax: "log_softmax",
-        Exp: "exp",
-    }
-    kind = kinds.get(type(module))  # a subclass may compute something else
-    if kind is None:
-        raise TypeError(f"{name} is none of {READ}")
-    _check_runs_as_its_class_says(name, module)
-    expected = {
-        "leaky_relu": ("negative_slope", (0.01,)),
-        "elu": ("alpha", (1.0,)),
-        "gelu": ("approximate", ("none",)),
-        "softplus": ("beta", (1.0,)),
-        "softmax": ("dim", (1, -1)),
-        "log_softmax": ("dim", (1, -1)),
-    }
-    if kind in expected:
-        setting, values = expected[kind]
-        if getattr(module, setting) not in values:
-            raise ValueError(
-                f"{name} has {setting}={getattr(module, setting)!r}, but fastnn's {kind} has "
-                f"{' or '.join(map(repr, values))}"
-            )
-    if kind == "softplus" and module.threshold < 20:
-        raise ValueError(f"{name} is cut off at {module.threshold}, expected 20 or more")
-    return kind
-
-
-def _dense(torch: Any, name: str, linear: Any) -> Dense:
-    arrays: list[Any] = []
-    for tensor in (linear.weight, linear.bias):
-        if tensor is None:
-            arrays.append(None)
-            continue
-        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-            raise TypeError(f"{name} has weights of {tensor.dtype}, expected floating point")
-        if tensor.is_meta:
-            raise ValueError(f"{name} is on the device 'meta': it has no weights")
-        dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-        arrays.append(tensor.detach().to("cpu", dtype).numpy())
-    return Dense(name, arrays[0].T, arrays[1])
-
-
-def _output(last: str, wanted: str | None) -> str:
-    """Return the network's output from what follows the last Linear."""
-    if last == "log_softmax":
+def _output(chain: Chain, wanted: str | None) -> str:
+    """Return the network's output from what follows the last layer."""
+    if chain.end == "log_softmax":
         if wanted != "softmax":
             raise ValueError(
                 "model ends in LogSoftmax, and fastnn gives probabilities: to read it as softmax "
                 'say output="softmax"'
             )
         return "softmax"
-    if not last:
+    last = chain.steps[-1]
+    end, words = chain.end, f"model ends in {chain.end}"
+    if not end and isinstance(last, Activation | Kink):
+        end, words = "identity", f"{last.name} ends the model"
+    if not end:
         return wanted or "identity"
-    if last not in OUTPUTS:
-        raise ValueError(f"model ends in {last}, but a network ends in {', '.join(OUTPUTS)}")
-    if wanted not in (None, last):
-        raise ValueError(f"model ends in {last}, but output={describe(wanted)} was asked for")
-    return last
+    if wanted not in (None, end):
+        raise ValueError(f"{words}, but output={describe(wanted)} was asked for")
+    return end

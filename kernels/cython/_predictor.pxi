@@ -28,16 +28,19 @@ cdef class Predictor:
         Returns a CSR matrix with arrays of its own, checked; raises an error for what is not one.
     recipe : tuple
         What ``__reduce__`` returns.
+    reader : RowReader or None
+        What turns rows of other kinds into those that are read, and looks at floats.
     """
 
     cdef Program program
-    cdef object params, array, empty, dtype, read_csr, recipe
+    cdef object params, array, empty, dtype, read_csr, recipe, reader
+    cdef bint looks_at_floats
     cdef Buffer held  # the parameters
     cdef const char *data
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
-    def __init__(self, Program program, params, tuple make, read_csr, tuple recipe):
+    def __init__(self, Program program, params, tuple make, read_csr, tuple recipe, reader):
         cdef Array seen
         self.held = hold("params", params, False, &seen)
         needs(
@@ -50,7 +53,8 @@ cdef class Predictor:
         self.params, self.data, self.kind = params, seen.data, seen.kind
         self.array = type(params)  # which most rows are of
         self.empty, self.dtype = make
-        self.read_csr, self.recipe = read_csr, recipe
+        self.read_csr, self.recipe, self.reader = read_csr, recipe, reader
+        self.looks_at_floats = reader is not None and reader.looks_at_floats
         self.n_in = program.layers[0].n_in
         self.n_out = program.layers[program.n_layers - 1].n_out
 
@@ -90,13 +94,18 @@ cdef class Predictor:
         cdef int n_dims = 2
         if type(x) is not self.array and hasattr(x, "indptr"):  # to ask takes longer
             held = []
-            rows = read_input(self.read_csr(x), held)
+            x = self.read_csr(x)
+            if self.looks_at_floats:
+                self.reader.check_floats(x)
+            rows = read_input(x, held)
             check_entries(&rows, NULL, rows.n_rows)
             return self.write(x, n_dims, &rows, out)
         memset(&rows, 0, sizeof(rows))
         try:
             PyObject_GetBuffer(x, &input, flags_of(False))
         except (BufferError, TypeError, ValueError):
+            if self.reader is not None:
+                return self(self.reader(x), out)
             raise TypeError(
                 f"x must be a float32, float64 or uint8 array or a CSR matrix, got {kind_of(x)}"
             ) from None
@@ -108,7 +117,11 @@ cdef class Predictor:
                     "dimensions"
                 )
             if seen.kind != b"f" and seen.kind != b"d" and seen.kind != b"B":
+                if self.reader is not None:
+                    return self(self.reader(x), out)
                 raise TypeError(f"x must be float32, float64 or uint8, got {kind_of(x)}")
+            if self.looks_at_floats and seen.kind != b"B":
+                self.reader.check_floats(x)
             rows.dense.data = seen.data
             rows.dense.type = type_of(&seen)
             rows.dense.row_stride, rows.dense.column_stride = seen.strides[0], seen.strides[1]

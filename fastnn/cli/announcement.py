@@ -1,0 +1,70 @@
+"""What ``fastnn train`` says first: the rows, the label, what was guessed, the network."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from fastnn.cli import options as words
+from fastnn.datasets import Dataset
+from fastnn.network import Network
+
+
+def announce(options: argparse.Namespace, network: Network, data: Dataset, backend: str) -> None:
+    """Say before the training what is trained on what, and what was guessed about a table."""
+    weight = data.train_weight
+    n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
+    words.note(
+        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
+        f"{len(data.test):,} test rows",
+        options,
+    )
+    if data.choice is not None:
+        words.note(_said_of_labels(data), options)
+    for note in data.notes:
+        words.note(f"note: {note}", options)
+    words.note(_network_line(network, backend), options)
+    if options.json and not options.quiet and data.choice is not None:
+        words.print_json(
+            {
+                "event": "data",
+                "name": data.name,
+                "rows": {
+                    "train": n_train,
+                    "validation": len(data.validation),
+                    "test": len(data.test),
+                },
+                "label": data.label_name,
+                "label_reason": data.label_reason,
+                "task": data.choice.task,
+                "task_reason": data.choice.reason,
+                "n_classes": None if data.class_labels is None else len(data.class_labels),
+                "notes": data.notes,
+            }
+        )
+
+
+def _network_line(network: Network, backend: str) -> str:
+    a = network.architecture
+    widths = "-".join(str(n) for n in a.sizes)
+    hidden = f" {a.activations[0]}" if a.activations else ""
+    return (
+        f"{widths}{hidden}, {a.output}, {a.n_parameters:,} parameters, {a.dtype}, backend {backend}"
+    )
+
+
+def _said_of_labels(data: Dataset) -> str:
+    """Return in two lines which column is the label and what it means, and how to say otherwise."""
+    assert data.choice is not None
+    choice = data.choice
+    other = {"classification": "regression", "regression": "classification"}[choice.task]
+    instead = f" (--task {other} if not)" if choice.open and not choice.named else ""
+    return f"label {said_of_column(data)}\n{choice.task}: {choice.reason}{instead}"
+
+
+def said_of_column(data: Dataset) -> str:
+    """Return which column is the label, why, and how to name another."""
+    if data.label_reason is None:
+        return f"{data.label_name!r}"
+    return f"{data.label_name!r}, {data.label_reason} (--label names another)"

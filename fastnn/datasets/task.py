@@ -1,0 +1,156 @@
+"""What labels mean: classes, or the numbers of a regression; decided, with the reason.
+
+Text is classes. Numbers with fractions are a regression, and so are many different whole numbers;
+a few of them, or numbers that count 0, 1, 2 … with several rows each, are classes. For these 1.0 is
+the same label as 1. What lies in between is a regression if it is written with a point, as amounts
+are, and is asked about if not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Task = Literal["classification", "regression"]
+
+FEW = 10
+"""Different whole numbers that are classes, if none stands alone: digits, a rating from 1 to 10."""
+MANY = 50
+"""Different whole numbers that are no classes, unless they count 0, 1, 2 …: years, prices."""
+ROWS_A_CLASS = 5
+"""How often each of more than `FEW` numbers that count must occur: counts of events have a tail of
+a few rows, which classes have not."""
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """What labels mean, and why.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+    reason : str
+        What was found: ``"214 different whole numbers"``.
+    named : bool
+        Whether the task was named, not decided by what was found.
+    open : bool
+        Whether the other task would do too.
+    """
+
+    task: Task
+    reason: str
+    named: bool = False
+    open: bool = False
+
+
+def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Array | None]:
+    """Return what labels mean, and the sorted labels of all parts if they are classes.
+
+    Parameters
+    ----------
+    parts : list of ndarray
+        Labels as files have them: int64, float64 or text (n_rows,), or float64 (n_rows, n_out).
+    task : {"classification", "regression"}, optional
+        What they mean, if it was said.
+
+    Raises
+    ------
+    ValueError
+        If they do not suit the task that was named; if, without one, whole numbers may be either,
+        or the labels can be no labels: they number the rows, or are text that hardly repeats.
+    """
+    if task not in (None, "classification", "regression"):
+        raise ValueError(f"task must be classification or regression, got {task!r}")
+    if len({(y.dtype.kind == "U", y.shape[1:]) for y in parts}) > 1:
+        raise ValueError("the labels of the file's parts differ in kind or width")
+    y = np.concatenate(parts)
+    if y.ndim == 2:
+        return _several_numbers(y, task), None
+    labels, counts = np.unique(y, return_counts=True)
+    if y.dtype.kind == "U":
+        return _of_text(labels, len(y), task), labels
+    if (labels != np.trunc(labels)).any():
+        return _of_fractions(labels, len(y), task), None
+    if task is None:
+        _check_no_row_numbers(parts[0])
+        choice = _of_whole_numbers(labels, counts, y.dtype.kind == "f")
+    else:
+        choice = TaskChoice(task, _different(labels, "whole number"), named=True)
+    if choice.task == "regression":
+        return choice, None
+    exact = np.abs(labels).max() < 2**53
+    return choice, labels.astype(np.int64) if exact else labels
+
+
+def _several_numbers(y: Array, task: Task | None) -> TaskChoice:
+    if task == "classification":
+        raise ValueError(
+            "task='classification' needs one label a row, text or a whole number; these are "
+            f"{y.shape[1]} numbers a row"
+        )
+    return TaskChoice("regression", f"{y.shape[1]} numbers a row", named=task is not None)
+
+
+def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
+    if task == "regression":
+        raise ValueError(
+            f"task='regression' needs numbers, but labels are text, as {str(labels[0])!r}"
+        )
+    n_labels = len(labels)
+    hardly_repeats = n_labels == n_rows or 2 * n_labels > max(n_rows, 2 * FEW)
+    if task is None and n_rows > 1 and hardly_repeats:
+        raise ValueError(
+            f"the labels are text, {n_labels} different ones in {n_rows} rows, as "
+            f"{str(labels[0])!r}: names or identifiers, of which nothing can be learned. Name the "
+            "label's column with label=, or say task='classification' if these are classes"
+        )
+    return TaskChoice("classification", f"text, {n_labels} different", named=task is not None)
+
+
+def _of_fractions(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
+    if task == "classification":
+        raise ValueError(
+            "task='classification' needs one label a row, text or a whole number; these are "
+            "numbers with fractions"
+        )
+    if task is None and len(labels) == 1 and n_rows > 1:
+        raise ValueError(
+            f"all {n_rows} rows have the label {labels[0]}: there is nothing to learn. Name the "
+            "label's column with label="
+        )
+    return TaskChoice("regression", _different(labels, "number"), named=task is not None)
+
+
+def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool) -> TaskChoice:
+    n_labels, n_rows, rarest = len(labels), counts.sum(), counts.min()
+    low, high = labels[0], labels[-1]
+    found = _different(labels, "whole number")
+    if n_labels <= 2 < n_rows or (n_labels <= FEW and rarest >= 2):
+        return TaskChoice("classification", found, open=True)
+    if low in (0, 1) and high - low + 1 == n_labels and rarest >= ROWS_A_CLASS:
+        reason = f"{found}, {low:.0f} to {high:.0f}, each in at least {rarest} rows"
+        return TaskChoice("classification", reason, open=True)
+    if n_labels > MANY or (n_labels > FEW and (as_floats or 2 * n_labels > n_rows)):
+        return TaskChoice("regression", found, open=True)
+    raise ValueError(
+        f"{n_labels} different whole numbers as labels of {n_rows} rows, from {low:.0f} to "
+        f"{high:.0f}: say whether they are classes or amounts, with task='classification' or "
+        "task='regression'"
+    )
+
+
+def _check_no_row_numbers(y: Array) -> None:
+    if len(y) > 2 and y[0] in (0, 1) and y[-1] - y[0] == len(y) - 1 and (np.diff(y) == 1).all():
+        raise ValueError(
+            f"the labels number the rows, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "
+            f"{len(y)} different whole numbers as labels of {len(y)} rows. Name the label's column "
+            "with label=, or say task='regression' if these are amounts"
+        )
+
+
+def _different(labels: Array, what: str) -> str:
+    return f"{len(labels)} different {what}{'s' if len(labels) > 1 else ''}"
