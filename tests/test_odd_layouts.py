@@ -241,7 +241,7 @@ def test_a_predictor_reads_any_layout(backend, layout, n_rows):
     np.testing.assert_allclose(np.asarray(fast(layout(x))), fast(x), rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["float16", "int64", "bool", "uint16", ">f8", ">f4"])
+@pytest.mark.parametrize("kind", ["float16", "int64", "bool", "uint16", ">f8", ">f4", "O"])
 @pytest.mark.parametrize("n_rows", [None, 3])
 def test_a_predictor_converts_the_same_kinds_on_all_backends(backend, kind, n_rows):
     net = fastnn.Network((6, 5, 3), seed=0, backend=backend.name, input_scale=1)
@@ -252,7 +252,7 @@ def test_a_predictor_converts_the_same_kinds_on_all_backends(backend, kind, n_ro
     np.testing.assert_allclose(net.predictor()(rows.tolist()), expected if n_rows else expected[0])
 
 
-@pytest.mark.parametrize("kind", ["complex128", "U1", "M8[s]", "O"])
+@pytest.mark.parametrize("kind", ["complex128", "U1", "M8[s]"])
 def test_a_predictor_refuses_the_same_kinds_on_all_backends(backend, kind):
     fast = fastnn.Network((6, 5, 3), seed=0, backend=backend.name).predictor()
     with pytest.raises(TypeError, match="x must hold real numbers"):
