@@ -149,7 +149,15 @@ def to_bytes(network: Network) -> bytes:
 
 
 def metadata_of(network: Network) -> dict[str, str]:
-    """Return all of a network but its parameters, as text by name."""
+    """Return all of a network but its parameters, as text by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network's `class_labels` were replaced by what does not fit it.
+    """
+    if network.class_labels is not None:  # nothing is written that `load` would refuse
+        validation.check_class_labels(network.class_labels, network.architecture)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -57,6 +57,8 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
         names = known.feature_names
         x = validation.frame_values(x)[:, order]
     elif validation.is_frame(x):
+        if trained_on is not None and names is not None:
+            validation.check_numbered_columns(names)
         x = validation.frame_values(x)
     else:
         x = validation.plain_values(x)

@@ -247,6 +247,32 @@ def test_names_that_are_no_text_or_not_distinct():
         trained(twice, GROUP, (3, 4, 2))
 
 
+@pytest.mark.parametrize("names", [(2001, 2002, 2003), (("a", 1), ("a", 2), ("b", 1)), (2, 0, 1)])
+def test_names_that_are_no_text_are_matched_as_text(names):
+    frame = pd.DataFrame(FRAME.to_numpy())
+    frame.columns = pd.Index(names, tupleize_cols=False)
+    net = trained(frame, GROUP, (3, 4, 2))
+    assert net.trained_on.feature_names == tuple(map(str, names))
+    mixed = frame.iloc[:, [2, 0, 1]]
+    assert same_bits(net.predict_proba(mixed), net.predict_proba(frame))
+
+
+def test_numbered_columns_out_of_their_order_are_refused():
+    numbered = pd.DataFrame(FRAME.to_numpy())
+    net = trained(numbered, GROUP, (3, 4, 2))
+    with pytest.raises(ValueError, match=r"columns numbered 2, 1, 0, .* by position"):
+        net.predict(numbered[[2, 1, 0]])
+
+
+def test_class_labels_that_do_not_fit_are_not_saved(tmp_path):
+    net = of_frame()
+    net.save(tmp_path / "net")
+    net.class_labels = ["a", "b", "c"]
+    with pytest.raises(ValueError, match="class_labels must hold 2 labels, got 3"):
+        net.save(tmp_path / "net")
+    fastnn.load(tmp_path / "net")
+
+
 NULLABLE = FRAME.convert_dtypes()
 
 

@@ -27,6 +27,7 @@ from fastnn.validation.estimators import (
 )
 from fastnn.validation.frames import (
     check_frame_names,
+    check_numbered_columns,
     frame_names,
     frame_values,
     is_frame,
@@ -105,6 +106,7 @@ __all__ = [
     "check_not_empty",
     "check_not_replaced",
     "check_number",
+    "check_numbered_columns",
     "check_numbers",
     "check_one_class_a_row",
     "check_optimizer",

@@ -21,7 +21,9 @@ def is_frame(x: Any) -> bool:
 
 
 def frame_names(x: Any) -> tuple[str, ...] | None:
-    """Return the names of a frame's columns; None for other things, and names that are no text.
+    """Return the names of a frame's columns as text; None for other things.
+
+    Columns numbered 0, 1, 2 and so on, as pandas does without being told, have no names: None.
 
     Raises
     ------
@@ -31,12 +33,24 @@ def frame_names(x: Any) -> tuple[str, ...] | None:
     if not is_frame(x):
         return None
     names = tuple(x.columns)
-    if not all(isinstance(name, str) for name in names):
+    if names and names == tuple(range(len(names))):
         return None
+    names = tuple(map(str, names))
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"x has several columns called {some(twice)}: names must be distinct")
     return names
+
+
+def check_numbered_columns(names: Sequence[str]) -> None:
+    """Check that columns are not numbers out of their order, where a network knows no names."""
+    numbers = [str(i) for i in range(len(names))]
+    if list(names) != numbers and sorted(names) == sorted(numbers):
+        raise ValueError(
+            f"x has columns numbered {', '.join(names[:8])}, and the network was trained on "
+            "columns without names, which are taken by position: put them in order, or give "
+            "x.to_numpy() if they are"
+        )
 
 
 def series_name(y: Any) -> str | None:
