@@ -271,3 +271,10 @@ def test_a_long_value_is_shortened():
     with pytest.raises(TypeError) as caught:
         check_number("rate", "x" * 10**6)
     assert len(str(caught.value)) < 120
+
+
+def test_masked_values_are_refused():
+    x = np.ma.masked_array(np.ones((3, 2)), mask=[[0, 0], [0, 1], [0, 0]])
+    with pytest.raises(ValueError, match=r"x is a masked array with 1 masked values"):
+        check_x(x, 2, "float32")
+    np.testing.assert_array_equal(check_x(x[:1], 2, "float32"), [[1, 1]])

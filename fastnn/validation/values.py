@@ -142,6 +142,12 @@ def listed(choices: Sequence[str]) -> str:
 
 def as_array(name: str, value: Any) -> Array:
     """Return `value` as an array, if its rows are of one length."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        n_masked = int(np.ma.getmaskarray(value).sum())
+        raise ValueError(
+            f"{name} is a masked array with {n_masked} masked values: drop their rows, or fill "
+            "them with x.filled(value)"
+        )
     try:
         return np.asarray(value)
     except ValueError as error:
