@@ -245,6 +245,17 @@ def _native(array: Array) -> Array:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
+def _described(metadata: Mapping[str, str], fit: Mapping[str, Any]) -> Any:
+    """Return the fit that a checkpoint was written in.
+
+    One of version "1" did not choose the factor of bytes: of other rows it says nothing.
+    """
+    theirs = json.loads(metadata["fit"])
+    if metadata["format_version"] == "1" and fit["x"][0] != "uint8":
+        theirs["architecture"]["input_scale"] = fit["architecture"]["input_scale"]
+    return theirs
+
+
 def _checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
     """Return the checksum that a checkpoint of its version has."""
     if metadata["format_version"] == "1":
@@ -284,7 +295,7 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if metadata["checksum"] != _checksum_of(metadata, tensors):
                 raise ValueError("its checksum is another: the file is damaged")
-            check_same_fit(json.loads(metadata["fit"]), fit)
+            check_same_fit(_described(metadata, fit), fit)
             return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
     except AnotherFitError as error:
         text = f"{path} is not a checkpoint of this fit: {error}"

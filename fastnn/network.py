@@ -26,7 +26,7 @@ from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
 from fastnn.prediction import outputs
 from fastnn.rows import RowReader, Rows, checked_rows, checked_x
 from fastnn.threads import blas_limited
-from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale
+from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale, kind_after, kind_of
 from fastnn.vocabulary import (
     Activation,
     BackendName,
@@ -379,11 +379,10 @@ class Network:
                 description(self, a, options, data, watched, shuffle, callbacks),
             )
             snapshot = keeper.find(self, optimizer.n_state, epochs)
-        self._learns_from(a, trained_on)
         running = self._started(optimizer)
         backend = get_backend(self._backend)
         product = largest_product(a, options.batch_size)
-        with blas_limited(backend.uses_blas, product), self._in_use(running):
+        with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
             return training.fit(
                 self,
                 running,
@@ -452,10 +451,9 @@ class Network:
             running = running.resumed(self.architecture, optimizer)
         else:
             running = self._started(optimizer)
-        self._learns_from(a, trained_on)
         backend = get_backend(self._backend)
         product = largest_product(a, options.batch_size)
-        with blas_limited(backend.uses_blas, product), self._in_use(running):
+        with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
             return training.fit(
                 self,
                 running,
@@ -736,8 +734,12 @@ class Network:
         from fastnn.persistence import from_bytes
 
         loaded = from_bytes(state["file"])
-        self._running = None  # a pickle of an older version has none: a new state is started
+        self._running = None
         self.__dict__.update({k: v for k, v in state.items() if k != "file"})
+        optimizer = self.__dict__.pop("_optimizer", None)  # of an older version's pickle
+        optimizer_state = self.__dict__.pop("_optimizer_state", None)
+        if optimizer is not None and optimizer_state is not None:
+            self._running = RunningOptimizer(optimizer, optimizer_state)
         self.__dict__.update({k: loaded.__dict__[k] for k in _IN_FILE})
 
     # -- inside ---------------------------------------------------------------------------------
@@ -757,30 +759,48 @@ class Network:
     def _training_rows(
         self, x: Any, y: Any, sample_weight: Any
     ) -> tuple[Architecture, TrainedOn, Rows]:
-        """Return checked rows, with the architecture and the memory that a fit on them makes."""
+        """Return checked rows, with the architecture and what is remembered after a fit on them."""
         a, before = self.architecture, self.trained_on
         data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
         if self._chooses_scale:
             a = replace(a, input_scale=chosen_scale(data.x))
         if before is None:
-            of_bytes = data.x.dtype == np.uint8 and a.input_scale != 1.0
-            before = TrainedOn("bytes" if of_bytes else "numbers")
-        names = before.feature_names or validation.frame_names(x)
-        label = before.label_name or validation.series_name(y)
-        return a, replace(before, feature_names=names, label_name=label), data
-
-    def _learns_from(self, architecture: Architecture, trained_on: TrainedOn) -> None:
-        self.architecture, self.trained_on = architecture, trained_on
-        self._chooses_scale = False
+            inputs = kind_of(data.x, a.input_scale)
+        else:
+            inputs = kind_after(before.inputs, data.x, a.input_scale)
+        names = None if before is None else before.feature_names
+        label = None if before is None else before.label_name
+        return (
+            a,
+            # what was measured of earlier rows, and their checksum, are not true of these
+            TrainedOn(
+                inputs,
+                names or validation.frame_names(x),
+                label or validation.series_name(y),
+            ),
+            data,
+        )
 
     @contextmanager
-    def _in_use(self, running: RunningOptimizer) -> Iterator[None]:
-        """Have `running` as the optimizer of this fit, also after a callback trained by another."""
-        self._running = running
+    def _training(
+        self, running: RunningOptimizer, architecture: Architecture, trained_on: TrainedOn
+    ) -> Iterator[None]:
+        """Have `running` as the optimizer of this fit, also after a callback trained by another.
+
+        Of a fit that fails before its first step nothing is remembered.
+        """
+        before = self.architecture, self.trained_on, self._chooses_scale, self._running
+        first_step = running.state.step
+        self.architecture, self.trained_on = architecture, trained_on
+        self._chooses_scale, self._running = False, running
         try:
             yield
-        finally:
+        except BaseException:
             self._running = running
+            if running.state.step == first_step:
+                self.architecture, self.trained_on, self._chooses_scale, self._running = before
+            raise
+        self._running = running
 
     def _started(self, optimizer: Optimizer) -> RunningOptimizer:
         dropout_seed = int(self.rng.integers(2**63))

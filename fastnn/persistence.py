@@ -10,6 +10,7 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.trained_on`), or null
+    input_scale     there only until the first training rows have chosen it
     checksum        CRC-32 of all that (see `fastnn.checksums.file_checksum`)
 
 Files of version "1" had no checksum, and the first of them no trained_on; they are read, with a
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 FORMAT = "fastnn"
 FORMAT_VERSION = "2"
 _VERSIONS = ("1", FORMAT_VERSION)
+OPEN = "to be chosen by the first training rows"
 
 _FIELDS = (
     "sizes",
@@ -115,6 +117,7 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             has_checksum = _check_checksum(metadata, tensors)
             network = _build(architecture, class_labels, trained_on, tensors, backend)
+            network._chooses_scale = metadata.get("input_scale") == OPEN
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         from fastnn.file_kinds import said_of_no_network
 
@@ -165,7 +168,7 @@ def metadata_of(network: Network) -> dict[str, str]:
         "architecture": json.dumps(asdict(network.architecture)),
         "class_labels": json.dumps(network.class_labels),
         "trained_on": json.dumps(network.trained_on and asdict(network.trained_on)),
-    }
+    } | ({"input_scale": OPEN} if network._chooses_scale else {})
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:

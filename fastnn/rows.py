@@ -55,7 +55,9 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     if names is not None and known.feature_names is not None:
         order = validation.check_frame_names(names, known.feature_names, known.label_name)
         names = known.feature_names
-        x = validation.frame_values(x)[:, order]
+        x = validation.frame_values(x)
+        if order != list(range(len(order))):  # a copy, else the caller's own numbers
+            x = x[:, order]
     elif validation.is_frame(x):
         if trained_on is not None and names is not None:
             validation.check_numbered_columns(names)
@@ -65,6 +67,8 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     of_bytes = takes_bytes(known.inputs, a.input_scale)
     if of_bytes:
         x = validation.check_whole_bytes(x)
+    elif known.inputs == "fractions":
+        x = validation.check_not_bytes_or_numbers(x)
     x = validation.check_x(x, a.n_in, a.dtype, names)
     if of_bytes:
         validation.check_not_bytes_as_floats(x, a.input_scale)

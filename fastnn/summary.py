@@ -94,7 +94,11 @@ def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
     if trained_on.inputs == "bytes":
         return f"trained on bytes, {scale}"
     standardised = ", standardised inside" if trained_on.mean is not None else ""
-    return f"trained on numbers{standardised}; bytes are taken {scale}"
+    what = {
+        "fractions": "numbers within 0 and 1",
+        "flags": "columns of 0 and 1",
+    }.get(trained_on.inputs, "numbers")
+    return f"trained on {what}{standardised}; bytes are taken {scale}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -176,6 +176,20 @@ def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> N
                 library.set_num_threads(n_threads)
 
 
+def _forget_limits() -> None:
+    """Bring back BLAS' own numbers in a forked child: blocks of other threads never end there."""
+    global _limits_lock
+    _limits_lock = threading.Lock()
+    if _limits:
+        _limits.clear()
+        for library, n_threads in zip(_blas_libraries() or (), _unlimited, strict=False):
+            library.set_num_threads(n_threads)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_limits)
+
+
 def _wanted() -> int | None:
     n_threads = _limited.get()
     if n_threads is None:

@@ -13,7 +13,8 @@ it was given:
     numbers within 0 … 1, not all whole  images in numbers    1/255, for bytes that come later
     other numbers                                            1
 
-so that the same values give the same answers, whatever their dtype.
+so that the same values give the same answers, whatever their dtype; where nobody can tell whether
+they are the same values, they are asked about (see `TrainedOn.inputs`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.memory_maps import walk
+
+Inputs = Literal["bytes", "fractions", "flags", "numbers"]
 
 IMAGE_SCALE = 1.0 / 255.0
 BRIGHT = 128
@@ -41,9 +44,12 @@ class TrainedOn:
 
     Attributes
     ----------
-    inputs : {"bytes", "numbers"}
-        Whether they were uint8 that `input_scale` turned into other numbers. Such a network takes
-        whole numbers 0 … 255 of any integer dtype for bytes, and refuses floats of that range.
+    inputs : {"bytes", "fractions", "flags", "numbers"}
+        Bytes: uint8 that `input_scale` turned into other numbers. Such a network takes whole
+        numbers 0 … 255 of any integer dtype for bytes, and refuses floats of that range. Fractions:
+        numbers within 0 … 1, as bytes are when they were divided by 255. Bytes are multiplied by
+        `input_scale`; integers 2 … 255, which may be bytes or not, are refused. Flags: only 0 and
+        1. Numbers: any others.
     feature_names : tuple of str, optional
         The columns' names, if they had any: frames are then matched by name.
     label_name : str, optional
@@ -57,7 +63,7 @@ class TrainedOn:
         network on that file is told, and measures it on the others.
     """
 
-    inputs: Literal["bytes", "numbers"] = "numbers"
+    inputs: Inputs = "numbers"
     feature_names: tuple[str, ...] | None = None
     label_name: str | None = None
     mean: tuple[float, ...] | None = None
@@ -84,9 +90,47 @@ def chosen_scale(x: Any) -> float:
                 stacklevel=4,
             )
         return 1.0
-    few = values[:LOOKED_AT]
-    within = few.size and few.min() >= 0 and few.max() <= 1
-    return IMAGE_SCALE if within and not _is_whole(few) else 1.0
+    return IMAGE_SCALE if _kind_of_floats(values) == "fractions" else 1.0
+
+
+def kind_of(x: Any, input_scale: float) -> Inputs:
+    """Return what the first rows that a network is trained on are; x as for `chosen_scale`."""
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8:
+        if input_scale != 1.0:
+            return "bytes"
+        return "flags" if _largest_byte(values) <= 1 else "numbers"
+    kind = _kind_of_floats(values)
+    if kind == "fractions" and input_scale == 1.0:
+        return "numbers"
+    if kind == "numbers" and input_scale != 1.0 and _may_be_bytes(values[:LOOKED_AT]):
+        warnings.warn(
+            f"input_scale={input_scale:.4g} is for uint8, and x holds whole numbers up to "
+            f"{values[:LOOKED_AT].max():.0f} of another dtype: they are taken as the numbers they "
+            "are. If they are bytes, give x.astype(numpy.uint8)",
+            UserWarning,
+            stacklevel=4,
+        )
+    return kind
+
+
+def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
+    """Return what a network that was trained on `before` is trained on after x too."""
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8 and input_scale != 1.0:
+        return "bytes"
+    if before != "flags":
+        return before
+    largest = _largest_byte(values) if values.dtype == np.uint8 else 0
+    if largest >= BRIGHT:
+        warnings.warn(
+            "the network was trained on columns of 0 and 1, and x is uint8 with larger values: "
+            "they are taken as the numbers they are. For images make a network with "
+            "input_scale=1/255",
+            UserWarning,
+            stacklevel=4,
+        )
+    return kind_of(x, 1.0)
 
 
 def takes_bytes(inputs: str, input_scale: float) -> bool:
@@ -101,6 +145,17 @@ def _largest_byte(values: Array) -> int:
         if largest >= BRIGHT:
             break
     return largest
+
+
+def _kind_of_floats(values: Array) -> Literal["fractions", "flags", "numbers"]:
+    few = values[:LOOKED_AT]
+    if few.size and not (few.min() >= 0 and few.max() <= 1):
+        return "numbers"
+    return "flags" if _is_whole(few) else "fractions"
+
+
+def _may_be_bytes(values: Array) -> bool:
+    return bool(values.min() >= 0 and BRIGHT <= values.max() <= 255 and _is_whole(values))
 
 
 def _is_whole(values: Array) -> bool:

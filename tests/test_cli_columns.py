@@ -227,3 +227,17 @@ def test_fractions_of_the_range_of_bytes_are_refused(cli, images):
     (cli.folder / "t.csv").write_text("0.5,100,200,1,0,1\n1,1,1,1,1,1\n")
     assert cli("predict", "images.safetensors", "t.csv") == 2
     assert "trained on bytes" in cli.err
+
+
+@pytest.mark.parametrize("name", ["", "rownames", "Unnamed: 0"])
+def test_a_first_column_that_was_learned_from_is_found_again(cli, name):
+    rng = np.random.default_rng(0)
+    rows = "".join(
+        f"{i % 5},{a:.3f},{'yes' if a > 0 else 'no'}\n" for i, a in enumerate(rng.normal(size=90))
+    )
+    (cli.folder / "rn.csv").write_text(f"{name},a,label\n{rows}")
+    cli.ok("train", "rn.csv", "--output", "rn")
+    cli.ok("evaluate", "rn", "rn.csv")
+    (cli.folder / "new.csv").write_text(f"a,{name}\n0.5,1\n0.5,7\n")  # of other values, elsewhere
+    if name:
+        assert len(cli.ok("predict", "rn", "new.csv").split()) == 2

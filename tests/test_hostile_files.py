@@ -90,7 +90,10 @@ HOSTILE = {
     "trained_on is deep": (with_metadata(trained_on="[" * 10**6), "damaged"),
     "trained_on is a list": (with_metadata(trained_on="[]"), "trained_on must hold inputs"),
     "trained_on has more": (with_trained_on(shell="rm"), "trained_on must hold inputs"),
-    "trained on code": (with_trained_on(inputs="code"), "inputs must be one of 'bytes', 'numbers'"),
+    "trained on code": (
+        with_trained_on(inputs="code"),
+        "inputs must be one of 'bytes', 'fractions', ",
+    ),
     "names are text": (with_trained_on(feature_names="abcd"), "feature_names must be a list"),
     "names too few": (with_trained_on(feature_names=["a"]), "feature_names must hold 4 values"),
     "names are numbers": (with_trained_on(feature_names=[1, 2, 3, 4]), "must hold 4 values"),

@@ -1,6 +1,7 @@
 """What a network was trained on travels with it: the same values, the same answers."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastnn
+from fastnn.rows import checked_x
 from fastnn.trained_on import TrainedOn
 
 RNG = np.random.default_rng(5)
@@ -122,11 +124,11 @@ def test_flags_of_any_dtype_train_alike(backend, dtype):
     b = trained(FLAGS.astype("float64"), backend=backend.name)
     np.testing.assert_allclose(a.parameters, b.parameters, rtol=0, atol=1e-12)
     assert a.architecture.input_scale == 1.0
-    assert a.trained_on == TrainedOn("numbers")
+    assert a.trained_on == TrainedOn("flags")
 
 
 def test_an_input_scale_that_was_given_is_kept():
-    for x in (FLAGS.view(np.uint8), BYTES, BYTES.astype(float)):
+    for x in (FLAGS.view(np.uint8), BYTES, BYTES / 255):
         assert trained(x, input_scale=0.25).architecture.input_scale == 0.25
     assert trained(FLAGS, input_scale=0.25).trained_on.inputs == "bytes"
 
@@ -143,7 +145,8 @@ def test_the_first_rows_choose_the_scale_and_later_ones_do_not():
     assert net.architecture.input_scale == 1 / 255
     net.partial_fit(FLAGS, LABELS)
     assert net.architecture.input_scale == 1.0
-    net.partial_fit(BYTES, LABELS)
+    with pytest.warns(UserWarning, match="columns of 0 and 1"):
+        net.partial_fit(BYTES, LABELS)
     net.fit(BYTES, LABELS, epochs=1, progress=False)
     assert net.architecture.input_scale == 1.0
 
@@ -312,3 +315,84 @@ def test_a_network_that_was_pickled_before_its_first_fit_still_chooses_its_scale
     net = pickle.loads(pickle.dumps(small_network()))
     net.fit(FLAGS, LABELS, epochs=1, progress=False)
     assert net.architecture.input_scale == 1.0
+
+
+# -- from one fit to the next -----------------------------------------------------------------
+
+
+def test_after_fractions_integers_that_may_be_bytes_are_asked_about(backend):
+    net = trained(BYTES / 255, backend=backend.name)
+    assert net.trained_on.inputs == "fractions"
+    fast = net.predictor()
+    np.testing.assert_allclose(net.predict_proba(BYTES), net.predict_proba(BYTES / 255), rtol=1e-9)
+    for x in (BYTES.astype(int), BYTES.tolist(), sparse.csr_array(BYTES.astype(np.int32))):
+        with pytest.raises(ValueError, match=r"within 0 and 1, and x holds integers up to 255"):
+            net.predict(x)
+    with pytest.raises(ValueError, match="holds integers up to 255"):
+        fast(BYTES.astype(int))
+    for whole in (FLAGS.astype(int), FLAGS, FLAGS.astype(float)):  # 0 and 1 are of that range
+        np.testing.assert_array_equal(net.predict_proba(whole), net.predict_proba(FLAGS * 1.0))
+        np.testing.assert_array_equal(fast(whole), fast(FLAGS * 1.0))
+
+
+def test_after_bytes_too_a_network_of_fractions_is_one_of_bytes():
+    net = trained(BYTES / 255)
+    net.partial_fit(BYTES, LABELS)
+    assert net.trained_on.inputs == "bytes"
+    assert same_bits(net.predict_proba(BYTES.astype(int)), net.predict_proba(BYTES))
+
+
+def test_images_after_flags_are_taken_as_numbers_with_a_word():
+    net = trained(FLAGS)
+    with pytest.warns(UserWarning, match=r"columns of 0 and 1, .* input_scale=1/255"):
+        net.partial_fit(BYTES, LABELS)
+    assert net.trained_on.inputs == "numbers"
+    net.partial_fit(BYTES, LABELS)  # said once
+
+
+def test_an_input_scale_that_does_not_apply_is_said():
+    with pytest.warns(UserWarning, match=r"input_scale=0.003922 is for uint8, .* up to 255"):
+        trained(BYTES.astype(int), input_scale=1 / 255)
+
+
+def test_what_was_measured_of_earlier_rows_is_forgotten_with_them():
+    net = trained(FRAME, GROUP, (3, 4, 2))
+    for train in (net.fit, net.partial_fit):
+        net.trained_on = TrainedOn(
+            "numbers", ("age", "score", "size"), "group", (1.0,) * 3, (2.0,) * 3, "abc"
+        )
+        train(FRAME, GROUP)
+        assert net.trained_on == TrainedOn("numbers", ("age", "score", "size"), "group")
+
+
+def test_a_fit_that_fails_before_its_first_step_chooses_nothing():
+    class Failing(fastnn.Callback):
+        def on_fit_start(self, network):
+            raise RuntimeError("no")
+
+    net = small_network()
+    with pytest.raises(RuntimeError, match="no"):
+        net.fit(FLAGS, LABELS, callbacks=Failing(), progress=False)
+    assert net.trained_on is None
+    net.fit(BYTES, LABELS, epochs=1, progress=False)
+    assert net.architecture.input_scale == 1 / 255
+
+
+def test_a_network_saved_before_its_first_fit_still_chooses_its_scale(tmp_path):
+    small_network().save(tmp_path / "net")
+    small_network(input_scale=0.5).save(tmp_path / "given")
+    for name, scale in (("net", 1.0), ("given", 0.5)):
+        net = fastnn.load(tmp_path / name)
+        net.fit(FLAGS, LABELS, epochs=1, progress=False)
+        assert net.architecture.input_scale == scale
+
+
+def test_frames_in_the_network_s_order_are_not_copied():
+    net = trained(pd.DataFrame(np.ones((200, 40)), columns=[f"c{i}" for i in range(40)]),
+                  np.arange(200) % 3, (40, 4, 3), dtype="float64")  # fmt: skip
+    frame = pd.DataFrame(np.ones((20_000, 40)), columns=[f"c{i}" for i in range(40)])
+    tracemalloc.start()
+    checked_x(net.architecture, net.trained_on, frame)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * 20_000 * 40 * 8

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.csv_cells import is_number
+
 FEWEST_ROWS = 10  # that a column which counts them must have, to be remarked on
 
 Array = NDArray[Any]
@@ -34,6 +36,13 @@ def left_out(number: int, name: str) -> str:
     """Return the note about a column that only names the rows."""
     called = f"{name!r} " if name.strip() else "has no name, it "
     return f"column {number} {called}numbers or names the rows and was left out"
+
+
+def name_rows(cells: list[str]) -> bool:
+    """Tell whether the cells of a column without a name tell the rows apart and measure nothing."""
+    if len(set(cells)) < len(cells):
+        return False
+    return not all(map(is_number, cells)) or all(float(cell).is_integer() for cell in cells)
 
 
 def are_distinct(names: list[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.columns import Columns, are_distinct, left_out, row_numbers
+from fastnn.datasets.columns import Columns, are_distinct, left_out, name_rows, row_numbers
 from fastnn.datasets.csv_cells import is_number
 from fastnn.datasets.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
 from fastnn.datasets.csv_refusals import BadCells, Layout, label_array
@@ -58,7 +58,7 @@ def read_csv(
     stripped = [cell.strip() for cell in cells]
     names = stripped if first_is_header else None
     column = label_column(known.label_of(label, names, name), names, len(cells), name)
-    layout = _layout(name, stripped, first_is_header, column)
+    layout = _layout(name, stripped, first_is_header, column, known)
     order = _order(known, layout, first_is_header, stripped)
     body = chain(below, _raised(error) if error else rows)
     if not first_is_header:
@@ -79,7 +79,7 @@ def read_csv(
         notes.append(f"line {line} numbers the columns and was taken for their header")
     feature_names = [layout.names[i] for i in layout.features]
     if layout.has_row_names:
-        if _name_rows(row_names):
+        if name_rows(row_names):
             notes.append(left_out(1, stripped[0]))
         else:
             features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
@@ -192,10 +192,13 @@ def _is_header(
     return found
 
 
-def _layout(name: str, cells: list[str], is_header: bool, column: LabelColumn) -> Layout:
+def _layout(
+    name: str, cells: list[str], is_header: bool, column: LabelColumn, known: KnownColumns
+) -> Layout:
     names = [(cell if is_header else "") or f"column {i}" for i, cell in enumerate(cells, start=1)]
     enough = len(cells) - (column.index is not None) > 1
     names_rows = is_header and column.index != 0 and enough and cells[0].lower() in ROW_NAMES
+    names_rows = names_rows and names[0] not in (known.features or ())  # it was learned from
     return Layout(name, names, column.index, column.reason is not None, names_rows)
 
 
@@ -261,13 +264,6 @@ def _wrong_width(cells: list[str], width: int, line: int, layout: Layout) -> Val
         f"{layout.source}, line {line}: {len(cells)} columns, expected {width} as in the first row"
         + hint
     )
-
-
-def _name_rows(cells: list[str]) -> bool:
-    """Tell whether the cells of a column without a name tell the rows apart and measure nothing."""
-    if len(set(cells)) < len(cells):
-        return False
-    return not all(map(is_number, cells)) or all(float(cell).is_integer() for cell in cells)
 
 
 def _numbers(cells: list[str], lines: array[int], layout: Layout) -> NDArray[np.float64]:

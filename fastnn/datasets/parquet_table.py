@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.columns import Columns, are_distinct, left_out, row_numbers
+from fastnn.datasets.columns import Columns, are_distinct, left_out, name_rows, row_numbers
 from fastnn.datasets.csv_header import ROW_NAMES
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import check_guess, label_column
@@ -32,7 +32,8 @@ def read_parquet(
     features = [i for i in range(len(names)) if i != column.index]
     notes = []
     for i in [i for i in features if names[i].lower() in ROW_NAMES]:
-        if len(features) > 1:
+        cells = [str(value) for value in _values(frame, i).tolist()]
+        if len(features) > 1 and names[i] not in (known.features or ()) and name_rows(cells):
             features.remove(i)
             notes.append(left_out(i + 1, names[i]))
     order = known.order([names[i] for i in features], [False] * len(features), source.name)

@@ -203,7 +203,9 @@ def _network(network: Network, dtype: str) -> Network:
 
 def _inputs(network: Network, weights: str, columns: Standardization | None) -> Inputs | None:
     eight_bits = weights == "int8"
-    largest = in_float32("the weights of layer 1", np.abs(network.weights[0]).max(axis=1))
+    largest = np.abs(network.weights[0]).max(axis=1)
+    if eight_bits:
+        largest = in_float32("the weights of layer 1", largest)
     if columns is None:
         return Inputs(None, largest) if eight_bits and _unequal(network, largest) else None
     mean = in_float32("the means of the columns", columns.mean)

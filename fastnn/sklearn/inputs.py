@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from fastnn.trained_on import TrainedOn, takes_bytes
+from fastnn.trained_on import TrainedOn, kind_of, takes_bytes
 from fastnn.validation import (
     bad_column,
     check_fits_dtype,
     check_not_bytes_as_floats,
+    check_not_bytes_or_numbers,
     check_numbers,
     check_whole_bytes,
 )
@@ -64,10 +65,9 @@ def as_pair(eval_set: Any) -> tuple[Any, Any]:
 
 def trained_on(estimator: Any, X: Any) -> TrainedOn:
     """Return what an estimator's network is to remember of the rows that it begins with."""
-    of_bytes = X.dtype == np.uint8 and estimator.input_scale != 1.0
     names = getattr(estimator, "feature_names_in_", None)
     return TrainedOn(
-        "bytes" if of_bytes else "numbers",
+        kind_of(X, estimator.input_scale),
         None if names is None else tuple(str(name) for name in names),
     )
 
@@ -79,17 +79,21 @@ def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> 
     refuses floats of that range, as `fastnn.rows.checked_x` does for networks.
     """
     kinds = _kinds(X)
-    if kinds == "b":
+    network = None if reset else getattr(estimator, "network_", None)
+    known = None if network is None else network.trained_on
+    of_fractions = known is not None and known.inputs == "fractions"
+    if kinds == "b" and not of_fractions:
         X = (X if hasattr(X, "astype") else np.asarray(X)).astype(np.uint8)
     validated = _validated_by_sklearn(estimator, X, *y, reset=reset, **options)
-    network = None if reset else getattr(estimator, "network_", None)
-    if network is None or network.trained_on is None:
+    if network is None or known is None:
         return validated
-    scale = network.architecture.input_scale
-    if not takes_bytes(network.trained_on.inputs, scale):
+    rows, scale = validated[0] if y else validated, network.architecture.input_scale
+    are_integers = bool(kinds) and {*kinds} <= set("iu") and rows.dtype != np.uint8
+    if of_fractions and are_integers:
+        check_not_bytes_or_numbers(rows.astype(np.int64))
+    if not takes_bytes(known.inputs, scale):
         return validated
-    rows = validated[0] if y else validated
-    if kinds and {*kinds} <= set("iu") and rows.dtype != np.uint8:
+    if are_integers:
         rows = check_whole_bytes(rows.astype(np.int64))
     else:
         check_not_bytes_as_floats(rows, scale)

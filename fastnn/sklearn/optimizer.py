@@ -59,7 +59,12 @@ class ScikitSGD(SGD):
         """Return the optimizer for the next epoch; `n_samples` have been seen since the start."""
         if self.adapts != "invscaling":
             return self
-        return replace(self, learning_rate=self.first_rate / (n_samples + 1) ** self.power_t)
+        try:
+            rate = self.first_rate / (n_samples + 1) ** self.power_t
+        except OverflowError:
+            rate = 0.0
+        # above 0, so that the next rate can be told as a multiple of it
+        return replace(self, learning_rate=max(rate, float(np.finfo(np.float64).tiny)))
 
     def without_progress(self) -> ScikitSGD | None:
         """Return the optimizer to try next, or None where training stops."""

@@ -7,6 +7,7 @@ what to do. A value of the wrong kind is a TypeError, a wrong value of the right
 from fastnn.validation.data import (
     check_labels,
     check_not_bytes_as_floats,
+    check_not_bytes_or_numbers,
     check_not_empty,
     check_rows,
     check_rows_of_c,
@@ -103,6 +104,7 @@ __all__ = [
     "check_n_targets",
     "check_network",
     "check_not_bytes_as_floats",
+    "check_not_bytes_or_numbers",
     "check_not_empty",
     "check_not_replaced",
     "check_number",

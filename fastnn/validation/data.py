@@ -88,6 +88,30 @@ def _bytes(values: Array) -> Array:
     return values.astype(np.uint8)
 
 
+def check_not_bytes_or_numbers(x: Any) -> Any:
+    """Return what a network of numbers within 0 … 1 takes; bool becomes numbers.
+
+    Raises
+    ------
+    ValueError
+        If x holds integers up to 255, of another dtype than uint8, of which some are above 1: they
+        may be bytes or not.
+    """
+    array: Any = x if is_sparse(x) else as_array("x", x)
+    kind = array.dtype.kind
+    if kind == "b":
+        return array.astype(np.float32)
+    if kind in "iu" and array.dtype != np.uint8:
+        values = array.tocoo().data if is_sparse(x) else array
+        if values.size and values.min() >= 0 and 1 < values.max() <= 255:
+            raise ValueError(
+                "the network was trained on numbers within 0 and 1, and x holds integers up to "
+                f"{values.max()}: give bytes as x.astype(numpy.uint8), which are scaled, or "
+                "numbers as x.astype(float)"
+            )
+    return x
+
+
 def check_not_bytes_as_floats(x: Any, input_scale: float) -> None:
     """Check that floats are not bytes 0 … 255 that somebody converted; x as `check_x` returns it.
 

@@ -6,12 +6,12 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
-from fastnn.trained_on import TrainedOn
+from fastnn.trained_on import Inputs, TrainedOn
 from fastnn.validation.values import (
     as_array,
     check_choice,
@@ -294,7 +294,7 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
 
 def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
     """Return what a file says of a network's training rows, its lists as tuples."""
-    inputs = check_choice("inputs", fields["inputs"], ("bytes", "numbers"))
+    inputs = check_choice("inputs", fields["inputs"], get_args(Inputs))
     label, training_rows = fields["label_name"], fields["training_rows"]
     for name, text in (("label_name", label), ("training_rows", training_rows)):
         if not isinstance(text, str | None):
