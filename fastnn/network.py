@@ -113,6 +113,7 @@ class Network:
 
     seed: int | None = None
     trained_on: TrainedOn | None = None
+    _current_fit: object | None = None
     _chooses_scale = False  # whether input_scale is still to be chosen, by the first rows
 
     def __init__(
@@ -338,6 +339,9 @@ class Network:
         ------
         TypeError, ValueError
             If an argument is not as described; the network is then as it was.
+        RuntimeError
+            If a fit of this network has not ended yet, in another thread or around a callback; that
+            one is not disturbed.
         OSError
             If the checkpoint cannot be written or read, or is there and not to be resumed.
 
@@ -358,45 +362,46 @@ class Network:
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         callbacks = training.as_callbacks(callbacks)
-        a, trained_on, data = self._training_rows(x, y, sample_weight)
-        watched = None
-        if validation_data is not None:
-            validation_data = validation.check_validation_data(validation_data)
-            try:
-                watched = checked_rows(a, self.class_labels, trained_on, *validation_data)
-            except TypeError as error:
-                raise TypeError(f"validation_data: {error}") from None
-            except ValueError as error:
-                raise ValueError(f"validation_data: {error}") from None
-        if a.one_class_a_row:
-            validation.check_two_classes(data.y, self.class_labels)
-        if isinstance(data.x, np.ndarray):
-            validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
-        keeper = snapshot = None
-        if checkpoint is not None:
-            keeper = Keeper(
-                validation.check_checkpoint(checkpoint),
-                description(self, a, options, data, watched, shuffle, callbacks),
-            )
-            snapshot = keeper.find(self, optimizer.n_state, epochs)
-        running = self._started(optimizer)
-        backend = get_backend(self._backend)
-        product = largest_product(a, options.batch_size)
-        with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-            return training.fit(
-                self,
-                running,
-                backend,
-                data,
-                options,
-                epochs=epochs,
-                shuffle=shuffle,
-                validation=None if validation_data is None else tuple(validation_data),
-                callbacks=callbacks,
-                keeper=keeper,
-                snapshot=snapshot,
-                progress=progress,
-            )
+        with self._only_fit():
+            a, trained_on, data = self._training_rows(x, y, sample_weight)
+            watched = None
+            if validation_data is not None:
+                validation_data = validation.check_validation_data(validation_data)
+                try:
+                    watched = checked_rows(a, self.class_labels, trained_on, *validation_data)
+                except TypeError as error:
+                    raise TypeError(f"validation_data: {error}") from None
+                except ValueError as error:
+                    raise ValueError(f"validation_data: {error}") from None
+            if a.one_class_a_row:
+                validation.check_two_classes(data.y, self.class_labels)
+            if isinstance(data.x, np.ndarray):
+                validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
+            keeper = snapshot = None
+            if checkpoint is not None:
+                keeper = Keeper(
+                    validation.check_checkpoint(checkpoint),
+                    description(self, a, options, data, watched, shuffle, callbacks),
+                )
+                snapshot = keeper.find(self, optimizer.n_state, epochs)
+            running = self._started(optimizer)
+            backend = get_backend(self._backend)
+            product = largest_product(a, options.batch_size)
+            with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
+                return training.fit(
+                    self,
+                    running,
+                    backend,
+                    data,
+                    options,
+                    epochs=epochs,
+                    shuffle=shuffle,
+                    validation=None if validation_data is None else tuple(validation_data),
+                    callbacks=callbacks,
+                    keeper=keeper,
+                    snapshot=snapshot,
+                    progress=progress,
+                )
 
     def partial_fit(
         self,
@@ -436,6 +441,8 @@ class Network:
         TypeError, ValueError
             If an argument is not as described, or `optimizer_state` was changed in shape or dtype;
             the network is then as it was.
+        RuntimeError
+            As for `fit`.
         """  # numpydoc: the shared parameters stand in `fit`
         if optimizer is None:
             optimizer = Adam() if self._running is None else self._running.optimizer
@@ -445,27 +452,28 @@ class Network:
             self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
         )  # fmt: skip
-        a, trained_on, data = self._training_rows(x, y, sample_weight)
-        running = self._running
-        if running is not None and running.understood_by(optimizer):
-            running = running.resumed(self.architecture, optimizer)
-        else:
-            running = self._started(optimizer)
-        backend = get_backend(self._backend)
-        product = largest_product(a, options.batch_size)
-        with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-            return training.fit(
-                self,
-                running,
-                backend,
-                data,
-                options,
-                epochs=1,
-                shuffle=shuffle,
-                validation=None,
-                callbacks=(),
-                progress=False,
-            )
+        with self._only_fit():
+            a, trained_on, data = self._training_rows(x, y, sample_weight)
+            running = self._running
+            if running is not None and running.understood_by(optimizer):
+                running = running.resumed(self.architecture, optimizer)
+            else:
+                running = self._started(optimizer)
+            backend = get_backend(self._backend)
+            product = largest_product(a, options.batch_size)
+            with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
+                return training.fit(
+                    self,
+                    running,
+                    backend,
+                    data,
+                    options,
+                    epochs=1,
+                    shuffle=shuffle,
+                    validation=None,
+                    callbacks=(),
+                    progress=False,
+                )
 
     # -- using ----------------------------------------------------------------------------------
 
@@ -727,7 +735,7 @@ class Network:
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.persistence import to_bytes
 
-        state = {k: v for k, v in self.__dict__.items() if k not in _IN_FILE}
+        state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit")}
         return state | {"file": to_bytes(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -782,10 +790,30 @@ class Network:
         )
 
     @contextmanager
+    def _only_fit(self) -> Iterator[None]:
+        """Refuse a fit that begins while another trains this network.
+
+        No lock, since those are neither copied nor pickled. Nothing is called between the fit's end
+        and the deletion, so that no interrupt can come between them.
+        """
+        fit = object()
+        try:
+            if self.__dict__.setdefault("_current_fit", fit) is not fit:
+                raise RuntimeError(
+                    "a fit of this network has not ended yet, and a callback or another thread "
+                    "begins a second one: a network is trained by one fit at a time; train a "
+                    "copy.deepcopy of it"
+                )
+            yield
+        finally:
+            if self._current_fit is fit:
+                del self._current_fit
+
+    @contextmanager
     def _training(
         self, running: RunningOptimizer, architecture: Architecture, trained_on: TrainedOn
     ) -> Iterator[None]:
-        """Have `running` as the optimizer of this fit, also after a callback trained by another.
+        """Have `running` as the optimizer of this fit.
 
         Of a fit that fails before its first step nothing is remembered.
         """
@@ -796,11 +824,9 @@ class Network:
         try:
             yield
         except BaseException:
-            self._running = running
             if running.state.step == first_step:
                 self.architecture, self.trained_on, self._chooses_scale, self._running = before
             raise
-        self._running = running
 
     def _started(self, optimizer: Optimizer) -> RunningOptimizer:
         dropout_seed = int(self.rng.integers(2**63))

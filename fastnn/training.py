@@ -195,11 +195,6 @@ def _train_epoch(
         if part.start >= ahead:  # a window begins: read the next while this one is worked on
             ahead = (part.start // window + 1) * window
             read_blocks_ahead(data.x, order[ahead : ahead + window])
-        if network.optimizer_state is not state:
-            raise RuntimeError(
-                "another fit of this network began before this one ended, in a callback or another "
-                "thread: a network is trained by one fit at a time; train a copy.deepcopy of it"
-            )
         result = backend.train_epoch(
             network.architecture,
             network.parameters,

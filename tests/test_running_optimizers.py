@@ -92,28 +92,6 @@ def test_a_state_in_joblibs_memory_maps_is_gone_on_with(backend, optimizer, tmp_
     assert np.array_equal(network.parameters, mapped.parameters)
 
 
-@pytest.mark.parametrize("inner", RULES, ids=repr)
-@pytest.mark.parametrize("outer", RULES, ids=repr)
-def test_a_callback_that_trains_by_another_rule_ends_the_fit_in_words(
-    backend, inner, outer, tmp_path
-):
-    def train_inside(network, epoch, record):
-        network.partial_fit(X, Y, optimizer=inner)
-
-    network = small(backend)
-    options = {"epochs": 3, "optimizer": outer, "callbacks": train_inside, "progress": False}
-    options["checkpoint"] = fastnn.Checkpoint(tmp_path / "fit.checkpoint")
-    if type(inner) is type(outer) and inner.n_state == outer.n_state:  # one state for both
-        network.fit(X, Y, **options)
-        assert network.optimizer_state.step == 6
-    else:
-        with pytest.raises(RuntimeError, match="another fit of this network began"):
-            network.fit(X, Y, **options)
-    assert np.isfinite(network.parameters).all()
-    network.partial_fit(X, Y, optimizer=outer)  # and the network is of use
-    assert len(network.optimizer_state.slots) == outer.n_state
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
