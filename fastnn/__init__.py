@@ -19,7 +19,6 @@ if find_spec("fastnn.kernels") is None:
     )
 
 from fastnn import schedules
-from fastnn._version import __version__
 from fastnn.architecture import Architecture
 from fastnn.backends import (
     BackendUnavailableError,
@@ -30,18 +29,19 @@ from fastnn.backends import (
     warmup,
 )
 from fastnn.backends.predictor import Predictor
-from fastnn.callbacks import Callback, EarlyStopping
-from fastnn.checkpoints import Checkpoint
-from fastnn.history import History
-from fastnn.logs import MetricsLog, TensorBoard
+from fastnn.backends.threads import get_num_threads, set_num_threads
+from fastnn.callbacks.base import Callback, EarlyStopping
+from fastnn.callbacks.logs import MetricsLog, TensorBoard
+from fastnn.model.persistence import load
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastnn.persistence import load
-from fastnn.threads import get_num_threads, set_num_threads
+from fastnn.system.version import __version__
+from fastnn.training.checkpoints import Checkpoint
+from fastnn.training.history import History
 
 if TYPE_CHECKING:
     from fastnn import datasets, plots, report
-    from fastnn.exchange.onnx_import import from_onnx
+    from fastnn.exchange.onnx.reading import from_onnx
     from fastnn.exchange.sklearn import from_sklearn
     from fastnn.exchange.torch import from_torch
 
@@ -80,7 +80,7 @@ __all__ = [
 ]
 
 _EXCHANGE = {  # imported when first named
-    "from_onnx": "fastnn.exchange.onnx_import",
+    "from_onnx": "fastnn.exchange.onnx.reading",
     "from_sklearn": "fastnn.exchange.sklearn",
     "from_torch": "fastnn.exchange.torch",
 }

@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import training, validation
+from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
 from fastnn.backends.base import PREDICT_ROWS, largest_product
 from fastnn.backends.predictor import Predictor
-from fastnn.checkpoints import Checkpoint, Keeper
-from fastnn.evaluation import evaluate
-from fastnn.fit_description import description
-from fastnn.history import History
-from fastnn.initialization import Initializer, initialize
+from fastnn.backends.threads import blas_limited
+from fastnn.model.evaluation import evaluate
+from fastnn.model.initialization import Initializer, initialize
+from fastnn.model.prediction import outputs
 from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
-from fastnn.prediction import outputs
-from fastnn.rows import RowReader, Rows, checked_rows, checked_x
-from fastnn.threads import blas_limited
-from fastnn.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale, kind_after, kind_of
+from fastnn.rows.checked import RowReader, Rows, checked_rows, checked_x
+from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale, kind_after, kind_of
+from fastnn.training import loop as training
+from fastnn.training.checkpoints import Checkpoint, Keeper
+from fastnn.training.fit_description import description
+from fastnn.training.history import History
 from fastnn.vocabulary import (
     Activation,
     BackendName,
@@ -40,7 +41,7 @@ from fastnn.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from fastnn.exchange.c_header import Written
+    from fastnn.exchange.c.header import Written
 
 _IN_FILE = ("architecture", "_parameters", "class_labels", "trained_on")
 
@@ -192,7 +193,7 @@ class Network:
         )
 
     def _repr_html_(self) -> str:
-        from fastnn.summary import network_html
+        from fastnn.model.summary import network_html
 
         return network_html(self)
 
@@ -219,7 +220,7 @@ class Network:
         backend     numpy
         inputs      not trained yet; bytes would be taken times 0.003922
         """
-        from fastnn.summary import network_text
+        from fastnn.model.summary import network_text
 
         return network_text(self)
 
@@ -324,7 +325,7 @@ class Network:
         dropout : float or sequence of float, default 0.0
             Probability that a hidden unit is dropped, for all hidden layers or each.
         callbacks : Callback, function or sequence of them
-            Called after each epoch (see `fastnn.callbacks`).
+            Called after each epoch (see `fastnn.callbacks.base`).
         checkpoint : Checkpoint, optional
             Where the state of the fit is kept, to go on from after it was stopped; see
             `fastnn.Checkpoint`.
@@ -599,7 +600,7 @@ class Network:
         OSError
             If the file cannot be written; what was there before is then still there.
         """
-        from fastnn.persistence import save
+        from fastnn.model.persistence import save
 
         save(self, path)
 
@@ -661,7 +662,7 @@ class Network:
         UserWarning
             If the header loses more than 0.01 of accuracy, R² or agreement, or leaves out a column.
         """
-        from fastnn.exchange.c_header import write
+        from fastnn.exchange.c.header import write
 
         return write(self, path, weights=weights, name=name, rows=rows)
 
@@ -697,7 +698,7 @@ class Network:
         >>> net = fastnn.Network((784, 100, 10), seed=0)
         >>> net.to_onnx("digits.onnx", input_dtype="uint8")  # doctest: +SKIP
         """
-        from fastnn.exchange.onnx_export import to_onnx
+        from fastnn.exchange.onnx.export import to_onnx
 
         to_onnx(self, path, input_dtype=input_dtype)
 
@@ -733,13 +734,13 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy through the safe format, with where the training stands beside it."""
-        from fastnn.persistence import to_bytes
+        from fastnn.model.persistence import to_bytes
 
         state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit")}
         return state | {"file": to_bytes(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from fastnn.persistence import from_bytes
+        from fastnn.model.persistence import from_bytes
 
         loaded = from_bytes(state["file"])
         self._running = None

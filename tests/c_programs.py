@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from fastnn.exchange.c_header import header
+from fastnn.exchange.c.header import header
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 CPP_COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastnn
-from fastnn.standardization import Standardization, fold
+from fastnn.model.standardization import Standardization, fold
 
 FARTHEST = 1e6
 """Of a mean to its deviation. What float64 rounds there, 1e6 times its eps, is far below float32's

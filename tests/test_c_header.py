@@ -12,7 +12,7 @@ from random_networks import N_NETWORKS, THOROUGH, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS
-from fastnn.exchange.c_header import header, name_for
+from fastnn.exchange.c.header import header, name_for
 from fastnn.exchange.quantization import dequantized, quantize
 
 BATCH = 8

@@ -12,12 +12,12 @@ from propagation import propagated
 from tables import folded_network, random_table
 
 import fastnn
-from fastnn.exchange.c_header import header
-from fastnn.exchange.c_literals import comment_text
-from fastnn.exchange.c_parameters import folded, known_columns, rounded
+from fastnn.exchange.c.header import header
+from fastnn.exchange.c.literals import comment_text
+from fastnn.exchange.c.parameters import folded, known_columns, rounded
 from fastnn.exchange.quantization import QuantizedWeight, dequantized
-from fastnn.standardization import Standardization, fold
-from fastnn.trained_on import TrainedOn
+from fastnn.model.standardization import Standardization, fold
+from fastnn.rows.trained_on import TrainedOn
 
 ROUNDINGS = 6
 """Of a product in the first layer, in units of eps, with those of one in the same form in float64:
@@ -255,7 +255,7 @@ def test_rows_give_the_means_that_a_network_does_not_remember(tmp_path, weights)
 
 def test_what_float_loses_without_means_is_measured():
     """In the header's own arithmetic: in float64 the same weights would lose nothing."""
-    from fastnn.exchange.c_accuracy import measured
+    from fastnn.exchange.c.accuracy import measured
 
     network, x = far_network(np.random.default_rng(4))
     found = measured(network, rounded(network, "float32", None), None, x, None)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
-from fastnn.checksums import checksum, file_checksum
+from fastnn.system.checksums import checksum, file_checksum
 
 THOROUGH = os.environ.get("FASTNN_TEST_PROFILE") == "thorough"
 

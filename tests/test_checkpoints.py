@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
-from fastnn.fit_description import AnotherFitError
+from fastnn.training.fit_description import AnotherFitError
 
 
 @pytest.fixture

@@ -261,7 +261,7 @@ def test_optimizer_chooses_the_rule(spied, name, rule):
 
 def test_activation_and_threads_are_passed_on(spied, monkeypatch):
     seen = []
-    monkeypatch.setattr("fastnn.threads.set_num_threads", seen.append)
+    monkeypatch.setattr("fastnn.backends.threads.set_num_threads", seen.append)
     net, _ = spied("--epochs", "1", "--activation", "gelu", "--threads", "1")
     assert net.architecture.activations == ("gelu",)
     assert seen == [1]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastnn
-from fastnn.trained_on import TrainedOn
+from fastnn.rows.trained_on import TrainedOn
 
 X, Y = table(90)
 COLUMNS = {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2], "kind": NAMES[Y]}

@@ -5,7 +5,7 @@ import pytest
 from command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
-from fastnn.exchange.c_header import header
+from fastnn.exchange.c.header import header
 from fastnn.exchange.quantization import dequantized
 
 

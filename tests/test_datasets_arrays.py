@@ -5,9 +5,10 @@ import pytest
 from command_line import CommandLine
 
 import fastnn
-from fastnn import memory_maps, row_order
 from fastnn.datasets import arrays, tables, write_idx
-from fastnn.memory_maps import file_map
+from fastnn.rows import order as row_order
+from fastnn.system import memory_maps
+from fastnn.system.memory_maps import file_map
 
 WINDOW = 1 << 14
 

@@ -18,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table_files import read_or_refused
 
-from fastnn.datasets import csv_table, read_table, sources
-from fastnn.file_kinds import KINDS, kind_of
+from fastnn.datasets import read_table
+from fastnn.datasets.readers import csv as csv_table
+from fastnn.datasets.readers import sources
+from fastnn.system.file_kinds import KINDS, kind_of
 
 CONTENT = b"a,b,kind\n" + b"".join(b"%d.5,%d,k%d\n" % (i, i, i % 2) for i in range(200))
 PACKERS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as to_safetensors
 
 import fastnn
-from fastnn.persistence import to_bytes
+from fastnn.model.persistence import to_bytes
 
 GOOD = to_bytes(small_network(class_labels=["a", "b", "c"]))
 HEADER_SIZE = int.from_bytes(GOOD[:8], "little")

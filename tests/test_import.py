@@ -17,7 +17,7 @@ HEAVY = (
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
     "fastnn.exchange", "onnx", "onnxruntime", "torch", "google.protobuf",
-    "fastnn.plots", "fastnn.report", "fastnn.machine",
+    "fastnn.plots", "fastnn.report", "fastnn.backends.machine",
     "fastnn.backends.cython", "fastnn.backends.numba", "fastnn.kernels.cython",
     "fastnn.kernels.numba",
 )  # fmt: skip
@@ -109,7 +109,7 @@ def offenders(names, forbidden, *, anywhere=True):
 
 
 ADAPTERS = ("fastnn.backends.cython", "fastnn.backends.numba", "fastnn.backends.reference")
-MODEL = ("fastnn.network", "fastnn.training")
+MODEL = ("fastnn.network", "fastnn.training.loop")
 ABOVE = ("fastnn.sklearn", "fastnn.datasets", "fastnn.cli")
 FROM_METHODS = ("fastnn.exchange", "fastnn.plots", "fastnn.report")  # above, but methods lead there
 BACKENDS = [name for name in FASTNN if belongs(name, "fastnn.backends")]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fastnn.files import _unnamed
+from fastnn.system.files import _unnamed
 
 pytestmark = [
     pytest.mark.slow,

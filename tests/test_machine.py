@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastnn import machine
+from fastnn.backends import machine
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from examples import same_bits, small_network
 from test_bench import run
 
 import fastnn
-from fastnn import memory_maps, row_order, training
-from fastnn.calls import calls
-from fastnn.memory_maps import file_map, read_ahead, release, walk
+from fastnn.rows import order as row_order
+from fastnn.rows.calls import calls
+from fastnn.system import memory_maps
+from fastnn.system.memory_maps import file_map, read_ahead, release, walk
+from fastnn.training import loop as training
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 WINDOW = 1 << 14
@@ -227,7 +229,7 @@ def test_what_is_read_ahead_begins_at_a_page_and_holds_the_rows(tmp_path, monkey
     rows = np.zeros((3, mmap.PAGESIZE + 100), np.uint8)
     np.save(tmp_path / "x.npy", rows)
     x = np.load(tmp_path / "x.npy", mmap_mode="r")
-    monkeypatch.setattr("fastnn.memory_maps.WINDOW_BYTES", 0)
+    monkeypatch.setattr("fastnn.system.memory_maps.WINDOW_BYTES", 0)
     asked, mapped = [], file_map(x)
 
     class Listening(mmap.mmap):
@@ -279,7 +281,7 @@ SAMPLED = """
 import json, sys, threading, time
 import numpy as np
 import fastnn
-from fastnn.memory_maps import release
+from fastnn.system.memory_maps import release
 
 def resident(line):
     with open("/proc/self/status") as file:

@@ -6,7 +6,7 @@ from examples import blobs, small_network
 
 import fastnn
 from fastnn.backends import get_backend
-from fastnn.progress import is_progress_wanted
+from fastnn.system.progress import is_progress_wanted
 
 
 def fixed(weight, output, **options):
@@ -164,7 +164,7 @@ def test_measuring_more_rows_than_fit_at_a_time_is_the_mean_over_all(monkeypatch
     x, y = blobs(50)
     net = small_network()
     whole = net.evaluate(x, y)
-    monkeypatch.setattr("fastnn.evaluation.ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr("fastnn.model.evaluation.ROWS_AT_A_TIME", 7)
     in_pieces = net.evaluate(x, y)
     assert in_pieces["accuracy"] == whole["accuracy"]
     assert in_pieces["loss"] == pytest.approx(whole["loss"], rel=1e-14)

@@ -12,7 +12,7 @@ pytest.importorskip("numba")
 
 from fastnn.kernels.numba import notice
 
-from fastnn.progress import is_progress_wanted, progress_bar
+from fastnn.system.progress import is_progress_wanted, progress_bar
 
 MODULE = notice.__name__
 

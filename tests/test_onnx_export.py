@@ -199,7 +199,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=words):
             small_network(class_labels=labels).to_onnx(path)
-    monkeypatch.setattr("fastnn.exchange.onnx_export.LARGEST", 50 * 8)
+    monkeypatch.setattr("fastnn.exchange.onnx.export.LARGEST", 50 * 8)
     with pytest.raises(ValueError, match=r"51 parameters take 408 bytes, and .* at most 400"):
         small_network().to_onnx(path)
     monkeypatch.setitem(sys.modules, "onnx", None)

@@ -13,7 +13,7 @@ from examples import same_bits, small_network
 from random_networks import N_NETWORKS, random_network
 
 import fastnn
-from fastnn.persistence import to_bytes
+from fastnn.model.persistence import to_bytes
 
 pytest.importorskip("onnx")
 

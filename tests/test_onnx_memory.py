@@ -16,7 +16,7 @@ SMALL = 400_000
 
 FIXED, TIMES = 50_000_000, 50
 """Bytes that a model may take at its peak, and how many more for each of its file's: what
-`fastnn.exchange.onnx_tensors` lets arrays take, and about as much for nodes as objects."""
+`fastnn.exchange.onnx.tensors` lets arrays take, and about as much for nodes as objects."""
 
 READ = """
 import sys, fastnn, onnx, onnx.numpy_helper, tracemalloc

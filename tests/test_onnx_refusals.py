@@ -12,7 +12,7 @@ import onnxruntime
 from onnx_graphs import FIRST, LAST, PLAIN, RELU, W1, W2, model_of, written
 
 import fastnn
-from fastnn.exchange.onnx_expressions import MOST_TERMS, Expressions, Z
+from fastnn.exchange.onnx.expressions import MOST_TERMS, Expressions, Z
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 FLOAT, INT32, HALF = TensorProto.FLOAT, TensorProto.INT32, TensorProto.FLOAT16

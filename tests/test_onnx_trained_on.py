@@ -5,8 +5,8 @@ import pytest
 from examples import small_network
 
 import fastnn
-from fastnn.standardization import Standardization, fold
-from fastnn.trained_on import TrainedOn
+from fastnn.model.standardization import Standardization, fold
+from fastnn.rows.trained_on import TrainedOn
 
 onnx = pytest.importorskip("onnx")
 
@@ -54,7 +54,7 @@ def test_a_damaged_memory_is_refused(tmp_path):
     network.to_onnx(path)
     model = onnx.load(path)
     for prop in model.metadata_props:
-        if prop.key == "fastnn.trained_on":
+        if prop.key == "fastnn.rows.trained_on":
             prop.value = prop.value.replace('"age", ', "")
     onnx.save(model, path)
     with pytest.raises(ValueError, match="feature_names must hold 4 values"):

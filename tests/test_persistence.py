@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, LOSSES
-from fastnn.files import write_whole
+from fastnn.system.files import write_whole
 
 X, Y = blobs()
 
@@ -184,7 +184,7 @@ def test_a_folder_that_takes_no_files_is_named(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    monkeypatch.setattr("fastnn.files.os.open", refuse)
+    monkeypatch.setattr("fastnn.system.files.os.open", refuse)
     with pytest.raises(PermissionError, match=r"cannot write .*net: Permission denied"):
         small_network().save(tmp_path / "net")
 

@@ -11,7 +11,7 @@ import pytest
 from examples import blobs, small_network
 
 import fastnn
-from fastnn.history import History
+from fastnn.training.history import History
 
 pytest.importorskip("matplotlib")
 

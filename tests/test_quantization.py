@@ -5,7 +5,7 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
-from fastnn.exchange.c_header import WEIGHTS, header
+from fastnn.exchange.c.header import WEIGHTS, header
 from fastnn.exchange.quantization import dequantized, quantize
 
 

@@ -10,7 +10,7 @@ from examples import small_network
 from report_pages import Page, X, Y, dataset, rendered, trained
 
 import fastnn
-from fastnn.history import History
+from fastnn.training.history import History
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

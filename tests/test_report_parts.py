@@ -10,7 +10,7 @@ from report_pages import Page, dataset, rendered, trained
 
 from fastnn.datasets import Dataset, Split
 from fastnn.datasets.tables import Table
-from fastnn.history import History
+from fastnn.training.history import History
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from examples import small_network
 
-from fastnn.standardization import LEAST_STEPS, Standardization, fold
+from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)) * [1e-3, 1.0, 1e3, 1.0] + [0.0, 5.0, -1e4, 0.0]

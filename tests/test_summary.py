@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from random_networks import random_network
 
 import fastnn
-from fastnn.history import History
+from fastnn.training.history import History
 
 X, Y = blobs()
 

@@ -202,7 +202,7 @@ def test_an_exception_at_any_line_of_python_leaves_the_pool_whole(teams):
         net.fit(x, y, epochs=1, progress=False)
         return net.predict_proba(x, progress=False)
 
-    with fastnn.threads.threads_limited(2):
+    with fastnn.backends.threads.threads_limited(2):
         expected = fit()
         n_helpers = _kernels.pool_state()[0]
         for line in range(0, 10_000, 7):

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastnn
-from fastnn import threads
+from fastnn.backends import threads
 
 VARIABLES = ("FASTNN_NUM_THREADS", "OMP_NUM_THREADS")
 QUOTA = threads._control_group_quota

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import fastnn
-from fastnn.rows import checked_x
-from fastnn.trained_on import TrainedOn
+from fastnn.rows.checked import checked_x
+from fastnn.rows.trained_on import TrainedOn
 
 RNG = np.random.default_rng(5)
 BYTES = RNG.integers(0, 256, (120, 4), dtype=np.uint8)

@@ -13,9 +13,11 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
-from fastnn import SGD, calls, progress
+from fastnn import SGD
 from fastnn.architecture import Architecture
 from fastnn.backends.reference import Reference
+from fastnn.rows import calls
+from fastnn.system import progress
 
 X, Y = blobs()
 
@@ -87,7 +89,7 @@ def test_time_is_seconds_since_the_start(monkeypatch):
     def work(*_):
         now[0] += 2.5
 
-    monkeypatch.setattr("fastnn.training.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr("fastnn.training.loop.time", SimpleNamespace(perf_counter=lambda: now[0]))
     history = small_network().fit(X, Y, epochs=3, callbacks=work)
     assert history["time"] == [0.0, 2.5, 5.0]
 
@@ -148,7 +150,7 @@ def test_an_interrupt_of_the_last_epoch_names_that_epoch():
 def test_an_interrupted_fit_goes_back_to_the_best_weights():
     net, stopping = small_network(), fastnn.EarlyStopping("loss", mode="max", patience=9)
     weights = []
-    keep = fastnn.callbacks.FunctionCallback(lambda n, *_: weights.append(n.parameters.copy()))
+    keep = fastnn.callbacks.base.FunctionCallback(lambda n, *_: weights.append(n.parameters.copy()))
     with pytest.warns(RuntimeWarning, match="interrupted"):
         net.fit(X, Y, epochs=9, callbacks=[keep, stopping, interrupt_after(3)])
     assert stopping.best_epoch == 1
@@ -283,8 +285,8 @@ def test_a_bar_counts_the_rate_of_what_is_done_now(monkeypatch, capsys):
 
 def test_predict_and_evaluate_of_over_a_second_show_a_bar(capsys, monkeypatch, clock):
     monkeypatch.setattr(calls, "WORK_PER_CALL", 1.0)
-    monkeypatch.setattr("fastnn.prediction.PREDICT_ROWS", 30)
-    monkeypatch.setattr("fastnn.evaluation.ROWS_AT_A_TIME", 30)
+    monkeypatch.setattr("fastnn.model.prediction.PREDICT_ROWS", 30)
+    monkeypatch.setattr("fastnn.model.evaluation.ROWS_AT_A_TIME", 30)
     net = small_network()
     expected, measured = net.predict(X), net.evaluate(X, Y)
     assert capsys.readouterr() == ("", "")

@@ -11,8 +11,8 @@ import pytest
 import fastnn
 from fastnn import backends, vocabulary
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS
-from fastnn.initialization import _RADIUS
-from fastnn.plots.curves import PANELS
+from fastnn.drawing.curves import PANELS
+from fastnn.model.initialization import _RADIUS
 
 
 def test_dir_shows_the_public_names_and_nothing_else():

@@ -33,7 +33,7 @@ from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.predictor import Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.strides import copied_by_rows, lies_by_columns
+from fastnn.rows.strides import copied_by_rows, lies_by_columns
 
 Views = tuple[Layer, Array, Array | None]
 """A layer's place, and its weights and bias or their gradients."""

@@ -20,8 +20,8 @@ from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, A
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions, learning_rates
 from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
+from fastnn.backends.threads import show_to_threadpoolctl, usable_threads
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.threads import show_to_threadpoolctl, usable_threads
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
 

@@ -51,7 +51,7 @@ def _meant(words: Sequence[str], choices: Sequence[str]) -> str:
 
 def parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     """Return the parser of the whole command line, and those of the commands by their names."""
-    from fastnn._version import __version__
+    from fastnn.system.version import __version__
 
     main_parser = _Parser(
         prog="fastnn", description="Small dense networks at the speed of the CPU."

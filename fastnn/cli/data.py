@@ -22,12 +22,12 @@ from fastnn.datasets import (
     read_table,
 )
 from fastnn.datasets.arrays import holds_one_array
-from fastnn.datasets.known_columns import NUMBERED
 from fastnn.datasets.mnist import FOLDER_ARGUMENT
-from fastnn.fit_description import rows_checksum
-from fastnn.memory_maps import file_map
+from fastnn.datasets.readers.known_columns import NUMBERED
 from fastnn.network import Network
-from fastnn.trained_on import takes_bytes
+from fastnn.rows.trained_on import takes_bytes
+from fastnn.system.memory_maps import file_map
+from fastnn.training.fit_description import rows_checksum
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from fastnn.callbacks import Callback
+from fastnn.callbacks.base import Callback
 from fastnn.cli import options as words
 from fastnn.network import Network
 

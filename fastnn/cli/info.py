@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from fastnn import machine
+from fastnn.backends import machine
 from fastnn.cli import options as words
 from fastnn.datasets import cache_folder
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastnn.callbacks import PATIENCE, Callback, EarlyStopping
-from fastnn.checkpoints import Checkpoint
+from fastnn.callbacks.base import PATIENCE, Callback, EarlyStopping
+from fastnn.callbacks.logs import MetricsLog
 from fastnn.cli import options as words
-from fastnn.fit_description import AnotherFitError
-from fastnn.logs import MetricsLog
+from fastnn.training.checkpoints import Checkpoint
+from fastnn.training.fit_description import AnotherFitError
 
 MOST_CHECKPOINTS = 100  # of a run, where it is not said: each waits for the disk
 PATIENCE_SHARE = 20  # early stopping waits a 20th of all epochs, if that is more than PATIENCE

@@ -82,7 +82,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def apply_backend_options(options: argparse.Namespace) -> None:
     """Set the thread count, or check the environment's; the backend is each network's own."""
-    from fastnn.threads import get_num_threads, set_num_threads
+    from fastnn.backends.threads import get_num_threads, set_num_threads
 
     if options.threads is not None:
         set_num_threads(options.threads)

@@ -11,8 +11,8 @@ from typing import Any
 from fastnn.architecture import Array
 from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows
-from fastnn.files import write_whole
-from fastnn.persistence import load
+from fastnn.model.persistence import load
+from fastnn.system.files import write_whole
 
 ROWS_AT_A_TIME = 8192
 """Predictions that are turned into text at once."""

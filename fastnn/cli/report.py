@@ -10,9 +10,9 @@ from fastnn.cli import options as words
 
 if TYPE_CHECKING:
     from fastnn.datasets import Dataset
-    from fastnn.history import History
     from fastnn.network import Network
     from fastnn.optimizers import Optimizer
+    from fastnn.training.history import History
 
 NOT_TRAINING = (
     "command", "run", "quiet", "json", "report", "output", "checkpoint", "checkpoint_every",

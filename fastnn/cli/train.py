@@ -22,9 +22,9 @@ from fastnn.cli.data import labelled, largest_class, remembered, training_data
 from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.datasets import Dataset, Split
+from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
 from fastnn.network import Network
 from fastnn.schedules import Cosine
-from fastnn.standardization import LEAST_STEPS, Standardization, fold
 from fastnn.validation.frames import some
 
 # Learning rates that train MNIST and tables of standardised columns well without tuning.

@@ -2,8 +2,8 @@
 
 from fastnn.datasets.arrays import read_array, read_arrays
 from fastnn.datasets.digits import digits
-from fastnn.datasets.idx import read_idx, write_idx
 from fastnn.datasets.mnist import cache_folder, mnist
+from fastnn.datasets.readers.idx import read_idx, write_idx
 from fastnn.datasets.reading import read_table
 from fastnn.datasets.split import Dataset, Split
 from fastnn.datasets.tables import Table

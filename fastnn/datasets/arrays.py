@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.idx import GZIP_MAGIC, read_idx
-from fastnn.datasets.npz_table import features_of, labels_of, read_npy_header
+from fastnn.datasets.readers.idx import GZIP_MAGIC, read_idx
+from fastnn.datasets.readers.npz import features_of, labels_of, read_npy_header
 from fastnn.datasets.tables import Table
-from fastnn.memory_maps import WINDOW_BYTES, file_map
+from fastnn.system.memory_maps import WINDOW_BYTES, file_map
 
 IDX_ENDINGS = ("-ubyte", ".idx", ".idx1", ".idx3")
 MAPPED_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.idx import read_idx
+from fastnn.datasets.readers.idx import read_idx
 from fastnn.datasets.split import Dataset, Split, held_out_rows, one_hot_rows
 
 SIDE = 28

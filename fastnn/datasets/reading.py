@@ -1,7 +1,7 @@
 """Reading a table from a file of any kind that tables come in; every other kind is named.
 
-What the file is, `fastnn.file_kinds` tells from its first bytes; for each kind of table there is a
-reader, imported when there is such a file.
+What the file is, `fastnn.system.file_kinds` tells from its first bytes; for each kind of table there
+is a reader, imported when there is such a file.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO, cast
 
-from fastnn.datasets.columns import Columns
-from fastnn.datasets.known_columns import KnownColumns
-from fastnn.datasets.sources import Source, opened
+from fastnn.datasets.readers.columns import Columns
+from fastnn.datasets.readers.known_columns import KnownColumns
+from fastnn.datasets.readers.sources import Source, opened
 from fastnn.datasets.split import Split
 from fastnn.datasets.tables import Table
-from fastnn.file_kinds import zip_members
-from fastnn.trained_on import TrainedOn
+from fastnn.rows.trained_on import TrainedOn
+from fastnn.system.file_kinds import zip_members
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 
@@ -111,7 +111,7 @@ def read_table(
 
 
 def _csv(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
-    from fastnn.datasets.csv_table import read_csv  # here, for a quick `import fastnn`
+    from fastnn.datasets.readers.csv import read_csv  # here, for a quick `import fastnn`
 
     return read_csv(source, label, header, known)
 
@@ -119,7 +119,7 @@ def _csv(source: Source, label: Label, header: bool | None, known: KnownColumns)
 def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
     import zipfile
 
-    from fastnn.datasets.npz_table import said_of
+    from fastnn.datasets.readers.npz import said_of
 
     members = _texts(zip_members(source.stream))
     if len(members) != 1:
@@ -139,7 +139,7 @@ def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownC
 
 
 def _parquet(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
-    from fastnn.datasets.parquet_table import read_parquet
+    from fastnn.datasets.readers.parquet import read_parquet
 
     return read_parquet(source, label, header, known)
 
@@ -173,7 +173,7 @@ def _npz_table(source: Source, label: Label) -> Table:
         raise ValueError(
             f"{source.name}: label={label!r} names a column of a CSV; an NPZ has its array y"
         )
-    from fastnn.datasets.npz_table import read_npz
+    from fastnn.datasets.readers.npz import read_npz
 
     parts = read_npz(source.stream, source.name, with_labels=label is None)
     x, y = parts["all"] if "all" in parts else parts["train"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.split import Dataset, Split, held_out_rows
 from fastnn.datasets.task import Task, TaskChoice, choose_task
-from fastnn.memory_maps import walk
+from fastnn.system.memory_maps import walk
 
 DEFAULT_TEST = 0.2
 DEFAULT_VALIDATION = 0.1

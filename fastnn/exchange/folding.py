@@ -37,7 +37,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.exchange.assembly import Dense
-from fastnn.exchange.onnx_formulas import LEAKY_SLOPE
+from fastnn.exchange.onnx.formulas import LEAKY_SLOPE
 
 
 class Scaling(NamedTuple):

@@ -85,8 +85,8 @@ def dequantized(network: Network, x: Any = None) -> Network:
     ValueError
         If a parameter is not finite in float32.
     """
-    from fastnn.exchange.c_parameters import folded, known_columns, rounded
-    from fastnn.rows import checked_x
+    from fastnn.exchange.c.parameters import folded, known_columns, rounded
+    from fastnn.rows.checked import checked_x
 
     if x is not None:
         x = checked_x(network.architecture, network.trained_on, x)

@@ -14,8 +14,8 @@ from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.folding import Activation, Step, fold, folded_dtype
 from fastnn.exchange.packages import imported
 from fastnn.exchange.sklearn_steps import Wrapped, check_can_be_scaled, unwrapped
-from fastnn.persistence import from_bytes, to_bytes
-from fastnn.trained_on import TrainedOn
+from fastnn.model.persistence import from_bytes, to_bytes
+from fastnn.rows.trained_on import TrainedOn
 from fastnn.validation.values import describe
 from fastnn.vocabulary import BackendName
 

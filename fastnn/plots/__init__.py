@@ -18,8 +18,8 @@ try:
 except ImportError:
     raise ImportError('fastnn.plots needs matplotlib: pip install "fastnn[plot]"') from None
 
+from fastnn.drawing.curves import history
 from fastnn.plots.confusion import confusion_matrix
-from fastnn.plots.curves import history
 from fastnn.plots.mistaken import mistakes
 from fastnn.plots.numbers import predictions
 from fastnn.plots.units import weights

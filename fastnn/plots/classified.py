@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
-from fastnn.evaluation import ROWS_AT_A_TIME
-from fastnn.memory_maps import walk
+from fastnn.model.evaluation import ROWS_AT_A_TIME
 from fastnn.network import Network
-from fastnn.rows import checked_x
+from fastnn.rows.checked import checked_x
+from fastnn.system.memory_maps import walk
 
 
 class Classified(NamedTuple):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, shown
+from fastnn.drawing.canvas import axes_for, figure_of, shown
 from fastnn.plots.classified import classify
 
 STRONGEST = 0.65  # opacity of a full cell: its count stays readable in the colour of text

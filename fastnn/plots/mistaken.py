@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, lines, panels, say, shown
+from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, say, shown
 from fastnn.plots.classified import Classified, classify
-from fastnn.rows import checked_x
+from fastnn.rows.checked import checked_x
 
 MOST_COLUMNS = 6  # features of a row that is not an image
 

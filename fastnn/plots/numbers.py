@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fastnn import validation
-from fastnn.plots.canvas import axes_for, drawable, evenly, figure_of, lines, panels
-from fastnn.rows import checked_x
+from fastnn.drawing.canvas import axes_for, drawable, evenly, figure_of, lines, panels
+from fastnn.rows.checked import checked_x
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
 MOST_OUTPUTS = 9

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.plots.canvas import axes_for, figure_of, lines, panels, shown
+from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, shown
 from fastnn.plots.classified import class_names
 
 TITLE = 0.29  # inches above an image, whatever its size

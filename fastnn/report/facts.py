@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import machine
+from fastnn.backends import machine
 from fastnn.datasets import Dataset
-from fastnn.history import History
+from fastnn.drawing.canvas import evenly
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.plots.canvas import evenly
 from fastnn.report.parts import PARTS, Result, n_rows, parts
 from fastnn.schedules import Schedule
+from fastnn.training.history import History
 
 Facts = list[tuple[str, str]]
 

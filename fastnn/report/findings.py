@@ -11,16 +11,16 @@ from markupsafe import Markup
 
 from fastnn import plots, validation
 from fastnn.datasets import Dataset
-from fastnn.history import History
+from fastnn.drawing.canvas import evenly, shown
+from fastnn.drawing.curves import NAMES, measures
 from fastnn.network import Network
 from fastnn.plots import numbers, units
-from fastnn.plots.canvas import evenly, shown
 from fastnn.plots.classified import Classified, classify
-from fastnn.plots.curves import NAMES, measures
 from fastnn.plots.mistaken import MOST_COLUMNS, dense_rows
 from fastnn.report import pictures
 from fastnn.report.facts import counted
 from fastnn.report.parts import Part, deviation, labelled
+from fastnn.training.history import History
 
 MOST_MISTAKES = 18
 MOST_CLASSES = 100  # of a confusion matrix: past it the page would weigh megabytes

@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fastnn import validation
 from fastnn.datasets import Dataset
-from fastnn.files import write_whole
-from fastnn.history import History
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
 from fastnn.report import facts, findings, parts
+from fastnn.system.files import write_whole
+from fastnn.training.history import History
 from fastnn.validation.values import describe
 
 

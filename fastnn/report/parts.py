@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.datasets import Dataset, Split
-from fastnn.memory_maps import walk
 from fastnn.network import Network
+from fastnn.system.memory_maps import walk
 
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 NUMBERS_AT_A_TIME = 1 << 18  # of x: two megabytes as float64

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
-from fastnn.trained_on import TrainedOn, kind_of, takes_bytes
+from fastnn.rows.trained_on import TrainedOn, kind_of, takes_bytes
 from fastnn.validation import (
     bad_column,
     check_fits_dtype,
@@ -76,7 +76,7 @@ def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> 
     """Return what scikit-learn's checks make of the data; an error names the column of a frame.
 
     bool counts as uint8. An estimator that was trained on bytes takes integers for bytes, and
-    refuses floats of that range, as `fastnn.rows.checked_x` does for networks.
+    refuses floats of that range, as `fastnn.rows.checked.checked_x` does for networks.
     """
     kinds = _kinds(X)
     network = None if reset else getattr(estimator, "network_", None)

@@ -18,16 +18,16 @@ from sklearn.utils.validation import check_is_fitted
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
 from fastnn.backends.base import PREDICT_ROWS, Backend, largest_product
-from fastnn.callbacks import Callback
+from fastnn.backends.threads import blas_limited, threads_limited
+from fastnn.callbacks.base import Callback
 from fastnn.network import Network
+from fastnn.rows.strides import by_rows
 from fastnn.schedules import Schedule
 from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.strides import by_rows
-from fastnn.threads import blas_limited, threads_limited
-from fastnn.training import as_callbacks
+from fastnn.training.loop import as_callbacks
 from fastnn.validation import (
     check_choice,
     check_count,

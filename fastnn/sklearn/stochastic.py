@@ -19,12 +19,12 @@ from sklearn.model_selection import train_test_split
 
 from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
-from fastnn.evaluation import evaluate
+from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
-from fastnn.progress import progress_bar
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
-from fastnn.training import as_callbacks
+from fastnn.system.progress import progress_bar
+from fastnn.training.loop import as_callbacks
 from fastnn.validation import check_not_replaced
 
 

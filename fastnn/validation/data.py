@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Array
-from fastnn.memory_maps import walk
+from fastnn.system.memory_maps import walk
 from fastnn.validation.sparse import is_sparse, sound_csr
 from fastnn.validation.targets import target_values
 from fastnn.validation.values import as_array, describe, listed

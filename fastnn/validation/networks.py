@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
-from fastnn.trained_on import Inputs, TrainedOn
+from fastnn.rows.trained_on import Inputs, TrainedOn
 from fastnn.validation.values import (
     as_array,
     check_choice,
@@ -25,8 +25,8 @@ from fastnn.validation.values import (
 )
 
 if TYPE_CHECKING:
-    from fastnn.checkpoints import Checkpoint
     from fastnn.optimizers import Optimizer, OptimizerState
+    from fastnn.training.checkpoints import Checkpoint
 
 _MOST_PARAMETERS = 2**48
 """Past every machine's memory, and far enough below what an array's size can be to pad rows."""
@@ -169,7 +169,7 @@ def check_optimizer_state(state: OptimizerState, shape: tuple[int, int], dtype: 
 
 def check_checkpoint(checkpoint: Any) -> Checkpoint:
     """Return `checkpoint` if it is one."""
-    from fastnn.checkpoints import Checkpoint
+    from fastnn.training.checkpoints import Checkpoint
 
     if not isinstance(checkpoint, Checkpoint):
         raise TypeError(

@@ -15,7 +15,7 @@ import numpy as np
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import EpochResult, TrainingOptions, ctrl_c_held, learning_rates
 from fastnn.optimizers import SGD, OptimizerState
-from fastnn.progress import is_progress_wanted
+from fastnn.system.progress import is_progress_wanted
 
 try:
     import numba

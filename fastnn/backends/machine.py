@@ -1,0 +1,93 @@
+"""What fastnn found on this machine: backends, instruction set, threads, versions, processor."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn import backends
+from fastnn.backends import threads
+from fastnn.system.version import __version__
+
+PACKAGES = ("numpy", "safetensors", "tqdm", "numba", "scipy", "pooch", "threadpoolctl")
+CPUINFO = Path("/proc/cpuinfo")
+SYSCTL = "/usr/sbin/sysctl"  # in full: not every PATH has its folder
+
+
+def describe(backend: str = "auto") -> dict[str, Any]:
+    """Return what can be said of this machine.
+
+    Parameters
+    ----------
+    backend : str, default "auto"
+        The one in use; by default the one the switch chooses.
+
+    Returns
+    -------
+    dict
+        ``backend`` holds its name, or why there is none, and ``threads`` their number, or what is
+        wrong with the one that was asked for; ``backends`` says why the absent ones are absent.
+    """
+    try:
+        chosen: Any = backends.get_backend(backend)
+    except (ValueError, backends.BackendUnavailableError) as error:
+        chosen, in_use = None, str(error)
+    else:
+        in_use = chosen.name
+    return {
+        "fastnn": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "backends": backends.available_backends(),
+        "backend": in_use,
+        "isa": getattr(chosen, "isa", None),
+        "threads": _threads(),
+        "processors": threads.available_processors(),
+        "blas": _blas(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "location": str(sys.modules["fastnn"].__path__[0]),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name as the system gives it."""
+    if sys.platform == "darwin":
+        command = [SYSCTL, "-n", "machdep.cpu.brand_string"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return platform.machine()
+        return done.stdout.strip() or platform.machine()
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    fields = (line.partition(":") for line in lines)
+    names = [value.strip() for name, _, value in fields if name.strip() == "model name"]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _threads() -> int | str:
+    try:
+        return threads.get_num_threads()
+    except ValueError as error:
+        return str(error)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _blas() -> str:
+    built: Any = np.show_config(mode="dicts")
+    blas = built.get("Build Dependencies", {}).get("blas", {})
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()

@@ -1,0 +1,234 @@
+"""How many threads fastnn may use.
+
+The number is, strongest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
+and ``OMP_NUM_THREADS``, and the processors that this process is allowed (its affinity and, on
+Linux, its control group's quota). It is an upper bound: the Cython backend shares large work among
+that many threads of its own, and NumPy's BLAS follows it; the Numba backend computes on the calling
+thread. threadpoolctl sees and sets the same number.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastnn.system.version import __version__
+from fastnn.validation import check_count, check_thread_variable
+
+_chosen: int | None = None
+_limited: ContextVar[int | None] = ContextVar("fastnn_threads_limited", default=None)
+
+
+def set_num_threads(n_threads: int | None) -> None:
+    """Set how many threads fastnn may use in this process.
+
+    NumPy's BLAS, which does the products of the ``"numpy"`` backend, follows while fastnn computes
+    if threadpoolctl is installed (``pip install "fastnn[threads]"``).
+
+    Parameters
+    ----------
+    n_threads : int or None
+        At least 1; None goes back to the environment's and the machine's number.
+    """
+    global _chosen
+    _chosen = None if n_threads is None else check_count("n_threads", n_threads)
+
+
+@contextmanager
+def threads_limited(n_threads: int) -> Iterator[None]:
+    """Set how many threads fastnn may use within the block, in this thread only.
+
+    Parameters
+    ----------
+    n_threads : int
+        At least 1.
+    """
+    before = _limited.set(check_count("n_threads", n_threads))
+    try:
+        yield
+    finally:
+        _limited.reset(before)
+
+
+def get_num_threads() -> int:
+    """Return how many threads fastnn may use."""
+    return _wanted() or _openmp_threads() or available_processors()
+
+
+def usable_threads() -> int:
+    """Return how many threads a compiled program may share its work among.
+
+    Never more than there are processors: one that waits for a processor holds up all the others.
+    """
+    return min(get_num_threads(), available_processors())
+
+
+def available_processors() -> int:
+    """Return how many processors this process is allowed: affinity and control group respected."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _control_group_quota()))
+
+
+def show_to_threadpoolctl(library: str) -> None:
+    """Have threadpoolctl, if it is installed, list and limit the threads of a compiled library.
+
+    Parameters
+    ----------
+    library : str
+        The file that was loaded. It is listed with ``"user_api": "fastnn"``, and a limit is what
+        `set_num_threads` sets.
+    """
+    try:
+        from threadpoolctl import LibController, register
+    except ImportError:
+        return
+
+    class Controller(LibController):  # type: ignore[misc]
+        user_api = internal_api = "fastnn"
+        filename_prefixes = (os.path.basename(library),)
+        if os.name != "nt":  # where an extension module exports one name only
+            check_symbols = ("fastnn_single_baseline",)
+
+        def get_num_threads(self) -> int:
+            return get_num_threads()
+
+        def set_num_threads(self, num_threads: int) -> None:
+            set_num_threads(num_threads)
+
+        def get_version(self) -> str:
+            return __version__
+
+    register(Controller)
+
+
+BLAS_SHARES_FROM = 1e8
+"""Multiply-adds of a matrix product from which NumPy's BLAS may share it among threads: about 1 ms
+of one core's work. Its threads meet at the end of each product, and where one of them has to wait
+for a busy processor a product takes as long as the system lets it wait, some milliseconds: with two
+busy neighbours a fit of 784-100-10 took sixty times the time of one thread."""
+
+
+@contextmanager
+def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> Iterator[None]:
+    """Hold NumPy's BLAS, if it is used, to as many threads as were asked for and its work is worth.
+
+    Several blocks may be in force at once, in several threads: the least number counts, and the
+    last one to end brings back the number before.
+
+    Parameters
+    ----------
+    uses_blas : bool
+        Whether NumPy's BLAS does the products.
+    multiply_adds : float
+        Of the largest of these.
+    """
+    asked = _wanted() if uses_blas else None
+    wanted = 1 if uses_blas and multiply_adds < BLAS_SHARES_FROM else asked
+    libraries = None if wanted is None else _blas_libraries()
+    if wanted is None:
+        yield
+    elif libraries is None:
+        if asked is not None and asked == wanted:
+            warnings.warn(
+                f"NumPy's BLAS does not keep to {wanted} threads: that takes threadpoolctl "
+                '(pip install "fastnn[threads]"), or OMP_NUM_THREADS set before Python starts',
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        yield
+    else:
+        block = object()
+        try:
+            _limit_blas(libraries, block, min(wanted, asked or wanted))
+            yield
+        finally:
+            _limit_blas(libraries, block, None)
+
+
+_limits: dict[object, int] = {}
+_limits_lock = threading.Lock()
+_unlimited: list[int] = []  # threads of each library while no limit is in force
+
+
+def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> None:
+    """Put a block's limit in force, or out of force."""
+    with _limits_lock:
+        if not _limits:
+            _unlimited[:] = [library.get_num_threads() for library in libraries]
+        if limit is None:
+            _limits.pop(block, None)
+        else:
+            _limits[block] = limit
+        for library, before in zip(libraries, _unlimited, strict=True):
+            n_threads = min(_limits.values(), default=before)
+            if library.get_num_threads() != n_threads:
+                library.set_num_threads(n_threads)
+
+
+def _forget_limits() -> None:
+    """Bring back BLAS' own numbers in a forked child: blocks of other threads never end there."""
+    global _limits_lock
+    _limits_lock = threading.Lock()
+    if _limits:
+        _limits.clear()
+        for library, n_threads in zip(_blas_libraries() or (), _unlimited, strict=False):
+            library.set_num_threads(n_threads)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_limits)
+
+
+def _wanted() -> int | None:
+    n_threads = _limited.get()
+    if n_threads is None:
+        n_threads = _chosen
+    if n_threads is not None:
+        return n_threads
+    text = os.environ.get("FASTNN_NUM_THREADS")
+    return check_thread_variable("FASTNN_NUM_THREADS", text) if text else None
+
+
+def _openmp_threads() -> int | None:
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2" is 4, nested 2
+    return int(first) if first.isdecimal() and int(first) else None
+
+
+@cache
+def _blas_libraries() -> Sequence[Any] | None:
+    """Return what threadpoolctl knows of the BLAS that is loaded; None without threadpoolctl."""
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    controllers = ThreadpoolController().lib_controllers
+    return [library for library in controllers if library.user_api == "blas"]
+
+
+@cache
+def _control_group_quota() -> int:
+    """Return the processors' worth of time that Linux control groups (v2, then v1) grant."""
+    unlimited = 1 << 30
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        folder = Path("/sys/fs/cgroup/cpu")
+        try:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return unlimited
+    if quota in ("max", "-1"):
+        return unlimited
+    return math.ceil(int(quota) / int(period))

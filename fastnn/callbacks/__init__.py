@@ -1,0 +1,6 @@
+"""What a fit calls after each epoch: the base of callbacks, early stopping, and logs."""
+
+from fastnn.callbacks.base import Callback, EarlyStopping
+from fastnn.callbacks.logs import MetricsLog, TensorBoard
+
+__all__ = ["Callback", "EarlyStopping", "MetricsLog", "TensorBoard"]

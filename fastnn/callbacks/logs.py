@@ -1,0 +1,155 @@
+"""Logs of a fit: callbacks that write each epoch's measurements to a file as they come.
+
+A fit resumed from a checkpoint goes on with its log: what a killed run wrote after its last
+checkpoint is taken back first, so that every epoch is there once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from fastnn.callbacks.base import Callback
+from fastnn.system.files import check_folder_of
+from fastnn.validation import check_count, check_path
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+
+class MetricsLog(Callback):
+    """Write a line an epoch to a CSV or JSON lines file.
+
+    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. A line is
+    on its way to the disk when the next epoch begins. A fit begins the file anew; a resumed one
+    goes on.
+
+    Parameters
+    ----------
+    path : path-like
+        Ends in ``.csv`` or ``.jsonl``. In JSON lines what is not finite is null.
+
+    Raises
+    ------
+    ValueError
+        If the path ends otherwise.
+    OSError
+        From ``fit``, if the file cannot be written.
+    """
+
+    def __init__(self, path: Any) -> None:
+        check_path("path", path)
+        self.path = Path(path)
+        if self.path.suffix.lower() not in (".csv", ".jsonl"):
+            raise ValueError(f"path must end in .csv or .jsonl, got {str(path)!r}")
+        self._n_bytes = 0
+        self._file: IO[bytes] | None = None
+        self._columns: list[str] = []
+
+    def on_fit_start(self, network: Network) -> None:
+        """Begin at the file's start."""
+        check_folder_of(self.path)
+        self._n_bytes = 0
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        """Write the epoch's line."""
+        if self._file is None:
+            self._file = self._opened()
+        line = {"epoch": epoch} | {name: float(value) for name, value in record.items()}
+        text = self._as_json(line) if self.path.suffix.lower() == ".jsonl" else self._as_csv(line)
+        self._file.write(text.encode())
+        self._file.flush()
+        self._n_bytes = self._file.tell()
+        return None
+
+    def on_fit_end(self, network: Network) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how long the file is."""
+        return {"n_bytes": self._n_bytes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on at the length that the file had."""
+        self._n_bytes = check_count("n_bytes", state["n_bytes"], 0)
+
+    def _as_json(self, line: Mapping[str, float]) -> str:
+        finite = {name: v if math.isfinite(v) else None for name, v in line.items()}
+        return json.dumps(finite) + "\n"
+
+    def _as_csv(self, line: Mapping[str, float]) -> str:
+        header = ""
+        if not self._columns:
+            self._columns = list(line)
+            header = ",".join(self._columns) + "\n"
+        return header + ",".join(repr(line[c]) if c in line else "" for c in self._columns) + "\n"
+
+    def _opened(self) -> IO[bytes]:
+        file = self.path.open("r+b" if self.path.exists() else "w+b")
+        if self._n_bytes < file.seek(0, 2):  # else it was cut or removed since: go on at its end
+            file.truncate(self._n_bytes)
+        file.seek(0)
+        header = file.readline().decode(errors="replace").strip()
+        self._columns = header.split(",") if header else []
+        file.seek(0, 2)
+        return file
+
+
+class TensorBoard(Callback):
+    """Write each epoch's measurements where TensorBoard looks for them.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of this run, such as ``"runs/1"``; made if it is not there. Needs the extra ``tensorboard``.
+
+    Raises
+    ------
+    ImportError
+        If the package tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: Any) -> None:
+        check_path("folder", folder)
+        try:
+            import tensorboardX
+        except ImportError:
+            raise ImportError(
+                "logs for TensorBoard need the package tensorboardX: "
+                'pip install "fastnn[tensorboard]"'
+            ) from None
+        self.folder = Path(folder)
+        self._open = tensorboardX.SummaryWriter
+        self._writer: Any = None
+
+    def on_epoch_end(
+        self, network: Network, epoch: int, record: Mapping[str, float]
+    ) -> bool | None:
+        """Write the epoch's values: ``loss`` and ``val_loss`` in one chart, and so on."""
+        if self._writer is None:
+            self._writer = self._open(
+                str(self.folder),
+                purge_step=epoch,  # TensorBoard drops what an earlier run wrote from here on
+                filename_suffix=f".epoch{epoch}",  # names are else the same within a second
+            )
+        for name, value in record.items():
+            which, measure = (
+                ("validation", name[4:]) if name.startswith("val_") else ("train", name)
+            )
+            self._writer.add_scalar(f"{measure}/{which}", value, epoch)
+        self._writer.flush()
+        return None
+
+    def on_fit_end(self, network: Network) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None

@@ -1,0 +1,1 @@
+"""Readers of files: one for each kind, and what they share."""

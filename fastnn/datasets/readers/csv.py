@@ -1,0 +1,278 @@
+"""CSV into numbers: one pass over the lines, each checked where it is read.
+
+The delimiter is the one of comma, semicolon and tab that the first line has most of. Every error
+names the file, the line and the column.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, name_rows, row_numbers
+from fastnn.datasets.readers.csv_cells import is_number
+from fastnn.datasets.readers.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
+from fastnn.datasets.readers.csv_refusals import BadCells, Layout, label_array
+from fastnn.datasets.readers.known_columns import KnownColumns
+from fastnn.datasets.readers.label_column import LabelColumn, check_guess, label_column
+from fastnn.datasets.readers.sources import Source
+
+DELIMITERS = ",;\t"
+UTF8_BOM = b"\xef\xbb\xbf"
+LONGEST_LINE = 1 << 28  # bytes; what is longer is no table, or unpacks to no end
+
+Row = tuple[int, list[str]]
+
+
+def read_csv(
+    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
+) -> Columns:
+    """Read a CSV file; `fastnn.datasets.read_table` says what its arguments mean.
+
+    ``label=False`` reads every column as a feature, but the known label's.
+    """
+    name = source.name
+    number, first_line = _first_line(source.stream, name)
+    lines = _text(chain([first_line], _lines(source.stream)), name, number)
+    reader = csv.reader(lines, delimiter=_delimiter(first_line), strict=True)
+    rows = _rows(reader, name, number - 1)
+    try:
+        line, cells = next(rows)
+    except StopIteration:
+        raise ValueError(f"{name} has no lines; expected rows of numbers") from None
+    if len(cells) == 1 and len(numbers := cells[0].split()) > 1 and all(map(is_number, numbers)):
+        raise ValueError(
+            f"{name}, line {line}: columns are separated by spaces; expected comma, semicolon "
+            "or tab"
+        )
+    below, error = _sample(rows)
+    known_header = header is None and known.are_in(cells, is_number)
+    first_is_header = known_header or _is_header(cells, below, header, name, line)
+    stripped = [cell.strip() for cell in cells]
+    names = stripped if first_is_header else None
+    column = label_column(known.label_of(label, names, name), names, len(cells), name)
+    layout = _layout(name, stripped, first_is_header, column, known)
+    order = _order(known, layout, first_is_header, stripped)
+    body = chain(below, _raised(error) if error else rows)
+    if not first_is_header:
+        body = chain([(line, cells)], body)
+    values, labels, row_names, line_numbers = _read_rows(body, layout)
+    if not line_numbers:
+        raise ValueError(f"{name} has a header, line {line}, and no rows of data below it")
+
+    features = np.frombuffer(values, dtype=np.float64).reshape(len(line_numbers), -1)
+    if not np.isfinite(features).all():
+        bad = BadCells(layout)
+        bad.add_numbers(features, line_numbers)
+        refusal = bad.error(len(line_numbers))
+        assert refusal is not None
+        raise refusal
+    notes = []
+    if first_is_header and header is None and is_numbered(cells):
+        notes.append(f"line {line} numbers the columns and was taken for their header")
+    feature_names = [layout.names[i] for i in layout.features]
+    if layout.has_row_names:
+        if name_rows(row_names):
+            notes.append(left_out(1, stripped[0]))
+        else:
+            features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
+            feature_names.insert(0, layout.names[0])
+            order = known.order(feature_names, [not stripped[0]], name)
+    if order != list(range(len(order))):
+        features = features[:, order]
+        feature_names = [feature_names[i] for i in order]
+    own_names = first_is_header and not is_numbered(cells)
+    label_values = None
+    if column.index is not None and label is not False:
+        label_values = label_array(labels, line_numbers, layout)
+        if column.by_position:
+            check_guess(features, label_values, name, has_names=own_names)
+        notes += row_numbers(features, tuple(feature_names))
+    return Columns(
+        features,
+        label_values,
+        tuple(feature_names),
+        None if label_values is None else layout.names[column.index],  # type: ignore[index]
+        column.reason,
+        own_names and are_distinct(stripped[int(layout.has_row_names) :]),
+        tuple(notes),
+    )
+
+
+def _first_line(file: BinaryIO, name: str) -> tuple[int, bytes]:
+    """Return the first line that is not empty, without a BOM, and its number."""
+    for number, line in enumerate(_lines(file), start=1):
+        line = line.removeprefix(UTF8_BOM) if number == 1 else line
+        if line.strip():
+            return number, line
+    raise ValueError(f"{name} is empty; expected rows of numbers, with or without a header")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(LONGEST_LINE):
+        yield line
+
+
+def _delimiter(first: bytes) -> str:
+    outside_quotes = b"".join(first.split(b'"')[::2])
+    if re.search(rb"[;\t]", outside_quotes) and not re.search(rb",(?!\d)|(?<!\d),", outside_quotes):
+        outside_quotes = outside_quotes.replace(b",", b"")  # decimal commas: 1,5;2,5
+    return max(DELIMITERS, key=lambda delimiter: outside_quotes.count(delimiter.encode()))
+
+
+def _text(lines: Iterator[bytes], name: str, first: int) -> Iterator[str]:
+    for number, line in enumerate(lines, start=first):
+        if len(line) >= LONGEST_LINE:
+            raise ValueError(
+                f"{name}, line {number}: longer than {LONGEST_LINE >> 20} MB; no table"
+            )
+        if b"\0" in line:
+            raise ValueError(
+                f"{name}, line {number}: a NUL byte; expected text. If it is UTF-16, save it as "
+                "UTF-8"
+            )
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{name}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save the "
+                "file as UTF-8"
+            ) from error
+
+
+def _rows(reader: Any, name: str, skipped: int) -> Iterator[Row]:
+    """Yield the number of a row's last line and its cells, without the empty rows."""
+    try:
+        for cells in reader:
+            if cells and (len(cells) > 1 or cells[0].strip()):
+                yield skipped + reader.line_num, cells
+    except csv.Error as error:  # unclosed or misplaced quotes, an over-long field
+        line = skipped + reader.line_num
+        raise ValueError(f"{name}, line {line}: not CSV: {error}") from error
+
+
+def _sample(rows: Iterator[Row]) -> tuple[list[Row], ValueError | None]:
+    """Return the next rows, up to the first that cannot be read, and the error of that one."""
+    below: list[Row] = []
+    try:
+        below.extend(islice(rows, SAMPLE_ROWS))
+    except ValueError as error:
+        return below, error
+    return below, None
+
+
+def _raised(error: ValueError) -> Iterator[Row]:
+    nothing: tuple[Row, ...] = ()
+    yield from nothing
+    raise error
+
+
+def _is_header(
+    cells: list[str], below: list[Row], header: bool | None, name: str, line: int
+) -> bool:
+    if header is not None:
+        return header
+    found = is_header(cells, [row for _, row in below])
+    if found is None:
+        word = next((cell for cell in cells if not is_number(cell)), None)
+        what = f"{word!r} stands where the other rows have a number"
+        if word is None or is_numbered(cells):
+            what = "the numbers count from 0, as pandas names columns, or are a row of data"
+        raise ValueError(
+            f"{name}, line {line}: {what}; say whether the line is a header: header=True or "
+            "header=False"
+        )
+    return found
+
+
+def _layout(
+    name: str, cells: list[str], is_header: bool, column: LabelColumn, known: KnownColumns
+) -> Layout:
+    names = [(cell if is_header else "") or f"column {i}" for i, cell in enumerate(cells, start=1)]
+    enough = len(cells) - (column.index is not None) > 1
+    names_rows = is_header and column.index != 0 and enough and cells[0].lower() in ROW_NAMES
+    names_rows = names_rows and names[0] not in (known.features or ())  # it was learned from
+    return Layout(name, names, column.index, column.reason is not None, names_rows)
+
+
+def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str]) -> list[int]:
+    """Return the order in which a network wants the features; an error names what it lacks."""
+    if not is_header:
+        return list(range(len(layout.features)))
+    names = [layout.names[i] for i in layout.features]
+    return known.order(names, [not cells[i] for i in layout.features], layout.source)
+
+
+def _read_rows(
+    rows: Iterator[Row], layout: Layout
+) -> tuple[array[float], list[str], list[str], array[int]]:
+    """Return all features in one flat array, the labels, the rows' names and line numbers."""
+    values, labels, row_names, lines = array("d"), [], [], array("q")
+    width, label = len(layout.names), layout.label
+    for line, cells in rows:
+        if len(cells) != width:
+            raise _wrong_width(cells, width, line, layout)
+        if label is not None:
+            labels.append(cells.pop(label))
+        if layout.has_row_names:
+            row_names.append(cells.pop(0))
+        try:
+            values.extend(map(float, cells))
+            if any("_" in cell for cell in cells):  # float() takes 1_000 as Python does
+                raise ValueError
+        except ValueError:
+            if layout.has_row_names:
+                cells.insert(0, row_names[-1])
+            if label is not None:
+                cells.insert(label, labels[-1])
+            raise _refusal(values, lines, (line, cells), rows, layout) from None
+        lines.append(line)
+    return values, labels, row_names, lines
+
+
+def _refusal(
+    values: array[float], lines: array[int], row: Row, rest: Iterator[Row], layout: Layout
+) -> ValueError:
+    """Return the error for a cell that is no number, with a count of those in the whole file."""
+    bad, n_features, n_rows = BadCells(layout), len(layout.features), len(lines)
+    read = np.array(values[: n_rows * n_features]).reshape(n_rows, n_features)
+    bad.add_numbers(read, lines)
+    try:
+        for line, cells in chain([row], rest):
+            if len(cells) == len(layout.names):
+                n_rows += 1
+                bad.add_row(line, cells)
+    except ValueError:  # a later line that cannot be read: this error is enough
+        pass
+    error = bad.error(n_rows)
+    assert error is not None
+    return error
+
+
+def _wrong_width(cells: list[str], width: int, line: int, layout: Layout) -> ValueError:
+    hint = ""
+    if width == 1 or len(cells) == 1:
+        hint = "; columns are separated by comma, semicolon or tab"
+    return ValueError(
+        f"{layout.source}, line {line}: {len(cells)} columns, expected {width} as in the first row"
+        + hint
+    )
+
+
+def _numbers(cells: list[str], lines: array[int], layout: Layout) -> NDArray[np.float64]:
+    """Return a column that could have named the rows, and does not, as the feature it is."""
+    alone = Layout(layout.source, layout.names[:1], None, layout.label_was_guessed, False)
+    bad = BadCells(alone)
+    for line, cell in zip(lines, cells, strict=True):
+        bad.add_row(line, [cell])
+    error = bad.error(len(cells))
+    if error is not None:
+        raise error
+    return np.array(cells, dtype=np.float64)

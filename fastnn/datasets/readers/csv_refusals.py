@@ -1,0 +1,165 @@
+"""The words for cells of a CSV file that are not what was expected: where, how many, what to do."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.datasets.readers.csv_cells import has_comma, is_missing, is_number, shown
+from fastnn.datasets.task import FEW
+
+COLUMNS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the first line tells: the columns' names, which is the label and which names the rows.
+
+    `features` are the indices of all other columns.
+    """
+
+    source: str
+    names: list[str]
+    label: int | None
+    label_was_guessed: bool
+    has_row_names: bool
+    features: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        others = range(int(self.has_row_names), len(self.names))
+        object.__setattr__(self, "features", [i for i in others if i != self.label])
+
+    def where(self, line: int, column: int) -> str:
+        """Return what an error begins with."""
+        return f"{self.source}, line {line}, column {column + 1} ({self.names[column]})"
+
+
+class BadCells:
+    """The first feature that is no finite number, and how many there are of each sort."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._first: tuple[int, int, str] | None = None
+        self._missing: Counter[int] = Counter()
+        self._commas: Counter[int] = Counter()
+        self._texts: Counter[int] = Counter()
+
+    def add_numbers(self, features: NDArray[np.float64], lines: array[int]) -> None:
+        """Count what is not finite in rows that were read."""
+        for row, i in np.argwhere(~np.isfinite(features)).tolist():
+            self._add(lines[row], self._layout.features[i], str(features[row, i]))
+
+    def add_row(self, line: int, cells: Sequence[str]) -> None:
+        """Count what is no finite number in a row as it stands in the file."""
+        for column in self._layout.features:
+            cell = cells[column]
+            if not (is_number(cell) and math.isfinite(float(cell))):
+                self._add(line, column, cell)
+
+    def _add(self, line: int, column: int, cell: str) -> None:
+        if self._first is None:
+            self._first = line, column, cell
+        if is_missing(cell) or is_number(cell):
+            self._missing[column] += 1
+        elif has_comma(cell):
+            self._commas[column] += 1
+        else:
+            self._texts[column] += 1
+
+    def error(self, n_rows: int) -> ValueError | None:
+        """Return the error about them, None if there are none in the file's `n_rows`."""
+        if self._first is None:
+            return None
+        line, column, cell = self._first
+        if is_number(cell):
+            got = f"got {float(cell)}, expected a finite number"
+        else:
+            got = f"got {shown(cell)}, expected a number"
+        where = self._layout.where(line, column)
+        return ValueError(f"{where}: {got}; {self._advice(column, n_rows)}")
+
+    def _advice(self, column: int, n_rows: int) -> str:
+        texts, name = self._texts[column], self._layout.names[column]
+        if texts > n_rows // 2:
+            own = name != f"column {column + 1}"
+            label = f", or name it as the label: label={(name if own else column)!r}"
+            return (
+                f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
+                "values a column of 0 and 1 (pandas.get_dummies)"
+                + (label if self._layout.label_was_guessed else "")
+            )
+        if texts:
+            return f"{texts} of {n_rows} rows have text there: correct or remove them"
+        if self._commas[column]:
+            return (
+                f"{self._commas[column]} of {n_rows} rows have commas there. Write numbers with a "
+                "decimal point and no commas: pandas.read_csv has decimal= and thousands= for it"
+            )
+        others = [
+            f"{count} in column {i + 1} ({self._layout.names[i]})"
+            for i, count in sorted(self._missing.items())
+            if i != column
+        ]
+        if len(others) > COLUMNS_SHOWN:
+            others[COLUMNS_SHOWN:] = [f"more in {len(others) - COLUMNS_SHOWN} other columns"]
+        return (
+            f"{self._missing[column]} of {n_rows} rows have none there"
+            + "".join(f", {other}" for other in others)
+            + ". Fill such cells, with the column's median for one, or remove their rows or columns"
+        )
+
+
+def label_array(labels: Iterable[str], lines: Sequence[int], layout: Layout) -> NDArray[Any]:
+    """Return int64 if every label is a whole number, float64 if all are numbers, else strings."""
+    labels = [label.strip() for label in labels]
+    if "" in labels:
+        raise _label_error(labels, lines, layout, [not label for label in labels], "a label")
+    are_numbers = [is_number(label) for label in labels]
+    if not all(are_numbers):
+        _check_text(labels, lines, layout, are_numbers)
+        return np.array(labels)
+    try:
+        return np.array([int(label) for label in labels], dtype=np.int64)
+    except (ValueError, OverflowError):
+        numbers = np.array(labels, dtype=np.float64)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        raise _label_error(labels, lines, layout, (~finite).tolist(), "a finite number")
+    return numbers
+
+
+def _check_text(
+    labels: list[str], lines: Sequence[int], layout: Layout, are_numbers: list[bool]
+) -> None:
+    """Check that labels are text because of more than some cells that are no numbers by mistake."""
+    texts = {label for label, is_one in zip(labels, are_numbers, strict=True) if not is_one}
+    n_numbers = sum(are_numbers)
+    n_different = len({label for label, is_one in zip(labels, are_numbers, strict=True) if is_one})
+    is_mistake = (
+        (2 * n_numbers >= len(labels) and all(map(is_missing, texts)))
+        or (2 * n_numbers >= len(labels) and n_different > FEW)
+        or all(map(has_comma, texts))
+    )
+    if is_mistake:
+        bad = [not is_one for is_one in are_numbers]
+        raise _label_error(labels, lines, layout, bad, "a number, as others are")
+
+
+def _label_error(
+    labels: list[str], lines: Sequence[int], layout: Layout, bad: list[bool], expected: str
+) -> ValueError:
+    assert layout.label is not None
+    row, n_bad = bad.index(True), sum(bad)
+    got = labels[row].lower() if is_number(labels[row]) else shown(labels[row])
+    like = "such a cell" if n_bad > 1 else "this cell"
+    return ValueError(
+        f"{layout.where(lines[row], layout.label)}: got {got}, expected {expected}; {n_bad} of "
+        f"{len(labels)} rows have {like} as their label: correct or remove them"
+    )

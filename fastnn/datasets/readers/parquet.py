@@ -1,0 +1,126 @@
+"""A Parquet file into numbers, read by Polars or by pandas, whichever is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, name_rows, row_numbers
+from fastnn.datasets.readers.csv_header import ROW_NAMES
+from fastnn.datasets.readers.known_columns import KnownColumns
+from fastnn.datasets.readers.label_column import check_guess, label_column
+from fastnn.datasets.readers.sources import Source
+
+Array = NDArray[Any]
+
+
+def read_parquet(
+    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
+) -> Columns:
+    """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
+    if header is False:
+        raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
+    frame = _frame(source)
+    names = [str(name) for name in frame.columns]
+    if not names or not len(frame):
+        raise ValueError(f"{source.name} has {len(names)} columns and {len(frame)} rows: no table")
+    wanted = known.label_of(label, names, source.name)
+    column = label_column(wanted, names, len(names), source.name)
+    features = [i for i in range(len(names)) if i != column.index]
+    notes = []
+    for i in [i for i in features if names[i].lower() in ROW_NAMES]:
+        cells = [str(value) for value in _values(frame, i).tolist()]
+        if len(features) > 1 and names[i] not in (known.features or ()) and name_rows(cells):
+            features.remove(i)
+            notes.append(left_out(i + 1, names[i]))
+    order = known.order([names[i] for i in features], [False] * len(features), source.name)
+    features = [features[i] for i in order]
+    x = np.column_stack([_numbers(frame, i, names[i], source.name) for i in features])
+    feature_names = tuple(names[i] for i in features)
+    labels = None
+    if column.index is not None and label is not False:
+        labels = _labels(frame, column.index, names[column.index], source.name)
+        if column.by_position:
+            check_guess(x, labels, source.name, has_names=True)
+        notes += row_numbers(x, feature_names)
+    return Columns(
+        x,
+        labels,
+        feature_names,
+        None if labels is None else names[column.index],  # type: ignore[index]
+        column.reason,
+        are_distinct(names),
+        tuple(notes),
+    )
+
+
+def _frame(source: Source) -> Any:
+    for package in ("polars", "pandas"):
+        try:
+            return import_module(package).read_parquet(source.stream)
+        except ImportError:  # the package, or what pandas reads such files with
+            continue
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # Polars' panics are no Exception
+            raise ValueError(
+                f"{source.name} cannot be read as Parquet ({type(error).__name__}: "
+                f"{' '.join(str(error).split())[:200]}); it is damaged or of an unusual kind"
+            ) from None
+    raise ImportError(
+        f"{source.name} is a Parquet file, which Polars or pandas with PyArrow read: pip install "
+        "polars; or write it as CSV"
+    )
+
+
+def _values(frame: Any, i: int) -> Array:
+    column = frame[frame.columns[i]]
+    values: Array = np.asarray(column.to_numpy())
+    return values
+
+
+def _numbers(frame: Any, i: int, name: str, source: str) -> NDArray[np.float64]:
+    values = _values(frame, i)
+    where = f"{source}, column {i + 1} ({name})"
+    if values.dtype.kind not in "biuf":
+        nulls = values.dtype.kind == "O" and any(value is None for value in values)
+        hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
+        raise ValueError(
+            f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
+            f"the label: label={name!r}"
+        )
+    numbers = values.astype(np.float64)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ValueError(
+            f"{where}: got {numbers[row]} in row {row}, expected a finite number; "
+            f"{np.count_nonzero(~finite)} of {len(numbers)} rows have none there. Fill such cells, "
+            "with the column's median for one, or remove their rows or the column"
+        )
+    return numbers
+
+
+def _labels(frame: Any, i: int, name: str, source: str) -> Array:
+    values = _values(frame, i)
+    kind = values.dtype.kind
+    if kind in "fiub":
+        numbers = _numbers(frame, i, name, source)
+        whole = kind != "f" and np.abs(numbers).max() < 2**53
+        return numbers.astype(np.int64) if whole else numbers
+    if kind == "O" and all(isinstance(value, str) for value in values):
+        return np.array(values.tolist(), dtype=np.str_)
+    if kind in "TU":
+        return values.astype(np.str_)
+    raise ValueError(
+        f"{source}, column {i + 1} ({name}): got {_shown(values)}, expected labels that are text "
+        "or numbers, one in each row"
+    )
+
+
+def _shown(values: Array) -> str:
+    odd = next((value for value in values if not isinstance(value, str)), values[0])
+    return "an empty cell" if odd is None else f"{odd!r:.40}"

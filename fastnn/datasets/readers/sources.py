@@ -1,0 +1,162 @@
+"""Where a table's bytes come from: a file, a pipe or standard input, packed or not.
+
+Each is opened once. What is packed by gzip, bzip2 or xz is unpacked as it is read; what cannot be
+read twice, and has to be, is kept in memory, up to a bound.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from os import PathLike, fspath, fstat
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from fastnn.system.file_kinds import BY_KEY, HEAD_BYTES, FileKind, kind_of, zip_members
+
+STANDARD_INPUT = "-"
+PACKED = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
+MAX_IN_MEMORY = 1 << 30
+"""Bytes of a pipe, or of what is packed, that are kept in memory at most."""
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bytes to be read from the beginning, once.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+    path : Path
+        Its name without what packing added, for a stem and a suffix.
+    stream : binary file
+    kind : FileKind or None
+        None for text, and for bytes of no kind that is known.
+    """
+
+    name: str
+    path: Path
+    stream: BinaryIO
+    kind: FileKind | None
+
+    def refused(self) -> ValueError:
+        """Return the error for a file of a kind that tables are not read from."""
+        assert self.kind is not None
+        return ValueError(f"{self.name} is {self.kind.name}: {self.kind.for_table}")
+
+
+@contextmanager
+def opened(path: str | PathLike[str]) -> Iterator[Source]:
+    """Open a file, or standard input where path is "-"; what is packed is unpacked.
+
+    Raises
+    ------
+    ValueError
+        If something packed is damaged; or if a pipe, or a packed file that has to be read out of
+        order, holds more than `MAX_IN_MEMORY`.
+    OSError
+        If the file cannot be opened or read.
+    """
+    is_standard_input = fspath(path) == STANDARD_INPUT
+    path = Path("stdin" if is_standard_input else path)
+    name = "standard input" if is_standard_input else str(path)
+    with ExitStack() as stack:
+        file = _standard_input() if is_standard_input else stack.enter_context(path.open("rb"))
+        if not _is_regular(file):
+            file = _in_memory(file, name)
+        head = _head(file)
+        packing = kind_of(head, path)
+        packed = packing is not None and packing.key in PACKED
+        if packing is not None and packed:
+            file = cast(BinaryIO, io.BufferedReader(cast(Any, _unpacked(file, packing.key)), PIECE))
+            if path.suffix.lower() == PACKED[packing.key]:
+                path = path.with_suffix("")
+            stack.enter_context(_said_of(name, packing))
+            head = _head(file)
+        members: list[str] = []
+        if head.startswith(b"PK"):
+            file = _in_memory(file, name) if packed else file
+            members = zip_members(file)
+            file.seek(0)
+        kind = kind_of(head, path, members)
+        if packed and kind is BY_KEY["parquet"]:
+            file = _in_memory(file, name)
+        yield Source(name, path, file, kind)
+
+
+def _standard_input() -> BinaryIO:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:
+        raise ValueError("there is no standard input to read a table from; name a file")
+    return cast(BinaryIO, stream)
+
+
+def _is_regular(file: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(fstat(file.fileno()).st_mode) and file.tell() == 0
+    except OSError:  # a stream that is no file
+        return False
+
+
+def _head(file: BinaryIO) -> bytes:
+    """Return the beginning, and go back to it."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    return head
+
+
+def _in_memory(file: BinaryIO, name: str) -> BinaryIO:
+    memory = io.BytesIO()
+    while piece := file.read(PIECE):
+        memory.write(piece)
+        if memory.tell() > MAX_IN_MEMORY:
+            raise ValueError(
+                f"{name} holds more than {MAX_IN_MEMORY >> 20:,} MB, which are not kept in memory: "
+                "write it to a file, unpacked, and name that"
+            )
+    memory.seek(0)
+    return memory
+
+
+def _unpacked(file: BinaryIO, packing: str) -> Any:
+    match packing:  # imported here: an install may be without one of them
+        case "gzip":
+            import gzip
+
+            return gzip.GzipFile(fileobj=file, mode="rb")
+        case "bzip2":
+            import bz2
+
+            return bz2.BZ2File(file)
+        case _:
+            import lzma
+
+            return lzma.LZMAFile(file)
+
+
+@contextmanager
+def _said_of(name: str, packing: FileKind) -> Iterator[None]:
+    """Turn what a damaged packed file does to its readers into a ValueError about it."""
+    import zlib
+
+    errors: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    try:
+        import lzma
+
+        errors += (lzma.LZMAError,)
+    except ImportError:
+        pass
+    try:
+        yield
+    except errors as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(
+            f"{name} is not whole, {packing.name} that ends early or is damaged ({error})"
+        ) from error

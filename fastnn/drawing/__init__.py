@@ -1,0 +1,1 @@
+"""Pictures that need nothing but numbers: the canvas, and the curves of a fit."""

@@ -1,0 +1,120 @@
+"""What a fit measured, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.drawing.canvas import axes_for, drawable, figure_of, panels, say
+from fastnn.training.history import History
+from fastnn.validation.values import describe
+
+# What a panel shows: a series' name in the history, its name on the page, its colour and line.
+PANELS = {
+    "loss": (
+        ("loss", "training", "C0", "-"),
+        ("val_loss", "validation", "C1", "--"),
+        ("penalty", "penalty", "C2", ":"),
+    ),
+    "accuracy": (
+        ("accuracy", "training", "C0", "-"),
+        ("val_accuracy", "validation", "C1", "--"),
+    ),
+    "r2": (("val_r2", "validation", "C1", "--"),),
+}
+NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²"}
+LOG_SCALE_FROM = 1e3  # largest over smallest value: past it a straight scale shows one end only
+MARKED_EPOCHS = 12  # as many points can be told apart
+
+
+def measures(history: History) -> tuple[str, ...]:
+    """Return which panels a history fills."""
+    return tuple(
+        panel for panel, series in PANELS.items() if any(name in history for name, *_ in series)
+    )
+
+
+def history(history: History, *, measure: str | None = None, ax: Any = None) -> Figure:
+    """Draw loss and accuracy or R², of training and validation rows, over the epochs.
+
+    Parameters
+    ----------
+    history : History
+        What `Network.fit` returned.
+    measure : {"loss", "accuracy", "r2"}, optional
+        Draw this one alone. By default all that were measured, side by side.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or the measure was not taken.
+    """
+    if not isinstance(history, History):
+        raise TypeError(f"history must be what Network.fit returns, got {describe(history)}")
+    found = measures(history)
+    if measure is not None:
+        wanted = validation.check_choice("measure", measure, tuple(PANELS))
+        if found and wanted not in found:
+            raise ValueError(f"this fit did not measure {wanted!r}, only {', '.join(found)}")
+        found = (wanted,) if found else ()
+    ax = axes_for(ax, 4.2 * max(1, len(found)), 3.2)
+    if not found:
+        say(ax, "no epoch was completed")
+        return figure_of(ax)
+    places = [ax] if len(found) == 1 else panels(ax, len(found), len(found), (0.3, 0.0))
+    for place, name in zip(places, found, strict=True):
+        _curves(place, history, name)
+    return figure_of(ax)
+
+
+def _curves(ax: Axes, history: History, measure: str) -> None:
+    epochs = np.arange(1, history.n_epochs + 1)
+    lines = {}
+    for name, label, color, style in PANELS[measure]:
+        if name in history:
+            lines[label] = values = drawable(history[name])
+            marker = "o" if len(values) <= MARKED_EPOCHS else ""
+            (line,) = ax.plot(epochs, values, style, color=color, label=label)
+            line.set(marker=marker, markersize=4)
+    known = np.concatenate(list(lines.values()))
+    known = known[np.isfinite(known)]
+    diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None
+    if not known.size:
+        ax.clear()
+        say(ax, f"{NAMES[measure]}: {diverged or 'no finite values'}")
+        return
+    _scale(ax, known, measure)
+    ax.set_xlabel("epoch")
+    ax.set_title(NAMES[measure])
+    ax.set_xlim(0.5, history.n_epochs + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    ax.grid(alpha=0.2)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    if diverged:
+        ax.text(0.5, 0.5, diverged, ha="center", transform=ax.transAxes)
+
+
+def _scale(ax: Axes, known: NDArray[np.float64], measure: str) -> None:
+    if measure == "accuracy":
+        ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
+        low, high = ax.get_ylim()
+        edge = 0.01 * (high - low)  # half a line's width or so
+        ax.set_ylim(max(low, -edge), min(high, 1.0 + edge))  # no share is less or more
+        return
+    if measure == "loss" and known.min() >= 0:
+        above = known[known > 0]
+        if above.size and np.log10(above.max()) - np.log10(above.min()) > np.log10(LOG_SCALE_FROM):
+            ax.set_yscale("log")

@@ -1,0 +1,1 @@
+"""Networks to C: one header without dependencies."""

@@ -1,0 +1,160 @@
+"""What a C header loses against the network it was made from, measured on rows.
+
+The header's outputs are computed as C computes them: rows are rounded to float32 first, and so is
+every product and sum; in eight bits only the moment differs at which a scale is multiplied.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.exchange.c.parameters import Parameters, inner
+from fastnn.model.standardization import Standardization
+from fastnn.rows.checked import checked_x
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+MOST_LOST = 0.01
+"""Of accuracy, R² or agreement: a header that loses more is warned of."""
+
+N_SYNTHETIC = 2000
+"""Rows that are drawn where none are given: they tell an agreement of 99 % to 0.2 %."""
+
+
+class Agreement(NamedTuple):
+    """How a C header compares with the network it was made from.
+
+    Attributes
+    ----------
+    agreement : float
+        Of classes, or yes and no: the fraction of rows on which all of them are the same. Of
+        numbers: the R² of the header's with the network's as targets, the mean over outputs.
+    n_rows : int
+    synthetic : bool
+        Whether the rows were drawn, from normal distributions with the columns' means and
+        deviations, because none were given.
+    classifies : bool
+    network, header : float or None
+        The accuracy, or R², of each, if labels or targets were given.
+    """
+
+    agreement: float
+    n_rows: int
+    synthetic: bool
+    classifies: bool
+    network: float | None = None
+    header: float | None = None
+
+    @property
+    def lost(self) -> float:
+        """The accuracy or R² that the header lost, else how far it is from agreeing."""
+        if self.network is None or self.header is None:
+            return 1.0 - self.agreement
+        return self.network - self.header
+
+    def __str__(self) -> str:
+        rows = "rows"
+        if self.synthetic:
+            rows = "synthetic rows (normal, with the columns' means and deviations)"
+        measure, form = ("accuracy", ".2%") if self.classifies else ("R²", ".4f")
+        what = "the same answers on" if self.classifies else "numbers that agree to an R² of"
+        text = f"{what} {self.agreement:{form}} {'of' if self.classifies else 'on'} "
+        text += f"{self.n_rows:,} {rows}"
+        if self.network is not None and self.header is not None:
+            text += f", {measure} {self.header:{form}} instead of {self.network:{form}}"
+        return text.replace("%", " %")
+
+
+def checked_measured_rows(network: Network, rows: Any) -> tuple[Any, Any]:
+    """Return checked inputs, and labels or targets or None, of ``x`` or ``(x, y)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not rows for the network, or do not fit into float.
+    """
+    x, y = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
+    x = checked_x(network.architecture, network.trained_on, x)
+    validation.check_not_empty(x.shape[0])
+    validation.check_rows_of_c(x)
+    return x, y
+
+
+def measured(
+    network: Network, parameters: Parameters, columns: Standardization | None, x: Any, y: Any
+) -> Agreement | None:
+    """Compare a header with its network.
+
+    Parameters
+    ----------
+    network : Network
+    parameters : Parameters
+        What the header holds.
+    columns : Standardization or None
+        What rows are drawn from if `x` is None; if that is None too, nothing is measured.
+    x, y
+        What `checked_measured_rows` returned, or None.
+
+    Returns
+    -------
+    Agreement or None
+    """
+    a, synthetic = network.architecture, x is None
+    if synthetic:
+        if columns is None:
+            return None
+        x = np.random.default_rng(0).normal(columns.mean, columns.deviation, (N_SYNTHETIC, a.n_in))
+    taken, header = _taken(parameters, x, a.input_scale), inner(network, parameters)
+    exact, found = (n.predict(rows, progress=False) for n, rows in ((network, x), (header, taken)))
+    if a.classifies:
+        agreement = float((exact == found).reshape(len(exact), -1).all(axis=1).mean())
+    else:
+        agreement = _r2(exact.reshape(len(exact), -1), found.reshape(len(exact), -1))
+    result = Agreement(agreement, len(exact), synthetic, a.classifies)
+    if y is None:
+        return result
+    measure = "accuracy" if a.classifies else "r2"
+    both = [n.evaluate(z, y, progress=False) for n, z in ((network, x), (header, taken))]
+    return result._replace(network=both[0][measure], header=both[1][measure])
+
+
+def warn_of_loss(agreement: Agreement, weights: str) -> None:
+    """Warn of a header that lost more than `MOST_LOST`."""
+    if agreement.lost <= MOST_LOST:
+        return
+    advice = (
+        'Use weights="float32"'
+        if weights == "int8"
+        else "Subtract constants from columns that lie far from zero before they become float, and "
+        "train the network anew"
+    )
+    if agreement.synthetic:
+        advice += ", or give rows of your own to measure it on"
+    warnings.warn(
+        f"the C header in {weights} loses accuracy: {agreement}. {advice}",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
+    """Return rows as the first layer takes them."""
+    if parameters.inputs is None:
+        return x if x.dtype == np.uint8 else x.astype(np.float32)
+    return parameters.inputs.apply(x if isinstance(x, np.ndarray) else x.toarray(), input_scale)
+
+
+def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
+    """Return the R² of numbers found (n_rows, n_out); of one row, or equal ones, against 0."""
+    exact = exact.astype(np.float64)
+    error = np.square(found - exact).sum(axis=0)
+    variation = np.square(exact - exact.mean(axis=0)).sum(axis=0)
+    variation = np.where(variation > 0, variation, np.square(exact).sum(axis=0))
+    unexplained = np.where(error > 0, error / np.where(variation > 0, variation, error), 0)
+    return float(np.mean(1.0 - np.where(error > 0, unexplained, 0.0)))

@@ -1,0 +1,279 @@
+"""A trained network as one C99 header: no allocation, and no library but the C compiler's own.
+
+The header holds the weights as constants and functions that compute, for a row x,
+
+    z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    h_0 = x
+
+in float32, with loops that a reader can follow; the first layer in the form that `c_parameters`
+gives it. Every name in it begins with the network's, so that several may be included in one
+program; C++ takes it too. The same network makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastnn.architecture import Architecture
+from fastnn.exchange.c import functions as c_functions
+from fastnn.exchange.c.accuracy import Agreement, checked_measured_rows, measured, warn_of_loss
+from fastnn.exchange.c.introduction import introduction, scratch
+from fastnn.exchange.c.literals import array, float_literals, label_array
+from fastnn.exchange.c.parameters import (
+    Inputs,
+    Parameters,
+    column_name,
+    folded,
+    known_columns,
+    rounded,
+)
+from fastnn.exchange.quantization import QuantizedWeight, in_float32
+from fastnn.system.files import write_whole
+from fastnn.validation import check_choice
+from fastnn.validation.frames import some
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+WEIGHTS = ("float32", "int8")
+
+
+class Written(NamedTuple):
+    """A header that was written.
+
+    Attributes
+    ----------
+    name : str
+        What its names begin with.
+    n_bytes : int
+        Of its constants: weights, their scales, biases, and what inputs are prepared with.
+    largest_weight_error : float
+        How far a weight of the network that it computes lies from the network's at most.
+    agreement : Agreement or None
+        How it compares with the network; None if there were no rows to measure it on.
+    """
+
+    name: str
+    n_bytes: int
+    largest_weight_error: float
+    agreement: Agreement | None
+
+
+def write(
+    network: Network, path: Any, *, weights: str, name: str | None, rows: Any = None
+) -> Written:
+    """Write a network to the header `path`; see `fastnn.Network.to_c`."""
+    name = name_for(path, name)
+    check_choice("weights", weights, WEIGHTS)
+    x, y = (None, None) if rows is None else checked_measured_rows(network, rows)
+    columns = known_columns(network, x)
+    parameters = rounded(network, weights, columns)
+    text = header(network, name, weights=weights, parameters=parameters)
+    agreement = measured(network, parameters, columns, x, y)
+    with write_whole(path) as file:
+        file.write(text.encode("ascii"))
+    _warn_of_left_out(network, parameters)
+    if agreement is not None:
+        warn_of_loss(agreement, weights)
+    error = _largest_weight_error(network, parameters)
+    return Written(name, parameters.n_bytes, error, agreement)
+
+
+def name_for(path: Any, name: str | None = None) -> str:
+    """Return what the names in the header `path` begin with: `name`, or one from the file's.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `name` is not an identifier of C.
+    """
+    if name is None:
+        derived = re.sub(r"[^A-Za-z0-9_]", "_", Path(path).stem)
+        return derived if derived[:1].isalpha() else f"net_{derived.strip('_')}".rstrip("_")
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string such as 'digits', got {name!r}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(
+            "name must be an identifier of C, a letter and then letters, digits or _ (those that "
+            f"begin with _ belong to the compiler), got {name!r}"
+        )
+    return name
+
+
+def header(
+    network: Network, name: str, *, weights: str, parameters: Parameters | None = None
+) -> str:
+    """Return the header's text, in ASCII.
+
+    Parameters
+    ----------
+    network : Network
+    name : str
+        An identifier of C.
+    weights : {"float32", "int8"}
+    parameters : Parameters, optional
+        What the header holds; by default what the network alone makes of it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `weights` is something else, a parameter is not finite in float32, or a class label has
+        no place in C.
+    """
+    check_choice("weights", weights, WEIGHTS)
+    if parameters is None:
+        parameters = rounded(network, weights, known_columns(network))
+    a, labels, inputs = network.architecture, network.class_labels, parameters.inputs
+    scale = in_float32("input_scale", np.array([a.input_scale]))
+    parts = [
+        introduction(network, name, parameters),
+        _sizes(a).replace("NAME_", f"{name}_"),
+        *([] if labels is None else [label_array(f"{name}_class_labels", labels)]),
+        "/* What inputs in bytes are multiplied by. */\n"
+        f"static const float {name}_input_scale = {float_literals(scale)[0]};\n",
+        *([] if inputs is None else _inputs(inputs, name)),
+        *_layers(a, parameters, name),
+        *(part.replace("NAME_", f"{name}_") for part in _functions(a, weights, inputs)),
+        f"#endif /* {name}_H */\n",
+    ]
+    return "\n".join(parts)
+
+
+def _largest_weight_error(network: Network, parameters: Parameters) -> float:
+    written = folded(network, parameters).weights
+    return max(
+        float(np.abs(mine - weight).max())
+        for mine, weight in zip(written, network.weights, strict=True)
+    )
+
+
+# -- the parts of the header, in their order ------------------------------------------------------
+
+
+def _sizes(a: Architecture) -> str:
+    constants = {"NAME_N_IN": a.n_in, "NAME_N_OUT": a.n_out}
+    if a.n_classes:
+        constants["NAME_N_CLASSES"] = a.n_classes
+    sizes = ", ".join(f"{constant} = {n}" for constant, n in constants.items())
+    return (
+        "#ifndef NAME_H\n#define NAME_H\n\n"
+        "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
+        f"enum {{ {sizes} }};\n"
+    )
+
+
+def _warn_of_left_out(network: Network, parameters: Parameters) -> None:
+    left_out = () if parameters.inputs is None else parameters.inputs.left_out
+    if left_out:
+        names = some([column_name(network, i) for i in left_out])
+        warnings.warn(
+            f"the C header leaves out {names}: the numbers vary by less than float can tell at "
+            "their mean. Subtract a constant from them before they become float, and train the "
+            "network anew",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _inputs(inputs: Inputs, name: str) -> Iterator[str]:
+    """Yield what becomes of inputs before the first layer."""
+    if inputs.mean is not None:
+        yield (
+            "/* What is subtracted from each input: its mean in training, or in the rows that the\n"
+            " * header was made with. */\n"
+            + array(
+                f"static const float {name}_mean[{len(inputs.mean)}]", [float_literals(inputs.mean)]
+            )
+        )
+    yield "/* What each input is then multiplied by. */\n" + array(
+        f"static const float {name}_factor[{len(inputs.factor)}]", [float_literals(inputs.factor)]
+    )
+
+
+def _layers(a: Architecture, parameters: Parameters, name: str) -> Iterator[str]:
+    """Yield each layer's arrays: weights (n_in, n_out) row by row, scales, biases."""
+    layers = zip(a.layers, parameters.weights, parameters.biases, strict=True)
+    for i, (layer, weight, bias) in enumerate(layers, 1):
+        n_in, n_out, *_ = layer
+        title = f"/* Layer {i}: a row of {n_out} weights for each of {n_in} inputs. */\n"
+        size = f"{name}_weight_{i}[{n_in} * {n_out}]"
+        if isinstance(weight, QuantizedWeight):
+            integers, scale = weight
+            rows = [list(map(str, row)) for row in integers.tolist()]
+            yield title + array(f"static const int8_t {size}", rows)
+            yield array(f"static const float {name}_scale_{i}[{n_out}]", [float_literals(scale)])
+        else:
+            yield title + array(f"static const float {size}", map(float_literals, weight))
+        if bias is not None:
+            yield array(f"static const float {name}_bias_{i}[{n_out}]", [float_literals(bias)])
+
+
+def _functions(a: Architecture, weights: str, inputs: Inputs | None) -> Iterator[str]:
+    form = "INPUT"
+    if inputs is not None:
+        centred = "INPUT" if inputs.mean is None else "(INPUT - NAME_mean[i])"
+        form = f"{centred} * NAME_factor[i]"
+    yield c_functions.dense(weights, a.bias, form, deep=len(a.layers) > 1)
+    for function in dict.fromkeys((*a.activations, a.output)):
+        if function != "identity":
+            yield c_functions.ACTIVATIONS[function]
+    yield from _predict(a, weights, "dense" if inputs is None else "dense_first")
+    if a.n_classes:
+        yield c_functions.MOST_LIKELY if a.output == "softmax" else c_functions.YES_OR_NO
+        yield c_functions.CLASSIFY
+
+
+def _predict(a: Architecture, weights: str, first: str) -> Iterator[str]:
+    """Yield the functions that go through the layers.
+
+    Hidden layers live in two arrays, a and b, turn and turn about. What follows the first layer is
+    a function of its own, shared by inputs in float and in bytes.
+    """
+    width_a, width_b = scratch(a)
+
+    def layer(i: int, function: str, source: str, target: str) -> list[str]:
+        n_in, n_out, *_ = a.layers[i - 1]
+        parameters = [f"NAME_weight_{i}"]
+        parameters += [f"NAME_scale_{i}"] if weights == "int8" else []
+        parameters += [f"NAME_bias_{i}"] if a.bias else []
+        call, arguments = f"NAME_{function}(", f"{source}, {n_in}, {', '.join(parameters)}, "
+        arguments += f"{n_out}, {target});"
+        return [call + arguments] if len(arguments) < 70 else [call, f"    {arguments}"]
+
+    def activation(i: int, target: str) -> list[str]:
+        _, n_out, name, *_ = a.layers[i - 1]
+        return [] if name == "identity" else [f"NAME_{name}({target}, {n_out});"]
+
+    n_layers = len(a.layers)
+    targets = [*("ab"[i % 2] for i in range(n_layers - 1)), "out"]
+    if n_layers > 1:
+        lines = [f"float b[{width_b}];"] if width_b else []
+        lines += activation(1, "a")
+        for i in range(2, n_layers + 1):
+            lines += layer(i, "dense", targets[i - 2], targets[i - 1])
+            lines += activation(i, targets[i - 1])
+        yield _function(
+            "From the first layer's sums in a, which is written over, to the network's outputs.",
+            "void NAME_after_first(float *a, float *out)",
+            lines,
+        )
+    for suffix, kind in (("", "float"), ("_bytes", "uint8_t")):
+        lines = [f"float a[{width_a}];"] if width_a else []
+        lines += layer(1, f"{first}{suffix}", "x", targets[0])
+        lines += ["NAME_after_first(a, out);"] if n_layers > 1 else activation(1, "out")
+        words = "bytes, times NAME_input_scale" if suffix else "numbers"
+        yield _function(
+            f"The outputs for one row x of NAME_N_IN {words}.",
+            f"void NAME_predict{suffix}(const {kind} *x, float *out)",
+            lines,
+        )
+
+
+def _function(comment: str, declaration: str, lines: list[str]) -> str:
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"/* {comment} */\nstatic inline {declaration}\n{{\n{body}}}\n"

@@ -1,0 +1,144 @@
+"""The comment on top of a C header: what it computes, of which columns, and how to call it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastnn.architecture import Architecture
+from fastnn.exchange.c.literals import WIDTH, comment_text
+from fastnn.exchange.c.parameters import Parameters
+from fastnn.exchange.quantization import QuantizedWeight
+from fastnn.system.version import __version__
+
+if TYPE_CHECKING:
+    from fastnn.network import Network
+
+LONGEST_NAME = 40
+"""Characters of a name that the comment shows."""
+
+
+def introduction(network: Network, name: str, parameters: Parameters) -> str:
+    """Return the comment, in ASCII and 100 columns, of a header whose names begin with `name`."""
+    a = network.architecture
+    layers = [
+        (f"layer {i}", f"{n_in} -> {n_out}", activation)
+        for i, (n_in, n_out, activation, *_) in enumerate(a.layers, 1)
+    ]
+    eight_bits = isinstance(parameters.weights[0], QuantizedWeight)
+    bias = "bias[j] + " if a.bias else ""
+    scale = "scale[j] * " if eight_bits else ""
+    stack = 4 * (sum(scratch(a)) + (a.n_out if a.n_classes else 0))
+    lines = [
+        f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs in C99 (or C++),",
+        f"written by fastnn {__version__}.",
+        "",
+        *_table(layers),
+        "",
+        "A layer takes x, the inputs or the outputs of the layer before, and computes",
+        "",
+        f"    out[j] = f({bias}{scale}sum over i of x[i] * weight[i][j])",
+        "",
+        "where f is the function named above. Arithmetic is in float"
+        + (", weights are from -127 to 127." if eight_bits else "."),
+        *_first_layer(parameters),
+        "",
+        f"Memory: {parameters.n_bytes:,} bytes of constants, about {stack:,} of stack. "
+        "Nothing is allocated",
+        "and no state is kept: several threads may call the functions at once. They need <math.h>",
+        "alone; link with -lm where that is a library of its own.",
+        "",
+        "How to call it:",
+        "",
+        *_table(_calls(a, name)),
+        "",
+        f"Inputs in bytes count as {a.input_scale:.9g} times their value: "
+        f"{name}_predict_bytes(x, out)" + (" and" if a.n_classes else "."),
+        *([f"{name}_classify_bytes(x)."] if a.n_classes else []),
+        *_names(network, parameters),
+    ]
+    return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */\n"
+
+
+def scratch(architecture: Architecture) -> tuple[int, int]:
+    """Return the widths of the two arrays that hold hidden layers, turn and turn about."""
+    hidden = architecture.sizes[1:-1]
+    return max(hidden[0::2], default=0), max(hidden[1::2], default=0)
+
+
+def _first_layer(parameters: Parameters) -> list[str]:
+    """Say what becomes of inputs before the first layer."""
+    inputs = parameters.inputs
+    if inputs is None:
+        return []
+    if inputs.mean is None:
+        return [
+            "The first layer takes x[i] * factor[i] instead of x[i], so that inputs of different",
+            "sizes keep the precision of their weights.",
+        ]
+    return [
+        "The first layer takes (x[i] - mean[i]) * factor[i] instead of x[i]: float has too few",
+        "digits for inputs that lie far from zero.",
+    ]
+
+
+def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
+    meaning = {
+        "softmax": "the probability of each class",
+        "sigmoid": "the probability of yes for each output, each on its own",
+        "identity": "numbers",
+        "exp": "counts to be expected",
+    }[a.output]
+    calls = [
+        (f"float x[{name}_N_IN];", f"one row, {a.n_in} numbers"),
+        (f"float out[{name}_N_OUT];", meaning),
+        (f"{name}_predict(x, out);", "out must not overlap x"),
+    ]
+    if a.n_classes:
+        calls.append((f"int c = {name}_classify(x);", f"the class, from 0 to {a.n_classes - 1}"))
+    return calls
+
+
+def _names(network: Network, parameters: Parameters) -> list[str]:
+    """Name the inputs, the label and the classes, as far as the network knows their names."""
+    trained_on, labels = network.trained_on, network.class_labels
+    left_out = () if parameters.inputs is None else parameters.inputs.left_out
+    used = np.any(network.weights[0] != 0, axis=1).tolist()
+    lines = []
+    if trained_on is not None and trained_on.feature_names is not None:
+        remarks = [
+            ", left out: too far from zero for float" * (i in left_out)
+            or ", not used: its weights are zero" * (not used[i])
+            for i in range(len(used))
+        ]
+        lines += ["", "The inputs, in their order:", ""]
+        named = zip(trained_on.feature_names, remarks, strict=True)
+        lines += _table([(f"x[{i}]", _shown(name) + more) for i, (name, more) in enumerate(named)])
+    elif left_out:
+        inputs = ", ".join(f"x[{i}]" for i in left_out)
+        text = f"Left out, since float cannot tell them from their means: {inputs}."
+        lines += ["", *textwrap.wrap(text, WIDTH - 3)]
+    label_name = None if trained_on is None else trained_on.label_name
+    if label_name is not None:
+        lines += ["", f"What is predicted: {_shown(label_name)}"]
+    if labels is not None:
+        lines += ["", "The classes:", ""]
+        lines += _table([(str(i), _shown(str(label))) for i, label in enumerate(labels)])
+    return lines
+
+
+def _shown(name: str) -> str:
+    text = comment_text(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of words as lines with the columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "    " + "   ".join(word.ljust(n) for word, n in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

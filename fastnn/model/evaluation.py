@@ -1,0 +1,95 @@
+"""Measuring a network on data: its loss from the logits, and accuracy, or R², RMSE and MAE.
+
+With weights w over rows and outputs y, each averaged over outputs:
+
+    R²   = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)²
+    RMSE = √(Σ w (y − ŷ)² / Σ w)
+    MAE  = Σ w |y − ŷ| / Σ w
+
+An output that does not vary counts in R² as 1 if it is predicted exactly, else as 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Architecture, Array
+from fastnn.backends.base import Backend, rows_right
+from fastnn.rows.calls import calls
+from fastnn.system.memory_maps import walk
+from fastnn.system.progress import progress_bar
+
+ROWS_AT_A_TIME = 8192
+"""Rows whose outputs are held in memory at once."""
+
+
+def evaluate(
+    backend: Backend,
+    architecture: Architecture,
+    params: Array,
+    x: Any,
+    y: Array,
+    sample_weight: NDArray[np.float64] | None,
+    *,
+    progress: bool,
+) -> dict[str, float]:
+    """Return the weighted mean loss, and accuracy, or R², RMSE and MAE, of checked data.
+
+    Parameters
+    ----------
+    backend : Backend
+    architecture : Architecture
+    params : ndarray of shape (architecture.n_slots,)
+    x : array or CSR matrix of shape (n_rows, n_in)
+    y : ndarray
+        Labels (n_rows,) for softmax, else targets (n_rows, n_out).
+    sample_weight : ndarray of shape (n_rows,), optional
+    progress : bool
+        Whether to show a progress bar if it takes over a second.
+
+    Returns
+    -------
+    dict
+        ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …, "rmse": …, "mae": …}``.
+    """
+    to_logits = replace(architecture, output="identity")
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    total = weights.sum()
+    loss = right = 0.0
+    squared_error, absolute_error = np.zeros((2, architecture.n_out))
+    long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
+    with progress_bar(len(y), progress and long) as bar:
+        for rows in walk(x, ROWS_AT_A_TIME):
+            y_rows, w_rows = y[rows], weights[rows]
+            z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
+            backend.predict(to_logits, params, x[rows], z)
+            loss += backend.loss(
+                architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
+            )
+            if architecture.classifies:
+                right += float(w_rows @ rows_right(architecture, z, y_rows))
+            else:
+                predicted = np.exp(z) if architecture.output == "exp" else z
+                error = np.subtract(y_rows, predicted, dtype=np.float64)
+                squared_error += w_rows @ np.square(error)
+                absolute_error += w_rows @ np.abs(error)
+            bar.update(len(y_rows))
+    measured = {"loss": float(loss / total)}
+    if architecture.classifies:
+        measured["accuracy"] = float(right / total)
+    else:
+        measured["r2"] = _r2(squared_error, y, weights)
+        measured["rmse"] = float(np.mean(np.sqrt(squared_error / total)))
+        measured["mae"] = float(np.mean(absolute_error / total))
+    return measured
+
+
+def _r2(squared_error: Array, y: Array, weights: NDArray[np.float64]) -> float:
+    mean = np.average(y, axis=0, weights=weights)
+    variation = weights @ np.square(y - mean, dtype=np.float64)
+    unexplained = np.divide(squared_error, variation, where=variation > 0, out=np.ones_like(mean))
+    return float(np.mean(1.0 - np.where((variation == 0) & (squared_error == 0), 0, unexplained)))

@@ -1,0 +1,149 @@
+"""Rows: data that were checked, as backends read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array
+from fastnn.rows.trained_on import TrainedOn, takes_bytes
+from fastnn.validation.values import as_array
+
+
+class Rows(NamedTuple):
+    """Inputs, labels or targets, and sample weights if there are any.
+
+    Attributes
+    ----------
+    x : ndarray or CSR matrix of shape (n_rows, n_in)
+        float32, float64 or uint8.
+    y : ndarray
+        Labels (n_rows,) int64 for softmax, else targets (n_rows, n_out) of the network's dtype.
+    sample_weight : ndarray of shape (n_rows,) float64 or None
+    """
+
+    x: Any
+    y: Array
+    sample_weight: NDArray[np.float64] | None
+
+
+def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) -> Any:
+    """Return inputs as a network reads them, or raise what is wrong with them.
+
+    Columns of a frame are put in the order that the network was trained on. A network of bytes
+    takes whole numbers 0 … 255 for bytes, and refuses floats of that range.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    trained_on : TrainedOn or None
+        None for a network that was not trained yet.
+    x : array, frame or CSR matrix of shape (n_rows, n_in)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x is not as `Network.fit` describes it.
+    """
+    a, known = architecture, trained_on or TrainedOn()
+    names = validation.frame_names(x)
+    if names is not None and known.feature_names is not None:
+        order = validation.check_frame_names(names, known.feature_names, known.label_name)
+        names = known.feature_names
+        x = validation.frame_values(x)
+        if order != list(range(len(order))):  # a copy, else the caller's own numbers
+            x = x[:, order]
+    elif validation.is_frame(x):
+        if trained_on is not None and names is not None:
+            validation.check_numbered_columns(names)
+        x = validation.frame_values(x)
+    else:
+        x = validation.plain_values(x)
+    of_bytes = takes_bytes(known.inputs, a.input_scale)
+    if of_bytes:
+        x = validation.check_whole_bytes(x)
+    elif known.inputs == "fractions":
+        x = validation.check_not_bytes_or_numbers(x)
+    x = validation.check_x(x, a.n_in, a.dtype, names)
+    if of_bytes:
+        validation.check_not_bytes_as_floats(x, a.input_scale)
+    return x
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """What a predictor asks about rows that it cannot read as they are.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    trained_on : TrainedOn or None
+    """
+
+    architecture: Architecture
+    trained_on: TrainedOn | None
+
+    @property
+    def looks_at_floats(self) -> bool:
+        """Whether floats may be bytes that somebody converted: see `check_floats`."""
+        known = self.trained_on or TrainedOn()
+        return takes_bytes(known.inputs, self.architecture.input_scale)
+
+    def __call__(self, x: Any) -> Any:
+        """Return rows (n_rows, n_in), or one row (n_in,), as `checked_x` reads them.
+
+        A series whose index are the names of the columns is a row of a frame.
+        """
+        if len(getattr(x, "shape", ())) == 1 and hasattr(x, "to_frame") and hasattr(x, "index"):
+            names = tuple(x.index)
+            if self.trained_on is not None and all(isinstance(name, str) for name in names):
+                return checked_x(self.architecture, self.trained_on, x.to_frame().T)[0]
+        if validation.is_frame(x) or hasattr(x, "indptr"):
+            return checked_x(self.architecture, self.trained_on, x)
+        array = as_array("x", x)
+        if array.ndim != 1:
+            return checked_x(self.architecture, self.trained_on, array)
+        n_in = self.architecture.n_in
+        if len(array) != n_in:
+            raise ValueError(f"x must have shape ({n_in},) or (n_rows, {n_in}), got {array.shape}")
+        return checked_x(self.architecture, self.trained_on, array[None])[0]
+
+    def check_floats(self, x: Any) -> None:
+        """Check that floats (n_rows, n_in) or (n_in,) are not bytes that somebody converted."""
+        rows = np.atleast_2d(x) if isinstance(x, np.ndarray) else x
+        validation.check_not_bytes_as_floats(rows, self.architecture.input_scale)
+
+
+def checked_rows(
+    architecture: Architecture,
+    class_labels: Sequence[Any] | None,
+    trained_on: TrainedOn | None,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+) -> Rows:
+    """Return what a user handed in as rows of a network's data, or raise what is wrong with them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not as `Network.fit` describes them.
+    """
+    a = architecture
+    x = checked_x(a, trained_on, x)
+    n_rows = x.shape[0]
+    validation.check_not_empty(n_rows)
+    if a.output == "softmax":
+        y = validation.check_labels(y, n_rows, a.n_out, class_labels)
+    else:
+        if class_labels is not None:
+            y = validation.check_labels(y, n_rows, 2, class_labels)
+        y = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+    if sample_weight is not None:
+        sample_weight = validation.check_sample_weight(sample_weight, n_rows)
+    return Rows(x, y, sample_weight)

@@ -1,0 +1,162 @@
+"""What a network was trained on, as far as it matters to whoever hands it rows.
+
+A network of 784 inputs does not say by itself whether a row of it is bytes 0 … 255 or numbers, nor
+which column comes first. `TrainedOn` keeps that beside the parameters, in files too, and
+`fastnn.rows.checked` compares every row that comes in with it.
+
+The factor of bytes, `input_scale`, is chosen by the first rows that a network is trained on, unless
+it was given:
+
+    uint8 with values of 128 and more   images               1/255
+    uint8 or bool, only 0 and 1         flags                1
+    uint8 with values between           small whole numbers  1, and a warning says so
+    numbers within 0 … 1, not all whole  images in numbers    1/255, for bytes that come later
+    other numbers                                            1
+
+so that the same values give the same answers, whatever their dtype; where nobody can tell whether
+they are the same values, they are asked about (see `TrainedOn.inputs`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from fastnn.architecture import Array
+from fastnn.system.memory_maps import walk
+
+Inputs = Literal["bytes", "fractions", "flags", "numbers"]
+
+IMAGE_SCALE = 1.0 / 255.0
+BRIGHT = 128
+"""Bytes from which on values use the upper half of their range, as images do and codes do not."""
+
+LOOKED_AT = 4096
+"""Rows of numbers that are looked at; of bytes all are, until one is bright."""
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What a network's training rows were like.
+
+    Attributes
+    ----------
+    inputs : {"bytes", "fractions", "flags", "numbers"}
+        Bytes: uint8 that `input_scale` turned into other numbers. Such a network takes whole
+        numbers 0 … 255 of any integer dtype for bytes, and refuses floats of that range. Fractions:
+        numbers within 0 … 1, as bytes are when they were divided by 255. Bytes are multiplied by
+        `input_scale`; integers 2 … 255, which may be bytes or not, are refused. Flags: only 0 and
+        1. Numbers: any others.
+    feature_names : tuple of str, optional
+        The columns' names, if they had any: frames are then matched by name.
+    label_name : str, optional
+        What the column of labels or targets was called; "column 1" and so on in a table without
+        names.
+    mean, deviation : tuple of float, optional
+        Of each column, if the network was trained on standardised columns, which were then folded
+        into its first layer.
+    training_rows : str, optional
+        A checksum of the training rows of a file that `fastnn train` split: who measures the
+        network on that file is told, and measures it on the others.
+    """
+
+    inputs: Inputs = "numbers"
+    feature_names: tuple[str, ...] | None = None
+    label_name: str | None = None
+    mean: tuple[float, ...] | None = None
+    deviation: tuple[float, ...] | None = None
+    training_rows: str | None = None
+
+
+def chosen_scale(x: Any) -> float:
+    """Return what bytes of such rows are to be multiplied by; warn where that is a guess.
+
+    x (n_rows, n_in), a checked array or CSR matrix, with at least one row.
+    """
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8:
+        largest = _largest_byte(values)
+        if largest >= BRIGHT:
+            return IMAGE_SCALE
+        if largest > 1:
+            warnings.warn(
+                f"x is uint8 with values up to {largest}, too small for an image's: they are taken "
+                "as the numbers they are. Give the network input_scale=1/255 if they are pixels, "
+                "or input_scale=1 to say that this is right",
+                UserWarning,
+                stacklevel=4,
+            )
+        return 1.0
+    return IMAGE_SCALE if _kind_of_floats(values) == "fractions" else 1.0
+
+
+def kind_of(x: Any, input_scale: float) -> Inputs:
+    """Return what the first rows that a network is trained on are; x as for `chosen_scale`."""
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8:
+        if input_scale != 1.0:
+            return "bytes"
+        return "flags" if _largest_byte(values) <= 1 else "numbers"
+    kind = _kind_of_floats(values)
+    if kind == "fractions" and input_scale == 1.0:
+        return "numbers"
+    if kind == "numbers" and input_scale != 1.0 and _may_be_bytes(values[:LOOKED_AT]):
+        warnings.warn(
+            f"input_scale={input_scale:.4g} is for uint8, and x holds whole numbers up to "
+            f"{values[:LOOKED_AT].max():.0f} of another dtype: they are taken as the numbers they "
+            "are. If they are bytes, give x.astype(numpy.uint8)",
+            UserWarning,
+            stacklevel=4,
+        )
+    return kind
+
+
+def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
+    """Return what a network that was trained on `before` is trained on after x too."""
+    values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
+    if values.dtype == np.uint8 and input_scale != 1.0:
+        return "bytes"
+    if before != "flags":
+        return before
+    largest = _largest_byte(values) if values.dtype == np.uint8 else 0
+    if largest >= BRIGHT:
+        warnings.warn(
+            "the network was trained on columns of 0 and 1, and x is uint8 with larger values: "
+            "they are taken as the numbers they are. For images make a network with "
+            "input_scale=1/255",
+            UserWarning,
+            stacklevel=4,
+        )
+    return kind_of(x, 1.0)
+
+
+def takes_bytes(inputs: str, input_scale: float) -> bool:
+    """Say whether numbers 0 … 255 would mean something else to a network than the same bytes."""
+    return inputs == "bytes" and input_scale != 1.0
+
+
+def _largest_byte(values: Array) -> int:
+    largest = 0
+    for rows in walk(values, LOOKED_AT):
+        largest = max(largest, int(values[rows].max(initial=0)))
+        if largest >= BRIGHT:
+            break
+    return largest
+
+
+def _kind_of_floats(values: Array) -> Literal["fractions", "flags", "numbers"]:
+    few = values[:LOOKED_AT]
+    if few.size and not (few.min() >= 0 and few.max() <= 1):
+        return "numbers"
+    return "flags" if _is_whole(few) else "fractions"
+
+
+def _may_be_bytes(values: Array) -> bool:
+    return bool(values.min() >= 0 and BRIGHT <= values.max() <= 255 and _is_whole(values))
+
+
+def _is_whole(values: Array) -> bool:
+    return bool((values == np.floor(values)).all())

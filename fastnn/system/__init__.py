@@ -1,0 +1,1 @@
+"""What stands below everything else: files, memory maps, checksums, progress bars."""

@@ -1,0 +1,145 @@
+"""What makes a fit what it is: two fits of one description that start alike end alike.
+
+A description is plain JSON: the architecture, the seed, every setting of the training, the kinds of
+callbacks with their `settings`, and a fingerprint of the data. No part of it are the number of
+epochs, the initial weights and, of a file that is mapped into memory, all but a few rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn.architecture import Architecture, Array
+from fastnn.callbacks.base import Callback
+from fastnn.system.checksums import checksum
+from fastnn.system.memory_maps import file_map, walk
+from fastnn.validation.values import shortened
+
+if TYPE_CHECKING:
+    from fastnn.backends.base import TrainingOptions
+    from fastnn.network import Network
+    from fastnn.rows.checked import Rows
+
+_FINGERPRINT_ROWS = 64
+"""Rows of a file larger than memory that its fingerprint is taken from, not to read it all."""
+
+
+class AnotherFitError(ValueError):
+    """A fit is not the one that it was to go on from.
+
+    Attributes
+    ----------
+    name : str
+        What differs, such as ``"optimizer.learning_rate"``.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(name, message)
+        self.name, self._message = name, message
+
+    def __str__(self) -> str:
+        return self._message
+
+
+def description(
+    network: Network,
+    architecture: Architecture,
+    options: TrainingOptions,
+    data: Rows,
+    validation_data: Rows | None,
+    shuffle: Any,
+    callbacks: Sequence[Callback],
+) -> dict[str, Any]:
+    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it.
+
+    `architecture` is the network's, with the `input_scale` that its data chose.
+    """
+    settings = asdict(options)
+    settings.pop("dropout_seed")
+    settings.pop("optimizer")
+    return _through_json(
+        {
+            "architecture": asdict(architecture),
+            "class_labels": network.class_labels,
+            **settings,
+            "shuffle": shuffle,
+            "callbacks": [type(callback).__name__ for callback in callbacks],
+            "settings of callbacks": [callback.settings() for callback in callbacks],
+            "random generator": type(network.rng.bit_generator).__name__,
+            "seed": network.seed,
+            "optimizer": _named(options.optimizer),
+            **_fingerprints(data),
+            "validation_data": None if validation_data is None else _fingerprints(validation_data),
+        }
+    )
+
+
+def check_same_fit(theirs: Any, ours: Any, name: str = "") -> None:
+    """Compare two descriptions; AnotherFitError names the first thing in which they differ."""
+    if theirs == ours:
+        return
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        for key in [*ours, *theirs]:
+            check_same_fit(theirs.get(key), ours.get(key), f"{name}.{key}" if name else str(key))
+    raise AnotherFitError(
+        name,
+        f"{name or 'the fit'} was {_shown(theirs)} when it was written and is {_shown(ours)} now; "
+        "resume a fit with the settings and data it was started with, or start one in another file",
+    )
+
+
+def _shown(value: Any) -> str:
+    return shortened(json.dumps(value))
+
+
+def _named(value: Any) -> dict[str, Any]:
+    """Return an optimizer or schedule as its class's name and its parameters."""
+    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {"name": type(value).__name__} | {
+        name: _named(v) if hasattr(v, "__dataclass_fields__") else v for name, v in fields.items()
+    }
+
+
+def _fingerprints(data: Rows) -> dict[str, Any]:
+    x, y, sample_weight = data
+    return {
+        "x": [str(x.dtype), list(x.shape), checksum(*_parts(x))],
+        "y": [str(y.dtype), list(y.shape), checksum(y)],
+        "sample_weight": None if sample_weight is None else checksum(sample_weight),
+    }
+
+
+def rows_checksum(x: Any, y: Array) -> str:
+    """Return a checksum of rows and their labels, of few of the rows if they lie in a file."""
+    return checksum(*_parts(x), y, text=f"{x.dtype} {x.shape} {y.dtype} {y.shape}")
+
+
+def _parts(x: Any) -> list[Array]:
+    """Return the arrays whose bytes stand for x; of rows in a file, some of them."""
+    if not isinstance(x, np.ndarray):
+        return [x.data, x.indices, x.indptr]
+    if file_map(x) is not None:
+        rows = np.linspace(0, len(x) - 1, min(len(x), _FINGERPRINT_ROWS)).astype(np.int64)
+        return [x[rows]]
+    return [x[rows] for rows in walk(x, len(x))]
+
+
+def _through_json(value: Any) -> dict[str, Any]:
+    """Return what reading `value` back from JSON gives: tuples are lists then."""
+    read_back: dict[str, Any] = json.loads(json.dumps(value, default=as_plain))
+    return read_back
+
+
+def as_plain(value: Any) -> Any:
+    """Say to JSON what NumPy's numbers and arrays are."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(
+        "a checkpoint can hold arrays, numbers, text, lists and dictionaries of them, "
+        f"not {value!r}"
+    )

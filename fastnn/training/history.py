@@ -1,0 +1,108 @@
+"""What a fit saw: one number an epoch for each thing measured, and why it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastnn.vocabulary import Measure
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class History(Mapping[str, list[float]]):
+    """Measurements of a fit, one list an epoch long for each name.
+
+    A mapping: ``history["loss"]`` is a list. Its names are
+
+    - ``loss``: weighted mean loss over the epoch, each minibatch measured before its update;
+    - ``accuracy``: likewise the fraction of rows classified right (softmax and sigmoid outputs);
+    - ``penalty``: likewise the L1 and L2 penalty, if there is one;
+    - ``val_loss`` and ``val_accuracy``, or ``val_r2``, ``val_rmse`` and ``val_mae``: after the
+      epoch, on the validation data;
+    - ``time``: seconds from the start of the fit to the end of the epoch.
+
+    Attributes
+    ----------
+    stopped : {None, "callback", "diverged", "interrupted"}
+        Why the fit ended before its last epoch, or None if it did not.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self.stopped: str | None = None
+
+    def append(self, record: Mapping[str, float]) -> None:
+        """Add one epoch's measurements."""
+        for name, value in record.items():
+            self._values.setdefault(name, []).append(value)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs completed."""
+        return len(self._values.get("loss", ()))
+
+    def to_frame(self) -> DataFrame:
+        """Return the measurements as a table, a row for each epoch.
+
+        Returns
+        -------
+        pandas DataFrame
+            A column for each measurement; the index, called epoch, counts from 1.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("History.to_frame needs pandas: pip install pandas") from None
+        epochs = pandas.RangeIndex(1, self.n_epochs + 1, name="epoch")
+        return pandas.DataFrame(self._values, index=epochs)
+
+    def plot(self, *, measure: Measure | None = None, ax: Any = None) -> Any:
+        """Draw the curves of loss and accuracy or R²; see `fastnn.plots.history`.
+
+        Parameters
+        ----------
+        measure : {"loss", "accuracy", "r2"}, optional
+            Draw this one alone.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described, or the measure was not taken.
+        ImportError
+            If matplotlib is missing.
+        """
+        from fastnn.plots import history
+
+        return history(self, measure=measure, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from fastnn.model.summary import history_html
+
+        return history_html(self)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.items())
+        ended = f", stopped={self.stopped!r}" if self.stopped else ""
+        return f"History(n_epochs={self.n_epochs}{last}{ended})"
