@@ -1,7 +1,7 @@
 """Reading a table from a file of any kind that tables come in; every other kind is named.
 
-What the file is, `fastnn.system.file_kinds` tells from its first bytes; for each kind of table there
-is a reader, imported when there is such a file.
+What the file is, `fastnn.system.file_kinds` tells from its first bytes; for each kind of table
+there is a reader, imported when there is such a file.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ and its metadata hold, as text:
     fastnn_version  the version that wrote it
     fit             JSON: what makes the fit what it is (see `fastnn.training.fit_description`)
     state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
-    checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`); version "1" had
-                    one of fit, state and the tensors' numbers only
+    checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`); version "1"
+                    had one of fit, state and the tensors' numbers only
 
 Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
 """
