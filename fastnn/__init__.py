@@ -32,7 +32,7 @@ from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import get_num_threads, set_num_threads
 from fastnn.callbacks.base import Callback, EarlyStopping
 from fastnn.callbacks.logs import MetricsLog, TensorBoard
-from fastnn.model.persistence import load
+from fastnn.loading import from_onnx, from_sklearn, from_torch, load
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastnn.system.version import __version__
@@ -41,9 +41,6 @@ from fastnn.training.history import History
 
 if TYPE_CHECKING:
     from fastnn import datasets, plots, report
-    from fastnn.exchange.onnx.reading import from_onnx
-    from fastnn.exchange.sklearn import from_sklearn
-    from fastnn.exchange.torch import from_torch
 
 __all__ = [
     "SGD",
@@ -79,21 +76,17 @@ __all__ = [
     "warmup",
 ]
 
-_EXCHANGE = {  # imported when first named
-    "from_onnx": "fastnn.exchange.onnx.reading",
-    "from_sklearn": "fastnn.exchange.sklearn",
-    "from_torch": "fastnn.exchange.torch",
-}
-
-
-_ROOMS = ("datasets", "plots", "report", "sklearn")  # likewise: they take their time
+_ROOMS = (
+    "datasets",
+    "plots",
+    "report",
+    "sklearn",
+)  # imported when first named: they take their time
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"fastnn.{name}")
-    if name in _EXCHANGE:
-        return getattr(import_module(_EXCHANGE[name]), name)
     raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
 
 

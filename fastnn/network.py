@@ -6,8 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +19,18 @@ from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.model.evaluation import evaluate
 from fastnn.model.initialization import Initializer, initialize
-from fastnn.model.prediction import outputs
-from fastnn.optimizers import Adam, Optimizer, OptimizerState, RunningOptimizer
+from fastnn.model.model import Model
+from fastnn.model.prediction import answers, outputs
+from fastnn.optimizers import Adam, Optimizer, RunningOptimizer, checked_optimizer
 from fastnn.rows.checked import RowReader, Rows, checked_rows, checked_x
+from fastnn.rows.passes import Passes
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale, kind_after, kind_of
-from fastnn.training import loop as training
-from fastnn.training.checkpoints import Checkpoint, Keeper
+from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
 from fastnn.training.fit_description import description
 from fastnn.training.history import History
+from fastnn.training.hooks import hooks
+from fastnn.training.loop import fit
+from fastnn.training.options import checked_options
 from fastnn.vocabulary import (
     Activation,
     BackendName,
@@ -43,10 +46,10 @@ from fastnn.vocabulary import (
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
 
-_IN_FILE = ("architecture", "_parameters", "class_labels", "trained_on")
+_IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
 
 
-class Network:
+class Network(Model):
     """A dense network: architecture, parameters, and the backend that computes.
 
     Parameters
@@ -112,10 +115,7 @@ class Network:
     array([0, 1, 1, 0])
     """
 
-    seed: int | None = None
-    trained_on: TrainedOn | None = None
     _current_fit: object | None = None
-    _chooses_scale = False  # whether input_scale is still to be chosen, by the first rows
 
     def __init__(
         self,
@@ -137,8 +137,9 @@ class Network:
             sizes, activation, output, loss, huber_delta, bias, dtype,
             IMAGE_SCALE if input_scale is None else input_scale,
         )  # fmt: skip
-        self._set_up(architecture, backend, seed, class_labels)
-        self._chooses_scale = input_scale is None
+        self.backend = backend
+        super().__init__(architecture, seed=seed, class_labels=class_labels)
+        self.chooses_scale = input_scale is None
         initialize(architecture, init, self.rng, self.parameters)
 
     @classmethod
@@ -158,32 +159,32 @@ class Network:
         backend, seed, class_labels
             As for `Network`.
         """
-        network = cls.__new__(cls)
         a = architecture
         architecture = validation.check_architecture(
             a.sizes, a.activations, a.output, a.loss, a.huber_delta, a.bias, a.dtype, a.input_scale
         )
-        network._set_up(architecture, backend, seed, class_labels)
-        return network
+        model = Model(architecture, seed=seed, class_labels=class_labels)
+        return cls.from_model(model, backend=backend)
 
-    def _set_up(
-        self,
-        architecture: Architecture,
-        backend: BackendName,
-        seed: Any,
-        class_labels: Sequence[Any] | None,
-    ) -> None:
-        self.architecture = architecture
-        self.class_labels = (
-            None
-            if class_labels is None
-            else validation.check_class_labels(class_labels, architecture)
-        )
-        self.backend = backend
-        self.rng = validation.check_seed(seed)
-        self.seed = int(seed) if isinstance(seed, Integral) else None
-        self._parameters = architecture.allocate()
-        self._running: RunningOptimizer | None = None
+    @classmethod
+    def from_model(cls, model: Model, *, backend: BackendName = "auto") -> Self:
+        """Return a network of copies of all that a model is.
+
+        Parameters
+        ----------
+        model : Model
+        backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+            Who computes.
+
+        Raises
+        ------
+        BackendUnavailableError
+            If that backend cannot run here.
+        """
+        network = cls.__new__(cls)
+        network.backend = backend
+        network._take_over(model)
+        return network
 
     def __repr__(self) -> str:
         a = self.architecture
@@ -193,9 +194,9 @@ class Network:
         )
 
     def _repr_html_(self) -> str:
-        from fastnn.model.summary import network_html
+        from fastnn.model.summary import model_html
 
-        return network_html(self)
+        return model_html(self, self.backend)
 
     def summary(self) -> str:
         """Return a table of the layers, and below it what the network was trained on.
@@ -220,30 +221,11 @@ class Network:
         backend     numpy
         inputs      not trained yet; bytes would be taken times 0.003922
         """
-        from fastnn.model.summary import network_text
+        from fastnn.model.summary import model_text
 
-        return network_text(self)
+        return model_text(self, self.backend)
 
     # -- parts ----------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> Array:
-        """All weights and biases in one buffer; assigning copies into it."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, values: Any) -> None:
-        self._parameters[...] = validation.check_parameters(values, self._parameters)
-
-    @property
-    def weights(self) -> list[Array]:
-        """Views (n_in, n_out) of each layer's weights."""
-        return self.architecture.weights(self.parameters)
-
-    @property
-    def biases(self) -> list[Array | None]:
-        """Views (n_out,) of each layer's biases; None where there are none."""
-        return self.architecture.biases(self.parameters)
 
     @property
     def backend(self) -> str:
@@ -255,13 +237,6 @@ class Network:
         validation.check_backend_name(name, (*NAMES, "auto"), "backend=")
         get_backend(name)  # raises now, not at the first fit, if it cannot run here
         self._backend = name
-
-    @property
-    def optimizer_state(self) -> OptimizerState:
-        """What the optimizer of the last fit carries on."""
-        if self._running is None:
-            raise AttributeError("the network has no optimizer state: it was not trained yet")
-        return self._running.state
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -354,15 +329,15 @@ class Network:
         UserWarning
             If columns are of very different ranges, or far from 0: they should be standardised.
         """
-        optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
-        options = training.checked_options(
+        optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
+        options = checked_options(
             self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
         )  # fmt: skip
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
-        callbacks = training.as_callbacks(callbacks)
+        bound = hooks(callbacks, self)
         with self._only_fit():
             a, trained_on, data = self._training_rows(x, y, sample_weight)
             watched = None
@@ -381,24 +356,23 @@ class Network:
             keeper = snapshot = None
             if checkpoint is not None:
                 keeper = Keeper(
-                    validation.check_checkpoint(checkpoint),
-                    description(self, a, options, data, watched, shuffle, callbacks),
+                    checked_checkpoint(checkpoint),
+                    description(self, a, options, data, watched, shuffle, bound),
                 )
                 snapshot = keeper.find(self, optimizer.n_state, epochs)
             running = self._started(optimizer)
             backend = get_backend(self._backend)
             product = largest_product(a, options.batch_size)
             with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-                return training.fit(
+                return fit(
                     self,
                     running,
                     backend,
-                    data,
+                    Passes.over(data, a, options.batch_size, shuffle),
                     options,
                     epochs=epochs,
-                    shuffle=shuffle,
-                    validation=None if validation_data is None else tuple(validation_data),
-                    callbacks=callbacks,
+                    validation=watched,
+                    hooks=bound,
                     keeper=keeper,
                     snapshot=snapshot,
                     progress=progress,
@@ -447,9 +421,9 @@ class Network:
         """  # numpydoc: the shared parameters stand in `fit`
         if optimizer is None:
             optimizer = Adam() if self._running is None else self._running.optimizer
-        validation.check_optimizer(optimizer)
+        checked_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
-        options = training.checked_options(
+        options = checked_options(
             self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
             dropout,
         )  # fmt: skip
@@ -463,16 +437,13 @@ class Network:
             backend = get_backend(self._backend)
             product = largest_product(a, options.batch_size)
             with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-                return training.fit(
+                return fit(
                     self,
                     running,
                     backend,
-                    data,
+                    Passes.over(data, a, options.batch_size, shuffle),
                     options,
                     epochs=1,
-                    shuffle=shuffle,
-                    validation=None,
-                    callbacks=(),
                     progress=False,
                 )
 
@@ -499,17 +470,7 @@ class Network:
             If x is not as described.
         """
         outputs = self._outputs(x, progress)
-        if self.architecture.output == "softmax":
-            classes = outputs.argmax(axis=1)
-        elif self.architecture.output == "sigmoid":
-            classes = (outputs > 0.5).astype(np.int64)
-        else:
-            classes = outputs
-        if classes.ndim == 2 and classes.shape[1] == 1:
-            classes = classes[:, 0]
-        if self.class_labels is not None:
-            classes = np.array(self.class_labels)[classes]
-        return np.asarray(classes)
+        return answers(self.architecture, self.class_labels, outputs)
 
     def predict_proba(self, x: Any, *, progress: bool = True) -> NDArray[Any]:
         """Return the probability of each class (softmax), or of yes for each output (sigmoid).
@@ -745,6 +706,8 @@ class Network:
         loaded = from_bytes(state["file"])
         self._running = None
         self.__dict__.update({k: v for k, v in state.items() if k != "file"})
+        if "_chooses_scale" in self.__dict__:  # an older version's name
+            self.chooses_scale = self.__dict__.pop("_chooses_scale")
         optimizer = self.__dict__.pop("_optimizer", None)  # of an older version's pickle
         optimizer_state = self.__dict__.pop("_optimizer_state", None)
         if optimizer is not None and optimizer_state is not None:
@@ -771,7 +734,7 @@ class Network:
         """Return checked rows, with the architecture and what is remembered after a fit on them."""
         a, before = self.architecture, self.trained_on
         data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
-        if self._chooses_scale:
+        if self.chooses_scale:
             a = replace(a, input_scale=chosen_scale(data.x))
         if before is None:
             inputs = kind_of(data.x, a.input_scale)
@@ -818,15 +781,15 @@ class Network:
 
         Of a fit that fails before its first step nothing is remembered.
         """
-        before = self.architecture, self.trained_on, self._chooses_scale, self._running
+        before = self.architecture, self.trained_on, self.chooses_scale, self._running
         first_step = running.state.step
         self.architecture, self.trained_on = architecture, trained_on
-        self._chooses_scale, self._running = False, running
+        self.chooses_scale, self._running = False, running
         try:
             yield
         except BaseException:
             if running.state.step == first_step:
-                self.architecture, self.trained_on, self._chooses_scale, self._running = before
+                self.architecture, self.trained_on, self.chooses_scale, self._running = before
             raise
 
     def _started(self, optimizer: Optimizer) -> RunningOptimizer:

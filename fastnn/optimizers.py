@@ -25,14 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture
-from fastnn.schedules import Schedule
+from fastnn.schedules import Schedule, check_learning_rate
 from fastnn.validation import (
+    check_count,
     check_flag,
     check_in_range,
-    check_learning_rate,
-    check_optimizer_state,
+    check_instance,
     check_positive,
 )
+from fastnn.validation.values import describe
 
 
 @dataclass(frozen=True)
@@ -281,5 +282,36 @@ class RunningOptimizer:
             If the state was changed from outside so that it no longer fits.
         """
         shape = (optimizer.n_state, architecture.n_slots)
-        check_optimizer_state(self.state, shape, architecture.dtype)
+        _check_state(self.state, shape, architecture.dtype)
         return RunningOptimizer(optimizer, self.state)
+
+
+def checked_optimizer(optimizer: Any) -> Optimizer:
+    """Return `optimizer` if it is one, or raise a TypeError."""
+    return check_instance(
+        "optimizer",
+        optimizer,
+        Optimizer,  # type: ignore[type-abstract]
+        "a fastnn.SGD, RMSprop, Adam or AdamW, such as fastnn.SGD(0.5)",
+    )
+
+
+def _check_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> None:
+    """Check that a state is what a rule with slots of that shape and dtype has left behind.
+
+    Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
+    """
+    slots = state.slots
+    if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
+        got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
+        raise ValueError(
+            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: its numbers may "
+            "be changed, by slots[...] = values, its shape not; fit starts with a new state"
+        )
+    for name in ("step", "dropout_seed"):
+        check_count(f"the optimizer state's {name}", getattr(state, name), minimum=0)
+        if getattr(state, name) >= 2**63:
+            raise ValueError(f"the optimizer state's {name} must be below 2**63")
+    flags = slots.flags
+    if not (flags.writeable and flags.aligned and flags.c_contiguous and slots.dtype.isnative):
+        state.slots = np.array(slots, dtype, order="C")

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.validation import check_count, check_in_range, check_positive
+from fastnn.validation.values import describe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,3 +157,15 @@ class Cosine(Schedule):
         progress = np.minimum(t / self.n_steps, 1.0)
         swing = (self.learning_rate - self.final) / 2.0
         return self.final + swing * (1.0 + np.cos(np.pi * progress))
+
+
+def check_learning_rate(value: object) -> None:
+    """Check that `value` is a positive number or a schedule."""
+    if isinstance(value, Schedule):
+        return
+    if isinstance(value, str) or not isinstance(value, Real):
+        raise TypeError(
+            "learning_rate must be a number or a fastnn.schedules.Schedule, such as "
+            f"Cosine(0.1, n_steps=1000), got {describe(value)}"
+        )
+    check_positive("learning_rate", value)

@@ -12,8 +12,9 @@ from random_networks import N_NETWORKS, THOROUGH, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS
+from fastnn.exchange.c.eight_bits import quantize
 from fastnn.exchange.c.header import header, name_for
-from fastnn.exchange.quantization import dequantized, quantize
+from fastnn.exchange.quantization import dequantized
 
 BATCH = 8
 """Networks in one program."""

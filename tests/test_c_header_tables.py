@@ -12,10 +12,11 @@ from propagation import propagated
 from tables import folded_network, random_table
 
 import fastnn
+from fastnn.exchange.c.eight_bits import QuantizedWeight
 from fastnn.exchange.c.header import header
 from fastnn.exchange.c.literals import comment_text
 from fastnn.exchange.c.parameters import folded, known_columns, rounded
-from fastnn.exchange.quantization import QuantizedWeight, dequantized
+from fastnn.exchange.quantization import dequantized
 from fastnn.model.standardization import Standardization, fold
 from fastnn.rows.trained_on import TrainedOn
 

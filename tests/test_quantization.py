@@ -5,8 +5,9 @@ import pytest
 from examples import blobs, same_bits, small_network
 
 import fastnn
+from fastnn.exchange.c.eight_bits import quantize
 from fastnn.exchange.c.header import WEIGHTS, header
-from fastnn.exchange.quantization import dequantized, quantize
+from fastnn.exchange.quantization import dequantized
 
 
 def test_each_column_has_a_scale_and_the_largest_weight_becomes_127():

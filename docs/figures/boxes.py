@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
+from floors import FLOORS
 from ink import Ink
 
 
@@ -91,51 +92,20 @@ def buffer(figure: Any, ink: Ink) -> None:
               va="center")  # fmt: skip
 
 
-ROOMS = {
-    "cli": (0.2, 9.0), "sklearn": (3.2, 9.0), "exchange": (6.2, 9.0), "plots": (9.2, 9.0),
-    "datasets": (12.2, 9.0),
-    "network": (3.2, 6.9), "persistence": (6.2, 6.9),
-    "training": (0.2, 4.8), "callbacks": (3.2, 4.8), "evaluation": (6.2, 4.8),
-    "backends.base": (3.2, 2.7), "backends.reference": (6.7, 2.7),
-    "backends.cython": (10.2, 4.8), "backends.numba": (13.4, 4.8),
-    "kernels.cython": (10.2, 2.7), "kernels.numba": (13.4, 2.7),
-    "architecture": (0.2, 0.4), "optimizers": (3.5, 0.4), "schedules": (6.7, 0.4),
-    "validation": (9.9, 0.4),
-}  # fmt: skip
-"""Where each room stands: x and y."""
-
-IMPORTS = (
-    ("cli", "network"), ("sklearn", "network"), ("exchange", "network"),
-    ("plots", "network"), ("network", "training"), ("network", "evaluation"),
-    ("persistence", "network"), ("training", "callbacks"), ("training", "backends.base"),
-    ("evaluation", "backends.base"), ("backends.reference", "backends.base"),
-    ("backends.cython", "kernels.cython"), ("backends.numba", "kernels.numba"),
-    ("backends.cython", "backends.base"), ("backends.base", "architecture"),
-    ("backends.base", "optimizers"), ("optimizers", "schedules"), ("schedules", "validation"),
-)  # fmt: skip
-"""The imports that are drawn: the importer first."""
-
-
 def rooms(figure: Any, ink: Ink) -> None:
-    """Draw who imports whom."""
-    axes = _canvas(figure, 16.4, 10.4)
-    for name, (x, y) in ROOMS.items():
-        edge = ink.green if name.startswith("kernels") else ink.blue
-        if name.startswith("backends"):
-            edge = ink.orange
-        _box(
-            axes, ink, x, y, 2.9 if "." in name else 2.6, 0.95, name.replace(".", ".\n"), 8.5, edge
-        )
-    for importer, imported in IMPORTS:
-        _arrow(axes, *_between(ROOMS[importer], ROOMS[imported]), ink.soft)
-
-
-def _between(a: tuple[float, float], b: tuple[float, float]) -> tuple[Any, Any]:
-    """Return where an arrow leaves box a and meets box b."""
-    (ax, ay), (bx, by) = a, b
-    if ay == by:
-        return ((ax + 2.6, ay + 0.47), (bx, by + 0.47)) if ax < bx else (
-            (ax, ay + 0.47), (bx + 2.9, by + 0.47)
-        )  # fmt: skip
-    down = ay > by
-    return (ax + 1.3, ay if down else ay + 0.95), (bx + 1.3, by + 0.95 if down else by)
+    """Draw the floors of the house: imports run down only."""
+    height = 1.15 * len(FLOORS)
+    axes = _canvas(figure, 16.4, height + 0.2)
+    for number, floor in enumerate(FLOORS):
+        y = 0.2 + 1.15 * number
+        width = min(3.0, 11.6 / len(floor) - 0.3)
+        left = 1.2 + (11.6 - len(floor) * (width + 0.3)) / 2
+        for place, name in enumerate(floor):
+            edge = ink.orange if name == "backends" else ink.blue
+            _box(axes, ink, left + place * (width + 0.3), y, width, 0.8, name, 8.5, edge)
+        if "backends" in floor:
+            for x, name in ((11.2, "kernels.cython"), (13.9, "kernels.numba")):
+                _box(axes, ink, x, y, 2.4, 0.8, name, 8.5, ink.green)
+            _arrow(axes, (left + width + 0.1, y + 0.4), (11.1, y + 0.4), ink.soft)
+    _arrow(axes, (0.6, height - 0.2), (0.6, 0.4), ink.soft)
+    axes.text(0.35, height / 2, "imports", rotation=90, va="center", ha="center", color=ink.soft)

@@ -17,7 +17,7 @@ FIGURES = {
     "forward": ((7.2, 2.5), boxes.forward),
     "backward": ((7.6, 2.9), boxes.backward),
     "buffer": ((7.4, 2.3), boxes.buffer),
-    "rooms": ((8.0, 5.2), boxes.rooms),
+    "rooms": ((8.0, 7.4), boxes.rooms),
     "activations": ((8.0, 3.6), curves.activations),
     "losses": ((9.0, 3.8), curves.losses),
     "optimizers": ((9.0, 2.4), curves.optimizers),

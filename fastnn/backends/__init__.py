@@ -10,6 +10,7 @@ for the whole process.
 
 from __future__ import annotations
 
+import copyreg
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.checked import Checked
+from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.validation import check_backend_name, check_dtype
 from fastnn.vocabulary import BackendName
 
@@ -182,3 +185,21 @@ def _require(name: str, source: str) -> None:
     check_backend_name(name, (*NAMES, "auto"), source)
     if name != "auto":
         get_backend(name)
+
+
+def restored_predictor(
+    backend: str, architecture: Architecture, params: Array, reader: Any = None
+) -> Predictor:
+    """Return a predictor that was pickled, on its backend or the one that runs here."""
+    try:
+        found = get_backend(backend)
+    except BackendUnavailableError:
+        found = get_backend()
+    return found.predictor(architecture, params, reader)
+
+
+def _pickled(predictor: PlainPredictor) -> tuple[Any, ...]:
+    return restored_predictor, predictor.recipe
+
+
+copyreg.pickle(PlainPredictor, _pickled)

@@ -31,7 +31,7 @@ import numpy as np
 
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
-from fastnn.backends.predictor import Predictor
+from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
 from fastnn.rows.strides import copied_by_rows, lies_by_columns
 
@@ -215,7 +215,7 @@ class Backend(ABC):
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         """Return the network frozen for serving; see `Predictor`."""
-        return Predictor(self, architecture, params, reader)
+        return PlainPredictor(self, architecture, params, reader)
 
     def train_epoch(
         self,

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
+from fastnn.backends import restored_predictor
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions, learning_rates
 from fastnn.backends.dropout import dropout_threshold
-from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
+from fastnn.backends.predictor import Predictor, check_csr
 from fastnn.backends.threads import show_to_threadpoolctl, usable_threads
 from fastnn.optimizers import Optimizer, OptimizerState
 
@@ -39,6 +40,7 @@ except ImportError as error:
     ) from error
 
 show_to_threadpoolctl(_kernels.__file__)
+Predictor.register(_kernels.Predictor)
 
 # Codes: positions in the enumerations of kernels.h.
 _ACTIVATION = {name: code for code, name in enumerate((*ACTIVATIONS, "exp", "softmax"))}
@@ -165,7 +167,7 @@ class CythonBackend(Backend):
             copied,
             (np.empty, dtype),
             check_csr,
-            (restore_predictor, (self.name, architecture, copied, reader)),
+            (restored_predictor, (self.name, architecture, copied, reader)),
             reader,
         )
         return predictor

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,39 +11,23 @@ from fastnn.architecture import Architecture, Array
 from fastnn.validation.arrays import FLOATS, as_rows, may_share_memory
 from fastnn.validation.sparse import check_entries, is_csr, own_csr
 
-if TYPE_CHECKING:
-    from fastnn.backends.base import Backend
+
+class Predicting(Protocol):
+    """What a predictor asks of a backend."""
+
+    name: str
+
+    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        """Write the outputs of rows x into `out`."""
 
 
-class Predictor:
+class Predictor(ABC):
     """What a network predicts, without the checks of `Network.predict_proba`.
 
     Later changes of the network do not reach it. It may be called from several threads at once.
-
-    Parameters
-    ----------
-    backend : Backend
-    architecture : Architecture
-    params : ndarray of shape (architecture.n_slots,)
-        Copied.
-    reader : RowReader, optional
-        What turns rows of other kinds (integers, lists, frames) into those it reads, and looks at
-        floats for a network of bytes; without it they are refused.
     """
 
-    def __init__(
-        self, backend: Backend, architecture: Architecture, params: Array, reader: Any = None
-    ) -> None:
-        self._backend = backend
-        self._architecture = architecture
-        self._params = architecture.allocate()
-        self._params[...] = params
-        self._reader = reader
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        recipe = (self._backend.name, self._architecture, self._params, self._reader)
-        return restore_predictor, recipe
-
+    @abstractmethod
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the network's outputs: probabilities, or numbers.
 
@@ -64,6 +49,38 @@ class Predictor:
         TypeError, ValueError
             If x or out has the wrong shape or dtype.
         """
+
+
+class PlainPredictor(Predictor):
+    """A predictor in terms of a backend's program ``predict``.
+
+    Parameters
+    ----------
+    backend : Backend
+    architecture : Architecture
+    params : ndarray of shape (architecture.n_slots,)
+        Copied.
+    reader : RowReader, optional
+        What turns rows of other kinds (integers, lists, frames) into those it reads, and looks at
+        floats for a network of bytes; without it they are refused.
+    """
+
+    def __init__(
+        self, backend: Predicting, architecture: Architecture, params: Array, reader: Any = None
+    ) -> None:
+        self._backend = backend
+        self._architecture = architecture
+        self._params = architecture.allocate()
+        self._params[...] = params
+        self._reader = reader
+
+    @property
+    def recipe(self) -> tuple[Any, ...]:
+        """What `fastnn.backends.restored_predictor` makes an equal one of."""
+        return self._backend.name, self._architecture, self._params, self._reader
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Return the outputs; see `Predictor`."""
         a = self._architecture
         rows = self._rows(x)
         if not 1 <= rows.ndim <= 2 or rows.shape[-1] != a.n_in:
@@ -121,16 +138,3 @@ def check_csr(x: Any) -> Any:
     own = own_csr(x)
     check_entries(own)
     return own
-
-
-def restore_predictor(
-    backend: str, architecture: Architecture, params: Array, reader: Any = None
-) -> Predictor:
-    """Return a predictor that was pickled, on its backend or the one that runs here."""
-    from fastnn.backends import BackendUnavailableError, get_backend
-
-    try:
-        found = get_backend(backend)
-    except BackendUnavailableError:
-        found = get_backend()
-    return found.predictor(architecture, params, reader)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fastnn.architecture import Architecture
+from fastnn.network import Network
 from fastnn.validation import (
     check_choice,
     check_count,
@@ -18,9 +20,6 @@ from fastnn.vocabulary import Mode
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from fastnn.architecture import Architecture
-    from fastnn.network import Network
 
 
 class Callback:
@@ -60,21 +59,6 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` returned; called after `on_fit_start` of a resumed fit."""
-
-
-class FunctionCallback(Callback):
-    """A plain function as a callback."""
-
-    def __init__(
-        self, function: Callable[[Network, int, Mapping[str, float]], bool | None]
-    ) -> None:
-        self._function = function
-
-    def on_epoch_end(
-        self, network: Network, epoch: int, record: Mapping[str, float]
-    ) -> bool | None:
-        """Call the function."""
-        return self._function(network, epoch, record)
 
 
 PATIENCE = 5

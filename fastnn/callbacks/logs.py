@@ -10,14 +10,12 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from fastnn.callbacks.base import Callback
+from fastnn.network import Network
 from fastnn.system.files import check_folder_of
 from fastnn.validation import check_count, check_path
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 
 class MetricsLog(Callback):

@@ -8,7 +8,7 @@ from typing import Any
 from fastnn.backends import get_backend
 from fastnn.cli import options as words
 from fastnn.cli.data import largest_class, test_data
-from fastnn.model.persistence import load
+from fastnn.loading import load
 
 
 def add_parser(commands: Any) -> None:

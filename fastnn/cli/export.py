@@ -10,7 +10,7 @@ from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows, test_data
 from fastnn.datasets import read_table
 from fastnn.datasets.arrays import holds_one_array
-from fastnn.model.persistence import load
+from fastnn.loading import load
 from fastnn.network import Network
 from fastnn.vocabulary import WeightType
 

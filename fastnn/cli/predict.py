@@ -11,7 +11,7 @@ from typing import Any
 from fastnn.architecture import Array
 from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows
-from fastnn.model.persistence import load
+from fastnn.loading import load
 from fastnn.system.files import write_whole
 
 ROWS_AT_A_TIME = 8192

@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import BinaryIO, cast
 
 from fastnn.datasets.readers.columns import Columns
-from fastnn.datasets.readers.known_columns import KnownColumns
+from fastnn.datasets.readers.known_columns import KnownColumns, Names
 from fastnn.datasets.readers.sources import Source, opened
 from fastnn.datasets.split import Split
 from fastnn.datasets.tables import Table
-from fastnn.rows.trained_on import TrainedOn
 from fastnn.system.file_kinds import zip_members
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
@@ -29,7 +28,7 @@ def read_table(
     *,
     label: str | int | None = None,
     header: bool | None = None,
-    trained_on: TrainedOn | None = None,
+    trained_on: Names | None = None,
 ) -> Table:
     """Read features and labels from a CSV, NPZ or Parquet file.
 

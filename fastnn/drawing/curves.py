@@ -1,8 +1,12 @@
-"""What a fit measured, epoch by epoch."""
+"""What a fit measured, epoch by epoch.
+
+It is given as a mapping of names to lists, an epoch each, as `fastnn.History` is one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +16,8 @@ from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.drawing.canvas import axes_for, drawable, figure_of, panels, say
-from fastnn.training.history import History
-from fastnn.validation.values import describe
+
+Measured: TypeAlias = Mapping[str, Sequence[float]]
 
 # What a panel shows: a series' name in the history, its name on the page, its colour and line.
 PANELS = {
@@ -33,20 +37,24 @@ LOG_SCALE_FROM = 1e3  # largest over smallest value: past it a straight scale sh
 MARKED_EPOCHS = 12  # as many points can be told apart
 
 
-def measures(history: History) -> tuple[str, ...]:
+def measures(history: Measured) -> tuple[str, ...]:
     """Return which panels a history fills."""
     return tuple(
         panel for panel, series in PANELS.items() if any(name in history for name, *_ in series)
     )
 
 
-def history(history: History, *, measure: str | None = None, ax: Any = None) -> Figure:
+def curves(
+    history: Measured, stopped: str | None, *, measure: str | None = None, ax: Any = None
+) -> Figure:
     """Draw loss and accuracy or R², of training and validation rows, over the epochs.
 
     Parameters
     ----------
-    history : History
-        What `Network.fit` returned.
+    history : mapping
+        Names to values, an epoch each.
+    stopped : str or None
+        Why the fit ended early, as `History.stopped`.
     measure : {"loss", "accuracy", "r2"}, optional
         Draw this one alone. By default all that were measured, side by side.
     ax : matplotlib Axes, optional
@@ -61,8 +69,6 @@ def history(history: History, *, measure: str | None = None, ax: Any = None) -> 
     TypeError, ValueError
         If an argument is not as described, or the measure was not taken.
     """
-    if not isinstance(history, History):
-        raise TypeError(f"history must be what Network.fit returns, got {describe(history)}")
     found = measures(history)
     if measure is not None:
         wanted = validation.check_choice("measure", measure, tuple(PANELS))
@@ -75,12 +81,13 @@ def history(history: History, *, measure: str | None = None, ax: Any = None) -> 
         return figure_of(ax)
     places = [ax] if len(found) == 1 else panels(ax, len(found), len(found), (0.3, 0.0))
     for place, name in zip(places, found, strict=True):
-        _curves(place, history, name)
+        _draw(place, history, stopped, name)
     return figure_of(ax)
 
 
-def _curves(ax: Axes, history: History, measure: str) -> None:
-    epochs = np.arange(1, history.n_epochs + 1)
+def _draw(ax: Axes, history: Measured, stopped: str | None, measure: str) -> None:
+    n_epochs = len(history["loss"])
+    epochs = np.arange(1, n_epochs + 1)
     lines = {}
     for name, label, color, style in PANELS[measure]:
         if name in history:
@@ -90,7 +97,7 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
             line.set(marker=marker, markersize=4)
     known = np.concatenate(list(lines.values()))
     known = known[np.isfinite(known)]
-    diverged = f"diverged in epoch {history.n_epochs}" if history.stopped == "diverged" else None
+    diverged = f"diverged in epoch {n_epochs}" if stopped == "diverged" else None
     if not known.size:
         ax.clear()
         say(ax, f"{NAMES[measure]}: {diverged or 'no finite values'}")
@@ -98,7 +105,7 @@ def _curves(ax: Axes, history: History, measure: str) -> None:
     _scale(ax, known, measure)
     ax.set_xlabel("epoch")
     ax.set_title(NAMES[measure])
-    ax.set_xlim(0.5, history.n_epochs + 0.5)
+    ax.set_xlim(0.5, n_epochs + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     ax.grid(alpha=0.2)
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,19 +1,16 @@
-"""A network put together from another library's layers."""
+"""A model put together from another library's layers."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.vocabulary import BackendName
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from fastnn.model.model import Model
 
 
 class Dense(NamedTuple):
@@ -29,13 +26,12 @@ def assemble(
     activations: Sequence[str],
     output: str,
     *,
-    backend: BackendName,
     input_scale: float = 1.0,
     loss: str | None = None,
     class_labels: Sequence[Any] | None = None,
     dtype: str | None = None,
-) -> Network:
-    """Return a network of copies of these layers: of `dtype`, or float64 if any is, else float32.
+) -> Model:
+    """Return a model of copies of these layers: of `dtype`, or float64 if any is, else float32.
 
     Bytes are the numbers they are, unless an `input_scale` says otherwise. fastnn's layers have
     biases all or none: where only some have, the others' are zero.
@@ -45,8 +41,6 @@ def assemble(
     ValueError
         If there are no layers, they do not fit together, or hold what is not finite.
     """
-    from fastnn.network import Network
-
     if not layers:
         raise ValueError("it has no dense layer")
     for before, layer in itertools.pairwise(layers):
@@ -66,11 +60,11 @@ def assemble(
         dtype=dtype or ("float64" if any(a.dtype == np.float64 for a in arrays) else "float32"),
         input_scale=input_scale,
     )
-    network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
-    for layer, weight, bias in zip(layers, network.weights, network.biases, strict=True):
+    model = Model(architecture, class_labels=class_labels)
+    for layer, weight, bias in zip(layers, model.weights, model.biases, strict=True):
         weight[...] = layer.weight
         if bias is not None and layer.bias is not None:
             bias[...] = layer.bias
         if not (np.isfinite(weight).all() and (bias is None or np.isfinite(bias).all())):
             raise ValueError(f"{layer.name} holds weights that are not finite {architecture.dtype}")
-    return network
+    return model

@@ -1,38 +1,19 @@
-"""Weights in eight bits: whole numbers from −127 to 127, and one scale for each column.
-
-A column of weights, the numbers that lead into one unit, becomes
-
-    s_j = max_i |w_ij| / 127,    q_ij = w_ij / s_j rounded to the nearest whole number, half to even
-
-so that ``s_j q_ij`` is at most ``s_j / 2`` from w_ij, and zero stays zero. The scales are float32;
-biases stay as they are. A column of zeros has scale 0, and so has one whose scale is too small for
-float32 (its weights are below 1e-42).
-"""
+"""What eight bits cost: the network that a C header with weights in int8 computes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+from fastnn.exchange.c.parameters import folded, known_columns, rounded
+from fastnn.model.model import Model
+from fastnn.rows.checked import checked_x
 
-from fastnn.architecture import Array
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
-
-LARGEST = 127  # −128 is left out: the range is symmetric
+M = TypeVar("M", bound=Model)
 
 
-class QuantizedWeight(NamedTuple):
-    """A layer's weights as ``scale * integers``: integers (n_in, n_out), scale (n_out,)."""
-
-    integers: NDArray[np.int8]
-    scale: NDArray[np.float32]
-
-    def dequantized(self) -> NDArray[np.float64]:
-        """Return ``scale * integers`` (n_in, n_out), exact in float64."""
-        return self.integers.astype(np.float64) * self.scale
+def dequantized(self) -> NDArray[np.float64]:
+    """Return ``scale * integers`` (n_in, n_out), exact in float64."""
+    return self.integers.astype(np.float64) * self.scale
 
 
 def in_float32(what: str, values: Array) -> NDArray[np.float32]:
@@ -64,7 +45,7 @@ def quantize(weight: Array) -> QuantizedWeight:
     return QuantizedWeight(integers, scale)
 
 
-def dequantized(network: Network, x: Any = None) -> Network:
+def dequantized(network: M, x: Any = None) -> M:
     """Return the network that a C header of one with weights in eight bits computes.
 
     Measure it to see what eight bits cost: ``dequantized(net).evaluate(x, y)``.
@@ -85,9 +66,7 @@ def dequantized(network: Network, x: Any = None) -> Network:
     ValueError
         If a parameter is not finite in float32.
     """
-    from fastnn.exchange.c.parameters import folded, known_columns, rounded
-    from fastnn.rows.checked import checked_x
-
     if x is not None:
         x = checked_x(network.architecture, network.trained_on, x)
-    return folded(network, rounded(network, "int8", known_columns(network, x)))
+    exact = folded(network, rounded(network, "int8", known_columns(network, x)))
+    return type(network).from_model(exact)

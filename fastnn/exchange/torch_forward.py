@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
+from fastnn.backends import get_backend
 from fastnn.exchange.folding import Step, scaling_of_input
 from fastnn.exchange.torch_steps import Chain, resting_copy, unwrapped
-from fastnn.network import Network
+from fastnn.model.model import Model
+from fastnn.model.prediction import outputs
 
 SCALES = (0.1, 1.0, 10.0, 1000.0)
 ROWS_PER_SCALE = 8
@@ -27,12 +29,12 @@ WITHIN_FLOAT32 = (1e-30, 1e30)
 """Outputs of exp that are compared, by their logarithms."""
 
 
-def check_forward(torch: Any, model: Any, chain: Chain, network: Network) -> None:
+def check_forward(torch: Any, model: Any, chain: Chain, network: Model) -> None:
     """Check that a model's forward computes what the network does.
 
     Parameters
     ----------
-    network : Network
+    network : Model
         float64, with the model's own output.
 
     Raises
@@ -56,23 +58,24 @@ def check_forward(torch: Any, model: Any, chain: Chain, network: Network) -> Non
         ) from error
     if not isinstance(found, torch.Tensor):
         raise ValueError(f"{name} gives a {type(found).__name__}, expected one tensor. {advice}")
-    outputs = found.detach().to(torch.float64).numpy()
+    given = found.detach().to(torch.float64).numpy()
     with np.errstate(all="ignore"):  # an output exp is infinite far from zero
-        expected = np.asarray(network.predictor()(x))
+        a = network.architecture
+        expected = outputs(get_backend("numpy"), a, network.parameters, x, progress=False)
     n_out = expected.shape[1]
-    if outputs.shape == (len(x),) and n_out == 1:
-        outputs = outputs[:, None]  # squeezed
-    if outputs.shape != expected.shape:
+    if given.shape == (len(x),) and n_out == 1:
+        given = given[:, None]  # squeezed
+    if given.shape != expected.shape:
         raise ValueError(
-            f"{name} gives an array of shape {outputs.shape} for {len(x)} rows, but its children "
+            f"{name} gives an array of shape {given.shape} for {len(x)} rows, but its children "
             f"in order give {expected.shape}. {advice}"
         )
     if chain.end == "log_softmax":
-        outputs = np.exp(outputs)
+        given = np.exp(given)
     if chain.end == "exp":
-        outputs, expected = (np.log(np.clip(v, *WITHIN_FLOAT32)) for v in (outputs, expected))
+        given, expected = (np.log(np.clip(v, *WITHIN_FLOAT32)) for v in (given, expected))
     groups = (len(x) // ROWS_PER_SCALE, ROWS_PER_SCALE, n_out)
-    differences = np.abs(outputs - expected).reshape(groups)
+    differences = np.abs(given - expected).reshape(groups)
     # probabilities have one scale, numbers one per column
     axes = (1,) if chain.end in ("", "exp") else (1, 2)
     largest = np.abs(expected).reshape(groups).max(axis=axes, keepdims=True)

@@ -1,4 +1,4 @@
-"""Saving and loading networks as safetensors files: data only, nothing is executed.
+"""Saving and loading models as safetensors files: data only, nothing is executed.
 
 The file holds one tensor for each layer's weights, ``weights.0`` (n_in, n_out) from the input on,
 and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its metadata hold, as text:
@@ -24,21 +24,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
-from fastnn.backends import NAMES, get_backend
-from fastnn.rows.trained_on import TrainedOn
+from fastnn.model.model import Model
+from fastnn.rows.trained_on import TrainedOn, checked_trained_on
 from fastnn.system.checksums import file_checksum
 from fastnn.system.files import write_whole
 from fastnn.system.version import __version__
-from fastnn.vocabulary import BackendName
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 FORMAT = "fastnn"
 FORMAT_VERSION = "2"
@@ -57,12 +53,12 @@ _FIELDS = (
 )
 
 
-def save(network: Network, path: Any) -> None:
-    """Write `network` to the file `path`, whole or not at all.
+def save(model: Model, path: Any) -> None:
+    """Write `model` to the file `path`, whole or not at all.
 
     Parameters
     ----------
-    network : Network
+    model : Model
     path : path-like
 
     Raises
@@ -71,21 +67,19 @@ def save(network: Network, path: Any) -> None:
         If the file cannot be written; what was there before is then still there.
     """
     with write_whole(path) as file:
-        file.write(to_bytes(network))
+        file.write(to_bytes(model))
 
 
-def load(path: Any, *, backend: BackendName = "auto") -> Network:
-    """Read a network from a file that `Network.save` wrote.
+def load(path: Any) -> Model:
+    """Read a model from a file that `save` wrote.
 
     Parameters
     ----------
     path : path-like
-    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
 
     Returns
     -------
-    Network
+    Model
         With the saved parameters, and randomness seeded anew.
 
     Raises
@@ -94,8 +88,6 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
         If the file cannot be read.
     ValueError
         If it is not a network's file, or is damaged; nothing in a file is ever executed.
-    BackendUnavailableError
-        If that backend cannot run here.
 
     Warns
     -----
@@ -105,7 +97,6 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
     with path.open("rb"):  # the operating system's own word if it is missing, a folder or locked
         pass
     try:
@@ -116,8 +107,8 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
             _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             has_checksum = _check_checksum(metadata, tensors)
-            network = _build(architecture, class_labels, trained_on, tensors, backend)
-            network._chooses_scale = metadata.get("input_scale") == OPEN
+            model = _build(architecture, class_labels, trained_on, tensors)
+            model.chooses_scale = metadata.get("input_scale") == OPEN
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         from fastnn.system.file_kinds import said_of_no_network
 
@@ -128,21 +119,21 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
             f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
             "would not be seen. Save the network again to give it one",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return network
+    return model
 
 
-def to_bytes(network: Network) -> bytes:
-    """Return what a file of the network holds."""
+def to_bytes(model: Model) -> bytes:
+    """Return what a file of the model holds."""
     from safetensors.numpy import save as to_safetensors
 
-    architecture = network.architecture
+    architecture = model.architecture
     tensors = {
         name: np.ascontiguousarray(view)
-        for name, view in _named(architecture, network.parameters).items()
+        for name, view in _named(architecture, model.parameters).items()
     }
-    metadata = metadata_of(network)
+    metadata = metadata_of(model)
     metadata["checksum"] = file_checksum(metadata, tensors)
     data = to_safetensors(tensors, metadata)
     header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -151,24 +142,24 @@ def to_bytes(network: Network) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
 
 
-def metadata_of(network: Network) -> dict[str, str]:
-    """Return all of a network but its parameters, as text by name.
+def metadata_of(model: Model) -> dict[str, str]:
+    """Return all of a model but its parameters, as text by name.
 
     Raises
     ------
     TypeError, ValueError
-        If the network's `class_labels` were replaced by what does not fit it.
+        If the labels do not fit an architecture that was replaced.
     """
-    if network.class_labels is not None:  # nothing is written that `load` would refuse
-        validation.check_class_labels(network.class_labels, network.architecture)
+    if model.class_labels is not None:  # nothing is written that `load` would refuse
+        validation.check_class_labels(model.class_labels, model.architecture)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "fastnn_version": __version__,
-        "architecture": json.dumps(asdict(network.architecture)),
-        "class_labels": json.dumps(network.class_labels),
-        "trained_on": json.dumps(network.trained_on and asdict(network.trained_on)),
-    } | ({"input_scale": OPEN} if network._chooses_scale else {})
+        "architecture": json.dumps(asdict(model.architecture)),
+        "class_labels": json.dumps(model.class_labels),
+        "trained_on": json.dumps(model.trained_on and asdict(model.trained_on)),
+    } | ({"input_scale": OPEN} if model.chooses_scale else {})
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
@@ -237,7 +228,7 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
     known = asdict(TrainedOn())
     if not isinstance(fields, dict) or not set(fields) <= set(known):
         raise ValueError(f"its trained_on must hold {', '.join(known)}")
-    return validation.check_trained_on(known | fields, n_in)
+    return checked_trained_on(known | fields, n_in)
 
 
 def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
@@ -272,19 +263,16 @@ def _build(
     class_labels: Any,
     trained_on: TrainedOn | None,
     tensors: Mapping[str, Array],
-    backend: BackendName,
-) -> Network:
-    from fastnn.network import Network
-
-    network = Network.from_architecture(architecture, backend=backend, class_labels=class_labels)
-    network.trained_on = trained_on
-    for name, view in _named(architecture, network.parameters).items():
+) -> Model:
+    model = Model(architecture, class_labels=class_labels)
+    model.trained_on = trained_on
+    for name, view in _named(architecture, model.parameters).items():
         view[...] = tensors[name]
-    return network
+    return model
 
 
-def from_bytes(data: bytes) -> Network:
-    """Return the network that `to_bytes` wrote."""
+def from_bytes(data: bytes) -> Model:
+    """Return the model that `to_bytes` wrote."""
     from safetensors import deserialize
 
     metadata = _header(data)["__metadata__"]
@@ -295,7 +283,7 @@ def from_bytes(data: bytes) -> Network:
         for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
     }
     _check_checksum(metadata, tensors)
-    return _build(architecture, class_labels, trained_on, tensors, "auto")
+    return _build(architecture, class_labels, trained_on, tensors)
 
 
 def _header(data: bytes) -> dict[str, Any]:

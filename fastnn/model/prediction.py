@@ -1,7 +1,8 @@
-"""Outputs for many rows, in calls of a backend's program ``predict``, with a bar if they last."""
+"""What a model predicts: outputs for many rows, and the answers that outputs are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,3 +42,27 @@ def outputs(
             release(x)
             bar.update(len(out[part]))
     return out
+
+
+def answers(
+    architecture: Architecture, class_labels: Sequence[Any] | None, outputs: Array
+) -> Array:
+    """Return what outputs (n_rows, n_out) say: classes, yes or no, or numbers.
+
+    Returns
+    -------
+    ndarray
+        Softmax: class indices, or the class labels, (n_rows,). Sigmoid: 0 and 1. Identity and exp:
+        the outputs. These have shape (n_rows, n_out), or (n_rows,) for one output.
+    """
+    if architecture.output == "softmax":
+        found = outputs.argmax(axis=1)
+    elif architecture.output == "sigmoid":
+        found = (outputs > 0.5).astype(np.int64)
+    else:
+        found = outputs
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if class_labels is not None:
+        found = np.array(class_labels)[found]
+    return np.asarray(found)

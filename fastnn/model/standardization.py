@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Array
-from fastnn.network import Network
+from fastnn.model.model import Model
 from fastnn.rows.trained_on import TrainedOn
 
 LEAST_STEPS = 2.0**8
@@ -83,14 +83,14 @@ class Standardization(NamedTuple):
         return scaled
 
 
-def fold(network: Network, inputs: Standardization | None, targets: Standardization) -> None:
+def fold(network: Model, inputs: Standardization | None, targets: Standardization) -> None:
     """Turn a network of standardised columns into one of the columns as they were, in place.
 
     The network remembers the columns' means and deviations, in `Network.trained_on`.
 
     Parameters
     ----------
-    network : Network
+    network : Model
         With biases; with identity output unless `targets` changes nothing.
     inputs : Standardization or None
         Of the columns it was trained on; None if they were taken as they are.

@@ -13,13 +13,9 @@ knows of pyplot, a window or a global backend. Needs ``pip install "fastnn[plot]
 >>> figure = fastnn.plots.confusion_matrix(net, x, y)
 """
 
-try:
-    import matplotlib  # noqa: F401
-except ImportError:
-    raise ImportError('fastnn.plots needs matplotlib: pip install "fastnn[plot]"') from None
-
-from fastnn.drawing.curves import history
+import fastnn.drawing  # noqa: F401  (says what to install, where matplotlib is missing)
 from fastnn.plots.confusion import confusion_matrix
+from fastnn.plots.curves import history
 from fastnn.plots.mistaken import mistakes
 from fastnn.plots.numbers import predictions
 from fastnn.plots.units import weights

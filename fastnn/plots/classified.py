@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.model.evaluation import ROWS_AT_A_TIME
 from fastnn.network import Network
+from fastnn.plots.checks import checked_network
 from fastnn.rows.checked import checked_x
 from fastnn.system.memory_maps import walk
 
@@ -46,8 +47,8 @@ class Classified(NamedTuple):
 
 def classify(network: Network, x: Any, y: Any) -> Classified:
     """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
-    validation.check_one_class_a_row(network)
-    a = network.architecture
+    a = checked_network(network).architecture
+    validation.check_one_class_a_row(a)
     x = checked_x(a, network.trained_on, x)
     validation.check_not_empty(x.shape[0])
     truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.drawing.canvas import axes_for, figure_of, shown
+from fastnn.plots.checks import checked_network
 from fastnn.plots.classified import classify
 
 STRONGEST = 0.65  # opacity of a full cell: its count stays readable in the colour of text
@@ -47,8 +48,9 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     TypeError, ValueError
         If an argument is not as described.
     """
-    validation.check_one_class_a_row(network)
-    validation.check_few_classes(network, MOST_CLASSES)
+    a = checked_network(network).architecture
+    validation.check_one_class_a_row(a)
+    validation.check_few_classes(a, MOST_CLASSES)
     found = classify(network, x, y)
     if not np.isfinite(found.probability).all():
         raise ValueError(

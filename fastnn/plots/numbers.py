@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.drawing.canvas import axes_for, drawable, evenly, figure_of, lines, panels
+from fastnn.plots.checks import checked_network
 from fastnn.rows.checked import checked_x
 
 MOST_POINTS = 1000  # evenly chosen rows; more hide each other
@@ -40,8 +41,8 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     TypeError, ValueError
         If an argument is not as described.
     """
-    validation.check_predicts_numbers(network)
-    a = network.architecture
+    a = checked_network(network).architecture
+    validation.check_predicts_numbers(a)
     x = checked_x(a, network.trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)

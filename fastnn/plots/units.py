@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, shown
+from fastnn.plots.checks import checked_network
 from fastnn.plots.classified import class_names
 
 TITLE = 0.29  # inches above an image, whatever its size
@@ -59,7 +60,7 @@ def weights(
     TypeError, ValueError
         If an argument is not as described, or weights are infinite or NaN.
     """
-    validation.check_drawable(network)
+    validation.check_drawable(checked_network(network).parameters)
     n_in = network.architecture.n_in
     shape = validation.check_image_shape(image_shape, n_in)
     if image_shape is None and feature_names is not None:

@@ -12,11 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fastnn import validation
 from fastnn.datasets import Dataset
 from fastnn.network import Network
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, checked_optimizer
 from fastnn.report import facts, findings, parts
 from fastnn.system.files import write_whole
 from fastnn.training.history import History
-from fastnn.validation.values import describe
 
 
 def write(
@@ -135,11 +134,10 @@ def _found(
 
 
 def _check(network: Any, history: Any, data: Any, optimizer: Any) -> None:
-    validation.check_network(network)
-    if not isinstance(history, History):
-        raise TypeError(f"history must be what Network.fit returns, got {describe(history)}")
-    if not isinstance(data, Dataset):
-        raise TypeError(f"data must be a fastnn.datasets.Dataset, got {describe(data)}")
+    check = validation.check_instance
+    check("network", network, Network, "a fastnn.Network")
+    check("history", history, History, "what Network.fit returns")
+    check("data", data, Dataset, "a fastnn.datasets.Dataset")
     validation.check_not_empty(parts.n_rows(data, "train"))
     if optimizer is not None:
-        validation.check_optimizer(optimizer)
+        checked_optimizer(optimizer)

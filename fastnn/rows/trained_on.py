@@ -20,13 +20,15 @@ they are the same values, they are asked about (see `TrainedOn.inputs`).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.system.memory_maps import walk
+from fastnn.validation.values import check_choice, describe
 
 Inputs = Literal["bytes", "fractions", "flags", "numbers"]
 
@@ -160,3 +162,29 @@ def _may_be_bytes(values: Array) -> bool:
 
 def _is_whole(values: Array) -> bool:
     return bool((values == np.floor(values)).all())
+
+
+def checked_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
+    """Return what a file says of a network's training rows, its lists as tuples."""
+    inputs = check_choice("inputs", fields["inputs"], get_args(Inputs))
+    label, training_rows = fields["label_name"], fields["training_rows"]
+    for name, text in (("label_name", label), ("training_rows", training_rows)):
+        if not isinstance(text, str | None):
+            raise TypeError(f"{name} must be text, got {describe(text)}")
+    lists: dict[str, tuple[Any, ...] | None] = {}
+    for name, kind in (("feature_names", str), ("mean", float), ("deviation", float)):
+        lists[name] = None
+        if fields[name] is None:
+            continue
+        if not isinstance(fields[name], list | tuple):
+            raise TypeError(f"{name} must be a list, got {describe(fields[name])}")
+        values = lists[name] = tuple(fields[name])
+        right = all(isinstance(value, kind) for value in values)
+        if not right or len(values) != n_in or (kind is float and not np.isfinite(values).all()):
+            raise ValueError(f"{name} must hold {n_in} values, finite ones if they are numbers")
+    names, deviation = lists["feature_names"], lists["deviation"]
+    if names is not None and len(set(names)) != len(names):
+        raise ValueError("feature_names must be distinct")
+    if deviation is not None and not all(value > 0 for value in deviation):
+        raise ValueError("deviation must be above 0")
+    return TrainedOn(inputs, names, label, lists["mean"], deviation, training_rows)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.training.loop import as_callbacks
+from fastnn.training.hooks import hooks
 from fastnn.validation import (
     check_choice,
     check_count,
@@ -402,7 +402,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             return
         wanted = {
             "dropout": any(self._dropout_rates()),
-            "callbacks": self.callbacks is not None and bool(as_callbacks(self.callbacks)),
+            "callbacks": self.callbacks is not None and bool(hooks(self.callbacks, None)),
             "schedule as learning_rate": isinstance(self.learning_rate, Schedule),
             "eval_set": eval_set is not None,
         }

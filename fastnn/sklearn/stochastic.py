@@ -24,7 +24,7 @@ from fastnn.network import Network
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
 from fastnn.system.progress import progress_bar
-from fastnn.training.loop import as_callbacks
+from fastnn.training.hooks import hooks
 from fastnn.validation import check_not_replaced
 
 
@@ -78,9 +78,9 @@ class Stochastic:
         )
         self.total_weight = problem.weight_of(rows)
         self.offset = estimator._constant(problem.y[rows], None)
-        callbacks = as_callbacks(estimator.callbacks)
-        for callback in callbacks:
-            callback.on_fit_start(network)
+        bound = hooks(estimator.callbacks, network)
+        for hook in bound:
+            hook.on_fit_start()
         estimator.n_iter_ = 0
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
@@ -99,7 +99,7 @@ class Stochastic:
                     if shows_bar:
                         bar.update(len(rows))
                         bar.say(record)
-                    wishes = [c.on_epoch_end(network, epoch, record) for c in callbacks]
+                    wishes = [hook.on_epoch_end(epoch, record) for hook in bound]
                     check_not_replaced(network, estimator.network_)
                     if self._stops(estimator):
                         estimator._stopped = once and estimator.early_stopping
@@ -116,8 +116,8 @@ class Stochastic:
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
             finally:
-                for callback in callbacks:
-                    callback.on_fit_end(network)
+                for hook in bound:
+                    hook.on_fit_end()
         if held_out is not None and (estimator._stopped or not once):
             network.parameters = estimator._best_parameters
 

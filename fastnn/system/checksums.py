@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnn.architecture import Array
 
-
-def checksum(*arrays: Array, text: str = "") -> str:
+def checksum(*arrays: NDArray[Any], text: str = "") -> str:
     """Return the CRC-32 of a text and of the numbers in arrays, in hexadecimal."""
     crc = zlib.crc32(text.encode())
     for array in arrays:
@@ -23,7 +23,7 @@ def checksum(*arrays: Array, text: str = "") -> str:
     return f"{crc:08x}"
 
 
-def file_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+def file_checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
     """Return the checksum of all that has a meaning in a safetensors file.
 
     Taken of the metadata but their own ``"checksum"``, and of each tensor's name, dtype, shape and

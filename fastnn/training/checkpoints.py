@@ -27,14 +27,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Array
-from fastnn.callbacks.base import Callback
 from fastnn.model.generator_state import from_json
+from fastnn.model.model import Model
 from fastnn.model.persistence import check_format
 from fastnn.optimizers import OptimizerState
 from fastnn.system.checksums import checksum, file_checksum
@@ -42,9 +42,7 @@ from fastnn.system.files import check_folder_of, write_whole
 from fastnn.system.version import __version__
 from fastnn.training.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.training.history import History
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from fastnn.training.hooks import Hook
 
 FORMAT = "fastnn-checkpoint"
 FORMAT_VERSION = "2"
@@ -88,6 +86,16 @@ class Checkpoint:
         validation.check_flag("resume", self.resume)
 
 
+def checked_checkpoint(checkpoint: Any) -> Checkpoint:
+    """Return `checkpoint` if it is one, or raise a TypeError."""
+    return validation.check_instance(
+        "checkpoint",
+        checkpoint,
+        Checkpoint,
+        'a fastnn.Checkpoint, such as fastnn.Checkpoint("run.checkpoint")',
+    )
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The state of a fit between two epochs.
@@ -121,32 +129,32 @@ class Snapshot:
     @classmethod
     def of(
         cls,
-        network: Network,
+        model: Model,
         state: OptimizerState,
         history: History,
-        callbacks: Sequence[Callback],
+        hooks: Sequence[Hook],
         stop_asked: bool,
     ) -> Snapshot:
         """Take the state of a fit; the arrays are those in use, not copies."""
         return cls(
-            network.parameters,
+            model.parameters,
             state.slots,
             state.step,
             state.dropout_seed,
-            network.rng.bit_generator.state,
+            model.rng.bit_generator.state,
             history,
             stop_asked,
-            [callback.state_dict() for callback in callbacks],
+            [hook.state_dict() for hook in hooks],
         )
 
-    def restore(self, network: Network, state: OptimizerState) -> None:
-        """Put the network and its optimizer's `state`, of this shape, back where they were."""
-        copy = network.architecture.copy_parameters
-        copy(self.parameters, network.parameters)
+    def restore(self, model: Model, state: OptimizerState) -> None:
+        """Put the model and its optimizer's `state`, of this shape, back where they were."""
+        copy = model.architecture.copy_parameters
+        copy(self.parameters, model.parameters)
         for remembered, slot in zip(self.slots, state.slots, strict=True):
             copy(remembered, slot)
         state.step, state.dropout_seed = self.step, self.dropout_seed
-        network.rng.bit_generator.state = self.rng
+        model.rng.bit_generator.state = self.rng
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,7 @@ class Keeper:
     checkpoint: Checkpoint
     fit: Mapping[str, Any]
 
-    def find(self, network: Network, n_state: int, epochs: int) -> Snapshot | None:
+    def find(self, model: Model, n_state: int, epochs: int) -> Snapshot | None:
         """Return the state to go on from, or None where the fit starts; change nothing.
 
         Raises
@@ -182,7 +190,7 @@ class Keeper:
                 f"the checkpoint {path} is there already: resume from it (resume=True), or remove "
                 "it first"
             )
-        snapshot = read(path, self.fit, network, n_state)
+        snapshot = read(path, self.fit, model, n_state)
         if len(snapshot.callbacks) != len(self.fit["callbacks"]):
             raise ValueError(f"{path} is damaged: it lacks the state of some callbacks")
         if snapshot.history.n_epochs > epochs:
@@ -194,19 +202,19 @@ class Keeper:
 
     def epoch_ended(
         self,
-        network: Network,
+        model: Model,
         state: OptimizerState,
         history: History,
-        callbacks: Sequence[Callback],
+        hooks: Sequence[Hook],
         *,
         stop_asked: bool,
         is_last: bool,
     ) -> None:
         """Write the file if it is time to, and there is something to go on from."""
         due = is_last or history.n_epochs % self.checkpoint.every == 0
-        numbers = (network.parameters, state.slots)
+        numbers = (model.parameters, state.slots)
         if due and all(np.isfinite(values).all() for values in numbers):
-            snapshot = Snapshot.of(network, state, history, callbacks, stop_asked)
+            snapshot = Snapshot.of(model, state, history, hooks, stop_asked)
             write(self.checkpoint.path, self.fit, snapshot)
 
 
@@ -264,15 +272,15 @@ def _checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> s
     return file_checksum(metadata, tensors)
 
 
-def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
-    """Return the state in a checkpoint of the fit described by `fit`; `network` is not changed.
+def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snapshot:
+    """Return the state in a checkpoint of the fit described by `fit`; `model` is not changed.
 
     Parameters
     ----------
     path : path-like
     fit : mapping
         What `fastnn.training.fit_description.description` returns.
-    network : Network
+    model : Model
     n_state : int
         Vectors that the optimizer remembers.
 
@@ -296,7 +304,7 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
             if metadata["checksum"] != _checksum_of(metadata, tensors):
                 raise ValueError("its checksum is another: the file is damaged")
             check_same_fit(_described(metadata, fit), fit)
-            return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
+            return _snapshot(json.loads(metadata["state"]), tensors, model, n_state)
     except AnotherFitError as error:
         text = f"{path} is not a checkpoint of this fit: {error}"
         raise AnotherFitError(error.name, text) from None
@@ -307,8 +315,8 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
         raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
 
 
-def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: int) -> Snapshot:
-    n_slots, dtype = network.architecture.n_slots, network.architecture.dtype
+def _snapshot(state: Any, tensors: dict[str, Array], model: Model, n_state: int) -> Snapshot:
+    n_slots, dtype = model.architecture.n_slots, model.architecture.dtype
     shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
     for name, shape in shapes.items():
         tensor = tensors[name]
@@ -316,7 +324,7 @@ def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: 
             raise ValueError(
                 f"its tensor {name} is {tensor.dtype} {tensor.shape}, expected {dtype} {shape}"
             )
-    rng = from_json(state["rng"], type(network.rng.bit_generator))
+    rng = from_json(state["rng"], type(model.rng.bit_generator))
     callbacks = [dict(plain) for plain in state["callbacks"]]
     for name, tensor in tensors.items():
         if name not in shapes:

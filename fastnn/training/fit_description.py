@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
-from fastnn.callbacks.base import Callback
+from fastnn.model.model import Model
 from fastnn.system.checksums import checksum
 from fastnn.system.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
 if TYPE_CHECKING:
     from fastnn.backends.base import TrainingOptions
-    from fastnn.network import Network
     from fastnn.rows.checked import Rows
+    from fastnn.training.hooks import Hook
 
 _FINGERPRINT_ROWS = 64
 """Rows of a file larger than memory that its fingerprint is taken from, not to read it all."""
@@ -47,17 +47,17 @@ class AnotherFitError(ValueError):
 
 
 def description(
-    network: Network,
+    model: Model,
     architecture: Architecture,
     options: TrainingOptions,
     data: Rows,
     validation_data: Rows | None,
     shuffle: Any,
-    callbacks: Sequence[Callback],
+    hooks: Sequence[Hook],
 ) -> dict[str, Any]:
     """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it.
 
-    `architecture` is the network's, with the `input_scale` that its data chose.
+    `architecture` is the model's, with the `input_scale` that its data chose.
     """
     settings = asdict(options)
     settings.pop("dropout_seed")
@@ -65,13 +65,13 @@ def description(
     return _through_json(
         {
             "architecture": asdict(architecture),
-            "class_labels": network.class_labels,
+            "class_labels": model.class_labels,
             **settings,
             "shuffle": shuffle,
-            "callbacks": [type(callback).__name__ for callback in callbacks],
-            "settings of callbacks": [callback.settings() for callback in callbacks],
-            "random generator": type(network.rng.bit_generator).__name__,
-            "seed": network.seed,
+            "callbacks": [hook.name for hook in hooks],
+            "settings of callbacks": [hook.settings() for hook in hooks],
+            "random generator": type(model.rng.bit_generator).__name__,
+            "seed": model.seed,
             "optimizer": _named(options.optimizer),
             **_fingerprints(data),
             "validation_data": None if validation_data is None else _fingerprints(validation_data),

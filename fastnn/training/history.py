@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fastnn.system.html import html_table
 from fastnn.vocabulary import Measure
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+LAST_EPOCHS = 10
+"""Epochs of a long history that HTML shows."""
 
 
 class History(Mapping[str, list[float]]):
@@ -84,14 +88,12 @@ class History(Mapping[str, list[float]]):
         ImportError
             If matplotlib is missing.
         """
-        from fastnn.plots import history
+        from fastnn.drawing.curves import curves
 
-        return history(self, measure=measure, ax=ax)
+        return curves(self, self.stopped, measure=measure, ax=ax)
 
     def _repr_html_(self) -> str:
-        from fastnn.model.summary import history_html
-
-        return history_html(self)
+        return _as_html(self)
 
     def __getitem__(self, name: str) -> list[float]:
         return self._values[name]
@@ -106,3 +108,18 @@ class History(Mapping[str, list[float]]):
         last = "".join(f", {name}={values[-1]:.4g}" for name, values in self.items())
         ended = f", stopped={self.stopped!r}" if self.stopped else ""
         return f"History(n_epochs={self.n_epochs}{last}{ended})"
+
+
+def _as_html(history: History) -> str:
+    """Return a history's last epochs, and its best if there was validation, for a notebook."""
+    names, n = list(history), history.n_epochs
+    shown = range(max(0, n - LAST_EPOCHS), n)
+    rows = [[str(i + 1), *(f"{history[name][i]:.4g}" for name in names)] for i in shown]
+    ended = f"; stopped: {history.stopped}" if history.stopped else ""
+    best = ""
+    if n and "val_loss" in history:
+        losses = history["val_loss"]
+        at = min(range(n), key=lambda i: (losses[i] != losses[i], losses[i]))
+        best = f"; the lowest validation loss, {losses[at]:.4g}, in epoch {at + 1}"
+    above = f"{len(rows)} of {n} epochs" if len(rows) < n else f"{n} epochs"
+    return f"<p>{above}{best}{ended}</p>{html_table(['epoch', *names], rows)}"

@@ -6,12 +6,11 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
-from fastnn.rows.trained_on import Inputs, TrainedOn
 from fastnn.validation.values import (
     as_array,
     check_choice,
@@ -23,10 +22,6 @@ from fastnn.validation.values import (
     listed,
     shortened,
 )
-
-if TYPE_CHECKING:
-    from fastnn.optimizers import Optimizer, OptimizerState
-    from fastnn.training.checkpoints import Checkpoint
 
 _MOST_PARAMETERS = 2**48
 """Past every machine's memory, and far enough below what an array's size can be to pad rows."""
@@ -132,51 +127,6 @@ def check_seed(seed: Any) -> np.random.Generator:
             f"seed must be a whole number of at least 0, a SeedSequence, a Generator or None, "
             f"got {describe(seed)}"
         ) from None
-
-
-def check_optimizer(optimizer: Any) -> Optimizer:
-    """Return `optimizer` if it is one."""
-    from fastnn.optimizers import Optimizer
-
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            "optimizer must be a fastnn.SGD, RMSprop, Adam or AdamW, such as fastnn.SGD(0.5), "
-            f"got {describe(optimizer)}"
-        )
-    return optimizer
-
-
-def check_optimizer_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> None:
-    """Check that a state is what a rule with slots of that shape and dtype has left behind.
-
-    Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
-    """
-    slots = state.slots
-    if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
-        got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
-        raise ValueError(
-            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: its numbers may "
-            "be changed, by slots[...] = values, its shape not; fit starts with a new state"
-        )
-    for name in ("step", "dropout_seed"):
-        check_count(f"the optimizer state's {name}", getattr(state, name), minimum=0)
-        if getattr(state, name) >= 2**63:
-            raise ValueError(f"the optimizer state's {name} must be below 2**63")
-    flags = slots.flags
-    if not (flags.writeable and flags.aligned and flags.c_contiguous and slots.dtype.isnative):
-        state.slots = np.array(slots, dtype, order="C")
-
-
-def check_checkpoint(checkpoint: Any) -> Checkpoint:
-    """Return `checkpoint` if it is one."""
-    from fastnn.training.checkpoints import Checkpoint
-
-    if not isinstance(checkpoint, Checkpoint):
-        raise TypeError(
-            'checkpoint must be a fastnn.Checkpoint, such as fastnn.Checkpoint("run.checkpoint"), '
-            f"got {describe(checkpoint)}"
-        )
-    return checkpoint
 
 
 def check_callback(callback: Any) -> Callable[..., Any]:
@@ -290,32 +240,6 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
     if len(set(values)) != len(values):
         raise ValueError(f"class_labels must be distinct, got {list(values)!r}")
     return values
-
-
-def check_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
-    """Return what a file says of a network's training rows, its lists as tuples."""
-    inputs = check_choice("inputs", fields["inputs"], get_args(Inputs))
-    label, training_rows = fields["label_name"], fields["training_rows"]
-    for name, text in (("label_name", label), ("training_rows", training_rows)):
-        if not isinstance(text, str | None):
-            raise TypeError(f"{name} must be text, got {describe(text)}")
-    lists: dict[str, tuple[Any, ...] | None] = {}
-    for name, kind in (("feature_names", str), ("mean", float), ("deviation", float)):
-        lists[name] = None
-        if fields[name] is None:
-            continue
-        if not isinstance(fields[name], list | tuple):
-            raise TypeError(f"{name} must be a list, got {describe(fields[name])}")
-        values = lists[name] = tuple(fields[name])
-        right = all(isinstance(value, kind) for value in values)
-        if not right or len(values) != n_in or (kind is float and not np.isfinite(values).all()):
-            raise ValueError(f"{name} must hold {n_in} values, finite ones if they are numbers")
-    names, deviation = lists["feature_names"], lists["deviation"]
-    if names is not None and len(set(names)) != len(names):
-        raise ValueError("feature_names must be distinct")
-    if deviation is not None and not all(value > 0 for value in deviation):
-        raise ValueError("deviation must be above 0")
-    return TrainedOn(inputs, names, label, lists["mean"], deviation, training_rows)  # type: ignore[arg-type]
 
 
 def check_dtype(dtype: Any) -> str:

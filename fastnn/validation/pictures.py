@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.architecture import Architecture, Array
 from fastnn.validation.values import check_count, describe
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 SMALLEST_SQUARE = 64
 """Inputs from which on a square number of them is taken for an image: 8×8 pixels."""
 
 
-def check_network(network: Any) -> Network:
-    """Return `network` if it is one."""
-    from fastnn.network import Network
-
-    if not isinstance(network, Network):
-        raise TypeError(f"network must be a fastnn.Network, got {describe(network)}")
-    return network
-
-
-def check_one_class_a_row(network: Any) -> None:
+def check_one_class_a_row(architecture: Architecture) -> None:
     """Check that a network gives each row one class."""
-    a = check_network(network).architecture
+    a = architecture
     if not a.classifies:
         raise ValueError(
             f"a network with output {a.output!r} predicts numbers, not classes: see "
@@ -42,9 +31,9 @@ def check_one_class_a_row(network: Any) -> None:
         )
 
 
-def check_few_classes(network: Network, most: int) -> None:
+def check_few_classes(architecture: Architecture, most: int) -> None:
     """Check that a network has no more classes than a picture can show."""
-    n_classes = network.architecture.n_classes
+    n_classes = architecture.n_classes
     if n_classes > most:
         raise ValueError(
             f"there are {n_classes:,} classes, and a picture can show {most:,} of them: see "
@@ -52,12 +41,11 @@ def check_few_classes(network: Network, most: int) -> None:
         )
 
 
-def check_predicts_numbers(network: Any) -> None:
+def check_predicts_numbers(architecture: Architecture) -> None:
     """Check that a network's predictions are numbers."""
-    a = check_network(network).architecture
-    if a.classifies:
+    if architecture.classifies:
         raise ValueError(
-            f"a network with output {a.output!r} predicts classes, not numbers: see "
+            f"a network with output {architecture.output!r} predicts classes, not numbers: see "
             "fastnn.plots.confusion_matrix"
         )
 
@@ -108,9 +96,9 @@ def check_feature_scale(scale: Any, n_in: int) -> NDArray[np.float64]:
     return factors
 
 
-def check_drawable(network: Any) -> None:
+def check_drawable(parameters: Array) -> None:
     """Check that all parameters are finite."""
-    bad = ~np.isfinite(check_network(network).parameters)
+    bad = ~np.isfinite(parameters)
     if bad.any():
         raise ValueError(
             f"{int(bad.sum())} of the network's parameters are infinite or NaN: its training "

@@ -6,12 +6,14 @@ import math
 import numbers
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.vocabulary import Shuffle
+
+T = TypeVar("T")
 
 
 def check_number(name: str, value: object) -> float:
@@ -111,18 +113,11 @@ def check_thread_variable(name: str, text: str) -> int:
     return int(text)
 
 
-def check_learning_rate(value: object) -> None:
-    """Check that `value` is a positive number or a schedule."""
-    from fastnn.schedules import Schedule
-
-    if isinstance(value, Schedule):
-        return
-    if isinstance(value, str) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            "learning_rate must be a number or a fastnn.schedules.Schedule, such as "
-            f"Cosine(0.1, n_steps=1000), got {describe(value)}"
-        )
-    check_positive("learning_rate", value)
+def check_instance(name: str, value: object, kind: type[T], such_as: str) -> T:
+    """Return `value` if it is of that class; `such_as` is what the error says was expected."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {such_as}, got {describe(value)}")
+    return value
 
 
 def describe(value: object) -> str:

@@ -6,11 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from fastnn.validation.frames import check_frame_names, some
 
 NUMBERED = re.compile(r"column (\d+)")
 """What a column is called that has no name."""
+
+
+class Names(Protocol):
+    """What a network remembers of the names in its training rows; `TrainedOn` does."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Those of the columns."""
+
+    @property
+    def label_name(self) -> str | None:
+        """That of the label."""
 
 
 @dataclass(frozen=True)

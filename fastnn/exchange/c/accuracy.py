@@ -7,18 +7,19 @@ every product and sum; in eight bits only the moment differs at which a scale is
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
+from fastnn.backends import get_backend
 from fastnn.exchange.c.parameters import Parameters, inner
+from fastnn.model.evaluation import evaluate
+from fastnn.model.model import Model
+from fastnn.model.prediction import answers, outputs
 from fastnn.model.standardization import Standardization
-from fastnn.rows.checked import checked_x
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from fastnn.rows.checked import checked_rows, checked_x
 
 MOST_LOST = 0.01
 """Of accuracy, R² or agreement: a header that loses more is warned of."""
@@ -71,7 +72,7 @@ class Agreement(NamedTuple):
         return text.replace("%", " %")
 
 
-def checked_measured_rows(network: Network, rows: Any) -> tuple[Any, Any]:
+def checked_measured_rows(network: Model, rows: Any) -> tuple[Any, Any]:
     """Return checked inputs, and labels or targets or None, of ``x`` or ``(x, y)``.
 
     Raises
@@ -87,13 +88,13 @@ def checked_measured_rows(network: Network, rows: Any) -> tuple[Any, Any]:
 
 
 def measured(
-    network: Network, parameters: Parameters, columns: Standardization | None, x: Any, y: Any
+    network: Model, parameters: Parameters, columns: Standardization | None, x: Any, y: Any
 ) -> Agreement | None:
     """Compare a header with its network.
 
     Parameters
     ----------
-    network : Network
+    network : Model
     parameters : Parameters
         What the header holds.
     columns : Standardization or None
@@ -111,7 +112,8 @@ def measured(
             return None
         x = np.random.default_rng(0).normal(columns.mean, columns.deviation, (N_SYNTHETIC, a.n_in))
     taken, header = _taken(parameters, x, a.input_scale), inner(network, parameters)
-    exact, found = (n.predict(rows, progress=False) for n, rows in ((network, x), (header, taken)))
+    both = ((network, x), (header, taken))
+    exact, found = (_predicted(model, rows) for model, rows in both)
     if a.classifies:
         agreement = float((exact == found).reshape(len(exact), -1).all(axis=1).mean())
     else:
@@ -120,8 +122,8 @@ def measured(
     if y is None:
         return result
     measure = "accuracy" if a.classifies else "r2"
-    both = [n.evaluate(z, y, progress=False) for n, z in ((network, x), (header, taken))]
-    return result._replace(network=both[0][measure], header=both[1][measure])
+    scores = [_measured(model, rows, y)[measure] for model, rows in both]
+    return result._replace(network=scores[0], header=scores[1])
 
 
 def warn_of_loss(agreement: Agreement, weights: str) -> None:
@@ -141,6 +143,18 @@ def warn_of_loss(agreement: Agreement, weights: str) -> None:
         UserWarning,
         stacklevel=4,
     )
+
+
+def _predicted(model: Model, x: Any) -> NDArray[Any]:
+    a = model.architecture
+    found = outputs(get_backend(), a, model.parameters, x, progress=False)
+    return np.asarray(answers(a, model.class_labels, found))
+
+
+def _measured(model: Model, x: Any, y: Any) -> dict[str, float]:
+    a = model.architecture
+    rows = checked_rows(a, model.class_labels, None, x, y)
+    return evaluate(get_backend(), a, model.parameters, *rows, progress=False)
 
 
 def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:

@@ -15,13 +15,14 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.architecture import Architecture
 from fastnn.exchange.c import functions as c_functions
 from fastnn.exchange.c.accuracy import Agreement, checked_measured_rows, measured, warn_of_loss
+from fastnn.exchange.c.eight_bits import QuantizedWeight, in_float32
 from fastnn.exchange.c.introduction import introduction, scratch
 from fastnn.exchange.c.literals import array, float_literals, label_array
 from fastnn.exchange.c.parameters import (
@@ -32,13 +33,10 @@ from fastnn.exchange.c.parameters import (
     known_columns,
     rounded,
 )
-from fastnn.exchange.quantization import QuantizedWeight, in_float32
+from fastnn.model.model import Model
 from fastnn.system.files import write_whole
 from fastnn.validation import check_choice
 from fastnn.validation.frames import some
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 WEIGHTS = ("float32", "int8")
 
@@ -65,7 +63,7 @@ class Written(NamedTuple):
 
 
 def write(
-    network: Network, path: Any, *, weights: str, name: str | None, rows: Any = None
+    network: Model, path: Any, *, weights: str, name: str | None, rows: Any = None
 ) -> Written:
     """Write a network to the header `path`; see `fastnn.Network.to_c`."""
     name = name_for(path, name)
@@ -105,14 +103,12 @@ def name_for(path: Any, name: str | None = None) -> str:
     return name
 
 
-def header(
-    network: Network, name: str, *, weights: str, parameters: Parameters | None = None
-) -> str:
+def header(network: Model, name: str, *, weights: str, parameters: Parameters | None = None) -> str:
     """Return the header's text, in ASCII.
 
     Parameters
     ----------
-    network : Network
+    network : Model
     name : str
         An identifier of C.
     weights : {"float32", "int8"}
@@ -144,7 +140,7 @@ def header(
     return "\n".join(parts)
 
 
-def _largest_weight_error(network: Network, parameters: Parameters) -> float:
+def _largest_weight_error(network: Model, parameters: Parameters) -> float:
     written = folded(network, parameters).weights
     return max(
         float(np.abs(mine - weight).max())
@@ -167,7 +163,7 @@ def _sizes(a: Architecture) -> str:
     )
 
 
-def _warn_of_left_out(network: Network, parameters: Parameters) -> None:
+def _warn_of_left_out(network: Model, parameters: Parameters) -> None:
     left_out = () if parameters.inputs is None else parameters.inputs.left_out
     if left_out:
         names = some([column_name(network, i) for i in left_out])

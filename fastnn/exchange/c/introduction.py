@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastnn.architecture import Architecture
+from fastnn.exchange.c.eight_bits import QuantizedWeight
 from fastnn.exchange.c.literals import WIDTH, comment_text
 from fastnn.exchange.c.parameters import Parameters
-from fastnn.exchange.quantization import QuantizedWeight
+from fastnn.model.model import Model
 from fastnn.system.version import __version__
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 LONGEST_NAME = 40
 """Characters of a name that the comment shows."""
 
 
-def introduction(network: Network, name: str, parameters: Parameters) -> str:
+def introduction(network: Model, name: str, parameters: Parameters) -> str:
     """Return the comment, in ASCII and 100 columns, of a header whose names begin with `name`."""
     a = network.architecture
     layers = [
@@ -102,7 +99,7 @@ def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
     return calls
 
 
-def _names(network: Network, parameters: Parameters) -> list[str]:
+def _names(network: Model, parameters: Parameters) -> list[str]:
     """Name the inputs, the label and the classes, as far as the network knows their names."""
     trained_on, labels = network.trained_on, network.class_labels
     left_out = () if parameters.inputs is None else parameters.inputs.left_out

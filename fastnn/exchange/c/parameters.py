@@ -20,18 +20,15 @@ the column counts as its mean.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.exchange.quantization import QuantizedWeight, in_float32, quantize
+from fastnn.exchange.c.eight_bits import QuantizedWeight, in_float32, quantize
+from fastnn.model.model import Model
 from fastnn.model.standardization import Standardization
 from fastnn.rows.trained_on import takes_bytes
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 FAR = 8.0
 """Of a measured mean to its deviation: from there on it is subtracted, which keeps three bits."""
@@ -94,12 +91,12 @@ class Parameters(NamedTuple):
         return sum(array.nbytes for array in arrays)
 
 
-def known_columns(network: Network, x: Any = None) -> Standardization | None:
+def known_columns(network: Model, x: Any = None) -> Standardization | None:
     """Return what is known of the columns that a network takes.
 
     Parameters
     ----------
-    network : Network
+    network : Model
     x : ndarray or CSR matrix of shape (n_rows, n_in), optional
         Checked rows. They are measured if the network does not remember its training rows' means
         and deviations, and taken if a column lies far from zero.
@@ -122,18 +119,18 @@ def known_columns(network: Network, x: Any = None) -> Standardization | None:
     return measured if (np.abs(measured.mean) > FAR * spread).any() else None
 
 
-def column_name(network: Network, i: int) -> str:
+def column_name(network: Model, i: int) -> str:
     """Return what column i was called, or its number, counted from 1."""
     names = network.trained_on and network.trained_on.feature_names
     return names[i] if names else f"column {i + 1}"
 
 
-def rounded(network: Network, weights: str, columns: Standardization | None) -> Parameters:
+def rounded(network: Model, weights: str, columns: Standardization | None) -> Parameters:
     """Return a network's parameters as a header holds them.
 
     Parameters
     ----------
-    network : Network
+    network : Model
     weights : {"float32", "int8"}
     columns : Standardization or None
         What `known_columns` returned.
@@ -164,13 +161,12 @@ def rounded(network: Network, weights: str, columns: Standardization | None) -> 
     return Parameters(inputs, tuple(stored), tuple(biases))
 
 
-def folded(network: Network, parameters: Parameters) -> Network:
+def folded(network: Model, parameters: Parameters) -> Model:
     """Return the network of such parameters that takes rows as they are.
 
     It is in float64, where folding and scales times whole numbers lose nothing that float holds.
     """
-    result = _network(network, "float64")
-    result.trained_on = network.trained_on
+    result = network.blank(dtype="float64")
     inputs = parameters.inputs
     for i, (weight, stored) in enumerate(zip(result.weights, parameters.weights, strict=True)):
         weight[...] = stored.dequantized() if isinstance(stored, QuantizedWeight) else stored
@@ -184,9 +180,10 @@ def folded(network: Network, parameters: Parameters) -> Network:
     return result
 
 
-def inner(network: Network, parameters: Parameters) -> Network:
+def inner(network: Model, parameters: Parameters) -> Model:
     """Return the float32 network of such parameters that takes what `Inputs.apply` returns."""
-    result = _network(network, "float32")
+    result = network.blank(dtype="float32")
+    result.trained_on = None  # its rows are others
     for weight, stored in zip(result.weights, parameters.weights, strict=True):
         weight[...] = stored.dequantized() if isinstance(stored, QuantizedWeight) else stored
     for bias, constant in zip(result.biases, parameters.biases, strict=True):
@@ -195,13 +192,7 @@ def inner(network: Network, parameters: Parameters) -> Network:
     return result
 
 
-def _network(network: Network, dtype: str) -> Network:
-    return type(network).from_architecture(
-        replace(network.architecture, dtype=dtype), class_labels=network.class_labels
-    )
-
-
-def _inputs(network: Network, weights: str, columns: Standardization | None) -> Inputs | None:
+def _inputs(network: Model, weights: str, columns: Standardization | None) -> Inputs | None:
     eight_bits = weights == "int8"
     largest = np.abs(network.weights[0]).max(axis=1)
     if eight_bits:
@@ -216,7 +207,7 @@ def _inputs(network: Network, weights: str, columns: Standardization | None) -> 
     return Inputs(mean, np.where(left_out, 0, factor), tuple(np.flatnonzero(left_out).tolist()))
 
 
-def _unequal(network: Network, largest: NDArray[np.float32]) -> bool:
+def _unequal(network: Model, largest: NDArray[np.float32]) -> bool:
     """Say whether eight bits of one scale would lose one input's weights beside another's."""
     trained_on, used = network.trained_on, largest[largest > 0]
     if trained_on is not None and takes_bytes(trained_on.inputs, network.architecture.input_scale):

@@ -19,7 +19,7 @@ columns far from zero lose nothing; hand such a model float64 rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +28,10 @@ from fastnn.architecture import Array
 from fastnn.exchange.class_labels import doubles, utf8
 from fastnn.exchange.onnx.formulas import FORMULAS
 from fastnn.exchange.packages import imported
+from fastnn.model.model import Model
 from fastnn.model.persistence import metadata_of
 from fastnn.system.files import write_whole
 from fastnn.system.version import __version__
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
 
 OPSET = 13  # the oldest in which all that is used here takes float64
 IR_VERSION = 7  # of the same age: ONNX Runtime 1.7 and later
@@ -42,7 +40,7 @@ METADATA_PREFIX = "fastnn."
 LARGEST = 2**31 - 2**16  # bytes: what Protocol Buffers can hold, less the graph itself
 
 
-def to_onnx(network: Network, path: Any, *, input_dtype: Any = None) -> None:
+def to_onnx(network: Model, path: Any, *, input_dtype: Any = None) -> None:
     """Write `network` as an ONNX model; see `Network.to_onnx`.
 
     Raises
@@ -112,7 +110,7 @@ class _Writer:
         self.nodes.append(self.onnx.helper.make_node("Identity", [computed], [name], name=name))
 
 
-def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
+def _model(onnx: Any, network: Model, input_dtype: str) -> Any:
     architecture = network.architecture
     helper, kind = onnx.helper, onnx.helper.np_dtype_to_tensor_dtype
     writer = _Writer(onnx, architecture.dtype)
@@ -159,7 +157,7 @@ def _model(onnx: Any, network: Network, input_dtype: str) -> Any:
     return model
 
 
-def _name(x: Any, outputs: Sequence[Any], network: Network) -> None:
+def _name(x: Any, outputs: Sequence[Any], network: Model) -> None:
     """Write the columns' names, and the label's, into the doc strings of the inputs and outputs."""
     trained_on = network.trained_on
     if trained_on is None:
@@ -176,7 +174,7 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _label(onnx: Any, writer: _Writer, network: Network, value: str) -> tuple[str, Any]:
+def _label(onnx: Any, writer: _Writer, network: Model, value: str) -> tuple[str, Any]:
     """Append the choice of a class, or of yes and no; return its name and its element type."""
     int64 = onnx.TensorProto.INT64
     if network.architecture.output == "softmax":

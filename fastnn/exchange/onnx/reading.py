@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import ACTIVATIONS, OUTPUTS, Architecture
-from fastnn.backends import NAMES, get_backend
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.folding import Activation, Kink, Scaling, Step, fold, folded_dtype
@@ -28,11 +27,9 @@ from fastnn.exchange.onnx.steps import steps_of
 from fastnn.exchange.onnx.tensors import Tensors
 from fastnn.exchange.onnx.values import Computed, Label
 from fastnn.exchange.packages import imported
+from fastnn.model.model import Model
 from fastnn.model.persistence import FORMAT, read_metadata, read_trained_on
-from fastnn.vocabulary import BackendName, Output
-
-if TYPE_CHECKING:
-    from fastnn.network import Network
+from fastnn.vocabulary import Output
 
 OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
 
@@ -40,55 +37,9 @@ HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
 """Activations that no network ends in by itself."""
 
 
-def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName = "auto") -> Network:
-    """Read a network from an ONNX model that is a plain MLP.
-
-    Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
-    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
-    floating-point numbers; flattening at the input; Softmax, Sigmoid or Exp at the end, and the
-    choice of a class after it; scikit-learn's linear models (``ai.onnx.ml``).
-
-    Scales and shifts of all columns or of each, also as BatchNormalization or Scaler, are folded
-    into the layers beside them, in float64. What fastnn's activations can compute with is read
-    too, exact but for rounding: LeakyRelu and PRelu of any slope and Abs are relus of a layer twice
-    as wide; Clip and HardSigmoid two layers of relus; Elu of any alpha and Selu an elu and then
-    relus; and behind an end in tanh, softplus, relu or another activation there is a layer of ones
-    on the diagonal.
-
-    Parameters
-    ----------
-    path : path-like
-        Weights in files beside the model's are read too; in other folders they are not.
-    output : {"softmax", "sigmoid", "identity", "exp"}, optional
-        What turns the graph's last numbers into predictions, where it ends in plain logits: such
-        a graph has otherwise the output identity, or softmax if it chooses the largest. "softmax"
-        also reads a graph that ends in LogSoftmax.
-    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
-
-    Returns
-    -------
-    Network
-        float64 if the weights are, else float32 (half precision is widened); also float64 if the
-        model subtracts a mean of more than 256 spreads from a column, so that folding it loses
-        nothing. Its `input_scale` is the model's for uint8 rows, else 1: bytes are the numbers they
-        are. One sigmoid output stays one where the model gives both classes' probabilities. Names
-        of several sigmoid outputs (ZipMap) have no place in a network and are left out.
-
-    Raises
-    ------
-    ImportError
-        If onnx is not installed: ``pip install "fastnn[onnx]"``.
-    OSError
-        If a file cannot be read.
-    ValueError
-        If it is no ONNX model, damaged, or not a plain MLP: the error names the node. Or if it
-        takes far more memory than its files do.
-    BackendUnavailableError
-        If that backend cannot run here.
-    """
+def from_onnx(path: Any, *, output: Output | None = None) -> Model:
+    """Read a model from an ONNX file that is a plain MLP; see `fastnn.from_onnx`."""
     path = Path(path)
-    get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
     if output is not None:
         validation.check_choice("output", output, OUTPUTS)
     onnx = imported("onnx", extra="onnx")
@@ -99,15 +50,13 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
         with np.errstate(all="ignore"):  # what becomes infinite is refused
             model = onnx.ModelProto.FromString(data)
             tensors = Tensors(onnx, path.parent, len(data))
-            return _network(onnx, model, tensors, output, backend)
+            return _network(onnx, model, tensors, output)
     except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
         words = str(error) or "memory ran out"
         raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 
-def _network(
-    onnx: Any, model: Any, tensors: Tensors, output: str | None, backend: BackendName
-) -> Network:
+def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None) -> Model:
     if not model.HasField("graph") or not model.graph.node:
         raise ValueError("it is no ONNX model with a graph")
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
@@ -132,7 +81,6 @@ def _network(
         layers,
         activations,
         name,
-        backend=backend,
         input_scale=scale,
         class_labels=_class_labels(found, labels, architecture.n_classes),
         dtype=dtype,
@@ -257,12 +205,8 @@ def _texts(metadata: dict[str, str]) -> dict[str, str]:
     return {key.removeprefix(METADATA_PREFIX): text for key, text in metadata.items()}
 
 
-def _as_written(
-    network: Network, written: Architecture, class_labels: Any, found: Computed
-) -> Network:
+def _as_written(network: Model, written: Architecture, class_labels: Any, found: Computed) -> Model:
     """Return the network with what fastnn wrote beside the graph."""
-    from fastnn.network import Network
-
     a = network.architecture
     fields = ("sizes", "activations", "output", "dtype", "bias")
     differ = [field for field in fields if getattr(a, field) != getattr(written, field)]
@@ -273,8 +217,6 @@ def _as_written(
         differ.append("class_labels")
     if differ:
         raise ValueError(f"its metadata and its graph do not agree on {', '.join(differ)}")
-    rebuilt = Network.from_architecture(
-        written, backend=network._backend, class_labels=class_labels
-    )
+    rebuilt = Model(written, class_labels=class_labels)
     rebuilt.parameters = network.parameters
     return rebuilt

@@ -1,0 +1,121 @@
+"""Model: what a network is and where its training stands, as a value.
+
+Files, pickles and other libraries' formats hold a `Model`; `fastnn.Network` is one that computes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array
+from fastnn.optimizers import OptimizerState, RunningOptimizer
+from fastnn.rows.trained_on import TrainedOn
+
+if TYPE_CHECKING:
+    from numpy.random import Generator  # costs 7 ms, not needed to import fastnn
+
+
+class Model:
+    """An architecture, its parameters and class labels, its generator and optimizer's state.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    seed : int, SeedSequence or Generator, optional
+        Of everything random. None draws one from the system.
+    class_labels : sequence of str or numbers, optional
+        Names of the classes.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    seed : int or None
+        The one given, if it was a number.
+    rng : numpy.random.Generator
+        Of shuffles and dropout, from the seed.
+    trained_on : TrainedOn or None
+        What the training rows were like; None before the first fit.
+    chooses_scale : bool
+        Whether `input_scale` is still to be chosen, by the first training rows.
+    """
+
+    trained_on: TrainedOn | None = None
+    chooses_scale = False
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        seed: Any = None,
+        class_labels: Sequence[Any] | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self.class_labels = class_labels
+        self.rng: Generator = validation.check_seed(seed)
+        self.seed = int(seed) if isinstance(seed, Integral) else None
+        self._parameters = architecture.allocate()
+        self._running: RunningOptimizer | None = None
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases in one buffer; assigning copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        self._parameters[...] = validation.check_parameters(values, self._parameters)
+
+    @property
+    def weights(self) -> list[Array]:
+        """Views (n_in, n_out) of each layer's weights."""
+        return self.architecture.weights(self.parameters)
+
+    @property
+    def biases(self) -> list[Array | None]:
+        """Views (n_out,) of each layer's biases; None where there are none."""
+        return self.architecture.biases(self.parameters)
+
+    @property
+    def class_labels(self) -> tuple[Any, ...] | None:
+        """Names of the classes, or None; assigning checks that they fit the output."""
+        return self._class_labels
+
+    @class_labels.setter
+    def class_labels(self, labels: Sequence[Any] | None) -> None:
+        self._class_labels = (
+            None if labels is None else validation.check_class_labels(labels, self.architecture)
+        )
+
+    @property
+    def optimizer_state(self) -> OptimizerState:
+        """What the optimizer of the last fit carries on."""
+        if self._running is None:
+            raise AttributeError("the network has no optimizer state: it was not trained yet")
+        return self._running.state
+
+    @classmethod
+    def from_model(cls, model: Model) -> Self:
+        """Return a model of copies of all that `model` is."""
+        twin = cls.__new__(cls)
+        twin._take_over(model)
+        return twin
+
+    def _take_over(self, model: Model) -> None:
+        self.architecture = model.architecture
+        self.class_labels = model.class_labels
+        self.trained_on, self.chooses_scale = model.trained_on, model.chooses_scale
+        self.seed, self.rng = model.seed, copy.deepcopy(model.rng)
+        self._parameters = model.architecture.allocate()
+        self._parameters[...] = model.parameters
+        self._running = copy.deepcopy(model._running)
+
+    def blank(self, **changes: Any) -> Model:
+        """Return a model like this one, its parameters zero, with changes of the architecture."""
+        model = Model(replace(self.architecture, **changes), class_labels=self.class_labels)
+        model.trained_on = self.trained_on
+        return model

@@ -1,0 +1,36 @@
+"""What a fit measured, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fastnn.drawing.curves import curves
+from fastnn.training.history import History
+from fastnn.validation import check_instance
+
+
+def history(history: History, *, measure: str | None = None, ax: Any = None) -> Figure:
+    """Draw loss and accuracy or R², of training and validation rows, over the epochs.
+
+    Parameters
+    ----------
+    history : History
+        What `Network.fit` returned.
+    measure : {"loss", "accuracy", "r2"}, optional
+        Draw this one alone. By default all that were measured, side by side.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described, or the measure was not taken.
+    """
+    check_instance("history", history, History, "what Network.fit returns")
+    return curves(history, history.stopped, measure=measure, ax=ax)

@@ -1,0 +1,74 @@
+"""Passes over checked rows: in which order, in which parts, and what of a file is in memory.
+
+A part is what one call of a backend's program takes. Of rows in a file that is mapped into memory
+the disk reads one window ahead, and the pages of a window that was read are given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Architecture
+from fastnn.rows.calls import calls
+from fastnn.rows.checked import Rows
+from fastnn.rows.order import read_blocks_ahead, row_order, window_rows
+from fastnn.rows.strides import by_rows
+from fastnn.system.memory_maps import release
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Rows as a fit reads them, again and again.
+
+    Parameters
+    ----------
+    data : Rows
+        See `Passes.over`.
+    architecture : Architecture
+        Decides how many rows one call takes.
+    batch_size : int
+        Parts are whole minibatches, the last one of a pass apart.
+    shuffle : bool or "blocks"
+        See `Network.fit`.
+    """
+
+    data: Rows
+    architecture: Architecture
+    batch_size: int
+    shuffle: bool | str
+
+    @classmethod
+    def over(
+        cls, data: Rows, architecture: Architecture, batch_size: int, shuffle: bool | str
+    ) -> Passes:
+        """Return passes over checked rows; those that lie by columns are copied once."""
+        batch_size = min(batch_size, len(data.y))  # may be past what C can count to
+        return cls(data._replace(x=by_rows(data.x)), architecture, batch_size, shuffle)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a pass."""
+        return len(self.data.y)
+
+    def one(self, rng: Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield the row numbers of one pass, part by part; `rng` draws their order."""
+        x, y, _ = self.data
+        order = row_order(rng, x, self.n_rows, self.shuffle)
+        window = window_rows(x, self.shuffle)
+        ahead = 0
+        for part in calls(self.architecture, len(order), self.batch_size, window):
+            if part.start >= ahead:  # a window begins: read the next while this one is worked on
+                ahead = (part.start // window + 1) * window
+                read_blocks_ahead(x, order[ahead : ahead + window])
+            yield order[part]
+            if part.stop >= min(ahead, len(order)):
+                release(x)
+                release(y)

@@ -1,0 +1,100 @@
+"""Hooks: callbacks bound to the network that is trained, which the fit loop itself does not know.
+
+A callback is an object with the methods of `fastnn.Callback`, or a plain function, which is called
+as its `on_epoch_end`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from fastnn.validation import check_callback
+
+METHODS = (
+    "on_fit_start",
+    "on_epoch_end",
+    "on_fit_end",
+    "settings",
+    "state_dict",
+    "load_state_dict",
+)
+
+
+class FunctionCallback:
+    """A plain function ``f(network, epoch, record)`` as a callback."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def on_fit_start(self, network: Any) -> None:
+        """Do nothing."""
+
+    def on_epoch_end(self, network: Any, epoch: int, record: Mapping[str, float]) -> Any:
+        """Call the function."""
+        return self._function(network, epoch, record)
+
+    def on_fit_end(self, network: Any) -> None:
+        """Do nothing."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return none."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return none."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+class Hook:
+    """A callback and what it is called with; methods are those of `fastnn.Callback` without it.
+
+    Parameters
+    ----------
+    callback : Callback or FunctionCallback
+    network : Network
+    """
+
+    def __init__(self, callback: Any, network: Any) -> None:
+        self._callback, self._network = callback, network
+        self.settings: Callable[[], dict[str, Any]] = callback.settings
+        self.state_dict: Callable[[], dict[str, Any]] = callback.state_dict
+        self.load_state_dict: Callable[[Mapping[str, Any]], None] = callback.load_state_dict
+
+    @property
+    def name(self) -> str:
+        """The callback's kind."""
+        return type(self._callback).__name__
+
+    def on_fit_start(self) -> None:
+        """Tell the callback that a fit begins."""
+        self._callback.on_fit_start(self._network)
+
+    def on_epoch_end(self, epoch: int, record: Mapping[str, float]) -> bool:
+        """Tell it of an epoch; return whether it asks to end the fit."""
+        return bool(self._callback.on_epoch_end(self._network, epoch, record))
+
+    def on_fit_end(self) -> None:
+        """Tell it that the fit has ended."""
+        self._callback.on_fit_end(self._network)
+
+
+def hooks(callbacks: Any, network: Any) -> list[Hook]:
+    """Return what callback objects and plain functions, one or several, are to a fit.
+
+    Raises
+    ------
+    TypeError
+        If one is neither, or a function that cannot be called with a network, an epoch and a
+        record.
+    """
+    several = callbacks if isinstance(callbacks, Iterable) else [callbacks]
+    return [Hook(c if _is_callback(c) else FunctionCallback(check_callback(c)), network)
+            for c in several]  # fmt: skip
+
+
+def _is_callback(value: Any) -> bool:
+    return not isinstance(value, type) and all(hasattr(value, name) for name in METHODS)

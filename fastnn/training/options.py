@@ -1,0 +1,47 @@
+"""What a fit was told, checked, as options of a training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastnn.architecture import Architecture
+from fastnn.backends.base import TrainingOptions
+from fastnn.optimizers import Optimizer
+from fastnn.validation import (
+    check_choice,
+    check_count,
+    check_in_range,
+    check_per_layer,
+    check_positive,
+)
+
+
+def checked_options(
+    architecture: Architecture,
+    optimizer: Optimizer,
+    batch_size: int,
+    reduction: str,
+    l1: float,
+    l2: float,
+    max_norm: float | None,
+    clip_norm: float | None,
+    dropout: float | Sequence[float],
+) -> TrainingOptions:
+    """Return what `Network.fit` was told as options of a training step, or raise what is wrong."""
+
+    def check_rate(name: str, value: Any) -> float:
+        return check_in_range(name, value, 0.0, 1.0, open_high=True)
+
+    rates = check_per_layer("dropout", dropout, len(architecture.activations), check_rate)
+    return TrainingOptions(
+        optimizer=optimizer,
+        batch_size=check_count("batch_size", batch_size),
+        reduction=check_choice("reduction", reduction, ("mean", "sum")),
+        l1=check_in_range("l1", l1, 0.0, math.inf),
+        l2=check_in_range("l2", l2, 0.0, math.inf),
+        max_norm=0.0 if max_norm is None else check_positive("max_norm", max_norm),
+        clip_norm=0.0 if clip_norm is None else check_positive("clip_norm", clip_norm),
+        dropout=rates if any(rates) else (),
+    )
