@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.architecture import Array
+
 LARGEST = 127  # −128 is left out: the range is symmetric
 
 
@@ -26,8 +28,8 @@ class QuantizedWeight(NamedTuple):
     scale: NDArray[np.float32]
 
     def dequantized(self) -> NDArray[np.float64]:
-    """Return ``scale * integers`` (n_in, n_out), exact in float64."""
-    return self.integers.astype(np.float64) * self.scale
+        """Return ``scale * integers`` (n_in, n_out), exact in float64."""
+        return self.integers.astype(np.float64) * self.scale
 
 
 def in_float32(what: str, values: Array) -> NDArray[np.float32]:
