@@ -145,22 +145,6 @@ def test_files_it_names_are_there(page):
         assert (CHECKOUT / path).exists(), f"{page.name} names {path}"
 
 
-def sources(room):
-    """The code of a room such as backends.base: a module, or all modules of a package."""
-    place = CHECKOUT.joinpath("fastnn", *room.split("."))
-    files = sorted(place.rglob("*.py")) or [place.with_suffix(".py")]
-    return "".join(file.read_text(encoding="utf-8") for file in files)
-
-
-def test_the_figure_of_the_rooms_shows_imports_that_are_there(monkeypatch):
-    pytest.importorskip("matplotlib")
-    monkeypatch.syspath_prepend(DOCS / "figures")
-    for importer, imported in importlib.import_module("boxes").IMPORTS:
-        package, _, module = f"fastnn.{imported}".rpartition(".")
-        pattern = rf"(from|import) {package}\.{module}\b|from {package} import .*\b{module}\b"
-        assert re.search(pattern, sources(importer)), f"{importer} does not import {imported}"
-
-
 # -- the site -------------------------------------------------------------------------------------
 
 
