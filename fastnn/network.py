@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -339,7 +339,8 @@ class Network:
         TypeError, ValueError
             If an argument is not as described; the network is then as it was.
         OSError
-            If the checkpoint cannot be written or read, or is there and not to be resumed.
+            If the checkpoint cannot be written or read, or is there and not to be resumed, or if
+            another fit is writing it, or the log of a `fastnn.MetricsLog`.
 
         Warns
         -----
@@ -348,6 +349,7 @@ class Network:
             or stopped because the loss became infinite or NaN.
         UserWarning
             If columns are of very different ranges, or far from 0: they should be standardised.
+            If a checkpoint is gone on from under another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else validation.check_optimizer(optimizer)
         options = training.checked_options(
@@ -372,31 +374,33 @@ class Network:
             validation.check_two_classes(data.y, self.class_labels)
         if isinstance(data.x, np.ndarray):
             validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
-        keeper = snapshot = None
+        backend = get_backend(self._backend)
+        keeper = None
         if checkpoint is not None:
             keeper = Keeper(
                 validation.check_checkpoint(checkpoint),
                 description(self, a, options, data, watched, shuffle, callbacks),
-            )
-            snapshot = keeper.find(self, optimizer.n_state, epochs)
-        running = self._started(optimizer)
-        backend = get_backend(self._backend)
-        product = largest_product(a, options.batch_size)
-        with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-            return training.fit(
-                self,
-                running,
                 backend,
-                data,
-                options,
-                epochs=epochs,
-                shuffle=shuffle,
-                validation=None if validation_data is None else tuple(validation_data),
-                callbacks=callbacks,
-                keeper=keeper,
-                snapshot=snapshot,
-                progress=progress,
             )
+        held = nullcontext() if keeper is None else keeper.held(self, optimizer.n_state, epochs)
+        with held as snapshot:
+            running = self._started(optimizer)
+            product = largest_product(a, options.batch_size)
+            with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
+                return training.fit(
+                    self,
+                    running,
+                    backend,
+                    data,
+                    options,
+                    epochs=epochs,
+                    shuffle=shuffle,
+                    validation=None if validation_data is None else tuple(validation_data),
+                    callbacks=callbacks,
+                    keeper=keeper,
+                    snapshot=snapshot,
+                    progress=progress,
+                )
 
     def partial_fit(
         self,

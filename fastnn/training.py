@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -99,16 +100,12 @@ def fit(
     if snapshot is not None:
         before = network.parameters.copy(), network.rng.bit_generator.state
         snapshot.restore(network, running.state)
-    for callback in callbacks:
-        callback.on_fit_start(network)
-    if snapshot is not None:
-        try:
-            _load_states(callbacks, snapshot)
-        except BaseException:
-            for callback in callbacks:
-                callback.on_fit_end(network)
+    try:
+        _start(callbacks, network, snapshot)
+    except BaseException:
+        if snapshot is not None:
             network.parameters[...], network.rng.bit_generator.state = before
-            raise
+        raise
     options = replace(
         options,
         optimizer=running.optimizer,
@@ -157,10 +154,30 @@ def fit(
         except KeyboardInterrupt:
             history.stopped = "interrupted"
         finally:  # after an error in a callback too, so that the best weights are restored
-            for callback in callbacks:
-                callback.on_fit_end(network)
+            _end(callbacks, network)
     _warn_if_cut_short(history, epochs)
     return history
+
+
+def _start(callbacks: Sequence[Callback], network: Network, snapshot: Snapshot | None) -> None:
+    """Begin with the callbacks; after an error in one, those that had begun are ended."""
+    begun: list[Callback] = []
+    try:
+        for callback in callbacks:
+            callback.on_fit_start(network)
+            begun.append(callback)
+        if snapshot is not None:
+            _load_states(callbacks, snapshot)
+    except BaseException:
+        _end(begun, network)
+        raise
+
+
+def _end(callbacks: Sequence[Callback], network: Network) -> None:
+    """End with the callbacks, one after the other, whichever raises."""
+    with ExitStack() as ends:
+        for callback in reversed(callbacks):
+            ends.callback(callback.on_fit_end, network)
 
 
 def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
