@@ -1,7 +1,8 @@
 """Which backends computed the epochs of a fit, as its checkpoint remembers them.
 
 Each backend, on each instruction set, rounds in its own way. A fit that goes on under another one
-is as good a fit, but its bits are not those of a run that was never stopped.
+is as good a fit, but its bits are not those of a run that was never stopped. The Cython backend
+knows its instruction set; the others leave it to libraries that choose by the processor.
 
 A list holds, in the order in which they took part, ``{"backend": "cython", "isa": "avx512"}``, and
 None for the unknown ones of a checkpoint that does not say.
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn.fit_description import AnotherFitError
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ Computer = Mapping[str, str | None]
 
 def computer(backend: Backend) -> Computer:
     """Return what a list holds of this backend."""
-    return {"backend": backend.name, "isa": backend.isa}
+    return {"backend": backend.name, "isa": backend.isa or _processor_features()}
 
 
 def check_computers(value: Any) -> list[Computer | None]:
@@ -64,6 +67,17 @@ def compare(
         UserWarning,
         stacklevel=stacklevel + 1,
     )
+
+
+def _processor_features() -> str | None:
+    """Return the largest instruction set that NumPy found, such as ``"AVX2"``.
+
+    It stands for what NumPy, its BLAS and LLVM choose on this processor.
+    """
+    found: Any = np.show_config(mode="dicts")
+    simd = found.get("SIMD Extensions", {})
+    names = [*simd.get("baseline", ()), *simd.get("found", ())]
+    return str(names[-1]) if names else None
 
 
 def _is_computer(entry: Any) -> bool:
