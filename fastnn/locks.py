@@ -38,6 +38,8 @@ def only_writer(path: Any, what: str) -> Iterator[None]:
     ------
     BlockingIOError
         If another writer holds it.
+    PermissionError
+        If another user's lock file can neither be opened nor taken over.
     """
     lock = hidden_beside(Path(os.path.realpath(path)), "lock")
     try:
@@ -46,6 +48,11 @@ def only_writer(path: Any, what: str) -> Iterator[None]:
         raise BlockingIOError(
             f"{what} {path} is being written by a fit already: wait until that ends, or name "
             "another file"
+        ) from None
+    except PermissionError:
+        raise PermissionError(
+            f"cannot write {what} {path}: its lock file {lock} is another user's; remove it if no "
+            "fit of theirs is running, or name another file"
         ) from None
     if descriptor is None:
         yield
@@ -90,6 +97,10 @@ def _opened(lock: Path) -> int | None:
         return os.open(lock, os.O_RDONLY | no_link)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:
+        if sys.platform == "win32":  # its holder is removing it
+            raise BlockingIOError from None
+        raise
 
 
 def _is_at(descriptor: int, lock: Path) -> bool:
@@ -117,15 +128,16 @@ if sys.platform == "win32":
             lock.unlink()
 
 else:
-    import fcntl
 
     def _locked(descriptor: int) -> bool:
         """Lock the file, or raise BlockingIOError; return False where there are no locks."""
         try:
+            import fcntl
+
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
-        except OSError:
+        except (ImportError, OSError):
             return False
         return True
 

@@ -182,6 +182,34 @@ def test_where_there_are_no_locks_there_is_none(tmp_path, monkeypatch):
         assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is one that is being removed")
+def test_a_lock_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    real = os.open
+
+    def refuse(file, *arguments, **options):
+        if str(file).endswith(".lock"):
+            raise PermissionError(13, "Permission denied")
+        return real(file, *arguments, **options)
+
+    monkeypatch.setattr("os.open", refuse)
+    with (
+        pytest.raises(PermissionError, match=r"its lock file .*\.run\.lock is another user's"),
+        only_writer(tmp_path / "run", "the log"),
+    ):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid") or os.geteuid() == 0, reason="root may write all")
+def test_a_finished_fit_is_read_in_a_folder_that_takes_no_files(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    fit(2, Checkpoint(path))
+    tmp_path.chmod(0o500)
+    try:
+        assert resumed(path, 2)[1].n_epochs == 2
+    finally:
+        tmp_path.chmod(0o700)
+
+
 # -- fits -----------------------------------------------------------------------------------------
 
 
