@@ -23,8 +23,7 @@ def keep_attributes(old: Path | int, new: Path | int) -> None:
     Parameters
     ----------
     old, new : path or file descriptor
-        Only its owner should be able to read `new`. A descriptor cannot be exchanged for another
-        file by whoever may write to the folder.
+        A descriptor cannot be exchanged for another file by whoever may write to the folder.
 
     Raises
     ------
@@ -33,6 +32,7 @@ def keep_attributes(old: Path | int, new: Path | int) -> None:
     """
     status = os.stat(old)
     mode = stat.S_IMODE(status.st_mode)
+    os.chmod(new, 0o600)  # until all is set; and its owner may set attributes
     owner_is_kept, group_is_kept = _keep_owner(new, status)
     list_is_kept = _keep_extended(old, new, with_list=group_is_kept)
     if not (owner_is_kept and group_is_kept):
