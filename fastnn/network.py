@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -319,7 +319,8 @@ class Network(Model):
             If a fit of this network has not ended yet, in another thread or around a callback; that
             one is not disturbed.
         OSError
-            If the checkpoint cannot be written or read, or is there and not to be resumed.
+            If the checkpoint cannot be written or read, or is there and not to be resumed, or if
+            another fit is writing it, or the log of a `fastnn.MetricsLog`.
 
         Warns
         -----
@@ -328,6 +329,7 @@ class Network(Model):
             or stopped because the loss became infinite or NaN.
         UserWarning
             If columns are of very different ranges, or far from 0: they should be standardised.
+            If a checkpoint is gone on from under another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
         options = checked_options(
@@ -353,30 +355,32 @@ class Network(Model):
                 validation.check_two_classes(data.y, self.class_labels)
             if isinstance(data.x, np.ndarray):
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
-            keeper = snapshot = None
+            backend = get_backend(self._backend)
+            keeper = None
             if checkpoint is not None:
                 keeper = Keeper(
                     checked_checkpoint(checkpoint),
                     description(self, a, options, data, watched, shuffle, bound),
-                )
-                snapshot = keeper.find(self, optimizer.n_state, epochs)
-            running = self._started(optimizer)
-            backend = get_backend(self._backend)
-            product = largest_product(a, options.batch_size)
-            with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
-                return fit(
-                    self,
-                    running,
                     backend,
-                    Passes.over(data, a, options.batch_size, shuffle),
-                    options,
-                    epochs=epochs,
-                    validation=watched,
-                    hooks=bound,
-                    keeper=keeper,
-                    snapshot=snapshot,
-                    progress=progress,
                 )
+            held = nullcontext() if keeper is None else keeper.held(self, optimizer.n_state, epochs)
+            product = largest_product(a, options.batch_size)
+            with held as snapshot, blas_limited(backend.uses_blas, product):
+                running = self._started(optimizer)
+                with self._training(running, a, trained_on):
+                    return fit(
+                        self,
+                        running,
+                        backend,
+                        Passes.over(data, a, options.batch_size, shuffle),
+                        options,
+                        epochs=epochs,
+                        validation=watched,
+                        hooks=bound,
+                        keeper=keeper,
+                        snapshot=snapshot,
+                        progress=progress,
+                    )
 
     def partial_fit(
         self,

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import random
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from examples import blobs, small_network
 
 import fastnn
 from fastnn import Checkpoint, MetricsLog
+from fastnn.training import checkpoints
 
 X, Y = blobs()
 
@@ -82,6 +85,42 @@ def test_a_log_that_was_removed_goes_on_without_its_beginning(path, tmp_path):
     path.unlink()
     history = fit(MetricsLog(path), 4, Checkpoint(file, resume=True))
     assert read(path) == expected(history)[2:]
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_a_line_is_on_the_disk_before_a_checkpoint_counts_it(path, tmp_path, monkeypatch, every):
+    synced, kept, real_sync, real_write = [0], [], os.fsync, checkpoints.write
+
+    def fsync(descriptor):
+        real_sync(descriptor)
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+            synced.append(path.stat().st_size)
+
+    def write(file, description, snapshot):
+        (state,) = snapshot.callbacks
+        kept.append(state["n_bytes"])
+        assert synced[-1] == state["n_bytes"] == path.stat().st_size
+        real_write(file, description, snapshot)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr(checkpoints, "write", write)
+    fit(MetricsLog(path), 5, Checkpoint(tmp_path / "run.checkpoint", every=every))
+    assert len(kept) == 5 // every + (5 % every > 0)
+    assert synced[-1] == path.stat().st_size
+    assert len(synced) == 1 + len(kept) + 1  # and once at the end: a line alone waits for no disk
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_log_that_was_cut_anywhere_goes_on_in_a_line_of_its_own(path, tmp_path, seed):
+    file = tmp_path / "run.checkpoint"
+    fit(MetricsLog(path), 4, Checkpoint(file))
+    whole = path.read_bytes()
+    n = random.Random(seed).randrange(len(whole))
+    path.write_bytes(whole[:n])
+    history = fit(MetricsLog(path), 6, Checkpoint(file, resume=True))
+    found, header = read(path), path.suffix == ".csv"
+    n_left = max(0, whole[:n].count(b"\n") - header)
+    assert found == expected(history)[:n_left] + expected(history)[4:]
 
 
 def test_json_has_no_nan(tmp_path):

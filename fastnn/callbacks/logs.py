@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 from fastnn.callbacks.base import Callback
 from fastnn.network import Network
-from fastnn.system.files import check_folder_of
+from fastnn.system.files import check_folder_of, sync_folder
+from fastnn.system.locks import only_writer
 from fastnn.validation import check_count, check_path
 
 
 class MetricsLog(Callback):
     """Write a line an epoch to a CSV or JSON lines file.
 
-    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. A line is
-    on its way to the disk when the next epoch begins. A fit begins the file anew; a resumed one
-    goes on.
+    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. A line can
+    be read when the next epoch begins. It is on the disk, safe from a power cut, before a
+    checkpoint is written that counts it, and when the fit ends. A fit begins the file anew; a
+    resumed one goes on. One fit at a time writes it.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ class MetricsLog(Callback):
     ValueError
         If the path ends otherwise.
     OSError
-        From ``fit``, if the file cannot be written.
+        From ``fit``, if the file cannot be written, or another fit is writing it.
     """
 
     def __init__(self, path: Any) -> None:
@@ -45,12 +49,15 @@ class MetricsLog(Callback):
             raise ValueError(f"path must end in .csv or .jsonl, got {str(path)!r}")
         self._n_bytes = 0
         self._file: IO[bytes] | None = None
+        self._held: ExitStack | None = None
         self._columns: list[str] = []
 
     def on_fit_start(self, network: Network) -> None:
         """Begin at the file's start."""
         check_folder_of(self.path)
-        self._n_bytes = 0
+        held = ExitStack()
+        held.enter_context(only_writer(self.path, "the log"))
+        self._held, self._n_bytes = held, 0
 
     def on_epoch_end(
         self, network: Network, epoch: int, record: Mapping[str, float]
@@ -67,17 +74,28 @@ class MetricsLog(Callback):
 
     def on_fit_end(self, network: Network) -> None:
         """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        try:
+            self._sync()
+        finally:
+            file, self._file = self._file, None
+            held, self._held = self._held, None
+            if file is not None:
+                file.close()
+            if held is not None:
+                held.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how long the file is."""
+        """Return how long the file is, on the disk."""
+        self._sync()
         return {"n_bytes": self._n_bytes}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on at the length that the file had."""
         self._n_bytes = check_count("n_bytes", state["n_bytes"], 0)
+
+    def _sync(self) -> None:
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def _as_json(self, line: Mapping[str, float]) -> str:
         finite = {name: v if math.isfinite(v) else None for name, v in line.items()}
@@ -91,14 +109,25 @@ class MetricsLog(Callback):
         return header + ",".join(repr(line[c]) if c in line else "" for c in self._columns) + "\n"
 
     def _opened(self) -> IO[bytes]:
-        file = self.path.open("r+b" if self.path.exists() else "w+b")
-        if self._n_bytes < file.seek(0, 2):  # else it was cut or removed since: go on at its end
-            file.truncate(self._n_bytes)
+        is_there = self.path.exists()
+        file = self.path.open("r+b" if is_there else "w+b")
+        if not is_there:
+            sync_folder(self.path.absolute().parent)
+        file.truncate(self._whole_lines(file))
         file.seek(0)
         header = file.readline().decode(errors="replace").strip()
         self._columns = header.split(",") if header else []
         file.seek(0, 2)
         return file
+
+    def _whole_lines(self, file: IO[bytes]) -> int:
+        """Return how much of the file to keep: as much as is counted, or is left, in whole lines.
+
+        It was cut or removed since if it is shorter than what is counted.
+        """
+        size = min(self._n_bytes, file.seek(0, 2))
+        file.seek(0)
+        return file.read(size).rfind(b"\n") + 1
 
 
 class TensorBoard(Callback):

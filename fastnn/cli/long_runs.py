@@ -39,6 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "other options must be those it was started with",
     )
     parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="with --resume, refuse to go on under another backend or instruction set than wrote "
+        "the checkpoint, which gives other bits (default: a warning)",
+    )
+    parser.add_argument(
         "--early-stopping",
         type=words.whole_number(1),
         nargs="?",
@@ -56,7 +62,7 @@ def check_checkpoint(options: argparse.Namespace) -> None:
     """Check, before any work, that no checkpoint would be lost, and say what is gone on from."""
     path: Path | None = options.checkpoint
     if path is None:
-        for name in ("resume", "checkpoint_every"):
+        for name in ("resume", "exact", "checkpoint_every"):
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
     elif options.resume:
@@ -74,7 +80,7 @@ def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
     if options.checkpoint is None:
         return None
     every = options.checkpoint_every or max(1, options.epochs // MOST_CHECKPOINTS)
-    return Checkpoint(options.checkpoint, every=every, resume=options.resume)
+    return Checkpoint(options.checkpoint, every=every, resume=options.resume, exact=options.exact)
 
 
 def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:
@@ -95,6 +101,7 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
 _OPTIONS = {
     "architecture.sizes": "--layers",
     "architecture.activations": "--activation",
+    "backend": "--backend, and FASTNN_ISA",
     "batch_size": "--batch-size",
     "callbacks": "--early-stopping or --log",
     "optimizer.learning_rate.learning_rate": "--learning-rate",

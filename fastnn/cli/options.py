@@ -126,7 +126,11 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 def output_path(text: str) -> Path:
     """Return a path that can be written, checked before there is something to lose."""
     path = Path(text)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a name that the file system has no room for
+        raise argparse.ArgumentTypeError(f"cannot write {text}: {error.strerror}") from None
+    if is_folder:
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
     folder = path.absolute().parent
     if not folder.is_dir():

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
+
+from fastnn.system.file_attributes import keep_attributes
+
+_LONGEST_NAME = 100
+"""Bytes of a file's name that the name of one beside it begins with: file systems allow 255, those
+that encrypt names 143, and some bytes more follow."""
+
+_OWNERS_ALONE, _AS_USUAL = 0o600, 0o666
+"""Modes of new files; the system takes from them what the umask says."""
+
+_HAS_DESCRIPTORS = os.chmod in os.supports_fd
+"""Whether permissions can be set of an open file, not of a name (Windows until Python 3.13)."""
 
 
 def check_folder_of(path: Path) -> None:
@@ -16,13 +30,27 @@ def check_folder_of(path: Path) -> None:
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} does not exist")
 
 
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Return the path ``.name.ending`` in the folder of `path`; of a long name, its beginning.
+
+    Paths with different names give different ones.
+    """
+    name = os.fsencode(path.name)
+    if len(name) <= _LONGEST_NAME:
+        return path.with_name(f".{path.name}.{ending}")
+    beginning = name[:_LONGEST_NAME].decode(errors="ignore")  # no part of a character
+    return path.with_name(f".{beginning}-{zlib.crc32(name):08x}.{ending}")
+
+
 @contextmanager
 def write_whole(path: Any) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` when the block ends without an error.
 
     What is written goes to a temporary file in the same folder, which is flushed to the disk and
     then renamed. After an error, a full disk included, `path` is what it was and the temporary file
-    is gone. A device or pipe, such as ``/dev/null``, is written to, not replaced.
+    is gone. A file that is replaced hands on its owner, group, mode and extended attributes where
+    that may be (see `fastnn.system.file_attributes`); at no moment can others read what they could
+    not. A device or pipe, such as ``/dev/null``, is written to, not replaced.
 
     Parameters
     ----------
@@ -34,9 +62,9 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
         If the file cannot be written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
     try:
+        if path.is_dir():
+            raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
                 yield file
@@ -49,25 +77,52 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can.
+
+    Without it a power cut may bring back what a renamed file replaced, or lose a new one.
+    """
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # a folder that may be written to but not read
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that have no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    temporary = hidden_beside(path, os.urandom(8).hex())
+    mode = _OWNERS_ALONE if path.exists() else _AS_USUAL  # until the old file's are taken over
     try:
-        with _unnamed(path.parent) or temporary.open("xb") as file:
+        with _unnamed(path.parent, mode) or _named(temporary, mode) as file:
             yield file
             file.flush()
+            if path.exists():
+                keep_attributes(path, file.fileno() if _HAS_DESCRIPTORS else temporary)
             os.fsync(file.fileno())
             if not temporary.exists():
                 _name(file, temporary)
-        if path.exists():
-            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         temporary.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _unnamed(folder: Path) -> IO[bytes] | None:
+def _named(path: Path, mode: int) -> IO[bytes]:
+    """Return a new file at `path`."""
+    return open(path, "xb", opener=partial(os.open, mode=mode))
+
+
+def _unnamed(folder: Path, mode: int = _OWNERS_ALONE) -> IO[bytes] | None:
     """Return a file in `folder` that is gone with the process if it is killed, where there is such.
 
     Linux has them, on most file systems.
@@ -75,7 +130,7 @@ def _unnamed(folder: Path) -> IO[bytes] | None:
     if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
         return None
     try:
-        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "wb")
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, mode), "wb")
     except OSError:
         return None
 
@@ -86,11 +141,18 @@ def _name(file: IO[bytes], path: Path) -> None:
     try:  # with any folder given, os.link follows the link in /proc
         os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=root)
     except OSError:  # forbidden here: copy what was written
-        import shutil
-
-        with Path(f"/proc/self/fd/{file.fileno()}").open("rb") as written, path.open("xb") as copy:
-            shutil.copyfileobj(written, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
+        _copy(file, path)
     finally:
         os.close(root)
+
+
+def _copy(file: IO[bytes], path: Path) -> None:
+    """Write what an open file holds to a new one, with the same permissions."""
+    import shutil
+
+    with open(file.fileno(), "rb", closefd=False) as written, _named(path, _OWNERS_ALONE) as copy:
+        written.seek(0)
+        shutil.copyfileobj(written, copy)
+        copy.flush()
+        keep_attributes(file.fileno(), copy.fileno())
+        os.fsync(copy.fileno())

@@ -14,6 +14,8 @@ and its metadata hold, as text:
     fastnn_version  the version that wrote it
     fit             JSON: what makes the fit what it is (see `fastnn.training.fit_description`)
     state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
+    computed_by     JSON: the backends and instruction sets of its epochs (see
+                    `fastnn.training.computed_by`); earlier checkpoints do not say
     checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`); version "1"
                     had one of fit, state and the tensors' numbers only
 
@@ -24,8 +26,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +36,16 @@ import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Array
+from fastnn.backends.base import Backend
 from fastnn.model.generator_state import from_json
 from fastnn.model.model import Model
 from fastnn.model.persistence import check_format
 from fastnn.optimizers import OptimizerState
 from fastnn.system.checksums import checksum, file_checksum
 from fastnn.system.files import check_folder_of, write_whole
+from fastnn.system.locks import only_writer
 from fastnn.system.version import __version__
+from fastnn.training.computed_by import Computer, check_computers, compare, computer
 from fastnn.training.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook
@@ -58,7 +64,8 @@ class Checkpoint:
     Parameters
     ----------
     path : path-like
-        The file, written after an epoch and replaced as a whole; never half of one.
+        The file, written after an epoch and replaced as a whole; never half of one. One fit at a
+        time writes it: a second one is an error.
     every : int, default 1
         Epochs from one writing to the next; the last epoch, or the one a callback ends the fit
         with, is written in any case. After Ctrl-C, or where numbers are no longer finite, the file
@@ -67,6 +74,9 @@ class Checkpoint:
         Whether to go on from the file, if there is one; without one the fit starts from its
         beginning. A resumed fit ends with the same bits as one that was never stopped, on the same
         backend and instruction set. If False a file that is there already is an error, not lost.
+    exact : bool, default False
+        Whether to refuse going on under another backend or instruction set than wrote the file,
+        or than is known. If False that is a warning.
 
     Examples
     --------
@@ -79,11 +89,13 @@ class Checkpoint:
     path: Any
     every: int = 1
     resume: bool = False
+    exact: bool = False
 
     def __post_init__(self) -> None:
         validation.check_path("path", self.path)
         validation.check_count("every", self.every)
         validation.check_flag("resume", self.resume)
+        validation.check_flag("exact", self.exact)
 
 
 def checked_checkpoint(checkpoint: Any) -> Checkpoint:
@@ -115,6 +127,8 @@ class Snapshot:
         Whether a callback asked to end the fit there.
     callbacks : list of dict
         ``state_dict`` of each.
+    computed_by : list
+        The backends of the epochs so far, as in `fastnn.training.computed_by`.
     """
 
     parameters: Array
@@ -125,6 +139,7 @@ class Snapshot:
     history: History
     stop_asked: bool
     callbacks: Sequence[Mapping[str, Any]]
+    computed_by: Sequence[Computer | None]
 
     @classmethod
     def of(
@@ -134,6 +149,7 @@ class Snapshot:
         history: History,
         hooks: Sequence[Hook],
         stop_asked: bool,
+        computed_by: Sequence[Computer | None],
     ) -> Snapshot:
         """Take the state of a fit; the arrays are those in use, not copies."""
         return cls(
@@ -145,6 +161,7 @@ class Snapshot:
             history,
             stop_asked,
             [hook.state_dict() for hook in hooks],
+            computed_by,
         )
 
     def restore(self, model: Model, state: OptimizerState) -> None:
@@ -157,7 +174,7 @@ class Snapshot:
         model.rng.bit_generator.state = self.rng
 
 
-@dataclass(frozen=True)
+@dataclass
 class Keeper:
     """Finds the checkpoint that a fit goes on from, and writes the next ones.
 
@@ -166,21 +183,42 @@ class Keeper:
     checkpoint : Checkpoint
     fit : mapping
         What `fastnn.training.fit_description.description` returns.
+    backend : Backend
+        Who computes the epochs from here on.
+    computed_by : list
+        Who computed those before too, as in `fastnn.training.computed_by`; known within `held`.
     """
 
     checkpoint: Checkpoint
     fit: Mapping[str, Any]
+    backend: Backend
+    computed_by: list[Computer | None] = field(default_factory=list)
 
-    def find(self, model: Model, n_state: int, epochs: int) -> Snapshot | None:
-        """Return the state to go on from, or None where the fit starts; change nothing.
+    @contextmanager
+    def held(self, model: Model, n_state: int, epochs: int) -> Iterator[Snapshot | None]:
+        """Keep other fits from the file within the block; change nothing else.
+
+        Yields the state to go on from, or None where the fit starts. What is warned of is said to
+        the caller of who enters the block.
 
         Raises
         ------
         OSError
-            If the file is there and not to be resumed, or cannot be read, or has no folder.
+            If another fit has the file, or it is there and not to be resumed, or cannot be read,
+            or has no folder.
         ValueError
-            If it is not a checkpoint of this fit, or is past its last epoch.
+            If it is not a checkpoint of this fit, or is past its last epoch, or was computed by
+            another backend than an exact one is to be.
         """
+        ours, exact = computer(self.backend), self.checkpoint.exact
+        with only_writer(self.checkpoint.path, "the checkpoint"):
+            snapshot = self._found(model, n_state, epochs)
+            theirs = [] if snapshot is None else snapshot.computed_by
+            compare(Path(self.checkpoint.path), theirs, ours, exact=exact, stacklevel=4)
+            self.computed_by = [*theirs, *([] if ours in theirs else [ours])]
+            yield snapshot
+
+    def _found(self, model: Model, n_state: int, epochs: int) -> Snapshot | None:
         path = Path(self.checkpoint.path)
         if not path.exists():
             check_folder_of(Path(os.path.realpath(path)))
@@ -214,7 +252,7 @@ class Keeper:
         due = is_last or history.n_epochs % self.checkpoint.every == 0
         numbers = (model.parameters, state.slots)
         if due and all(np.isfinite(values).all() for values in numbers):
-            snapshot = Snapshot.of(model, state, history, hooks, stop_asked)
+            snapshot = Snapshot.of(model, state, history, hooks, stop_asked, self.computed_by)
             write(self.checkpoint.path, self.fit, snapshot)
 
 
@@ -242,6 +280,7 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
         "fastnn_version": __version__,
         "fit": json.dumps(fit),
         "state": json.dumps(state, default=as_plain),
+        "computed_by": json.dumps(snapshot.computed_by),
     }
     metadata["checksum"] = file_checksum(metadata, tensors)
     with write_whole(path) as file:
@@ -304,7 +343,9 @@ def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snaps
             if metadata["checksum"] != _checksum_of(metadata, tensors):
                 raise ValueError("its checksum is another: the file is damaged")
             check_same_fit(_described(metadata, fit), fit)
-            return _snapshot(json.loads(metadata["state"]), tensors, model, n_state)
+            computed_by = json.loads(metadata.get("computed_by", "[null]"))
+            state = json.loads(metadata["state"])
+            return _snapshot(state, computed_by, tensors, model, n_state)
     except AnotherFitError as error:
         text = f"{path} is not a checkpoint of this fit: {error}"
         raise AnotherFitError(error.name, text) from None
@@ -315,7 +356,9 @@ def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snaps
         raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
 
 
-def _snapshot(state: Any, tensors: dict[str, Array], model: Model, n_state: int) -> Snapshot:
+def _snapshot(
+    state: Any, computed_by: Any, tensors: dict[str, Array], model: Model, n_state: int
+) -> Snapshot:
     n_slots, dtype = model.architecture.n_slots, model.architecture.dtype
     shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
     for name, shape in shapes.items():
@@ -339,6 +382,7 @@ def _snapshot(state: Any, tensors: dict[str, Array], model: Model, n_state: int)
         _history(state["history"]),
         validation.check_flag("its stop_asked", state["stop_asked"]),
         callbacks,
+        check_computers(computed_by),
     )
 
 

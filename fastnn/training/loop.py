@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -90,8 +91,7 @@ def fit(
         except KeyboardInterrupt:
             history.stopped = "interrupted"
         finally:  # after an error in a callback too, so that the best weights are restored
-            for hook in hooks:
-                hook.on_fit_end()
+            _end(hooks)
     _warn_if_cut_short(history, epochs)
     return history
 
@@ -101,20 +101,36 @@ def _begin(
 ) -> None:
     """Put everything where the fit starts; where that fails, back to where it was."""
     if snapshot is None:
-        for hook in hooks:
-            hook.on_fit_start()
+        _start(hooks, None)
         return
     before = model.parameters.copy(), model.rng.bit_generator.state
     snapshot.restore(model, state)
-    for hook in hooks:
-        hook.on_fit_start()
     try:
-        _load_states(hooks, snapshot)
+        _start(hooks, snapshot)
     except BaseException:
-        for hook in hooks:
-            hook.on_fit_end()
         model.parameters[...], model.rng.bit_generator.state = before
         raise
+
+
+def _start(hooks: Sequence[Hook], snapshot: Snapshot | None) -> None:
+    """Begin with the hooks; after an error in one, those that had begun are ended."""
+    begun: list[Hook] = []
+    try:
+        for hook in hooks:
+            hook.on_fit_start()
+            begun.append(hook)
+        if snapshot is not None:
+            _load_states(hooks, snapshot)
+    except BaseException:
+        _end(begun)
+        raise
+
+
+def _end(hooks: Sequence[Hook]) -> None:
+    """End with the hooks, one after the other, whichever raises."""
+    with ExitStack() as ends:
+        for hook in reversed(hooks):
+            ends.callback(hook.on_fit_end)
 
 
 def _load_states(hooks: Sequence[Hook], snapshot: Snapshot) -> None:
