@@ -180,7 +180,7 @@ def test_the_last_epoch_of_a_fit_that_stops_early_is_shown(cli):
 
 
 def test_long_runs_of_short_epochs_wait_for_the_disk_a_hundred_times(cli, monkeypatch):
-    from fastnn.training.loop import checkpoints
+    from fastnn.training import checkpoints
 
     written, real = [], checkpoints.write
     monkeypatch.setattr(checkpoints, "write", lambda *a: (written.append(1), real(*a)))

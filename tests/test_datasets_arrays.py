@@ -6,7 +6,7 @@ from command_line import CommandLine
 
 import fastnn
 from fastnn.datasets import arrays, tables, write_idx
-from fastnn.rows.checked import order as row_order
+from fastnn.rows import order as row_order
 from fastnn.system import memory_maps
 from fastnn.system.memory_maps import file_map
 

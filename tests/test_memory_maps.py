@@ -12,10 +12,10 @@ from test_bench import run
 
 import fastnn
 from fastnn.rows.calls import calls
-from fastnn.rows.checked import order as row_order
+from fastnn.rows import order as row_order
 from fastnn.system import memory_maps
 from fastnn.system.memory_maps import file_map, read_ahead, release, walk
-from fastnn.training.loop import loop as training
+from fastnn.training import loop as training
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 WINDOW = 1 << 14

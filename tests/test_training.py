@@ -16,7 +16,7 @@ import fastnn
 from fastnn import SGD
 from fastnn.architecture import Architecture
 from fastnn.backends.reference import Reference
-from fastnn.rows.checked import calls
+from fastnn.rows import calls
 from fastnn.system import progress
 
 X, Y = blobs()
