@@ -11,8 +11,8 @@ from examples import same_bits, small_network
 from test_bench import run
 
 import fastnn
-from fastnn.rows.calls import calls
 from fastnn.rows import order as row_order
+from fastnn.rows.calls import calls
 from fastnn.system import memory_maps
 from fastnn.system.memory_maps import file_map, read_ahead, release, walk
 from fastnn.training import loop as training
