@@ -39,7 +39,9 @@ def bounded(network, x, weights):
     """
     parameters = rounded(network, weights, known_columns(network))
     mean, factor = (part.astype(np.float64) for part in parameters.inputs[:2])
-    model = network if weights == "float32" else folded(network, parameters)
+    model = network
+    if weights == "int8":
+        model = fastnn.Network.from_model(folded(network, parameters))
     form = fastnn.Network.from_architecture(network.architecture)
     form.parameters = model.parameters
     first = model.weights[0]

@@ -12,10 +12,10 @@ from test_bench import run
 
 import fastnn
 from fastnn.rows import order as row_order
+from fastnn.rows import passes
 from fastnn.rows.calls import calls
 from fastnn.system import memory_maps
 from fastnn.system.memory_maps import file_map, read_ahead, release, walk
-from fastnn.training import loop as training
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 WINDOW = 1 << 14
@@ -258,8 +258,8 @@ def test_the_blocks_of_these_rows_are_read_ahead_and_no_others(small_windows, mo
 def test_each_window_is_read_ahead_once_and_given_back_once(small_windows, monkeypatch, batch_size):
     x, y = rows_of_bytes()
     ahead, released = [], []
-    monkeypatch.setattr(training, "read_blocks_ahead", lambda x, rows: ahead.append(len(rows)))
-    monkeypatch.setattr(training, "release", released.append)
+    monkeypatch.setattr(passes, "read_blocks_ahead", lambda x, rows: ahead.append(len(rows)))
+    monkeypatch.setattr(passes, "release", released.append)
     net = small_network((16, 3))
     net.fit(x, y, epochs=1, batch_size=batch_size, shuffle="blocks")
     assert ahead == [1024, 1024, 1024, 904, 0]

@@ -150,7 +150,10 @@ def test_an_interrupt_of_the_last_epoch_names_that_epoch():
 def test_an_interrupted_fit_goes_back_to_the_best_weights():
     net, stopping = small_network(), fastnn.EarlyStopping("loss", mode="max", patience=9)
     weights = []
-    keep = fastnn.callbacks.base.FunctionCallback(lambda n, *_: weights.append(n.parameters.copy()))
+
+    def keep(network, epoch, record):
+        weights.append(network.parameters.copy())
+
     with pytest.warns(RuntimeWarning, match="interrupted"):
         net.fit(X, Y, epochs=9, callbacks=[keep, stopping, interrupt_after(3)])
     assert stopping.best_epoch == 1

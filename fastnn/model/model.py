@@ -44,6 +44,7 @@ class Model:
         Whether `input_scale` is still to be chosen, by the first training rows.
     """
 
+    seed: int | None = None
     trained_on: TrainedOn | None = None
     chooses_scale = False
 
