@@ -34,6 +34,7 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
 from fastnn.checksums import file_checksum
 from fastnn.files import write_whole
+from fastnn.printable import named
 from fastnn.trained_on import TrainedOn
 from fastnn.vocabulary import BackendName
 
@@ -122,7 +123,7 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
         from fastnn.file_kinds import said_of_no_network
 
         why = said_of_no_network(path, str(error))
-        raise ValueError(f"{path} is not a network that fastnn can load: {why}") from None
+        raise ValueError(f"{named(path)} is not a network that fastnn can load: {why}") from None
     if not has_checksum:
         warnings.warn(
             f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "

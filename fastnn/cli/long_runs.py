@@ -12,6 +12,7 @@ from fastnn.checkpoints import Checkpoint
 from fastnn.cli import options as words
 from fastnn.fit_description import AnotherFitError
 from fastnn.logs import MetricsLog
+from fastnn.printable import named
 
 MOST_CHECKPOINTS = 100  # of a run, where it is not said: each waits for the disk
 PATIENCE_SHARE = 20  # early stopping waits a 20th of all epochs, if that is more than PATIENCE
@@ -61,11 +62,11 @@ def check_checkpoint(options: argparse.Namespace) -> None:
                 raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
     elif options.resume:
         there = "going on from" if path.exists() else "no checkpoint yet, to be kept in"
-        words.note(f"{there} {path}", options)
+        words.note(f"{there} {named(path)}", options)
     elif path.exists():
         raise FileExistsError(
-            f"the checkpoint {path} is there already: add --resume to go on from it, or remove it "
-            "first"
+            f"the checkpoint {named(path)} is there already: add --resume to go on from it, or "
+            "remove it first"
         )
 
 
@@ -83,7 +84,7 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
     if options.early_stopping is not None:
         if not has_validation:
             raise ValueError(
-                f"--early-stopping needs validation rows, and {options.data} sets none apart"
+                f"--early-stopping needs validation rows, and {named(options.data)} sets none apart"
             )
         patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENCE_SHARE)
         asked.append(EarlyStopping(patience=patience))

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.csv_cells import has_comma, is_missing, is_number, shown
+from fastnn.datasets.csv_cells import has_comma, is_flag, is_missing, is_number, shown
 from fastnn.datasets.task import FEW
+from fastnn.printable import named
 
 COLUMNS_SHOWN = 3
 
@@ -38,7 +39,7 @@ class Layout:
 
     def where(self, line: int, column: int) -> str:
         """Return what an error begins with."""
-        return f"{self.source}, line {line}, column {column + 1} ({self.names[column]})"
+        return f"{self.source}, line {line}, column {column + 1} ({named(self.names[column])})"
 
 
 class BadCells:
@@ -50,6 +51,7 @@ class BadCells:
         self._missing: Counter[int] = Counter()
         self._commas: Counter[int] = Counter()
         self._texts: Counter[int] = Counter()
+        self._flags: Counter[int] = Counter()
 
     def add_numbers(self, features: NDArray[np.float64], lines: array[int]) -> None:
         """Count what is not finite in rows that were read."""
@@ -72,6 +74,7 @@ class BadCells:
             self._commas[column] += 1
         else:
             self._texts[column] += 1
+            self._flags[column] += is_flag(cell)
 
     def error(self, n_rows: int) -> ValueError | None:
         """Return the error about them, None if there are none in the file's `n_rows`."""
@@ -87,6 +90,11 @@ class BadCells:
 
     def _advice(self, column: int, n_rows: int) -> str:
         texts, name = self._texts[column], self._layout.names[column]
+        if self._flags[column]:
+            return (
+                f"{self._flags[column]} of {n_rows} rows have True or False there, and others do "
+                "not: write 1 and 0 in all of them"
+            )
         if texts > n_rows // 2:
             own = name != f"column {column + 1}"
             label = f", or name it as the label: label={(name if own else column)!r}"
@@ -103,7 +111,7 @@ class BadCells:
                 "decimal point and no commas: pandas.read_csv has decimal= and thousands= for it"
             )
         others = [
-            f"{count} in column {i + 1} ({self._layout.names[i]})"
+            f"{count} in column {i + 1} ({named(self._layout.names[i])})"
             for i, count in sorted(self._missing.items())
             if i != column
         ]

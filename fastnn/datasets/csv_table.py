@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.columns import Columns, are_distinct, left_out, name_rows, row_numbers
-from fastnn.datasets.csv_cells import is_number
+from fastnn.datasets.csv_cells import FLAGS, is_flag, is_number, shown
 from fastnn.datasets.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
 from fastnn.datasets.csv_refusals import BadCells, Layout, label_array
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.sources import Source
+from fastnn.validation.frames import some
 
 DELIMITERS = ",;\t"
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -60,9 +61,12 @@ def read_csv(
     column = label_column(known.label_of(label, names, name), names, len(cells), name)
     layout = _layout(name, stripped, first_is_header, column, known)
     order = _order(known, layout, first_is_header, stripped)
-    body = chain(below, _raised(error) if error else rows)
     if not first_is_header:
-        body = chain([(line, cells)], body)
+        below.insert(0, (line, cells))
+    body: Iterator[Row] = chain(below, _raised(error) if error else rows)
+    flags = _flag_columns(below, layout)
+    if flags:
+        body = _flags_as_numbers(body, flags, layout)
     values, labels, row_names, line_numbers = _read_rows(body, layout)
     if not line_numbers:
         raise ValueError(f"{name} has a header, line {line}, and no rows of data below it")
@@ -77,6 +81,8 @@ def read_csv(
     notes = []
     if first_is_header and header is None and is_numbered(cells):
         notes.append(f"line {line} numbers the columns and was taken for their header")
+    if flags:
+        notes.append(f"True and False are taken as 1 and 0 {_columns_of(flags, layout)}")
     feature_names = [layout.names[i] for i in layout.features]
     if layout.has_row_names:
         if name_rows(row_names):
@@ -208,6 +214,31 @@ def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str
         return list(range(len(layout.features)))
     names = [layout.names[i] for i in layout.features]
     return known.order(names, [not cells[i] for i in layout.features], layout.source)
+
+
+def _flag_columns(sample: list[Row], layout: Layout) -> list[int]:
+    """Return which features hold only True and False, as far as a sample of the rows tells."""
+    rows = [cells for _, cells in sample if len(cells) == len(layout.names)]
+    return [i for i in layout.features if rows and all(is_flag(cells[i]) for cells in rows)]
+
+
+def _columns_of(flags: list[int], layout: Layout) -> str:
+    names = some([layout.names[i] for i in flags])
+    return f"in column {names}" if len(flags) == 1 else f"in {len(flags)} columns, {names}"
+
+
+def _flags_as_numbers(rows: Iterator[Row], flags: list[int], layout: Layout) -> Iterator[Row]:
+    """Yield the rows with 1 and 0 in columns of True and False, which hold nothing else."""
+    for line, cells in rows:
+        if len(cells) == len(layout.names):  # what has another width is refused elsewhere
+            for i in flags:
+                if not is_flag(cells[i]):
+                    raise ValueError(
+                        f"{layout.where(line, i)}: got {shown(cells[i])}, expected True or False "
+                        "as in the rows above: write 1 and 0 if the column holds other numbers too"
+                    )
+                cells[i] = FLAGS[cells[i].strip().lower()]
+        yield line, cells
 
 
 def _read_rows(

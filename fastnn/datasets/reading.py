@@ -34,7 +34,8 @@ def read_table(
     """Read features and labels from a CSV, NPZ or Parquet file.
 
     A CSV file is UTF-8 text, one row a line, separated by comma, semicolon or tab (whichever the
-    first line has most of), cells quoted or not. Every cell but the label must be a finite number.
+    first line has most of), cells quoted or not. Every cell but the label must be a finite number;
+    columns of True and False, as pandas.get_dummies makes them, are read as 1 and 0, and noted.
     A first column without a name that numbers or names the rows, as pandas and R write it, is left
     out; the table's `notes` say so. Parquet needs Polars, or pandas with PyArrow.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastnn.file_kinds import BY_KEY, HEAD_BYTES, FileKind, kind_of, zip_members
+from fastnn.printable import named
 
 STANDARD_INPUT = "-"
 PACKED = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
@@ -65,7 +66,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
     """
     is_standard_input = fspath(path) == STANDARD_INPUT
     path = Path("stdin" if is_standard_input else path)
-    name = "standard input" if is_standard_input else str(path)
+    name = "standard input" if is_standard_input else named(path)
     with ExitStack() as stack:
         file = _standard_input() if is_standard_input else stack.enter_context(path.open("rb"))
         if not _is_regular(file):

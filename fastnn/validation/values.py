@@ -13,6 +13,9 @@ import numpy as np
 from fastnn.architecture import Array
 from fastnn.vocabulary import Shuffle
 
+MOST_THREADS = 2**31 - 1
+"""What an int of C holds, in which libraries count threads."""
+
 
 def check_number(name: str, value: object) -> float:
     """Return `value` as a float if it is a real number."""
@@ -101,14 +104,28 @@ def check_backend_name(value: object, names: Sequence[str], source: str) -> str:
     return check_choice(f"the backend given by {source}", value, names)
 
 
+def check_threads(name: str, value: object) -> int:
+    """Return `value` if it is a number of threads that libraries in C can be told."""
+    n_threads = check_count(name, value)
+    if n_threads > MOST_THREADS:
+        raise ValueError(f"{name} must be at most {MOST_THREADS:,}, got {shortened(repr(value))}")
+    return n_threads
+
+
 def check_thread_variable(name: str, text: str) -> int:
     """Return the thread count in the environment variable `name`."""
-    if not text.strip().isdecimal() or int(text) < 1:
+    digits = text.strip().lstrip("0")
+    if not digits.isdecimal():
         raise ValueError(
             f"the environment variable {name} must be a whole number of threads, at least 1, "
-            f"got {text!r}"
+            f"got {shortened(repr(text))}"
         )
-    return int(text)
+    if len(digits) > len(str(MOST_THREADS)) or int(digits) > MOST_THREADS:
+        raise ValueError(
+            f"the environment variable {name} must be at most {MOST_THREADS:,} threads, got "
+            f"{shortened(text.strip())}"
+        )
+    return int(digits)
 
 
 def check_learning_rate(value: object) -> None:
