@@ -32,6 +32,10 @@ SHARE = 0.5
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
+class OverBudgetError(ValueError):
+    """A file takes more memory than it may."""
+
+
 class Budget:
     """The account of the memory that reading a file takes.
 
@@ -79,11 +83,11 @@ class Budget:
 
         Raises
         ------
-        ValueError
-            If it is more than is left.
+        OverBudgetError
+            If it is more than is left: a ValueError.
         """
         if n_bytes > self.left:
-            raise ValueError(
+            raise OverBudgetError(
                 f"{self.source}: {reason}, which makes {self.taken + n_bytes:,} bytes of memory; "
                 f"reading this file may take {self.limit:,}. {advice()}"
             )
