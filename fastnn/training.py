@@ -21,7 +21,7 @@ from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.calls import calls
 from fastnn.history import History
-from fastnn.memory_maps import release
+from fastnn.memory_maps import check_whole, release
 from fastnn.optimizers import Optimizer, OptimizerState, RunningOptimizer
 from fastnn.progress import ProgressBar, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
@@ -187,6 +187,7 @@ def _train_epoch(
     """One pass in the given order; its measurements are the weighted mean over the calls.
 
     After each `window` of rows the pages of memory maps are given back; the disk reads one ahead.
+    A map whose file was cut short is an error before the next rows are read.
     """
     total, weight = np.zeros(3), 0.0
     ahead = 0
@@ -200,6 +201,7 @@ def _train_epoch(
                 "another fit of this network began before this one ended, in a callback or another "
                 "thread: a network is trained by one fit at a time; train a copy.deepcopy of it"
             )
+        check_whole(data.x)
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
@@ -210,6 +212,7 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
+        check_whole(data.x)
         if part.stop >= min(ahead, len(order)):
             release(data.x)
             release(data.y)

@@ -118,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ValueError,
         ) as error:
             text = in_options(" ".join(str(error).split())) or type(error).__name__
+            if type(error) is MemoryError:
+                text = f"there is not enough memory ({text})"
             return _complain(f"fastnn {options.command}: error: {text}", 2)
     return code
 
