@@ -21,7 +21,7 @@ from fastnn.backends.base import Backend, EpochResult, TrainingOptions
 from fastnn.callbacks import Callback, FunctionCallback
 from fastnn.calls import calls
 from fastnn.history import History
-from fastnn.memory_maps import release
+from fastnn.memory_maps import check_whole, release
 from fastnn.optimizers import Optimizer, OptimizerState, RunningOptimizer
 from fastnn.progress import ProgressBar, progress_bar
 from fastnn.row_order import read_blocks_ahead, row_order, window_rows
@@ -187,6 +187,7 @@ def _train_epoch(
     """One pass in the given order; its measurements are the weighted mean over the calls.
 
     After each `window` of rows the pages of memory maps are given back; the disk reads one ahead.
+    A map whose file was cut short is an error before the next rows are read.
     """
     total, weight = np.zeros(3), 0.0
     ahead = 0
@@ -195,6 +196,7 @@ def _train_epoch(
         if part.start >= ahead:  # a window begins: read the next while this one is worked on
             ahead = (part.start // window + 1) * window
             read_blocks_ahead(data.x, order[ahead : ahead + window])
+        check_whole(data.x)
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
@@ -205,6 +207,7 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
+        check_whole(data.x)
         if part.stop >= min(ahead, len(order)):
             release(data.x)
             release(data.y)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import optimizers
 
-import fastnn
 from fastnn import SGD, Adam, AdamW, Network, RMSprop
 
 RNG = np.random.default_rng(0)

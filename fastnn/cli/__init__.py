@@ -138,6 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Warning,  # which PYTHONWARNINGS=error makes errors
         ) as error:
             text = in_options(" ".join(str(error).split())) or type(error).__name__
+            if type(error) is MemoryError:
+                text = f"there is not enough memory ({text})"
             return _complain(f"{name}: error: {text}", 2)
     return code
 
