@@ -130,6 +130,8 @@ DAMAGES = {
     "a list for a generator": {"rng": [1, 2]},
     "columns of two lengths": {"history": {"loss": [1.0], "time": [1.0, 2.0]}},
     "no losses": {"history": {}},
+    "a measurement of another fit": {"history": {"loss": [1, 2], "time": [1, 2], "r2": [0, 0]}},
+    "no accuracies": {"history": {"loss": [1.0, 1.0], "time": [1.0, 2.0]}},
     "a history of text": {"history": {"loss": ["a", "b"], "time": [1.0, 2.0]}},
     "an end that is no flag": {"stop_asked": "boredom"},
     "no callbacks": {"callbacks": 3},
@@ -198,7 +200,7 @@ def test_a_state_that_a_callback_cannot_take_back_changes_no_weights(path, name)
     damaged(path, tensors=tensors, callbacks=[state])
     network = small_network()
     before = network.parameters.copy()
-    with pytest.raises(ValueError, match="a state that EarlyStopping cannot take back"):
+    with pytest.raises(ValueError, match=f"{path} holds a state that EarlyStopping cannot"):
         resumed(path, 4, network=network, **stopping())
     assert same_bits(network.parameters, before)
 

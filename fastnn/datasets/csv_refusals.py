@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.csv_cells import has_comma, is_missing, is_number, shown
 from fastnn.datasets.task import FEW
+from fastnn.validation.values import shortened
 
 COLUMNS_SHOWN = 3
 
@@ -38,7 +39,7 @@ class Layout:
 
     def where(self, line: int, column: int) -> str:
         """Return what an error begins with."""
-        return f"{self.source}, line {line}, column {column + 1} ({self.names[column]})"
+        return f"{self.source}, line {line}, column {column + 1} ({shortened(self.names[column])})"
 
 
 class BadCells:
@@ -88,7 +89,7 @@ class BadCells:
     def _advice(self, column: int, n_rows: int) -> str:
         texts, name = self._texts[column], self._layout.names[column]
         if texts > n_rows // 2:
-            own = name != f"column {column + 1}"
+            own = name != f"column {column + 1}" and name == shortened(name)
             label = f", or name it as the label: label={(name if own else column)!r}"
             return (
                 f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
@@ -103,7 +104,7 @@ class BadCells:
                 "decimal point and no commas: pandas.read_csv has decimal= and thousands= for it"
             )
         others = [
-            f"{count} in column {i + 1} ({self._layout.names[i]})"
+            f"{count} in column {i + 1} ({shortened(self._layout.names[i])})"
             for i, count in sorted(self._missing.items())
             if i != column
         ]

@@ -16,6 +16,9 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.validation.frames import some
+from fastnn.validation.values import words_of
+
 MAX_DEFLATE_RATIO = 1032  # no deflate stream grows more than this (zlib technical details)
 # A large array that packs better than 100 to 1 holds next to nothing: a zip bomb, or a mistake.
 SUSPICIOUS_BYTES = 1 << 28
@@ -54,7 +57,7 @@ def read_npz(stream: BinaryIO, source: str, *, with_labels: bool) -> dict[str, R
                 y = labels_of(_read_member(archive, members[f"y{suffix}"]), f"y{suffix}", len(x))
             parts[part] = (x, y)
         if "all" not in parts and "train" not in parts:
-            found = ", ".join(sorted(members)) or "none"
+            found = some(sorted(members)) or "none"
             raise ValueError(
                 "expected arrays x and y, or x_train, y_train, x_test and y_test, and perhaps "
                 f"x_validation and y_validation; found {found}"
@@ -72,8 +75,8 @@ def said_of(source: str, kind: str) -> Iterator[None]:
         yield
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{source} is not a whole {kind.split(' ', 1)[1]} ({error}); it is truncated or "
-            "something else"
+            f"{source} is not a whole {kind.split(' ', 1)[1]} ({words_of(error)}); it is truncated "
+            "or something else"
         ) from error
     except ValueError as error:
         if str(error).startswith(source):
@@ -81,8 +84,8 @@ def said_of(source: str, kind: str) -> Iterator[None]:
         raise ValueError(f"{source}: {error}") from error
     except Exception as error:  # zlib.error, EOFError, NotImplementedError, struct.error, …
         raise ValueError(
-            f"{source} cannot be read as {kind} ({type(error).__name__}: {error}); it is damaged "
-            "or packed in an unusual way"
+            f"{source} cannot be read as {kind} ({type(error).__name__}: {words_of(error)}); it is "
+            "damaged or packed in an unusual way"
         ) from error
 
 
@@ -129,7 +132,7 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
             warnings.simplefilter("ignore")
             shape, fortran_order, dtype = read[version](file)
     except Exception as error:  # the header is a Python literal: its parser has many words
-        raise ValueError(f"{member} is not a plain NPY array ({error})") from error
+        raise ValueError(f"{member} is not a plain NPY array ({words_of(error)})") from error
     if dtype.hasobject:
         raise ValueError(
             f"{member} holds Python objects, which would be unpickled, and a pickle can run any "

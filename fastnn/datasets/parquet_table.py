@@ -13,6 +13,7 @@ from fastnn.datasets.csv_header import ROW_NAMES
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import check_guess, label_column
 from fastnn.datasets.sources import Source
+from fastnn.validation.values import shortened, words_of
 
 Array = NDArray[Any]
 
@@ -68,7 +69,7 @@ def _frame(source: Source) -> Any:
         except BaseException as error:  # Polars' panics are no Exception
             raise ValueError(
                 f"{source.name} cannot be read as Parquet ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}); it is damaged or of an unusual kind"
+                f"{words_of(error)}); it is damaged or of an unusual kind"
             ) from None
     raise ImportError(
         f"{source.name} is a Parquet file, which Polars or pandas with PyArrow read: pip install "
@@ -84,13 +85,13 @@ def _values(frame: Any, i: int) -> Array:
 
 def _numbers(frame: Any, i: int, name: str, source: str) -> NDArray[np.float64]:
     values = _values(frame, i)
-    where = f"{source}, column {i + 1} ({name})"
+    where = f"{source}, column {i + 1} ({shortened(name)})"
     if values.dtype.kind not in "biuf":
         nulls = values.dtype.kind == "O" and any(value is None for value in values)
         hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
         raise ValueError(
             f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
-            f"the label: label={name!r}"
+            f"the label: label={i if shortened(name) != name else name!r}"
         )
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)
@@ -116,8 +117,8 @@ def _labels(frame: Any, i: int, name: str, source: str) -> Array:
     if kind in "TU":
         return values.astype(np.str_)
     raise ValueError(
-        f"{source}, column {i + 1} ({name}): got {_shown(values)}, expected labels that are text "
-        "or numbers, one in each row"
+        f"{source}, column {i + 1} ({shortened(name)}): got {_shown(values)}, expected labels that "
+        "are text or numbers, one in each row"
     )
 
 

@@ -281,11 +281,23 @@ def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
     if array.dtype in INPUT_DTYPES and array.flags.aligned:  # in this machine's byte order
         return array
     if array.dtype == np.bool_:
-        return array.view(np.uint8)
+        return _flags_as_bytes(array)
     if array.dtype.kind not in "fiub":
         hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array.astype(dtype)
+
+
+def _flags_as_bytes(flags: Array) -> Array:
+    """Return bool as bytes 0 and 1, without a copy where they are that in memory.
+
+    NumPy writes no other bytes, but takes any for True: those of files, or of `view`.
+    """
+    as_bytes: Array = flags.view(np.uint8)
+    rows = as_bytes if as_bytes.ndim == 2 else as_bytes[:, None]
+    if any(rows[part].max(initial=0) > 1 for part in walk(rows, CHECK_ROWS)):
+        return flags.astype(np.uint8)
+    return as_bytes
 
 
 def _check_finite(

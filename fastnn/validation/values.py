@@ -135,9 +135,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def words_of(error: BaseException) -> str:
+    """Return what another library says of an error: one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
 def listed(choices: Sequence[str]) -> str:
     """Return names in quotes, with commas between."""
-    return ", ".join(repr(choice) for choice in choices)
+    return ", ".join(repr(shortened(choice)) for choice in choices)
 
 
 def as_array(name: str, value: Any) -> Array:
