@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.idx import GZIP_MAGIC, read_idx
-from fastnn.datasets.npz_table import features_of, labels_of, read_npy_header
+from fastnn.datasets.npz_table import check_text, features_of, labels_of, read_npy_header
 from fastnn.datasets.tables import Table
 from fastnn.memory_maps import WINDOW_BYTES, file_map
 
@@ -59,6 +59,7 @@ def read_array(path: str | os.PathLike[str]) -> Array:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     is_npy = path.suffix.lower() == ".npy"
     mapped = _map_npy(path) if is_npy else read_idx(path, mmap=not packed)
+    check_text(mapped, str(path))
     if packed or (mapped.nbytes > WINDOW_BYTES and mapped.dtype in MAPPED_DTYPES):
         return mapped
     return np.array(mapped, mapped.dtype.newbyteorder("="), order="C", subok=False)

@@ -7,6 +7,7 @@ claims must agree with the size in the zip directory, and that with the compress
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -115,6 +116,7 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> Array:
             done += len(piece)
         if done < len(body):
             raise ValueError(f"{member} ends after {done} of {len(body)} bytes; it is truncated")
+    check_text(flat, member)
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -143,6 +145,20 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
     if any(size < 0 for size in shape) or math.prod(max(size, 1) for size in shape) >= 2**48:
         raise ValueError(f"{member} claims the shape {shape}")
     return dtype, shape, fortran_order
+
+
+def check_text(array: Array, key: str) -> None:
+    """Check that an array of text holds Unicode characters, which Python takes no others for."""
+    if array.dtype.kind != "U" or not array.size:
+        return
+    order = array.dtype.byteorder
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype(np.uint32).newbyteorder(order))
+    wrong = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))  # surrogates
+    if wrong.any():
+        raise ValueError(
+            f"{key} holds text with 0x{codes[wrong.argmax()]:X} in it, which is no character of "
+            "Unicode; it is damaged"
+        )
 
 
 def features_of(x: Array, key: str) -> Array:
@@ -174,7 +190,7 @@ def labels_of(y: Array, key: str, n_rows: int) -> Array:
     if y.ndim not in (1, 2) or len(y) != n_rows or 0 in y.shape:
         raise ValueError(f"{key} has shape {y.shape}; expected one label for each of {n_rows} rows")
     if y.dtype.kind == "S":
-        y = np.asarray(np.char.decode(y, "utf-8"))
+        y = _decoded(y, key)
     if y.dtype.kind == "U" and y.ndim == 1:
         return y
     if y.dtype.kind not in "buif":
@@ -191,3 +207,12 @@ def labels_of(y: Array, key: str, n_rows: int) -> Array:
         row = np.argwhere(~np.isfinite(y))[0][0]
         raise ValueError(f"{key}, row {row}: got {y[row]}, expected finite numbers")
     return y
+
+
+def _decoded(y: Array, key: str) -> Array:
+    try:
+        return np.asarray(np.char.decode(y, "utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{key} holds bytes that are not UTF-8 ({words_of(error)}); save text as numpy.str_"
+        ) from None

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Array
 from fastnn.memory_maps import walk
+from fastnn.validation.frames import some
 from fastnn.validation.sparse import is_sparse, sound_csr
 from fastnn.validation.targets import target_values
-from fastnn.validation.values import as_array, describe, listed
+from fastnn.validation.values import as_array, describe, listed, shortened
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 """What backends read as it is; other real dtypes are converted."""
@@ -385,8 +386,8 @@ def _encode(y: Array, class_labels: Sequence[Any]) -> NDArray[np.int64]:
     unknown = [v for v in found.tolist() if v not in index]
     if unknown:
         raise ValueError(
-            f"y holds {unknown[0]!r}, which is not one of the network's class labels "
-            f"{list(class_labels)!r}"
+            f"y holds {shortened(repr(unknown[0]))}, which is not one of the network's class "
+            f"labels {some(class_labels)}"
         )
     codes = np.array([index[v] for v in found.tolist()], np.int64)
     return codes[inverse]
