@@ -24,6 +24,9 @@ MOST_MEMORY = 1 << 30
 UNBOUNDED = ("parquet_files",)
 """Polars reserves what a file claims to hold, and Rust ends the process where it cannot."""
 
+AFRESH = 0.3
+"""How often a sound file is changed: most of what is new is a refusal, and leads to others."""
+
 COUNTED = 64  # inputs from one count to the next: libFuzzer ends the process without a word
 TIMEOUT = 20
 """Seconds for one input."""
@@ -53,7 +56,8 @@ def main(name, seconds, folder):
     first, corpus = folder / "first", folder / "corpus"
     for place in (first, corpus):
         place.mkdir(parents=True, exist_ok=True)
-    for i, data in enumerate([*target.seeds(), *target.found()]):
+    seeds = target.seeds()
+    for i, data in enumerate([*seeds, *target.found()]):
         (first / str(i)).write_bytes(data)
     scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     n_inputs = n_read = 0
@@ -67,6 +71,8 @@ def main(name, seconds, folder):
 
     def mutated(data, max_size, seed):
         mutator = Mutator(seed, atheris.Mutate, max_size)
+        if mutator.coin(AFRESH):
+            data = mutator.choice(seeds)
         return target.mutate(data, mutator)[:max_size]
 
     arguments = [
