@@ -12,6 +12,7 @@ from fastnn.datasets.columns import Columns, are_distinct, left_out, name_rows, 
 from fastnn.datasets.csv_header import ROW_NAMES
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import check_guess, label_column
+from fastnn.datasets.parquet_sizes import check_sizes
 from fastnn.datasets.sources import Source
 from fastnn.validation.values import shortened, words_of
 
@@ -59,6 +60,12 @@ def read_parquet(
 
 
 def _frame(source: Source) -> Any:
+    try:
+        check_sizes(source.stream)
+    except ValueError as error:
+        raise ValueError(
+            f"{source.name} cannot be read as Parquet: {error}; it is damaged or of an unusual kind"
+        ) from None
     for package in ("polars", "pandas"):
         try:
             return import_module(package).read_parquet(source.stream)
