@@ -6,13 +6,13 @@ them were read, not refused.
 """
 
 import importlib
-import os
 import resource
 import sys
 import tempfile
 from pathlib import Path
 
 import atheris
+from fuzz.mutation import Mutator
 
 INSTRUMENTED = ["fastnn", "zipfile", "gzip"]
 LONGEST = 16_384
@@ -49,17 +49,14 @@ def bound_memory():
 
 
 def main(name, seconds, folder):
-    from fuzz.mutation import Mutator
-
     target = loaded(name)
     folder = Path(folder)
-    first, corpus = folder / "first", folder / "corpus"
-    for place in (first, corpus):
+    first, corpus, scratch = (folder / name for name in ("first", "corpus", "scratch"))
+    for place in (first, corpus, scratch):
         place.mkdir(parents=True, exist_ok=True)
     seeds = target.seeds()
     for i, data in enumerate([*seeds, *target.found()]):
         (first / str(i)).write_bytes(data)
-    scratch = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     n_inputs = n_read = 0
 
     def one_input(data):
