@@ -39,11 +39,12 @@ from fastnn.checksums import checksum, file_checksum
 from fastnn.files import check_folder_of, write_whole
 from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.generator_state import from_json
-from fastnn.history import History
+from fastnn.history import History, measurements
 from fastnn.memory_budget import memory_errors_of
 from fastnn.optimizers import OptimizerState
 from fastnn.persistence import check_format
 from fastnn.tensor_files import parsed, read_bytes
+from fastnn.validation.values import shortened
 from fastnn.whole_files import budget_of
 
 if TYPE_CHECKING:
@@ -311,7 +312,9 @@ def _read(data: bytes, fit: Mapping[str, Any], network: Network, n_state: int) -
     if metadata["checksum"] != _checksum_of(metadata, held.tensors):
         raise ValueError("its checksum is another: the file is damaged")
     check_same_fit(_described(metadata, fit), fit)
-    return _snapshot(json.loads(metadata["state"]), held.tensors, network, n_state)
+    snapshot = _snapshot(json.loads(metadata["state"]), held.tensors, network, n_state)
+    _check_measurements(snapshot.history, fit, network)
+    return snapshot
 
 
 def _snapshot(state: Any, tensors: Mapping[str, Array], network: Network, n_state: int) -> Snapshot:
@@ -348,10 +351,24 @@ def _count(name: str, value: Any) -> int:
     return int(value)
 
 
+def _check_measurements(history: History, fit: Mapping[str, Any], network: Network) -> None:
+    """Check that the epochs so far measured what the next ones will."""
+    expected = measurements(
+        classifies=network.architecture.classifies,
+        penalty=bool(fit["l1"] or fit["l2"]),
+        validation=fit["validation_data"] is not None,
+    )
+    if set(history) != expected:
+        raise ValueError(
+            f"its history holds {shortened(', '.join(history))}; this fit measures "
+            f"{', '.join(sorted(expected))}"
+        )
+
+
 def _history(values: Any) -> History:
     columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
     lengths = {len(column) for column in columns.values()}
-    if len(lengths) != 1 or not {"loss", "time"} <= set(columns):
+    if len(lengths) != 1:
         raise ValueError("its history does not hold a number an epoch for each measurement")
     history = History()
     for record in zip(*columns.values(), strict=True):

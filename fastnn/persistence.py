@@ -38,6 +38,7 @@ from fastnn.memory_budget import Budget, OverBudgetError, memory_errors_of
 from fastnn.printable import named
 from fastnn.tensor_files import header_of, parsed, read_bytes
 from fastnn.trained_on import TrainedOn
+from fastnn.validation.values import shortened, words_of
 from fastnn.vocabulary import BackendName
 from fastnn.whole_files import budget_of
 
@@ -121,7 +122,8 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
 
             if isinstance(error, OverBudgetError):
                 raise
-            why = said_of_no_network(path, file, data[:HEAD_BYTES], str(error))
+            reason = words_of(error) if isinstance(error, SafetensorError) else str(error)
+            why = said_of_no_network(path, file, data[:HEAD_BYTES], reason)
             raise ValueError(
                 f"{named(path)} is not a network that fastnn can load: {why}"
             ) from None
@@ -184,15 +186,16 @@ def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]
     """Check that a file's metadata name the format and a version that are to be read."""
     found = metadata.get("format")
     if found != name:
+        shown = shortened(repr(found))
         hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
         if not str(found).startswith("fastnn"):
             hint = ": another library wrote it; load it there, and see fastnn.from_torch"
-        raise ValueError(f"its metadata name the format {found!r}, expected {name!r}{hint}")
+        raise ValueError(f"its metadata name the format {shown}, expected {name!r}{hint}")
     if metadata.get("format_version") not in versions:
         raise ValueError(
-            f"it has format version {metadata.get('format_version')!r}, this fastnn "
+            f"it has format version {shortened(repr(metadata.get('format_version')))}, this fastnn "
             f"({__version__}) reads {' and '.join(map(repr, versions))}; it was written by fastnn "
-            f"{metadata.get('fastnn_version')!r}"
+            f"{shortened(repr(metadata.get('fastnn_version')))}"
         )
 
 
@@ -263,8 +266,8 @@ def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None
     if architecture.bias:
         expected |= {f"biases.{i}": [n_out] for i, (_, n_out) in enumerate(architecture.shapes)}
     if set(found) != set(expected):
-        wrong = sorted(set(found) ^ set(expected))
-        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong[:4])}")
+        wrong = map(shortened, sorted(set(found) ^ set(expected))[:4])
+        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong)}")
     for name, shape in expected.items():
         tensor = found[name]
         if tensor["shape"] != shape or tensor["dtype"] != dtype:

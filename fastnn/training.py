@@ -87,7 +87,7 @@ def fit(
 ) -> History:
     """Train `network` in place for some epochs; return what was measured.
 
-    With a `keeper` it writes checkpoints; from a `snapshot` it goes on.
+    With a `keeper` it writes checkpoints; from a `snapshot` that it found, the fit goes on.
     """
     data = data._replace(x=by_rows(data.x))
     history = History() if snapshot is None else snapshot.history
@@ -101,9 +101,9 @@ def fit(
         snapshot.restore(network, running.state)
     for callback in callbacks:
         callback.on_fit_start(network)
-    if snapshot is not None:
+    if snapshot is not None and keeper is not None:
         try:
-            _load_states(callbacks, snapshot)
+            _load_states(callbacks, snapshot, keeper.checkpoint.path)
         except BaseException:
             for callback in callbacks:
                 callback.on_fit_end(network)
@@ -163,14 +163,14 @@ def fit(
     return history
 
 
-def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
+def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot, path: Any) -> None:
     for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
         try:
             callback.load_state_dict(state)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"the checkpoint holds a state that {type(callback).__name__} cannot take back: "
-                f"{error!r}"
+                f"the checkpoint {path} holds a state that {type(callback).__name__} cannot take "
+                f"back: {error!r}"
             ) from error
 
 

@@ -83,7 +83,7 @@ def test_a_zip_file_of_several_tables_names_them(folder):
     with zipfile.ZipFile(folder / "two.zip", "w") as archive:
         archive.writestr("train.csv", CONTENT)
         archive.writestr("test.csv", CONTENT)
-    with pytest.raises(ValueError, match=r"with 2 tables, train\.csv, test\.csv: unpack it"):
+    with pytest.raises(ValueError, match=r"with 2 tables, 'train\.csv', 'test\.csv': unpack it"):
         read_table(folder / "two.zip")
 
 

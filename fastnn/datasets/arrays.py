@@ -117,6 +117,7 @@ def _read(path: Path) -> tuple[Array, Budget]:
             array = read_open_idx(file, path, budget, mmap=not packed)
             if packed:
                 return array, budget
+        check_text(array, str(path))
         if file_map(array) and array.nbytes > WINDOW_BYTES and array.dtype in MAPPED_DTYPES:
             return array, budget
         budget.take(array.nbytes, f"it is read as {array.dtype} {array.shape}")

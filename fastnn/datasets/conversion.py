@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.memory_budget import Budget
+from fastnn.validation.values import words_of
 
 BLOCK_BYTES = 1 << 20
 """Of an array that is looked at in one piece: what NumPy makes on the way stays small."""
@@ -52,6 +53,11 @@ def decoded(array: Array, budget: Budget, key: str) -> Array:
         f"{key} is turned into text, {len(array)} of up to {width} characters",
     )
     text = np.empty(len(array), dtype)
-    for rows in blocks(array, 8 * max(1, width)):
-        text[rows] = np.char.decode(array[rows], "utf-8")
+    try:
+        for rows in blocks(array, 8 * max(1, width)):
+            text[rows] = np.char.decode(array[rows], "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{key} holds bytes that are not UTF-8 ({words_of(error)}); save text as numpy.str_"
+        ) from None
     return text

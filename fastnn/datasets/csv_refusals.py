@@ -17,6 +17,7 @@ from fastnn.datasets.csv_cells import has_comma, is_flag, is_missing, is_number,
 from fastnn.datasets.task import FEW
 from fastnn.memory_budget import Budget
 from fastnn.printable import named
+from fastnn.validation.values import shortened
 
 COLUMNS_SHOWN = 3
 
@@ -41,7 +42,8 @@ class Layout:
 
     def where(self, line: int, column: int) -> str:
         """Return what an error begins with."""
-        return f"{self.source}, line {line}, column {column + 1} ({named(self.names[column])})"
+        name = named(shortened(self.names[column]))
+        return f"{self.source}, line {line}, column {column + 1} ({name})"
 
 
 class BadCells:
@@ -100,7 +102,7 @@ class BadCells:
                 "not: write 1 and 0 in all of them"
             )
         if texts > n_rows // 2:
-            own = name != f"column {column + 1}"
+            own = name != f"column {column + 1}" and name == shortened(name)
             label = f", or name it as the label: label={(name if own else column)!r}"
             return (
                 f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
@@ -115,7 +117,7 @@ class BadCells:
                 "decimal point and no commas: pandas.read_csv has decimal= and thousands= for it"
             )
         others = [
-            f"{count} in column {i + 1} ({named(self._layout.names[i])})"
+            f"{count} in column {i + 1} ({named(shortened(self._layout.names[i]))})"
             for i, count in sorted(self._missing.items())
             if i != column
         ]

@@ -26,6 +26,7 @@ from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.sources import Source
 from fastnn.validation.frames import some
+from fastnn.validation.values import shortened
 
 DELIMITERS = ",;\t"
 LOOKED_AT = 6 * 8  # bytes for each row: sorted copies of two columns, and counts
@@ -162,7 +163,7 @@ def _is_header(
     found = is_header(cells, [row for _, row in below])
     if found is None:
         word = next((cell for cell in cells if not is_number(cell)), None)
-        what = f"{word!r} stands where the other rows have a number"
+        what = f"{shortened(str(word))!r} stands where the other rows have a number"
         if word is None or is_numbered(cells):
             what = "the numbers count from 0, as pandas names columns, or are a row of data"
         raise ValueError(

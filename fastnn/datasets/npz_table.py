@@ -8,6 +8,7 @@ and with the memory that reading the file may take (see `fastnn.memory_budget`).
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.conversion import blocks, converted, decoded, first_not_finite
 from fastnn.memory_budget import Budget
+from fastnn.validation.frames import some
+from fastnn.validation.values import words_of
 
 MAX_DEFLATE_RATIO = 1032  # no deflate stream grows more than this (zlib technical details)
 PIECE = 1 << 20  # bytes read at a time
@@ -61,7 +64,7 @@ def read_npz(
                 _forget(read, y, budget)
             parts[part] = (x, y)
         if "all" not in parts and "train" not in parts:
-            found = ", ".join(sorted(members)) or "none"
+            found = some(sorted(members)) or "none"
             raise ValueError(
                 "expected arrays x and y, or x_train, y_train, x_test and y_test, and perhaps "
                 f"x_validation and y_validation; found {found}"
@@ -79,8 +82,8 @@ def said_of(source: str, kind: str) -> Iterator[None]:
         yield
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{source} is not a whole {kind.split(' ', 1)[1]} ({error}); it is truncated or "
-            "something else"
+            f"{source} is not a whole {kind.split(' ', 1)[1]} ({words_of(error)}); it is truncated "
+            "or something else"
         ) from error
     except MemoryError:  # it is the machine that lacks something
         raise
@@ -90,8 +93,8 @@ def said_of(source: str, kind: str) -> Iterator[None]:
         raise ValueError(f"{source}: {error}") from error
     except Exception as error:  # zlib.error, EOFError, NotImplementedError, struct.error, …
         raise ValueError(
-            f"{source} cannot be read as {kind} ({type(error).__name__}: {error}); it is damaged "
-            "or packed in an unusual way"
+            f"{source} cannot be read as {kind} ({type(error).__name__}: {words_of(error)}); it is "
+            "damaged or packed in an unusual way"
         ) from error
 
 
@@ -124,6 +127,7 @@ def _read_member(archive: zipfile.ZipFile, member: str, budget: Budget) -> Array
             done += len(piece)
         if done < len(body):
             raise ValueError(f"{member} ends after {done} of {len(body)} bytes; it is truncated")
+    check_text(flat, member)
     return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -141,7 +145,7 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
             warnings.simplefilter("ignore")
             shape, fortran_order, dtype = read[version](file)
     except Exception as error:  # the header is a Python literal: its parser has many words
-        raise ValueError(f"{member} is not a plain NPY array ({error})") from error
+        raise ValueError(f"{member} is not a plain NPY array ({words_of(error)})") from error
     if dtype.hasobject:
         raise ValueError(
             f"{member} holds Python objects, which would be unpickled, and a pickle can run any "
@@ -152,6 +156,20 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
     if any(size < 0 for size in shape) or math.prod(max(size, 1) for size in shape) >= 2**48:
         raise ValueError(f"{member} claims the shape {shape}")
     return dtype, shape, fortran_order
+
+
+def check_text(array: Array, key: str) -> None:
+    """Check that an array of text holds Unicode characters, which Python takes no others for."""
+    if array.dtype.kind != "U" or not array.size:
+        return
+    order = array.dtype.byteorder
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype(np.uint32).newbyteorder(order))
+    wrong = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))  # surrogates
+    if wrong.any():
+        raise ValueError(
+            f"{key} holds text with 0x{codes[wrong.argmax()]:X} in it, which is no character of "
+            "Unicode; it is damaged"
+        )
 
 
 def features_of(x: Array, key: str, budget: Budget) -> Array:

@@ -13,7 +13,9 @@ from fastnn.datasets.csv_header import ROW_NAMES
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import check_guess, label_column
 from fastnn.datasets.parquet_footer import read_promise
+from fastnn.datasets.parquet_sizes import check_sizes
 from fastnn.datasets.sources import Source
+from fastnn.validation.values import shortened, words_of
 
 BYTES_OF_A_VALUE = 16  # in a frame: 8 of a number, 16 of a view of text
 BYTES_OF_A_TEXT = 80  # as an object, beside its characters
@@ -84,6 +86,12 @@ def _take_frame(source: Source) -> None:
 
 
 def _frame(source: Source) -> Any:
+    try:
+        check_sizes(source.stream)
+    except ValueError as error:
+        raise ValueError(
+            f"{source.name} cannot be read as Parquet: {error}; it is damaged or of an unusual kind"
+        ) from None
     for package in ("polars", "pandas"):
         try:
             return import_module(package).read_parquet(source.stream)
@@ -94,7 +102,7 @@ def _frame(source: Source) -> Any:
         except BaseException as error:  # Polars' panics are no Exception
             raise ValueError(
                 f"{source.name} cannot be read as Parquet ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}); it is damaged or of an unusual kind"
+                f"{words_of(error)}); it is damaged or of an unusual kind"
             ) from None
     raise ImportError(
         f"{source.name} is a Parquet file, which Polars or pandas with PyArrow read: pip install "
@@ -114,13 +122,13 @@ def _values(frame: Any, i: int, source: Source) -> Array:
 
 def _numbers(frame: Any, i: int, name: str, source: Source) -> NDArray[np.float64]:
     values = _values(frame, i, source)
-    where = f"{source.name}, column {i + 1} ({name})"
+    where = f"{source.name}, column {i + 1} ({shortened(name)})"
     if values.dtype.kind not in "biuf":
         nulls = values.dtype.kind == "O" and any(value is None for value in values)
         hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
         raise ValueError(
             f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
-            f"the label: label={name!r}"
+            f"the label: label={i if shortened(name) != name else name!r}"
         )
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)
@@ -147,8 +155,8 @@ def _labels(frame: Any, i: int, name: str, source: Source) -> Array:
         source.budget.take(4 * longest * len(values), reason)
         return values.astype(f"U{max(1, longest)}")
     raise ValueError(
-        f"{source.name}, column {i + 1} ({name}): got {_shown(values)}, expected labels that are "
-        "text or numbers, one in each row"
+        f"{source.name}, column {i + 1} ({shortened(name)}): got {_shown(values)}, expected labels "
+        "that are text or numbers, one in each row"
     )
 
 

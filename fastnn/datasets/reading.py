@@ -19,6 +19,7 @@ from fastnn.datasets.tables import Table
 from fastnn.file_kinds import zip_members
 from fastnn.memory_budget import memory_errors_of
 from fastnn.trained_on import TrainedOn
+from fastnn.validation.frames import some
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 
@@ -127,7 +128,7 @@ def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownC
     members = _texts(zip_members(source.stream))
     if len(members) != 1:
         raise ValueError(
-            f"{source.name} is a zip file with {len(members)} tables, {', '.join(members[:5])}: "
+            f"{source.name} is a zip file with {len(members)} tables, {some(members)}: "
             "unpack it and name one"
         )
     with (
