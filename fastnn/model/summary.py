@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from fastnn.rows.trained_on import TrainedOn
+from fastnn.system.printable import named
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -81,7 +82,7 @@ def _facts(network: Network) -> list[tuple[str, str]]:
     if known is not None and known.feature_names is not None:
         facts.append(("columns", _some(known.feature_names)))
     if known is not None and known.label_name is not None:
-        facts.append(("label", known.label_name))
+        facts.append(("label", named(known.label_name)))
     if network.class_labels is not None:
         facts.append(("classes", _some(list(map(str, network.class_labels)))))
     return facts
@@ -102,7 +103,9 @@ def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} others" if len(names) > 6 else "")
+    return ", ".join(map(named, names[:6])) + (
+        f" and {len(names) - 6} others" if len(names) > 6 else ""
+    )
 
 
 def _bytes(n: int) -> str:

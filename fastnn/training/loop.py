@@ -24,7 +24,7 @@ from fastnn.rows.calls import calls
 from fastnn.rows.checked import Rows
 from fastnn.rows.order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows.strides import by_rows
-from fastnn.system.memory_maps import release
+from fastnn.system.memory_maps import check_whole, release
 from fastnn.system.progress import ProgressBar, progress_bar
 from fastnn.training.history import History
 from fastnn.validation import (
@@ -87,7 +87,7 @@ def fit(
 ) -> History:
     """Train `network` in place for some epochs; return what was measured.
 
-    With a `keeper` it writes checkpoints; from a `snapshot` it goes on.
+    With a `keeper` it writes checkpoints; from a `snapshot` that it found, the fit goes on.
     """
     data = data._replace(x=by_rows(data.x))
     history = History() if snapshot is None else snapshot.history
@@ -101,9 +101,9 @@ def fit(
         snapshot.restore(network, running.state)
     for callback in callbacks:
         callback.on_fit_start(network)
-    if snapshot is not None:
+    if snapshot is not None and keeper is not None:
         try:
-            _load_states(callbacks, snapshot)
+            _load_states(callbacks, snapshot, keeper.checkpoint.path)
         except BaseException:
             for callback in callbacks:
                 callback.on_fit_end(network)
@@ -163,14 +163,14 @@ def fit(
     return history
 
 
-def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot) -> None:
+def _load_states(callbacks: Sequence[Callback], snapshot: Snapshot, path: Any) -> None:
     for callback, state in zip(callbacks, snapshot.callbacks, strict=True):
         try:
             callback.load_state_dict(state)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"the checkpoint holds a state that {type(callback).__name__} cannot take back: "
-                f"{error!r}"
+                f"the checkpoint {path} holds a state that {type(callback).__name__} cannot take "
+                f"back: {error!r}"
             ) from error
 
 
@@ -187,6 +187,7 @@ def _train_epoch(
     """One pass in the given order; its measurements are the weighted mean over the calls.
 
     After each `window` of rows the pages of memory maps are given back; the disk reads one ahead.
+    A map whose file was cut short is an error before the next rows are read.
     """
     total, weight = np.zeros(3), 0.0
     ahead = 0
@@ -195,6 +196,7 @@ def _train_epoch(
         if part.start >= ahead:  # a window begins: read the next while this one is worked on
             ahead = (part.start // window + 1) * window
             read_blocks_ahead(data.x, order[ahead : ahead + window])
+        check_whole(data.x)
         result = backend.train_epoch(
             network.architecture,
             network.parameters,
@@ -205,6 +207,7 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
+        check_whole(data.x)
         if part.stop >= min(ahead, len(order)):
             release(data.x)
             release(data.y)

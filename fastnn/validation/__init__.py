@@ -75,6 +75,7 @@ from fastnn.validation.values import (
     check_positive,
     check_shuffle,
     check_thread_variable,
+    check_threads,
 )
 
 __all__ = [
@@ -127,6 +128,7 @@ __all__ = [
     "check_sizes",
     "check_targets",
     "check_thread_variable",
+    "check_threads",
     "check_trained_on",
     "check_two_classes",
     "check_validation_data",
