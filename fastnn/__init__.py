@@ -8,6 +8,8 @@
 True
 """
 
+from fastnn.system import interrupts  # noqa: F401  isort: skip  before all that takes time
+
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any

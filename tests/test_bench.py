@@ -184,3 +184,10 @@ def test_one_loss_unlike_the_others_is_pointed_out(bench):
     results = [{"name": k, "status": "timed", "loss": v} for k, v in losses.items()]
     suspects = [line.split(":")[0] for line in bench.report.loss_warnings(results)]
     assert suspects == ["diverged", "shuffled wrongly"]
+
+
+def test_the_command_names_the_peers_that_there_are(bench):
+    import peers  # of bench/, whose folder the fixture puts on the path
+    from fastnn.cli.bench import PEERS
+
+    assert tuple(peers.MODULES) == PEERS

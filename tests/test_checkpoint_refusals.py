@@ -1,7 +1,6 @@
 """Checkpoints that a fit does not go on from: those of other fits, damaged and hostile ones."""
 
 import json
-import os
 import shutil
 
 import numpy as np
@@ -14,8 +13,6 @@ from safetensors.numpy import save_file
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.system.checksums import checksum, file_checksum
-
-THOROUGH = os.environ.get("FASTNN_TEST_PROFILE") == "thorough"
 
 
 @pytest.fixture
@@ -130,6 +127,8 @@ DAMAGES = {
     "a list for a generator": {"rng": [1, 2]},
     "columns of two lengths": {"history": {"loss": [1.0], "time": [1.0, 2.0]}},
     "no losses": {"history": {}},
+    "a measurement of another fit": {"history": {"loss": [1, 2], "time": [1, 2], "r2": [0, 0]}},
+    "no accuracies": {"history": {"loss": [1.0, 1.0], "time": [1.0, 2.0]}},
     "a history of text": {"history": {"loss": ["a", "b"], "time": [1.0, 2.0]}},
     "an end that is no flag": {"stop_asked": "boredom"},
     "no callbacks": {"callbacks": 3},
@@ -198,7 +197,7 @@ def test_a_state_that_a_callback_cannot_take_back_changes_no_weights(path, name)
     damaged(path, tensors=tensors, callbacks=[state])
     network = small_network()
     before = network.parameters.copy()
-    with pytest.raises(ValueError, match="a state that EarlyStopping cannot take back"):
+    with pytest.raises(ValueError, match=f"{path} holds a state that EarlyStopping cannot"):
         resumed(path, 4, network=network, **stopping())
     assert same_bits(network.parameters, before)
 
@@ -247,18 +246,6 @@ def test_padding_of_the_best_weights_is_left_behind_too(path):
     clean = network.architecture.allocate()
     network.architecture.copy_parameters(again.parameters, clean)
     assert same_bits(again.parameters, clean)
-
-
-def test_a_flipped_bit_of_a_checkpoint_is_refused(path):
-    fit(2, Checkpoint(path))
-    good = path.read_bytes()
-    bits = range(len(good) * 8) if THOROUGH else range(0, len(good) * 8, 37)
-    for bit in bits:
-        flipped = bytearray(good)
-        flipped[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(flipped)
-        with pytest.raises(ValueError, match="checkpoint"):
-            resumed(path, 4)
 
 
 def test_a_checkpoint_of_the_first_version_is_gone_on_from(path, tmp_path):

@@ -12,6 +12,7 @@ from safetensors import safe_open
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.training.fit_description import AnotherFitError
+from fastnn.training.history import measurements as names_measured
 
 
 @pytest.fixture
@@ -296,3 +297,26 @@ def test_a_folder_that_is_not_there_is_told_before_the_first_epoch(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cannot write .*nowhere.* does not exist"):
         fit(1, Checkpoint(tmp_path / "nowhere" / "run"), callbacks=lambda *_: seen.append(1))
     assert not seen
+
+
+@pytest.mark.parametrize("penalty", [{}, {"l2": 0.1}])
+@pytest.mark.parametrize("validation", [{}, {"validation_data": (X, Y % 2)}])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exp"])
+def test_a_checkpoint_knows_what_the_epochs_of_its_fit_measure(
+    tmp_path, output, validation, penalty
+):
+    path = tmp_path / "run"
+
+    def fit_for(epochs):
+        sizes = (4, 3, 2 if output == "softmax" else 1)
+        network = small_network(sizes, output=output)
+        run = Checkpoint(path, resume=True)
+        return fit(epochs, run, y=Y % 2, network=network, **validation, **penalty)[1]
+
+    measured = fit_for(1)
+    assert set(measured) == names_measured(
+        classifies=output in ("softmax", "sigmoid"),
+        penalty=bool(penalty),
+        validation=bool(validation),
+    )
+    assert {len(values) for values in fit_for(2).values()} == {2}

@@ -114,7 +114,15 @@ def test_a_network_without_names_takes_columns_by_position(cli):
     write(cli, "t.csv", ["c", "a", "b"])
     lines = cli.ok("predict", "plain.safetensors", "t.csv").split()
     assert [int(line) for line in lines] == net.predict(X[:, [2, 0, 1]]).tolist()
-    assert cli.err == ""
+    assert cli.err == (
+        "the network knows no names of columns: those of t.csv are taken in their order\n"
+    )
+    np.savetxt("unnamed.csv", X, delimiter=",")
+    cli.ok("predict", "plain.safetensors", "unnamed.csv")
+    assert cli.err == ""  # neither has names
+    (cli.folder / "wrong.csv").write_text("c,a,b\n1,2,x\n")
+    assert cli("predict", "plain.safetensors", "wrong.csv") == 2
+    assert cli.err.count("\n") == 1
 
 
 def test_names_that_are_numbers_are_a_header_for_the_network_that_knows_them(cli):

@@ -255,3 +255,29 @@ def test_columns_whose_squares_overflow_are_named_before_the_training(cli):
     assert cli("train", "far.csv") == 2
     assert "the numbers of column 'b' in far are too large to be standardised" in cli.err
     assert "warning" not in cli.err
+
+
+@pytest.mark.parametrize(
+    ("network", "data", "words"),
+    [
+        (fastnn.Network((3, 3)), "pets.csv", "column 'label' of pets.csv holds 'ant', which is not "
+         "one of the network's classes, whole numbers from 0 to 2"),
+        (fastnn.Network((3, 3)), "amounts.csv", "column 'label' of amounts.csv holds 3, which is"),
+        (fastnn.Network((3, 1), output="identity"), "pets.csv", "column 'label' of pets.csv holds "
+         "text such as 'ant', and the network predicts numbers"),
+        (fastnn.Network((3, 3)), "good.npz", "array 'y' of good.npz holds 'ant', which is not one"),
+    ],
+)  # fmt: skip
+def test_labels_that_do_not_fit_are_named_with_their_column(cli, network, data, words):
+    network.save("other")
+    assert cli("evaluate", "other", data) == 2
+    assert words in cli.err
+    assert "dtype" not in cli.err
+    assert cli.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--output", "--checkpoint", "--report"])
+def test_what_is_no_text_is_not_written_to_standard_output(cli, option):
+    assert cli("train", "pets.csv", option, "-", "--quiet") == 2
+    assert "cannot be standard output; name a file (./- is the one called -)" in cli.err
+    assert not (cli.folder / "-").exists()

@@ -289,3 +289,36 @@ def test_random_text_is_read_or_refused_never_worse(folder, content, label):
     table = read_or_refused(path, label=label)
     assert table is None or np.isfinite(table.x).all()
     assert table is None or len(table.x) > 0
+
+
+# -- True and False -------------------------------------------------------------------------------
+
+
+@given(
+    flags=st.lists(st.lists(st.booleans(), min_size=30, max_size=30), min_size=1, max_size=4),
+    written=st.sampled_from([("True", "False"), ("TRUE", "FALSE"), ("true", "false")]),
+    has_header=st.booleans(),
+)
+def test_columns_of_true_and_false_are_read_as_1_and_0(flags, written, has_header, folder):
+    rows = [
+        [f"{i}.5", *(written[not flag] for flag in row), "xy"[i % 2]]
+        for i, row in enumerate(zip(*flags, strict=True))
+    ]
+    names = ["a", *(f"is {i}" for i in range(len(flags))), "label"]
+    lines = [names, *rows] if has_header else rows
+    path = folder / "flags.csv"
+    path.write_text("".join(",".join(line) + "\n" for line in lines))
+    table = read_table(path)
+    np.testing.assert_array_equal(table.x[:, 1:], np.array(flags, float).T)
+    assert len(table.y) == 30
+    assert any("True and False are taken as 1 and 0" in note for note in table.notes)
+
+
+@given(row=st.integers(0, 39), cell=st.sampled_from(["1", "", "x", "0.5", "nan", "Truth"]))
+def test_other_cells_among_true_and_false_are_refused(row, cell, folder):
+    cells = ["True", "False"] * 20
+    cells[row] = cell
+    path = folder / "mixed.csv"
+    path.write_text("a,b,label\n" + "".join(f"1,{c},{'xy'[i % 2]}\n" for i, c in enumerate(cells)))
+    with pytest.raises(ValueError, match=r"line \d+, column 2 \(b\).*write 1 and 0"):
+        read_table(path)

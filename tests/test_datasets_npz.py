@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table_files import read_or_refused
 
-from fastnn.datasets import read_table
+from fastnn.datasets import read_arrays, read_table
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ class Trap:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": np.eye(2)}, "expected arrays x and y.*found a"),
+        ({"a": np.eye(2)}, "expected arrays x and y.*found 'a'"),
         ({"x": np.eye(2)}, "has x and no labels y"),
         ({"x_train": np.eye(2), "y_train": [0, 1], "x_test": np.eye(2)}, "no labels y_test"),
         ({"x": np.eye(2), "y": [0, 1, 2]}, r"y has shape \(3,\).*each of 2 rows"),
@@ -196,7 +196,7 @@ def test_a_directory_that_claims_an_impossible_size_is_refused(tmp_path):
 def test_a_zip_of_something_else_is_told_apart(tmp_path):
     path = tmp_path / "sheet.xlsx"
     write_npz(path, sheet=b"<xml/>")
-    with pytest.raises(ValueError, match=r"expected arrays x and y.*found sheet"):
+    with pytest.raises(ValueError, match=r"expected arrays x and y.*found 'sheet'"):
         read_table(path)
 
 
@@ -219,3 +219,40 @@ def test_a_random_npy_header_is_refused_never_worse(folder, header):
     write_npz(path, x=preamble + header + bytes(8), y=npy(np.zeros(1)))
     with pytest.raises(ValueError, match=r"header\.npz"):
         read_table(path)
+
+
+codes = st.one_of(
+    st.integers(0, 2**32 - 1), st.integers(0xD7F0, 0xE010), st.integers(0x10FFF0, 0x11000F)
+)
+
+
+@given(text=st.lists(codes, min_size=3, max_size=3), order=st.sampled_from("<>"))
+def test_text_is_read_if_its_codes_are_characters_and_refused_if_not(folder, text, order):
+    labels = np.array(text, f"{order}u4").view(f"{order}U1")
+    np.savez(folder / "t.npz", x=np.eye(3), y=labels)
+    np.save(folder / "y.npy", labels)
+    np.save(folder / "x.npy", np.eye(3))
+    are_characters = all(c <= 0x10FFFF and not 0xD800 <= c < 0xE000 for c in text)
+    for read in (
+        lambda: read_table(folder / "t.npz"),
+        lambda: read_arrays(folder / "x.npy", folder / "y.npy"),
+    ):
+        if are_characters:
+            assert read().y.tolist() == [chr(c) if c else "" for c in text]
+        else:
+            with pytest.raises(ValueError, match=r"[ty]\.np.* which is no character of Unicode"):
+                read()
+
+
+@given(label=st.binary(min_size=1, max_size=3))
+def test_labels_of_bytes_are_read_if_they_are_utf_8_and_refused_if_not(folder, label):
+    labels = np.array([label, b"a"])
+    np.save(folder / "y.npy", labels)
+    np.save(folder / "x.npy", np.eye(2))
+    try:
+        expected = [value.decode() for value in labels.tolist()]
+    except UnicodeDecodeError:
+        with pytest.raises(ValueError, match=r"y\.npy: y holds bytes that are not UTF-8"):
+            read_arrays(folder / "x.npy", folder / "y.npy")
+    else:
+        assert read_arrays(folder / "x.npy", folder / "y.npy").y.tolist() == expected

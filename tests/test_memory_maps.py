@@ -15,7 +15,7 @@ from fastnn.rows import order as row_order
 from fastnn.rows import passes
 from fastnn.rows.calls import calls
 from fastnn.system import memory_maps
-from fastnn.system.memory_maps import file_map, read_ahead, release, walk
+from fastnn.system.memory_maps import check_whole, file_map, read_ahead, release, walk
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 WINDOW = 1 << 14
@@ -363,3 +363,50 @@ def test_the_benchmark_of_memory_runs_and_finds_little(tmp_path):
     array = results["array"]["RssAnon"]
     assert all(found["RssAnon"] < array - 80e6 for way, found in results.items() if way != "array")
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+# -- files that are cut short ---------------------------------------------------------------------
+
+WORK_ON_MAPS = {
+    "fit": lambda net, x, y: net.fit(x, y, epochs=2, shuffle="blocks", progress=False),
+    "fit in turn": lambda net, x, y: net.fit(x, y, epochs=2, shuffle=False, progress=False),
+    "predict": lambda net, x, y: net.predict(x),
+    "evaluate": lambda net, x, y: net.evaluate(x, y),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut short there")
+@pytest.mark.parametrize("work", WORK_ON_MAPS)
+@pytest.mark.parametrize("left", [0, 1, 4096, 70_000])
+def test_a_map_of_a_file_that_was_cut_short_is_an_error(tmp_path, small_windows, work, left):
+    x, y = rows_of_bytes()
+    on_disk = mapped(tmp_path, x)
+    with (tmp_path / "x.npy").open("r+b") as file:
+        file.truncate(left)
+    net = small_network((16, 3), input_scale=0.01)
+    with pytest.raises(OSError, match=rf"x\.npy was cut short .* {left} bytes are left of the 80"):
+        WORK_ON_MAPS[work](net, on_disk, y)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut short there")
+def test_zeros_that_take_the_place_of_rows_are_no_rows(tmp_path, small_windows):
+    x, _ = rows_of_bytes(n_rows=1100)  # a window, and the beginning of another page
+    on_disk = mapped(tmp_path, x)
+    seen = []
+    with pytest.raises(OSError, match="cut short"):  # noqa: PT012
+        for rows in walk(on_disk, 1024):
+            if rows.start:
+                with (tmp_path / "x.npy").open("r+b") as file:
+                    file.truncate(128 + 16 * 1050)
+            seen.append(np.array(on_disk[rows]))
+    assert not seen[-1][-1].any()
+
+
+def test_a_whole_file_is_no_error_whatever_maps_it(tmp_path):
+    x = rows_of_bytes()[0]
+    for mode in ("r", "r+", "c"):
+        check_whole(mapped(tmp_path, x, mode)[3:, ::2])
+    check_whole(x)
+    check_whole([1.0])
+    check_whole(np.memmap(tmp_path / "x.npy", np.uint8, "r", offset=70_000))
+    check_whole(np.frombuffer(mmap.mmap(-1, 100), np.uint8))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.system.version import __version__
-from fastnn.validation import check_count, check_thread_variable
+from fastnn.validation import check_thread_variable, check_threads
 
 _chosen: int | None = None
 _limited: ContextVar[int | None] = ContextVar("fastnn_threads_limited", default=None)
@@ -39,7 +39,7 @@ def set_num_threads(n_threads: int | None) -> None:
         At least 1; None goes back to the environment's and the machine's number.
     """
     global _chosen
-    _chosen = None if n_threads is None else check_count("n_threads", n_threads)
+    _chosen = None if n_threads is None else check_threads("n_threads", n_threads)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def threads_limited(n_threads: int) -> Iterator[None]:
     n_threads : int
         At least 1.
     """
-    before = _limited.set(check_count("n_threads", n_threads))
+    before = _limited.set(check_threads("n_threads", n_threads))
     try:
         yield
     finally:
@@ -202,7 +202,10 @@ def _wanted() -> int | None:
 
 def _openmp_threads() -> int | None:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2" is 4, nested 2
-    return int(first) if first.isdecimal() and int(first) else None
+    try:
+        return check_thread_variable("OMP_NUM_THREADS", first)
+    except ValueError:  # for OpenMP to complain about
+        return None
 
 
 @cache

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from fastnn.cli import bench, evaluate, export, info, predict, train
+from fastnn.cli import bench, evaluate, export, info, predict, streams, train
 from fastnn.cli.options import in_options
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,7 +38,14 @@ class _Parser(argparse.ArgumentParser):
         if wrong is not None:
             choices = re.findall(r"[\w.-]+", wrong[2])
             message += _meant([wrong[1]], choices)
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, the version or an error; argparse would lose what cannot be written."""
+        if file is sys.stdout:
+            streams.say_verbatim(message)
+        else:
+            streams.complain(message)
 
 
 def _meant(words: Sequence[str], choices: Sequence[str]) -> str:
@@ -60,6 +69,7 @@ def parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in (train, evaluate, predict, export, info, bench):
         command.add_parser(commands)
+    main_parser.set_defaults(remarks=())
     return main_parser, commands.choices
 
 
@@ -97,35 +107,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from fastnn.backends import BackendUnavailableError
 
-    options = parsed(arguments)
+    if sys.stdout is None:
+        return _complain("fastnn: error: standard output is closed; redirect it to a file", 2)
+    name = "fastnn"
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            code: int = options.run(options)
-            sys.stdout.flush()
-        except BrokenPipeError:  # `fastnn predict … | head`: the reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            try:
+                options = parsed(arguments)
+                name = f"fastnn {options.command}"
+                code: int = options.run(options)
+            finally:
+                streams.end_results()
+            for text in options.remarks:
+                streams.remark(text)
+        except streams.ReaderGoneError:
             return 0
         except KeyboardInterrupt:
-            return _complain(f"fastnn {options.command}: interrupted", 130)
+            return _complain(f"{name}: interrupted", INTERRUPTED)
         except (
             argparse.ArgumentTypeError,
             BackendUnavailableError,
             ImportError,
             MemoryError,
             OSError,
+            OverflowError,
+            RecursionError,
             TypeError,
             ValueError,
+            Warning,  # which PYTHONWARNINGS=error makes errors
         ) as error:
             text = in_options(" ".join(str(error).split())) or type(error).__name__
-            return _complain(f"fastnn {options.command}: error: {text}", 2)
+            if type(error) is MemoryError:
+                text = f"there is not enough memory ({text})"
+            return _complain(f"{name}: error: {text}", 2)
     return code
 
 
 def _complain(text: str, code: int) -> int:
-    print(text, file=sys.stderr)
+    streams.complain(text)
     return code
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    print(f"fastnn: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    streams.complain(f"fastnn: warning: {' '.join(str(message).split())}")

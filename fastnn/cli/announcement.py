@@ -7,6 +7,7 @@ import argparse
 import numpy as np
 
 from fastnn.cli import options as words
+from fastnn.cli.streams import losing_nothing
 from fastnn.datasets import Dataset
 from fastnn.network import Network
 
@@ -21,28 +22,30 @@ def announce(options: argparse.Namespace, network: Network, data: Dataset, backe
         options,
     )
     if data.choice is not None:
-        words.note(_said_of_labels(data), options)
+        for text in _said_of_labels(data):
+            words.note(text, options)
     for note in data.notes:
         words.note(f"note: {note}", options)
     words.note(_network_line(network, backend), options)
     if options.json and not options.quiet and data.choice is not None:
-        words.print_json(
-            {
-                "event": "data",
-                "name": data.name,
-                "rows": {
-                    "train": n_train,
-                    "validation": len(data.validation),
-                    "test": len(data.test),
-                },
-                "label": data.label_name,
-                "label_reason": data.label_reason,
-                "task": data.choice.task,
-                "task_reason": data.choice.reason,
-                "n_classes": None if data.class_labels is None else len(data.class_labels),
-                "notes": data.notes,
-            }
-        )
+        with losing_nothing():
+            words.print_json(
+                {
+                    "event": "data",
+                    "name": data.name,
+                    "rows": {
+                        "train": n_train,
+                        "validation": len(data.validation),
+                        "test": len(data.test),
+                    },
+                    "label": data.label_name,
+                    "label_reason": data.label_reason,
+                    "task": data.choice.task,
+                    "task_reason": data.choice.reason,
+                    "n_classes": None if data.class_labels is None else len(data.class_labels),
+                    "notes": data.notes,
+                }
+            )
 
 
 def _network_line(network: Network, backend: str) -> str:
@@ -54,13 +57,13 @@ def _network_line(network: Network, backend: str) -> str:
     )
 
 
-def _said_of_labels(data: Dataset) -> str:
-    """Return in two lines which column is the label and what it means, and how to say otherwise."""
+def _said_of_labels(data: Dataset) -> tuple[str, str]:
+    """Return which column is the label and what it means, and how to say otherwise."""
     assert data.choice is not None
     choice = data.choice
     other = {"classification": "regression", "regression": "classification"}[choice.task]
     instead = f" (--task {other} if not)" if choice.open and not choice.named else ""
-    return f"label {said_of_column(data)}\n{choice.task}: {choice.reason}{instead}"
+    return f"label {said_of_column(data)}", f"{choice.task}: {choice.reason}{instead}"
 
 
 def said_of_column(data: Dataset) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,12 +13,18 @@ from typing import Any
 
 from fastnn.backends import NAMES
 from fastnn.cli import options as words
+from fastnn.cli import streams
 
 # For each script: the cases that show most in least time.
 SHORT_FORM = {
     "train": ("mnist-sgd", "small-sgd", "small-adam"),
     "predict": ("small-random-1", "medium-mnist-1", "medium-mnist-10000"),
 }
+
+PEERS = (
+    "numpy", "numpy-kernels", "torch", "torch-compile", "sklearn", "jax", "onnxruntime",
+    "onnxruntime-bound",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:
@@ -34,7 +42,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--threads", nargs="+", type=words.whole_number(1), default=[1], help="default: 1"
     )
-    parser.add_argument("--peers", nargs="*", metavar="NAME", help="default: those installed")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=PEERS,
+        metavar="NAME",
+        help=f"of {', '.join(PEERS)} (default: those installed)",
+    )
     parser.add_argument(
         "--seconds", type=words.positive_number, default=3.0, help="for each case, default: 3"
     )
@@ -60,10 +74,37 @@ def run(options: argparse.Namespace) -> int:
             command += ["--peers", *options.peers]
         if options.data_dir:
             command += ["--data-dir", options.data_dir]
-        code = subprocess.run(command, check=False).returncode
+        code = _run(command)
         if code:
             break
     return code
+
+
+def _run(command: list[str]) -> int:
+    """Run a script and print what it prints, as all commands do; return its exit code.
+
+    It starts processes of its own: they are a group, where there are such, and end together.
+    """
+    group: dict[str, Any] = {} if os.name == "nt" else {"process_group": 0}
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+        **group,
+    ) as script:
+        assert script.stdout is not None
+        try:
+            for line in script.stdout:
+                streams.say_verbatim(line)
+        except BaseException:  # nobody reads any more, or Ctrl-C
+            if sys.platform == "win32":
+                script.terminate()
+            else:
+                os.killpg(script.pid, signal.SIGTERM)
+            raise
+    return script.returncode
 
 
 def _folder() -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastnn.cli.announcement import said_of_column
-from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note
+from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note, note_at_the_end, shows_progress
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -27,7 +27,9 @@ from fastnn.datasets.readers.known_columns import NUMBERED
 from fastnn.network import Network
 from fastnn.rows.trained_on import takes_bytes
 from fastnn.system.memory_maps import file_map
+from fastnn.system.printable import named
 from fastnn.training.fit_description import rows_checksum
+from fastnn.validation.frames import some
 
 N_VALIDATION = 5_000
 """Training images of MNIST that are set apart to watch the training, as usual."""
@@ -47,7 +49,7 @@ def training_data(options: argparse.Namespace) -> Dataset:
         note("columns are taken as they are: a file this large is not standardised", options)
     if data.class_labels is not None and (data.train.y == data.train.y[0]).all():
         raise ValueError(
-            f"the training rows of {options.data} hold only one class, "
+            f"the training rows of {named(options.data)} hold only one class, "
             f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
             "apart"
             + ("" if data.label_reason is None else f". The label is {said_of_column(data)}")
@@ -78,13 +80,15 @@ class TestRows(NamedTuple):
     """Rows to measure a saved network on: inputs, and labels as the data have them.
 
     `which` says which rows of the data they are: those set apart for a test, by the file or by the
-    training, or all there are. Of those, the network was trained on the others.
+    training, or all there are. Of those, the network was trained on the others. `labels` says where
+    y is from.
     """
 
     x: Any
     y: Any
     which: Literal["test", "all"]
     n_others: int = 0
+    labels: str = "the labels"
 
 
 def test_data(options: argparse.Namespace, network: Network) -> TestRows:
@@ -100,12 +104,57 @@ def _test_rows(options: argparse.Namespace, network: Network) -> TestRows:
         test = training_data(options).test
         return TestRows(test.x, test.y, "test")
     table = _table(options, network)
+    labels = _said_of_source(table, options)
     if table.test is not None:
-        return TestRows(table.test.x, table.test.y, "test")
+        return TestRows(table.test.x, table.test.y, "test", labels=labels)
     held_out = _held_out(table, network)
     if held_out is not None:
-        return TestRows(held_out.x, held_out.y, "test", len(table.x) - len(held_out))
-    return TestRows(table.x, table.y, "all")
+        return TestRows(held_out.x, held_out.y, "test", len(table.x) - len(held_out), labels)
+    return TestRows(table.x, table.y, "all", labels=labels)
+
+
+def _said_of_source(table: Table, options: argparse.Namespace) -> str:
+    """Return where a table's labels are from, as errors name it."""
+    if options.targets is not None:
+        return named(options.targets)
+    kind = "array" if Path(options.data).suffix.lower() == ".npz" else "column"
+    return f"{kind} {table.label_name!r} of {named(options.data)}"
+
+
+def measured_on(rows: TestRows, network: Network, options: argparse.Namespace) -> dict[str, float]:
+    """Return how good a network is on rows, or say which labels were expected of their file.
+
+    Raises
+    ------
+    ValueError
+        If the labels are none that the network knows.
+    """
+    _check_labels(rows, network)
+    return network.evaluate(rows.x, rows.y, progress=shows_progress(options))
+
+
+def _check_labels(rows: TestRows, network: Network) -> None:
+    architecture, y = network.architecture, np.asarray(rows.y)
+    is_text = y.dtype.kind not in "fiub"
+    if not architecture.classifies:
+        if is_text:
+            raise ValueError(
+                f"{rows.labels} holds text such as {y.flat[0].item()!r}, and the network predicts "
+                "numbers: --label or --targets names its targets"
+            )
+        return
+    if y.ndim != 1:
+        return
+    known = network.class_labels or range(architecture.n_out)
+    unknown = [label for label in np.unique(y).tolist() if label not in known]
+    if unknown:
+        classes = some([str(label) for label in known])
+        if network.class_labels is None:
+            classes = f"whole numbers from 0 to {architecture.n_out - 1}"
+        raise ValueError(
+            f"{rows.labels} holds {unknown[0]!r}, which is not one of the network's classes, "
+            f"{classes}: --label names another column, or correct the file"
+        )
 
 
 def _held_out(table: Table, network: Network) -> Split | None:
@@ -132,7 +181,7 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     if holds_one_array(options.data):
         array = read_array(_file(options.data))
         if array.ndim == 0:
-            raise ValueError(f"{options.data} holds one number, expected rows of {n_in}")
+            raise ValueError(f"{named(options.data)} holds one number, expected rows of {n_in}")
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
@@ -141,8 +190,8 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     )
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
-            f"{options.data} has {n_in + 1} columns, the network takes {n_in}: if one of them "
-            "holds labels, remove it, or use `fastnn evaluate`"
+            f"{named(options.data)} has {n_in + 1} columns, the network takes {n_in}: if one of "
+            "them holds labels, remove it, or use `fastnn evaluate`"
         )
     _check_columns(options, table.x, n_in)
     _note_order(options, table, network)
@@ -165,8 +214,8 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
         is_text = Path(options.data).suffix.lower() != ".npz"
         taken = "bytes" if is_text else "numbers"
         note(
-            f"{options.data} holds only 0 and 1, and the network was trained on bytes 0 to 255: "
-            f"they are taken as {taken}. Write images in black and white as 0 and 255",
+            f"{named(options.data)} holds only 0 and 1, and the network was trained on bytes 0 to "
+            f"255: they are taken as {taken}. Write images in black and white as 0 and 255",
             options,
         )
         return x.astype(np.uint8) if is_text else x
@@ -174,12 +223,20 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
 
 
 def _note_order(options: argparse.Namespace, table: Table, network: Network) -> None:
-    """Say that columns are taken by position, where the network knows names and the file none."""
+    """Say that columns are taken by position, where only the network or the file knows names."""
+    if options.json:
+        return
     known = network.trained_on and network.trained_on.feature_names
-    if known and table.feature_names != known and not options.json:
+    data = named(options.data)
+    if known and table.feature_names != known:
         shown = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
-        note(
-            f"{options.data} has no names of columns: they are taken in the order {shown}", options
+        note_at_the_end(
+            f"{data} has no names of columns: they are taken in the order {shown}", options
+        )
+    elif not known and table.has_names:
+        note_at_the_end(
+            f"the network knows no names of columns: those of {data} are taken in their order",
+            options,
         )
 
 
@@ -197,30 +254,31 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
         return table
     if options.targets is None:
         raise ValueError(
-            f"{path} holds rows without labels; name the file that has these: --targets FILE"
+            f"{named(path)} holds rows without labels; name the file that has these: --targets FILE"
         )
     if not holds_one_array(_file(options.targets)):
-        raise ValueError(f"--targets must be an NPY or IDX file, got {options.targets}")
+        raise ValueError(f"--targets must be an NPY or IDX file, got {named(options.targets)}")
     return read_arrays(path, options.targets)
 
 
 def _check_columns(options: argparse.Namespace, x: Any, n_in: int) -> None:
     if x.shape[1] != n_in:
         raise ValueError(
-            f"{options.data} has {x.shape[1]} columns of inputs, but the network takes {n_in}"
+            f"{named(options.data)} has {x.shape[1]} columns of inputs, but the network takes "
+            f"{n_in}"
         )
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Check that no option was given that the data have no use for."""
     if options.data_dir is not None and options.data != "mnist":
-        raise ValueError(f"--data-dir is for mnist alone, the data are {options.data}")
+        raise ValueError(f"--data-dir is for mnist alone, the data are {named(options.data)}")
     is_array = holds_one_array(options.data)
     for option in ("label", "header"):
         if getattr(options, option) is not None and (is_array or options.data in DATA_SETS):
-            raise ValueError(f"--{option} is for CSV files, the data are {options.data}")
+            raise ValueError(f"--{option} is for CSV files, the data are {named(options.data)}")
     if options.targets is not None and not is_array:
-        raise ValueError(f"--targets is for NPY and IDX files, the data are {options.data}")
+        raise ValueError(f"--targets is for NPY and IDX files, the data are {named(options.data)}")
 
 
 def _mnist(folder: str | None) -> Dataset:
@@ -237,13 +295,13 @@ def _file(path: str) -> str:
     if path == STANDARD_INPUT:
         return path
     if "://" in path:
-        raise ValueError(f"{path} is an address: download the file and name that")
+        raise ValueError(f"{named(path)} is an address: download the file and name that")
     if not Path(path).exists():
         raise FileNotFoundError(
             f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"
         )
     if Path(path).is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+        raise IsADirectoryError(f"{named(path)} is a folder; name a file in it")
     return path
 
 

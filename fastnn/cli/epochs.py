@@ -10,6 +10,7 @@ from typing import Any
 
 from fastnn.callbacks.base import Callback
 from fastnn.cli import options as words
+from fastnn.cli import streams
 from fastnn.network import Network
 
 MOST_LINES, PAUSE = 30, 0.1
@@ -66,22 +67,23 @@ class EpochLines(Callback):
             return
         epoch, record, is_best = self._waiting
         self._waiting, self._printed_at = None, record["time"]
-        if self._options.json:
-            words.print_json({"event": "epoch", "epoch": epoch, **record})
-            return
-        if not self._has_header:
-            self._has_header = True
-            self._say(header(record, self._options.epochs))
-        self._say(line(epoch, self._options.epochs, record, is_best))
+        with streams.losing_nothing():
+            if self._options.json:
+                words.print_json({"event": "epoch", "epoch": epoch, **record})
+                return
+            if not self._has_header:
+                self._has_header = True
+                self._say(header(record, self._options.epochs))
+            self._say(line(epoch, self._options.epochs, record, is_best))
 
     def _say(self, text: str) -> None:
         if words.shows_progress(self._options):
             from tqdm import tqdm
 
-            tqdm.write(text, file=sys.stdout)  # above the bar, if there is one
-            sys.stdout.flush()
+            with tqdm.external_write_mode(file=sys.stdout):  # above the bar, if there is one
+                streams.say_verbatim(f"{text}\n")
         else:
-            print(text, flush=True)
+            streams.say_verbatim(f"{text}\n")
 
 
 def header(record: Mapping[str, float], epochs: int) -> str:

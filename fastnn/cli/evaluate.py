@@ -7,8 +7,9 @@ from typing import Any
 
 from fastnn.backends import get_backend
 from fastnn.cli import options as words
-from fastnn.cli.data import largest_class, test_data
-from fastnn.loading import load
+from fastnn.cli.data import largest_class, measured_on, test_data
+from fastnn.cli.streams import say
+from fastnn.system.printable import named
 
 
 def add_parser(commands: Any) -> None:
@@ -20,8 +21,14 @@ def add_parser(commands: Any) -> None:
         "of the file that it was trained on, on those that the training held out. Columns of a CSV "
         "file with a header are found by their names.",
     )
-    parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
-    parser.add_argument("data", nargs="?", default="digits", help="mnist, digits, or a file")
+    words.add_model_argument(parser)
+    parser.add_argument(
+        "data",
+        nargs="?",
+        default="digits",
+        help=f"mnist, digits (the default), or {words.TABLES}, or an NPY or IDX file with "
+        "--targets",
+    )
     words.add_data_options(parser)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -31,9 +38,9 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, measure and report."""
     words.apply_backend_options(options)
-    network = load(options.model, backend=options.backend)
+    network = words.network(options.model, options.backend)
     rows = test_data(options, network)
-    measured = network.evaluate(rows.x, rows.y, progress=words.shows_progress(options))
+    measured = measured_on(rows, network, options)
     measured |= largest_class(network, rows.y)
     if options.json:
         backend = get_backend(options.backend).name
@@ -41,11 +48,11 @@ def run(options: argparse.Namespace) -> int:
     else:
         if rows.n_others:
             words.note(
-                f"{options.data} is the file that the network was trained on: it is measured on "
-                f"the {len(rows.x):,} rows that were held out for a test, not on the other "
-                f"{rows.n_others:,}",
+                f"{named(options.data)} is the file that the network was trained on: it is "
+                f"measured on the {len(rows.x):,} rows that were held out for a test, not on the "
+                f"other {rows.n_others:,}",
                 options,
             )
         what = "test rows" if rows.which == "test" else "rows, all there are"
-        print(f"{len(rows.x):,} {what}  {words.measures(measured)}")
+        say(f"{len(rows.x):,} {what}  {words.measures(measured)}")
     return 0

@@ -8,10 +8,11 @@ from typing import Any
 
 from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows, test_data
+from fastnn.cli.streams import say
 from fastnn.datasets import read_table
 from fastnn.datasets.arrays import holds_one_array
-from fastnn.loading import load
 from fastnn.network import Network
+from fastnn.system.printable import named
 from fastnn.vocabulary import WeightType
 
 SUFFIXES = {"c": ".h", "onnx": ".onnx"}
@@ -25,7 +26,7 @@ def add_parser(commands: Any) -> None:
         description="Write a saved network as one C99 header without allocation, for firmware and "
         "plugins, or as an ONNX file.",
     )
-    parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
+    words.add_model_argument(parser)
     parser.add_argument("--format", choices=SUFFIXES, required=True, help="what to write")
     parser.add_argument(
         "--weights",
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             "--output": path,
         }
     )
-    network = load(options.model)
+    network = words.network(options.model)
     if options.format == "c":
         _to_c(options, network, path)
     else:
@@ -115,12 +116,13 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
             }
         )
         return
-    print(
-        f"{path}: {written.name}_predict, {n_parameters:,} numbers in {written.n_bytes:,} bytes "
-        f"({weights}), largest error of a weight {written.largest_weight_error:.3g}"
+    say(
+        f"{named(path)}: {written.name}_predict, {n_parameters:,} numbers in "
+        f"{written.n_bytes:,} bytes ({weights}), largest error of a weight "
+        f"{written.largest_weight_error:.3g}"
     )
     if agreement is not None:
-        print(f"compared with the network: {agreement}")
+        say(f"compared with the network: {agreement}")
     elif weights == "int8":
         words.note("what int8 costs was not measured: name rows with --rows", options)
 
@@ -158,4 +160,4 @@ def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:
             {"format": "onnx", "file": path, "n_parameters": n_parameters, "bytes": size}
         )
     else:
-        print(f"{path}: {network.architecture.n_parameters:,} numbers, {size:,} bytes")
+        say(f"{named(path)}: {network.architecture.n_parameters:,} numbers, {size:,} bytes")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastnn.backends import machine
 from fastnn.cli import options as words
+from fastnn.cli.streams import say
 from fastnn.datasets import cache_folder
 
 
@@ -28,23 +29,31 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         words.print_json(found)
         return 0
-    print(f"fastnn {found['fastnn']} on {found['platform']}, Python {found['python']}")
-    print("backends")
+    say(f"fastnn {found['fastnn']} on {found['platform']}, Python {found['python']}")
+    say("backends")
     if found["backend"] not in found["backends"]:
-        print(f"  none in use: {found['backend']}")
+        say(f"  none in use: {found['backend']}", indent="    ")
     for name, reason in found["backends"].items():
         isa = f" ({found['isa']})" if name == found["backend"] and found["isa"] else ""
         chosen = "  <- in use" if name == found["backend"] else ""
-        print(f"  {name:<7} {'available' if reason is None else reason}{isa}{chosen}")
+        said = "available" if reason is None else reason
+        say(f"  {name:<7} {said}{isa}{chosen}", indent=" " * 10)
     if isinstance(found["threads"], int):
-        print(
-            f"threads   {found['threads']} of {found['processors']} allowed, for large work of "
-            "cython and NumPy's BLAS; numba uses one"
+        threads = (
+            f"{found['threads']} of {found['processors']} allowed, for large work of cython and "
+            "NumPy's BLAS; numba uses one"
         )
     else:
-        print(f"threads   unknown: {found['threads']}")
-    print(f"BLAS      {found['blas']} (NumPy's)")
-    print("packages  " + ", ".join(f"{k} {v or 'absent'}" for k, v in found["packages"].items()))
-    print(f"cache     {found['cache_folder']}")
-    print(f"installed {found['location']}")
+        threads = f"unknown: {found['threads']}"
+    packages = ", ".join(
+        f"{name} {version or 'absent'}" for name, version in found["packages"].items()
+    )
+    for name, value in (
+        ("threads", threads),
+        ("BLAS", f"{found['blas']} (NumPy's)"),
+        ("packages", packages),
+        ("cache", found["cache_folder"]),
+        ("installed", found["location"]),
+    ):
+        say(f"{name:<9} {value}", indent=" " * 10)
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastnn.callbacks.base import PATIENCE, Callback, EarlyStopping
 from fastnn.callbacks.logs import MetricsLog
 from fastnn.cli import options as words
+from fastnn.system.printable import named
 from fastnn.training.checkpoints import Checkpoint
 from fastnn.training.fit_description import AnotherFitError
 
@@ -67,11 +68,11 @@ def check_checkpoint(options: argparse.Namespace) -> None:
                 raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
     elif options.resume:
         there = "going on from" if path.exists() else "no checkpoint yet, to be kept in"
-        words.note(f"{there} {path}", options)
+        words.note(f"{there} {named(path)}", options)
     elif path.exists():
         raise FileExistsError(
-            f"the checkpoint {path} is there already: add --resume to go on from it, or remove it "
-            "first"
+            f"the checkpoint {named(path)} is there already: add --resume to go on from it, or "
+            "remove it first"
         )
 
 
@@ -89,7 +90,7 @@ def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callbac
     if options.early_stopping is not None:
         if not has_validation:
             raise ValueError(
-                f"--early-stopping needs validation rows, and {options.data} sets none apart"
+                f"--early-stopping needs validation rows, and {named(options.data)} sets none apart"
             )
         patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENCE_SHARE)
         asked.append(EarlyStopping(patience=patience))

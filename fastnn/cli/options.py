@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from fastnn import validation
+from fastnn.cli import streams
+from fastnn.loading import load
+from fastnn.network import Network
+from fastnn.system.printable import named
+from fastnn.validation.values import shortened
+from fastnn.vocabulary import BackendName
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = STANDARD_OUTPUT = "-"
 DATA_SETS = ("mnist", "digits")
 """Data that are named; every other word is a file."""
 
@@ -23,6 +29,30 @@ DATA_DIR_HELP = (
     "folder with the four MNIST files (default: FASTNN_MNIST_DIR, or fastnn's cache, filled by "
     "download)"
 )
+
+
+TABLES = (
+    "a file: a table as CSV (comma, semicolon or tab; - is standard input), NPZ or Parquet, also "
+    "packed by gzip, bzip2, xz or zip"
+)
+"""Which files hold tables, for the help of an argument."""
+
+NETWORK = "a network that fastnn train or Network.save wrote"
+
+
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the file of a saved network."""
+    parser.add_argument("model", help=f"a file with {NETWORK} (.safetensors)")
+
+
+def network(path: str, backend: BackendName = "auto") -> Network:
+    """Return a saved network, or say what is there instead of its file."""
+    if not os.path.lexists(path):
+        raise FileNotFoundError(f"No such file or directory: {path!r}; expected {NETWORK}")
+    if Path(path).exists() and not Path(path).is_file():
+        what = "a folder" if Path(path).is_dir() else "no file on a disk, but a pipe or a device"
+        raise ValueError(f"{path!r} is {what}; expected the file of {NETWORK}")
+    return load(path, backend=backend)
 
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +63,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=(*NAMES, "auto"),
         default="auto",
-        help="who computes (default: FASTNN_BACKEND, or the fastest that runs here)",
+        help="backend to use (default: FASTNN_BACKEND, or the fastest that runs here)",
     )
     parser.add_argument(
         "--threads",
@@ -89,16 +119,25 @@ def apply_backend_options(options: argparse.Namespace) -> None:
     get_num_threads()
 
 
+LARGEST = 2**31 - 1
+"""The largest whole number that an option takes: an int of C, which libraries count in."""
+
+
 def whole_number(minimum: int) -> Callable[[str], int]:
-    """Return an argument type: a whole number of at least `minimum`."""
+    """Return an argument type: a whole number from `minimum` to `LARGEST`."""
 
     def number(text: str) -> int:
+        limits = f"at least {minimum}"
         try:
-            return validation.check_count("it", int(text), minimum)
+            value = validation.check_count("it", int(text), minimum)
+            if value <= LARGEST:
+                return value
+            limits = f"at most {LARGEST:,}"
         except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number of at least {minimum}, got {text!r}"
-            ) from None
+            pass
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of {limits}, got {shortened(repr(text))}"
+        )
 
     return number
 
@@ -108,7 +147,9 @@ def positive_number(text: str) -> float:
     try:
         return validation.check_positive("it", float(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be a number above 0, got {shortened(repr(text))}"
+        ) from None
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:
@@ -119,25 +160,34 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
         return tuple(validation.check_count("a width", int(part)) for part in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"must be widths such as 100 or 128,64, or none, got {text!r}"
+            f"must be widths such as 100 or 128,64, or none, got {shortened(repr(text))}"
         ) from None
 
 
 def output_path(text: str) -> Path:
     """Return a path that can be written, checked before there is something to lose."""
+    if text == STANDARD_OUTPUT:
+        raise argparse.ArgumentTypeError(
+            "cannot be standard output; name a file (./- is the one called -)"
+        )
     path = Path(text)
     try:
-        is_folder = path.is_dir()
+        _check_output(path)
     except OSError as error:  # a name that the file system has no room for
-        raise argparse.ArgumentTypeError(f"cannot write {text}: {error.strerror}") from None
-    if is_folder:
-        raise argparse.ArgumentTypeError(f"{text} is a folder; name a file in it")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"the folder {path.parent} does not exist")
-    if not os.access(folder, os.W_OK) and (path.is_file() or not path.exists()):
-        raise argparse.ArgumentTypeError(f"cannot write to the folder {path.parent}")
+        raise argparse.ArgumentTypeError(
+            f"cannot write {shortened(named(text))}: {error.strerror}"
+        ) from None
     return path
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{named(path)} is a folder; name a file in it")
+    folder, its_name = path.absolute().parent, named(path.parent)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"the folder {its_name} does not exist")
+    if not os.access(folder, os.W_OK) and (path.is_file() or not path.exists()):
+        raise argparse.ArgumentTypeError(f"cannot write to the folder {its_name}")
 
 
 def data_file(data: str) -> Path | None:
@@ -158,7 +208,7 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
         key = os.path.realpath(path) if where is None else (where.st_dev, where.st_ino)
         other = taken.setdefault(key, name)
         if other != name:
-            raise ValueError(f"{name} and {other} would both be {path}")
+            raise ValueError(f"{name} and {other} would both be {named(path)}")
 
 
 def in_options(text: str) -> str:
@@ -175,23 +225,29 @@ def in_options(text: str) -> str:
 
 def print_json(record: Mapping[str, Any]) -> None:
     """Print one object as one line of JSON."""
-    print(as_json(record), flush=True)
+    streams.write_results([f"{as_json(record)}\n"])
 
 
 def as_json(record: Mapping[str, Any]) -> str:
     """Return one object as JSON; what JSON cannot say (NaN, infinity) is null."""
-    return json.dumps(_plain(record))
+    return json.dumps(_plain(record)).replace("\x7f", r"\u007f")  # else it is ASCII that is seen
 
 
 def note(text: str, options: argparse.Namespace) -> None:
     """Say on standard error what is going on, unless ``--quiet``."""
     if not options.quiet:
-        print(text, file=sys.stderr, flush=True)
+        streams.remark(text)
+
+
+def note_at_the_end(text: str, options: argparse.Namespace) -> None:
+    """Say the same when the command has succeeded; after an error there is that alone."""
+    if not options.quiet:
+        options.remarks += (text,)
 
 
 def shows_progress(options: argparse.Namespace) -> bool:
     """Say whether a bar is wanted: by someone who looks, and not with ``--quiet``."""
-    return not options.quiet and sys.stderr.isatty()
+    return not options.quiet and streams.is_terminal(sys.stderr)
 
 
 def measures(values: Mapping[str, float]) -> str:

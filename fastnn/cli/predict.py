@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 from fastnn.architecture import Array
 from fastnn.cli import options as words
+from fastnn.cli import streams
 from fastnn.cli.data import prediction_rows
-from fastnn.loading import load
 from fastnn.system.files import write_whole
+from fastnn.system.printable import named, printable
 
 ROWS_AT_A_TIME = 8192
 """Predictions that are turned into text at once."""
@@ -23,17 +25,21 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="predict with a saved network",
-        description="Print a saved network's prediction for each row of a file: a line each, or "
-        "with --json an object with the probabilities too.",
+        description="Print a saved network's prediction for each row of a file: a line each, CSV "
+        "without a header where that is not a terminal, or with --json an object with the "
+        "probabilities too.",
     )
-    parser.add_argument("model", help="a file that fastnn train or Network.save wrote")
+    words.add_model_argument(parser)
     parser.add_argument(
         "data",
-        help="a CSV, NPZ, NPY or IDX file of inputs, or mnist, digits; the columns of a CSV file "
-        "with a header are found by their names, and that of the labels is left out",
+        help=f"mnist, digits, or {words.TABLES}, or an NPY or IDX file; columns of a file with "
+        "names are found by these, and that of the labels is left out",
     )
     parser.add_argument(
-        "--output", type=words.output_path, metavar="FILE", help="write to FILE, not to the screen"
+        "--output",
+        type=_output,
+        metavar="FILE",
+        help="write to FILE, as UTF-8 (default: -, standard output)",
     )
     parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
     words.add_header_option(parser)
@@ -41,6 +47,10 @@ def add_parser(commands: Any) -> None:
     words.add_backend_options(parser)
     words.add_output_options(parser)
     parser.set_defaults(run=run)
+
+
+def _output(text: str) -> Path | None:
+    return None if text == words.STANDARD_OUTPUT else words.output_path(text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,33 +63,69 @@ def run(options: argparse.Namespace) -> int:
             "--output": options.output,
         }
     )
-    network = load(options.model, backend=options.backend)
+    network = words.network(options.model, options.backend)
     x = prediction_rows(options, network)
     progress = words.shows_progress(options)
     predictions = network.predict(x, progress=progress)
     probabilities = None
     if options.json and network.architecture.classifies:
         probabilities = network.predict_proba(x, progress=progress)
-    if options.output is None:
-        sys.stdout.writelines(_lines(predictions, probabilities, options.json))
+    if options.json:
+        pieces = _json_lines(predictions, probabilities)
+    elif options.output is None and streams.is_terminal(sys.stdout):
+        pieces = _readable_lines(predictions)
     else:
-        with write_whole(options.output) as file:
-            file.writelines(
-                line.encode() for line in _lines(predictions, probabilities, options.json)
-            )
-        words.note(f"{len(predictions):,} predictions written to {options.output}", options)
+        pieces = _csv_lines(predictions)
+    _write(pieces, options)
+    if options.output is not None:
+        name = named(options.output)
+        words.note(f"{len(predictions):,} predictions written to {name}", options)
     return 0
 
 
-def _lines(predictions: Array, probabilities: Array | None, json: bool) -> Iterator[str]:
-    """Yield a line of text, or of JSON, for each row; few at a time are held in memory."""
+def _write(pieces: Iterator[str], options: argparse.Namespace) -> None:
+    try:
+        if options.output is None:
+            streams.write_results(pieces)
+            return
+        with write_whole(options.output) as file:
+            file.writelines(piece.encode() for piece in pieces)
+    except UnicodeEncodeError as error:
+        label = error.object[error.start : error.end]
+        raise ValueError(
+            f"a predicted label holds {label!r}, which {error.encoding} text cannot: print JSON, "
+            "with --json"
+        ) from None
+
+
+def _several(predictions: Array) -> Iterator[tuple[slice, list[Any]]]:
+    """Yield a few rows at a time, so that little is held in memory as objects."""
     for start in range(0, len(predictions), ROWS_AT_A_TIME):
         rows = slice(start, start + ROWS_AT_A_TIME)
-        several = predictions[rows].tolist()
-        if not json:
-            for p in several:
-                yield (",".join(map(str, p)) if isinstance(p, list) else str(p)) + "\n"
-            continue
+        yield rows, predictions[rows].tolist()
+
+
+def _csv_lines(predictions: Array) -> Iterator[str]:
+    """Yield lines for programs: CSV without a header, labels quoted where that takes it."""
+    import csv
+
+    for _, several in _several(predictions):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows(p if isinstance(p, list) else [p] for p in several)
+        yield text.getvalue()
+
+
+def _readable_lines(predictions: Array) -> Iterator[str]:
+    """Yield lines for a terminal, whatever labels hold."""
+    for _, several in _several(predictions):
+        for p in several:
+            yield printable(",".join(map(str, p)) if isinstance(p, list) else str(p)) + "\n"
+
+
+def _json_lines(predictions: Array, probabilities: Array | None) -> Iterator[str]:
+    """Yield an object a line; of a classifier with its probabilities."""
+    for rows, several in _several(predictions):
         records = [{"prediction": prediction} for prediction in several]
         if probabilities is not None:
             for record, row in zip(records, probabilities[rows].tolist(), strict=True):

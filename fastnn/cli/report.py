@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fastnn.cli import options as words
+from fastnn.system.printable import named
 
 if TYPE_CHECKING:
     from fastnn.datasets import Dataset
@@ -70,4 +71,7 @@ def write_report(
         measured=measured,
         note=STANDARDISED if measured and data.class_labels is None else None,
     )
-    words.note(f"report {options.report} ({options.report.stat().st_size / 1000:,.0f} kB)", options)
+    words.note(
+        f"report {named(options.report)} ({options.report.stat().st_size / 1000:,.0f} kB)",
+        options,
+    )

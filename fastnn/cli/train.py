@@ -21,10 +21,12 @@ from fastnn.cli.announcement import announce
 from fastnn.cli.data import labelled, largest_class, remembered, training_data
 from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
+from fastnn.cli.streams import say
 from fastnn.datasets import Dataset, Split
 from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
 from fastnn.network import Network
 from fastnn.schedules import Cosine
+from fastnn.system.printable import named
 from fastnn.validation.frames import some
 
 # Learning rates that train MNIST and tables of standardised columns well without tuning.
@@ -59,10 +61,9 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help="mnist, digits (the default, made on the spot), a CSV, NPZ or Parquet file, - for a "
-        "table from standard input, or an NPY or IDX file with --targets, of which more than 64 MB "
-        "stay on the disk: columns are then taken as they are, those of all other files are "
-        "standardised (bytes never are)",
+        help=f"mnist, digits (the default, made on the spot), or {words.TABLES}, or an NPY or IDX "
+        "file with --targets, of which more than 64 MB stay on the disk: columns are then taken as "
+        "they are, those of all other files are standardised (bytes never are)",
     )
     parser.add_argument(
         "--layers",
@@ -71,8 +72,17 @@ def add_parser(commands: Any) -> None:
         metavar="N[,N…]",
         help="widths of the hidden layers, or none (default: 100)",
     )
-    parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="default: relu")
-    parser.add_argument("--optimizer", choices=LEARNING_RATES, default="adam", help="default: adam")
+    for option, choices, default in (
+        ("--activation", ACTIVATIONS, "relu"),
+        ("--optimizer", LEARNING_RATES, "adam"),
+    ):
+        parser.add_argument(
+            option,
+            choices=choices,
+            default=default,
+            metavar="NAME",
+            help=f"{', '.join(choices)} (default: {default})",
+        )
     parser.add_argument(
         "--epochs",
         type=words.whole_number(1),
@@ -188,8 +198,10 @@ def run(options: argparse.Namespace) -> int:
             measured.items(), ((data.train, data.train_weight), (data.test, None)), strict=False
         )
     }
-    _report(options, network, backend, told, seconds, path)
-    write_report(options, network, history, data, optimizer, measured)
+    try:
+        _report(options, network, backend, told, seconds, path)
+    finally:  # where nobody reads the results too
+        write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
 
@@ -338,7 +350,6 @@ def _report(
         )
         return
     for name, values in measured.items():
-        print(f"{name:<5}  {words.measures(values)}")
-    print(
-        f"trained in {seconds:.2f} s, saved {path} ({network.architecture.n_parameters:,} numbers)"
-    )
+        say(f"{name:<5}  {words.measures(values)}", indent=" " * 7)
+    n_parameters = network.architecture.n_parameters
+    say(f"trained in {seconds:.2f} s, saved {named(path)} ({n_parameters:,} numbers)")

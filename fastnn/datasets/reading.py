@@ -17,6 +17,8 @@ from fastnn.datasets.readers.sources import Source, opened
 from fastnn.datasets.split import Split
 from fastnn.datasets.tables import Table
 from fastnn.system.file_kinds import zip_members
+from fastnn.system.memory_budget import memory_errors_of
+from fastnn.validation.frames import some
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
 
@@ -33,7 +35,8 @@ def read_table(
     """Read features and labels from a CSV, NPZ or Parquet file.
 
     A CSV file is UTF-8 text, one row a line, separated by comma, semicolon or tab (whichever the
-    first line has most of), cells quoted or not. Every cell but the label must be a finite number.
+    first line has most of), cells quoted or not. Every cell but the label must be a finite number;
+    columns of True and False, as pandas.get_dummies makes them, are read as 1 and 0, and noted.
     A first column without a name that numbers or names the rows, as pandas and R write it, is left
     out; the table's `notes` say so. Parquet needs Polars, or pandas with PyArrow.
 
@@ -73,7 +76,9 @@ def read_table(
     ValueError
         If the file is not such a table; for a CSV, the message names the line and the column. If
         the first line may be a header or not; if the last column would be the label of rows that
-        look like pictures with their label in front; if it lacks known columns or has others.
+        look like pictures with their label in front; if it lacks known columns or has others. If it
+        takes more memory than `fastnn.system.memory_budget` allows a file of its size, or than is
+        free.
     TypeError
         If label or header is of the wrong kind.
     OSError
@@ -85,7 +90,7 @@ def read_table(
         raise TypeError(f"label must be a column's name or index, or False for none, got {label!r}")
     if not isinstance(header, bool | None):
         raise TypeError(f"header must be True, False or None, got {header!r}")
-    with opened(path) as source:
+    with opened(path) as source, memory_errors_of(source.name):
         kind = "csv" if source.kind is None else source.kind.key
         if kind == "zip":
             kind = _kind_in_zip(source)
@@ -123,7 +128,7 @@ def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownC
     members = _texts(zip_members(source.stream))
     if len(members) != 1:
         raise ValueError(
-            f"{source.name} is a zip file with {len(members)} tables, {', '.join(members[:5])}: "
+            f"{source.name} is a zip file with {len(members)} tables, {some(members)}: "
             "unpack it and name one"
         )
     with (
@@ -174,7 +179,7 @@ def _npz_table(source: Source, label: Label) -> Table:
         )
     from fastnn.datasets.readers.npz import read_npz
 
-    parts = read_npz(source.stream, source.name, with_labels=label is None)
+    parts = read_npz(source.stream, source.name, source.budget, with_labels=label is None)
     x, y = parts["all"] if "all" in parts else parts["train"]
 
     def own(part: str) -> Split | None:

@@ -34,7 +34,12 @@ from fastnn.model.model import Model
 from fastnn.rows.trained_on import TrainedOn, checked_trained_on
 from fastnn.system.checksums import file_checksum
 from fastnn.system.files import write_whole
+from fastnn.system.memory_budget import Budget, OverBudgetError, memory_errors_of
+from fastnn.system.printable import named
+from fastnn.system.tensor_files import header_of, parsed, read_bytes
 from fastnn.system.version import __version__
+from fastnn.system.whole_files import budget_of
+from fastnn.validation.values import shortened, words_of
 
 FORMAT = "fastnn"
 FORMAT_VERSION = "2"
@@ -87,33 +92,33 @@ def load(path: Any) -> Model:
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a network's file, or is damaged; nothing in a file is ever executed.
+        If it is not a network's file, or is damaged; nothing in a file is ever executed. If it
+        takes more memory than `fastnn.system.memory_budget` allows a file of its size, or than is
+        free.
 
     Warns
     -----
     UserWarning
         If the file is of an older fastnn and has no checksum.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = Path(path)
-    with path.open("rb"):  # the operating system's own word if it is missing, a folder or locked
-        pass
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            architecture, class_labels = read_metadata(metadata)
-            trained_on = read_trained_on(metadata, architecture.n_in)
-            _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            has_checksum = _check_checksum(metadata, tensors)
-            model = _build(architecture, class_labels, trained_on, tensors)
-            model.chooses_scale = metadata.get("input_scale") == OPEN
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        from fastnn.system.file_kinds import said_of_no_network
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        budget = budget_of(file)
+        data = read_bytes(file, budget)
+        try:
+            model, has_checksum = _read(data, budget)
+        except (SafetensorError, ValueError, TypeError, KeyError) as error:
+            from fastnn.system.file_kinds import HEAD_BYTES, said_of_no_network
 
-        why = said_of_no_network(path, str(error))
-        raise ValueError(f"{path} is not a network that fastnn can load: {why}") from None
+            if isinstance(error, OverBudgetError):
+                raise
+            reason = words_of(error) if isinstance(error, SafetensorError) else str(error)
+            why = said_of_no_network(path, file, data[:HEAD_BYTES], reason)
+            raise ValueError(
+                f"{named(path)} is not a network that fastnn can load: {why}"
+            ) from None
     if not has_checksum:
         warnings.warn(
             f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
@@ -136,7 +141,7 @@ def to_bytes(model: Model) -> bytes:
     metadata = metadata_of(model)
     metadata["checksum"] = file_checksum(metadata, tensors)
     data = to_safetensors(tensors, metadata)
-    header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    header = json.dumps(header_of(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
     text = text.ljust(-(-len(text) // 8) * 8)
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
@@ -173,15 +178,16 @@ def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]
     """Check that a file's metadata name the format and a version that are to be read."""
     found = metadata.get("format")
     if found != name:
+        shown = shortened(repr(found))
         hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
         if not str(found).startswith("fastnn"):
             hint = ": another library wrote it; load it there, and see fastnn.from_torch"
-        raise ValueError(f"its metadata name the format {found!r}, expected {name!r}{hint}")
+        raise ValueError(f"its metadata name the format {shown}, expected {name!r}{hint}")
     if metadata.get("format_version") not in versions:
         raise ValueError(
-            f"it has format version {metadata.get('format_version')!r}, this fastnn "
+            f"it has format version {shortened(repr(metadata.get('format_version')))}, this fastnn "
             f"({__version__}) reads {' and '.join(map(repr, versions))}; it was written by fastnn "
-            f"{metadata.get('fastnn_version')!r}"
+            f"{shortened(repr(metadata.get('fastnn_version')))}"
         )
 
 
@@ -231,21 +237,35 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
     return checked_trained_on(known | fields, n_in)
 
 
-def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
-    """Compare names, shapes and dtypes before any memory is asked for."""
+def _read(data: bytes, budget: Budget) -> tuple[Model, bool]:
+    """Return the model in a file, and whether the file has a checksum, which is then right."""
+    held = parsed(data)
+    architecture, class_labels = read_metadata(held.metadata)
+    trained_on = read_trained_on(held.metadata, architecture.n_in)
+    _check_tensors(architecture, held.described)
+    has_checksum = _check_checksum(held.metadata, held.tensors)
+    n_bytes = architecture.n_slots * np.dtype(architecture.dtype).itemsize
+    budget.take(n_bytes, f"its parameters are {architecture.n_slots} slots")
+    model = _build(architecture, class_labels, trained_on, held.tensors)
+    model.chooses_scale = held.metadata.get("input_scale") == OPEN
+    return model, has_checksum
+
+
+def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None:
+    """Compare names, shapes and dtypes before memory is asked for that the file does not hold."""
     dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
     expected = {f"weights.{i}": [*shape] for i, shape in enumerate(architecture.shapes)}
     if architecture.bias:
         expected |= {f"biases.{i}": [n_out] for i, (_, n_out) in enumerate(architecture.shapes)}
     if set(found) != set(expected):
-        wrong = sorted(set(found) ^ set(expected))
-        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong[:4])}")
+        wrong = map(shortened, sorted(set(found) ^ set(expected))[:4])
+        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong)}")
     for name, shape in expected.items():
         tensor = found[name]
-        if [*tensor.get_shape()] != shape or tensor.get_dtype() != dtype:
+        if tensor["shape"] != shape or tensor["dtype"] != dtype:
             raise ValueError(
-                f"its tensor {name} has shape {tensor.get_shape()} and dtype "
-                f"{tensor.get_dtype()}, its architecture says {shape} and {dtype}"
+                f"its tensor {name} has shape {tensor['shape']} and dtype {tensor['dtype']}, its "
+                f"architecture says {shape} and {dtype}"
             )
 
 
@@ -273,20 +293,8 @@ def _build(
 
 def from_bytes(data: bytes) -> Model:
     """Return the model that `to_bytes` wrote."""
-    from safetensors import deserialize
-
-    metadata = _header(data)["__metadata__"]
-    architecture, class_labels = read_metadata(metadata)
-    trained_on = read_trained_on(metadata, architecture.n_in)
-    tensors = {
-        name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
-        for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
-    }
-    _check_checksum(metadata, tensors)
-    return _build(architecture, class_labels, trained_on, tensors)
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """Return a safetensors file's header: its length in 8 bytes, then JSON."""
-    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header
+    held = parsed(data)
+    architecture, class_labels = read_metadata(held.metadata)
+    trained_on = read_trained_on(held.metadata, architecture.n_in)
+    _check_checksum(held.metadata, held.tensors)
+    return _build(architecture, class_labels, trained_on, held.tensors)

@@ -11,7 +11,7 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import PREDICT_ROWS, Backend
 from fastnn.rows.calls import calls
 from fastnn.rows.order import window_rows
-from fastnn.system.memory_maps import release
+from fastnn.system.memory_maps import check_whole, release
 from fastnn.system.progress import progress_bar, progress_wanted
 
 
@@ -28,17 +28,25 @@ def outputs(
     x : array or CSR matrix of shape (n_rows, n_in)
     progress : bool
         Whether to show a progress bar if it takes over a second.
+
+    Raises
+    ------
+    OSError
+        If x is a map of a file that was cut short.
     """
     n_rows = x.shape[0]
+    check_whole(x)
     out = np.empty((n_rows, architecture.n_out), architecture.dtype)
     parts = calls(architecture, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
     if len(parts) <= 1:
         with progress_wanted(progress):
             backend.predict(architecture, params, x, out)
+        check_whole(x)
         return out
     with progress_bar(n_rows, progress) as bar:
         for part in parts:
             backend.predict(architecture, params, x[part], out[part])
+            check_whole(x)
             release(x)
             bar.update(len(out[part]))
     return out

@@ -8,6 +8,7 @@ from html import escape
 from fastnn.model.model import Model
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.system.html import html_table
+from fastnn.system.printable import named
 
 HEADER = ("layer", "shape", "activation", "parameters")
 
@@ -61,7 +62,7 @@ def _facts(model: Model, backend: str) -> list[tuple[str, str]]:
     if known is not None and known.feature_names is not None:
         facts.append(("columns", _some(known.feature_names)))
     if known is not None and known.label_name is not None:
-        facts.append(("label", known.label_name))
+        facts.append(("label", named(known.label_name)))
     if model.class_labels is not None:
         facts.append(("classes", _some(list(map(str, model.class_labels)))))
     return facts
@@ -82,7 +83,9 @@ def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} others" if len(names) > 6 else "")
+    return ", ".join(map(named, names[:6])) + (
+        f" and {len(names) - 6} others" if len(names) > 6 else ""
+    )
 
 
 def _bytes(n: int) -> str:

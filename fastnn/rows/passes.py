@@ -1,7 +1,8 @@
 """Passes over checked rows: in which order, in which parts, and what of a file is in memory.
 
 A part is what one call of a backend's program takes. Of rows in a file that is mapped into memory
-the disk reads one window ahead, and the pages of a window that was read are given back.
+the disk reads one window ahead, and the pages of a window that was read are given back; a file that
+was cut short meanwhile is an error before the next rows are read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fastnn.rows.calls import calls
 from fastnn.rows.checked import Rows
 from fastnn.rows.order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows.strides import by_rows
-from fastnn.system.memory_maps import release
+from fastnn.system.memory_maps import check_whole, release
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -68,7 +69,9 @@ class Passes:
             if part.start >= ahead:  # a window begins: read the next while this one is worked on
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])
+            check_whole(x)
             yield order[part]
+            check_whole(x)
             if part.stop >= min(ahead, len(order)):
                 release(x)
                 release(y)

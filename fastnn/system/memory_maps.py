@@ -4,6 +4,11 @@ A page of a map that was read stays in the process's resident set until the syst
 elsewhere, so a pass over a large file grows the process to the size of the file. Here pages are
 given back after every `WINDOW_BYTES` or so; they stay in the system's file cache as long as there
 is room, from where the next touch brings them back without reading the disk.
+
+Whoever cuts a mapped file short takes memory away from those who read it: where its end lies on a
+page, zeros stand in place of rows, and past that page the system ends the process (SIGBUS). So a
+file is compared with its map before and after each window, and a shorter one is an error. What is
+cut off within a window, and touched before its end, still ends the process.
 """
 
 from __future__ import annotations
@@ -34,6 +39,34 @@ def file_map(x: Any) -> mmap.mmap | None:
         return None
     with memoryview(x) as view:
         return x if view.readonly else None
+
+
+def check_whole(x: Any) -> None:
+    """Check that the file which x is mapped from, if it is, still has all that is mapped.
+
+    Raises
+    ------
+    OSError
+        If it was cut short.
+    """
+    name, offset = "the file", 0
+    while isinstance(x, np.ndarray):
+        if isinstance(x, np.memmap):
+            name, offset = str(x.filename or name), x.offset
+        x = x.base
+    x = x.obj if isinstance(x, memoryview) else x
+    if not isinstance(x, mmap.mmap):
+        return
+    expected = offset - offset % mmap.ALLOCATIONGRANULARITY + len(x)
+    try:
+        size = x.size()
+    except (OSError, ValueError):  # a map of no file, or one that does not keep its file open
+        return
+    if size < expected:
+        raise OSError(
+            f"{name} was cut short while it was read: {size} bytes are left of the {expected} that "
+            "are mapped"
+        )
 
 
 def release(x: Any) -> None:
@@ -75,18 +108,22 @@ def walk(x: Any, rows_at_a_time: int) -> Iterator[slice]:
     """Yield slices over all rows of x, giving pages of a map back about once a window.
 
     x (n_rows, n_in), or CSR. A slice has `rows_at_a_time` rows, or fewer if these are more than a
-    window: a function of sizes alone.
+    window: a function of sizes alone. Each time pages are given back, what was read of them is
+    known to be the file's: see `check_whole`.
     """
     n_rows = x.shape[0]
     window = max(1, WINDOW_BYTES // row_bytes(x))
     step = min(rows_at_a_time, window)
     read = 0
+    check_whole(x)
     for start in range(0, n_rows, step):
         yield slice(start, start + step)
         read += step
         if read >= window:
+            check_whole(x)
             release(x)
             read = 0
+    check_whole(x)
     release(x)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 DELAY = 1.0
 """Seconds that work may take before it shows how far it is."""
@@ -73,7 +74,12 @@ class ProgressBar:
     def _appear(self) -> None:
         from tqdm import tqdm
 
+        if sys.stderr is None:  # as of a process without a console: nobody looks
+            self._wanted = False
+            return
+        screen = _Screen(sys.stderr)
         self._bar = bar = tqdm(
+            file=screen,
             total=self._n_rows,
             initial=self._n_before,
             unit="row",
@@ -82,10 +88,48 @@ class ProgressBar:
             ncols=_columns(),
             delay=2 * DELAY,  # until it is told what was done
         )
+        screen.stands_for_stream = True
         bar.start_t = self._start
         bar.n = bar.last_print_n = self._n_done  # a rate of its own begins here
         bar.delay = 0
         bar.refresh()
+
+
+class _Screen:
+    """A stream for a bar, which is not worth the work's end: where writing fails, it is over.
+
+    tqdm compares it with ``sys.stderr`` to know which bars share a terminal with what is printed
+    meanwhile; a new bar would flush ``sys.stderr`` and ``sys.stdout`` if it were one of them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._works = True
+        self.stands_for_stream = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or (self.stands_for_stream and other is self._stream)
+
+    def __hash__(self) -> int:
+        return hash(self._stream)
+
+    def write(self, text: str) -> None:
+        """Write a text, if that is possible."""
+        self._try(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        """Show what was written."""
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            if self._works:
+                action()
+        except (OSError, ValueError):  # a full disk, a reader that left, a closed stream
+            self._works = False
 
 
 def _columns() -> int:

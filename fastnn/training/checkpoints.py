@@ -44,11 +44,15 @@ from fastnn.optimizers import OptimizerState
 from fastnn.system.checksums import checksum, file_checksum
 from fastnn.system.files import check_folder_of, write_whole
 from fastnn.system.locks import only_writer
+from fastnn.system.memory_budget import memory_errors_of
+from fastnn.system.tensor_files import parsed, read_bytes
 from fastnn.system.version import __version__
+from fastnn.system.whole_files import budget_of
 from fastnn.training.computed_by import Computer, check_computers, compare, computer
 from fastnn.training.fit_description import AnotherFitError, as_plain, check_same_fit
-from fastnn.training.history import History
+from fastnn.training.history import History, measurements
 from fastnn.training.hooks import Hook
+from fastnn.validation.values import shortened
 
 FORMAT = "fastnn-checkpoint"
 FORMAT_VERSION = "2"
@@ -328,36 +332,42 @@ def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snaps
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a checkpoint, is damaged, or is one of another fit.
+        If it is not a checkpoint, is damaged, or is one of another fit; or if it takes more memory
+        than `fastnn.system.memory_budget` allows a file of its size, or than is free.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = Path(path)
-    with path.open("rb"):  # the operating system's own word if it is a folder or locked
-        pass
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata["checksum"] != _checksum_of(metadata, tensors):
-                raise ValueError("its checksum is another: the file is damaged")
-            check_same_fit(_described(metadata, fit), fit)
-            computed_by = json.loads(metadata.get("computed_by", "[null]"))
-            state = json.loads(metadata["state"])
-            return _snapshot(state, computed_by, tensors, model, n_state)
-    except AnotherFitError as error:
-        text = f"{path} is not a checkpoint of this fit: {error}"
-        raise AnotherFitError(error.name, text) from None
-    except _DAMAGE as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        data = read_bytes(file, budget_of(file))
+        try:
+            return _read(data, fit, model, n_state)
+        except AnotherFitError as error:
+            text = f"{path} is not a checkpoint of this fit: {error}"
+            raise AnotherFitError(error.name, text) from None
+        except _DAMAGE as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
+
+
+def _read(data: bytes, fit: Mapping[str, Any], model: Model, n_state: int) -> Snapshot:
+    held = parsed(data)
+    metadata = held.metadata
+    check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
+    if metadata["checksum"] != _checksum_of(metadata, held.tensors):
+        raise ValueError("its checksum is another: the file is damaged")
+    check_same_fit(_described(metadata, fit), fit)
+    computed_by = json.loads(metadata.get("computed_by", "[null]"))
+    state = json.loads(metadata["state"])
+    snapshot = _snapshot(state, computed_by, held.tensors, model, n_state)
+    _check_measurements(snapshot.history, fit, model)
+    return snapshot
 
 
 def _snapshot(
-    state: Any, computed_by: Any, tensors: dict[str, Array], model: Model, n_state: int
+    state: Any, computed_by: Any, tensors: Mapping[str, Array], model: Model, n_state: int
 ) -> Snapshot:
     n_slots, dtype = model.architecture.n_slots, model.architecture.dtype
     shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
@@ -393,10 +403,24 @@ def _count(name: str, value: Any) -> int:
     return int(value)
 
 
+def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) -> None:
+    """Check that the epochs so far measured what the next ones will."""
+    expected = measurements(
+        classifies=model.architecture.classifies,
+        penalty=bool(fit["l1"] or fit["l2"]),
+        validation=fit["validation_data"] is not None,
+    )
+    if set(history) != expected:
+        raise ValueError(
+            f"its history holds {shortened(', '.join(history))}; this fit measures "
+            f"{', '.join(sorted(expected))}"
+        )
+
+
 def _history(values: Any) -> History:
     columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
     lengths = {len(column) for column in columns.values()}
-    if len(lengths) != 1 or not {"loss", "time"} <= set(columns):
+    if len(lengths) != 1:
         raise ValueError("its history does not hold a number an epoch for each measurement")
     history = History()
     for record in zip(*columns.values(), strict=True):

@@ -15,6 +15,19 @@ LAST_EPOCHS = 10
 """Epochs of a long history that HTML shows."""
 
 
+def measurements(*, classifies: bool, penalty: bool, validation: bool) -> set[str]:
+    """Return the names of what each epoch of a fit measures, as `History` lists them."""
+    found = {"loss", "time"}
+    measured = {"accuracy"} if classifies else {"r2", "rmse", "mae"}
+    if classifies:
+        found |= measured
+    if penalty:
+        found.add("penalty")
+    if validation:
+        found |= {f"val_{name}" for name in {"loss", *measured}}
+    return found
+
+
 class History(Mapping[str, list[float]]):
     """Measurements of a fit, one list an epoch long for each name.
 

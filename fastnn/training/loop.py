@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -43,14 +44,15 @@ def fit(
 ) -> History:
     """Train `model` in place for some epochs; return what was measured.
 
-    With a `keeper` it writes checkpoints; from a `snapshot` it goes on.
+    With a `keeper` it writes checkpoints; from a `snapshot` that it found, the fit goes on.
     """
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = passes.n_rows, history.n_epochs
     if snapshot is not None and snapshot.stop_asked and n_done < epochs:
         history.stopped = "callback"
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
-    _begin(model, running.state, hooks, snapshot)
+    path = None if keeper is None else keeper.checkpoint.path
+    _begin(model, running.state, hooks, snapshot, path)
     options = replace(
         options,
         optimizer=running.optimizer,
@@ -97,22 +99,26 @@ def fit(
 
 
 def _begin(
-    model: Model, state: OptimizerState, hooks: Sequence[Hook], snapshot: Snapshot | None
+    model: Model,
+    state: OptimizerState,
+    hooks: Sequence[Hook],
+    snapshot: Snapshot | None,
+    path: Any,
 ) -> None:
     """Put everything where the fit starts; where that fails, back to where it was."""
     if snapshot is None:
-        _start(hooks, None)
+        _start(hooks, None, path)
         return
     before = model.parameters.copy(), model.rng.bit_generator.state
     snapshot.restore(model, state)
     try:
-        _start(hooks, snapshot)
+        _start(hooks, snapshot, path)
     except BaseException:
         model.parameters[...], model.rng.bit_generator.state = before
         raise
 
 
-def _start(hooks: Sequence[Hook], snapshot: Snapshot | None) -> None:
+def _start(hooks: Sequence[Hook], snapshot: Snapshot | None, path: Any) -> None:
     """Begin with the hooks; after an error in one, those that had begun are ended."""
     begun: list[Hook] = []
     try:
@@ -120,7 +126,7 @@ def _start(hooks: Sequence[Hook], snapshot: Snapshot | None) -> None:
             hook.on_fit_start()
             begun.append(hook)
         if snapshot is not None:
-            _load_states(hooks, snapshot)
+            _load_states(hooks, snapshot, path)
     except BaseException:
         _end(begun)
         raise
@@ -133,13 +139,13 @@ def _end(hooks: Sequence[Hook]) -> None:
             ends.callback(hook.on_fit_end)
 
 
-def _load_states(hooks: Sequence[Hook], snapshot: Snapshot) -> None:
+def _load_states(hooks: Sequence[Hook], snapshot: Snapshot, path: Any) -> None:
     for hook, state in zip(hooks, snapshot.callbacks, strict=True):
         try:
             hook.load_state_dict(state)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"the checkpoint holds a state that {hook.name} cannot take back: {error!r}"
+                f"the checkpoint {path} holds a state that {hook.name} cannot take back: {error!r}"
             ) from error
 
 

@@ -70,6 +70,7 @@ from fastnn.validation.values import (
     check_positive,
     check_shuffle,
     check_thread_variable,
+    check_threads,
 )
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "check_sizes",
     "check_targets",
     "check_thread_variable",
+    "check_threads",
     "check_two_classes",
     "check_validation_data",
     "check_whole_bytes",

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Array
 from fastnn.system.memory_maps import walk
+from fastnn.validation.frames import some
 from fastnn.validation.sparse import is_sparse, sound_csr
 from fastnn.validation.targets import target_values
-from fastnn.validation.values import as_array, describe, listed
+from fastnn.validation.values import as_array, describe, listed, shortened
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
 """What backends read as it is; other real dtypes are converted."""
@@ -281,11 +282,23 @@ def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
     if array.dtype in INPUT_DTYPES and array.flags.aligned:  # in this machine's byte order
         return array
     if array.dtype == np.bool_:
-        return array.view(np.uint8)
+        return _flags_as_bytes(array)
     if array.dtype.kind not in "fiub":
         hint = "; convert text to numbers first" if array.dtype.kind in "OSU" else ""
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array.astype(dtype)
+
+
+def _flags_as_bytes(flags: Array) -> Array:
+    """Return bool as bytes 0 and 1, without a copy where they are that in memory.
+
+    NumPy writes no other bytes, but takes any for True: those of files, or of `view`.
+    """
+    as_bytes: Array = flags.view(np.uint8)
+    rows = as_bytes if as_bytes.ndim == 2 else as_bytes[:, None]
+    if any(rows[part].max(initial=0) > 1 for part in walk(rows, CHECK_ROWS)):
+        return flags.astype(np.uint8)
+    return as_bytes
 
 
 def _check_finite(
@@ -373,8 +386,8 @@ def _encode(y: Array, class_labels: Sequence[Any]) -> NDArray[np.int64]:
     unknown = [v for v in found.tolist() if v not in index]
     if unknown:
         raise ValueError(
-            f"y holds {unknown[0]!r}, which is not one of the network's class labels "
-            f"{list(class_labels)!r}"
+            f"y holds {shortened(repr(unknown[0]))}, which is not one of the network's class "
+            f"labels {some(class_labels)}"
         )
     codes = np.array([index[v] for v in found.tolist()], np.int64)
     return codes[inverse]

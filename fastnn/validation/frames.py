@@ -178,6 +178,6 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def some(names: Sequence[str]) -> str:
-    """Return names for an error: all of a few, the first of many."""
+def some(names: Sequence[object]) -> str:
+    """Return names, or labels, for an error: all of a few, the first of many."""
     return listed(names) if len(names) <= 8 else f"{listed(names[:6])} and {len(names) - 6} others"

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
+from fastnn.validation.frames import some
 from fastnn.validation.values import (
     as_array,
     check_choice,
@@ -169,7 +170,7 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
     if len(sizes) < 2:
         raise ValueError(
             "sizes must hold at least the widths of input and output, such as (784, 10), "
-            f"got {tuple(sizes)!r}"
+            f"got {shortened(repr(tuple(sizes)))}"
         )
     widths = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
     n_parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
@@ -232,13 +233,13 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
     if not all(isinstance(v, str) for v in values) and not all(
         isinstance(v, int | float) for v in values
     ):
-        raise TypeError(f"class labels must be all strings or all numbers, got {list(values)!r}")
+        raise TypeError(f"class labels must be all strings or all numbers, got {some(values)}")
     if any(isinstance(v, float) and not math.isfinite(v) for v in values):
-        raise ValueError(f"class labels must be finite, got {list(values)!r}")
+        raise ValueError(f"class labels must be finite, got {some(values)}")
     if len(values) != expected:
         raise ValueError(f"class_labels must hold {expected} labels, got {len(values)}")
     if len(set(values)) != len(values):
-        raise ValueError(f"class_labels must be distinct, got {list(values)!r}")
+        raise ValueError(f"class_labels must be distinct, got {some(values)}")
     return values
 
 

@@ -14,6 +14,8 @@ from fastnn.architecture import Array
 from fastnn.vocabulary import Shuffle
 
 T = TypeVar("T")
+MOST_THREADS = 2**31 - 1
+"""What an int of C holds, in which libraries count threads."""
 
 
 def check_number(name: str, value: object) -> float:
@@ -48,7 +50,7 @@ def check_positive(name: str, value: object) -> float:
     """Return `value` if it is a finite number above 0."""
     number = check_number(name, value)
     if not (number > 0 and math.isfinite(number)):
-        raise ValueError(f"{name} must be above 0 and finite, got {value!r}")
+        raise ValueError(f"{name} must be above 0 and finite, got {shortened(repr(value))}")
     return number
 
 
@@ -68,7 +70,8 @@ def check_in_range(
     if not (above and below and math.isfinite(number)):
         left = "(" if open_low else "["
         right = ")" if open_high or math.isinf(high) else "]"
-        raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}, got {value!r}")
+        got = shortened(repr(value))
+        raise ValueError(f"{name} must be in {left}{low:g}, {high:g}{right}, got {got}")
     return number
 
 
@@ -79,7 +82,7 @@ def check_count(name: str, value: object, minimum: int = 1) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {describe(value)}")
     if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+        raise ValueError(f"{name} must be at least {minimum}, got {shortened(str(value))}")
     return int(value)
 
 
@@ -88,7 +91,7 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {listed(choices)}, got {describe(value)}")
     if value not in choices:
-        raise ValueError(f"{name} must be one of {listed(choices)}, got {value!r}")
+        raise ValueError(f"{name} must be one of {listed(choices)}, got {shortened(repr(value))}")
     return value
 
 
@@ -103,14 +106,28 @@ def check_backend_name(value: object, names: Sequence[str], source: str) -> str:
     return check_choice(f"the backend given by {source}", value, names)
 
 
+def check_threads(name: str, value: object) -> int:
+    """Return `value` if it is a number of threads that libraries in C can be told."""
+    n_threads = check_count(name, value)
+    if n_threads > MOST_THREADS:
+        raise ValueError(f"{name} must be at most {MOST_THREADS:,}, got {shortened(repr(value))}")
+    return n_threads
+
+
 def check_thread_variable(name: str, text: str) -> int:
     """Return the thread count in the environment variable `name`."""
-    if not text.strip().isdecimal() or int(text) < 1:
+    digits = text.strip().lstrip("0")
+    if not digits.isdecimal():
         raise ValueError(
             f"the environment variable {name} must be a whole number of threads, at least 1, "
-            f"got {text!r}"
+            f"got {shortened(repr(text))}"
         )
-    return int(text)
+    if len(digits) > len(str(MOST_THREADS)) or int(digits) > MOST_THREADS:
+        raise ValueError(
+            f"the environment variable {name} must be at most {MOST_THREADS:,} threads, got "
+            f"{shortened(text.strip())}"
+        )
+    return int(digits)
 
 
 def check_instance(name: str, value: object, kind: type[T], such_as: str) -> T:
@@ -121,8 +138,12 @@ def check_instance(name: str, value: object, kind: type[T], such_as: str) -> T:
 
 
 def describe(value: object) -> str:
-    """Return a value as an error shows it, with its type."""
-    return f"{shortened(repr(value))} ({type(value).__name__})"
+    """Return a value as an error shows it, with its type; that alone, if it cannot be shown."""
+    try:
+        text = repr(value)
+    except Exception:  # what the caller's classes raise, and NumPy of text that is none
+        return type(value).__name__
+    return f"{shortened(text)} ({type(value).__name__})"
 
 
 def shortened(text: str) -> str:
@@ -130,9 +151,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def listed(choices: Sequence[str]) -> str:
-    """Return names in quotes, with commas between."""
-    return ", ".join(repr(choice) for choice in choices)
+def words_of(error: BaseException) -> str:
+    """Return what another library says of an error: one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def listed(choices: Sequence[object]) -> str:
+    """Return values as Python writes them, with commas between; each in at most 60 characters."""
+    return ", ".join(shortened(repr(choice)) for choice in choices)
 
 
 def as_array(name: str, value: Any) -> Array:

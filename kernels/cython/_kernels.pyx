@@ -23,6 +23,7 @@ from cpython.pythread cimport (
     PyThread_release_lock,
     PyThread_type_lock,
 )
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cython cimport critical_section, final
 from libc.math cimport pow, sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
@@ -220,6 +221,7 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
 include "_arrays.pxi"
+include "_spares.pxi"
 include "_door.pxi"
 include "_team.pxi"
 include "_pool.pxi"

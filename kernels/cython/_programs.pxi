@@ -8,7 +8,6 @@ at a time; of several threads each takes its own rows.
 
 cdef enum:
     PREDICT_ROWS = 126  # 9 tiles of 14 rows: activations stay in L2 beside the weights
-    LARGEST_SPARE = 1 << 26  # bytes of a workspace that is kept from call to call
     FORESEEN_BYTES = 512  # rows of at least as many are asked for ahead: 7 % less for 10,000 images
 
 # Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
@@ -76,7 +75,8 @@ cdef class Program:
 
     cdef Kernels owner
     cdef const kernels *kernels
-    cdef Memory memory, spare
+    cdef Memory memory
+    cdef Spare spare
     cdef Layer *layers
     cdef int n_layers
     cdef loss loss
@@ -135,21 +135,22 @@ cdef class Program:
         return self.widest if x.is_sparse else max(self.widest, x.n_in)
 
     cdef Memory take_memory(self, size_t n_bytes):
-        """Return the spare memory; new memory if that is too small or taken by another thread."""
-        cdef Memory memory
-        with critical_section(self):
-            memory = self.spare
-            self.spare = None
+        """Return the spare memory; new memory if that is too small, given up, or taken by another
+        thread.
+        """
+        cdef Memory memory = spares.take(&self.spare)
         if memory is None or memory.n_bytes < n_bytes:
             memory = Memory(n_bytes)
         allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
         return memory
 
-    cdef void give_back(self, Memory memory):
+    cdef int give_back(self, Memory memory) except -1:
         """Keep a pass's memory for the next one: fresh pages cost more than a small pass."""
-        with critical_section(self):
-            if memory.n_bytes <= LARGEST_SPARE:
-                self.spare = memory
+        spares.keep(&self.spare, memory)
+        return 0
+
+    def __dealloc__(self):
+        spares.take(&self.spare)
 
     cdef void lay_out_activations(
         self, Workspace *w, Py_ssize_t n_rows, Space *space

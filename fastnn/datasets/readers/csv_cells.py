@@ -7,6 +7,9 @@ import re
 MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "."))
 """What writers put where a value is missing, in lower case: pandas, R, UCI's tables, SQL, Excel."""
 
+FLAGS = {"true": "1", "false": "0"}
+"""Numbers that are meant by the words for true and false, which are in lower case."""
+
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3}){2,}(\.\d*)?|[-+]?\d{1,3}(,\d{3})+\.\d*")
 _WHOLE = re.compile(r"[-+]?\d+")
 
@@ -18,6 +21,11 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell  # float() takes 1_000 as Python does
+
+
+def is_flag(cell: str) -> bool:
+    """Tell whether a cell is True or False, as pandas writes what get_dummies returns."""
+    return cell.strip().lower() in FLAGS
 
 
 def is_missing(cell: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastnn.datasets.readers.csv_cells import is_missing, is_number, is_whole
+from fastnn.datasets.readers.csv_cells import is_flag, is_missing, is_number, is_whole
 from fastnn.datasets.readers.label_column import LABEL_NAMES
 
 SURE, SUSPECTED = 10, 3
@@ -35,6 +35,8 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool | No
     below = [row for row in below if len(row) == len(first)]
     numbers = [i for i, cell in enumerate(first) if is_number(cell)]
     words = [i for i in range(len(first)) if i not in set(numbers)]
+    if any(is_flag(cell) and all(is_flag(row[i]) for row in below) for i, cell in enumerate(first)):
+        return False  # True and False stand above their like, as a header does not
     if not numbers:
         return not all(map(is_missing, first))
     if is_numbered(first):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.readers.csv_cells import has_comma, is_missing, is_number, shown
+from fastnn.datasets.readers.conversion import blocks
+from fastnn.datasets.readers.csv_cells import has_comma, is_flag, is_missing, is_number, shown
 from fastnn.datasets.task import FEW
+from fastnn.system.memory_budget import Budget
+from fastnn.system.printable import named
+from fastnn.validation.values import shortened
 
 COLUMNS_SHOWN = 3
 
@@ -38,7 +42,8 @@ class Layout:
 
     def where(self, line: int, column: int) -> str:
         """Return what an error begins with."""
-        return f"{self.source}, line {line}, column {column + 1} ({self.names[column]})"
+        name = named(shortened(self.names[column]))
+        return f"{self.source}, line {line}, column {column + 1} ({name})"
 
 
 class BadCells:
@@ -50,11 +55,14 @@ class BadCells:
         self._missing: Counter[int] = Counter()
         self._commas: Counter[int] = Counter()
         self._texts: Counter[int] = Counter()
+        self._flags: Counter[int] = Counter()
 
     def add_numbers(self, features: NDArray[np.float64], lines: array[int]) -> None:
         """Count what is not finite in rows that were read."""
-        for row, i in np.argwhere(~np.isfinite(features)).tolist():
-            self._add(lines[row], self._layout.features[i], str(features[row, i]))
+        for rows in blocks(features, 2 * 8 + 150):  # an index by itself is that many bytes
+            for row, i in np.argwhere(~np.isfinite(features[rows])).tolist():
+                number = features[rows.start + row, i]
+                self._add(lines[rows.start + row], self._layout.features[i], str(number))
 
     def add_row(self, line: int, cells: Sequence[str]) -> None:
         """Count what is no finite number in a row as it stands in the file."""
@@ -72,6 +80,7 @@ class BadCells:
             self._commas[column] += 1
         else:
             self._texts[column] += 1
+            self._flags[column] += is_flag(cell)
 
     def error(self, n_rows: int) -> ValueError | None:
         """Return the error about them, None if there are none in the file's `n_rows`."""
@@ -87,8 +96,13 @@ class BadCells:
 
     def _advice(self, column: int, n_rows: int) -> str:
         texts, name = self._texts[column], self._layout.names[column]
+        if self._flags[column]:
+            return (
+                f"{self._flags[column]} of {n_rows} rows have True or False there, and others do "
+                "not: write 1 and 0 in all of them"
+            )
         if texts > n_rows // 2:
-            own = name != f"column {column + 1}"
+            own = name != f"column {column + 1}" and name == shortened(name)
             label = f", or name it as the label: label={(name if own else column)!r}"
             return (
                 f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
@@ -103,7 +117,7 @@ class BadCells:
                 "decimal point and no commas: pandas.read_csv has decimal= and thousands= for it"
             )
         others = [
-            f"{count} in column {i + 1} ({self._layout.names[i]})"
+            f"{count} in column {i + 1} ({named(shortened(self._layout.names[i]))})"
             for i, count in sorted(self._missing.items())
             if i != column
         ]
@@ -116,19 +130,24 @@ class BadCells:
         )
 
 
-def label_array(labels: Iterable[str], lines: Sequence[int], layout: Layout) -> NDArray[Any]:
+def label_array(
+    labels: list[str], lines: Sequence[int], layout: Layout, budget: Budget
+) -> NDArray[Any]:
     """Return int64 if every label is a whole number, float64 if all are numbers, else strings."""
-    labels = [label.strip() for label in labels]
     if "" in labels:
         raise _label_error(labels, lines, layout, [not label for label in labels], "a label")
+    budget.take(2 * 8 * len(labels), f"it has {len(labels)} labels")
     are_numbers = [is_number(label) for label in labels]
     if not all(are_numbers):
         _check_text(labels, lines, layout, are_numbers)
+        longest = max(map(len, labels))
+        reason = f"its labels become text, {len(labels)} of up to {longest} characters"
+        budget.take(4 * longest * len(labels), reason)
         return np.array(labels)
     try:
-        return np.array([int(label) for label in labels], dtype=np.int64)
+        return np.fromiter(map(int, labels), np.int64, len(labels))
     except (ValueError, OverflowError):
-        numbers = np.array(labels, dtype=np.float64)
+        numbers = np.fromiter(map(float, labels), np.float64, len(labels))
     finite = np.isfinite(numbers)
     if not finite.all():
         raise _label_error(labels, lines, layout, (~finite).tolist(), "a finite number")

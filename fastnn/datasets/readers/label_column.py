@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.task import FEW, ROWS_A_CLASS
+from fastnn.validation.frames import some
 
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "species", "y")
 """In the order of preference, in lower case."""
@@ -72,7 +73,7 @@ def label_column(
     try:
         index = int(label)
     except ValueError:
-        has = ", ".join(map(repr, known)) if known else f"no header; name one of its {width}"
+        has = some(known) if known else f"no header; name one of its {width}"
         raise ValueError(f"{source} has no column {label!r}: it has {has}") from None
     if not -width <= index < width:
         raise ValueError(

@@ -12,7 +12,15 @@ from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, nam
 from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.known_columns import KnownColumns
 from fastnn.datasets.readers.label_column import check_guess, label_column
+from fastnn.datasets.readers.parquet_footer import read_promise
+from fastnn.datasets.readers.parquet_sizes import check_sizes
 from fastnn.datasets.readers.sources import Source
+from fastnn.validation.values import shortened, words_of
+
+BYTES_OF_A_VALUE = 16  # in a frame: 8 of a number, 16 of a view of text
+BYTES_OF_A_TEXT = 80  # as an object, beside its characters
+TEXT_DTYPES = ("String", "str", "string")  # Polars', and pandas'
+SPARE_COLUMNS = 8  # of numbers: the label's, and what is sorted or converted on the way
 
 Array = NDArray[Any]
 
@@ -23,6 +31,7 @@ def read_parquet(
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
     if header is False:
         raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
+    _take_frame(source)
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
@@ -32,17 +41,24 @@ def read_parquet(
     features = [i for i in range(len(names)) if i != column.index]
     notes = []
     for i in [i for i in features if names[i].lower() in ROW_NAMES]:
-        cells = [str(value) for value in _values(frame, i).tolist()]
+        cells = [str(value) for value in _values(frame, i, source).tolist()]
         if len(features) > 1 and names[i] not in (known.features or ()) and name_rows(cells):
             features.remove(i)
             notes.append(left_out(i + 1, names[i]))
     order = known.order([names[i] for i in features], [False] * len(features), source.name)
     features = [features[i] for i in order]
-    x = np.column_stack([_numbers(frame, i, names[i], source.name) for i in features])
+    n_rows = len(frame)
+    source.budget.take(
+        8 * n_rows * (len(features) + SPARE_COLUMNS),
+        f"its columns become numbers, float64 {(n_rows, len(features))}",
+    )
+    x = np.empty((n_rows, len(features)))
+    for column_of_x, i in enumerate(features):
+        x[:, column_of_x] = _numbers(frame, i, names[i], source)
     feature_names = tuple(names[i] for i in features)
     labels = None
     if column.index is not None and label is not False:
-        labels = _labels(frame, column.index, names[column.index], source.name)
+        labels = _labels(frame, column.index, names[column.index], source)
         if column.by_position:
             check_guess(x, labels, source.name, has_names=True)
         notes += row_numbers(x, feature_names)
@@ -57,7 +73,25 @@ def read_parquet(
     )
 
 
+def _take_frame(source: Source) -> None:
+    """Count what the footer promises: a view of 16 bytes for a value, and all text, unpacked."""
+    try:
+        n_rows, n_columns, n_bytes = read_promise(source.stream)
+    except ValueError as error:
+        raise ValueError(f"{source.name} cannot be read as Parquet: {error}") from None
+    source.budget.take(
+        BYTES_OF_A_VALUE * n_rows * n_columns + n_bytes,
+        f"it promises {n_rows} rows of {n_columns} columns, {n_bytes} bytes unpacked",
+    )
+
+
 def _frame(source: Source) -> Any:
+    try:
+        check_sizes(source.stream)
+    except ValueError as error:
+        raise ValueError(
+            f"{source.name} cannot be read as Parquet: {error}; it is damaged or of an unusual kind"
+        ) from None
     for package in ("polars", "pandas"):
         try:
             return import_module(package).read_parquet(source.stream)
@@ -68,7 +102,7 @@ def _frame(source: Source) -> Any:
         except BaseException as error:  # Polars' panics are no Exception
             raise ValueError(
                 f"{source.name} cannot be read as Parquet ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}); it is damaged or of an unusual kind"
+                f"{words_of(error)}); it is damaged or of an unusual kind"
             ) from None
     raise ImportError(
         f"{source.name} is a Parquet file, which Polars or pandas with PyArrow read: pip install "
@@ -76,21 +110,25 @@ def _frame(source: Source) -> Any:
     )
 
 
-def _values(frame: Any, i: int) -> Array:
+def _values(frame: Any, i: int, source: Source) -> Array:
     column = frame[frame.columns[i]]
+    if str(column.dtype) in TEXT_DTYPES:  # equal cells, one in the frame, are many objects
+        lengths = column.str.len_chars() if hasattr(column.str, "len_chars") else column.str.len()
+        n_bytes = BYTES_OF_A_TEXT * len(column) + int(lengths.sum())
+        source.budget.check(n_bytes, f"column {i + 1} is text, {int(lengths.sum())} characters")
     values: Array = np.asarray(column.to_numpy())
     return values
 
 
-def _numbers(frame: Any, i: int, name: str, source: str) -> NDArray[np.float64]:
-    values = _values(frame, i)
-    where = f"{source}, column {i + 1} ({name})"
+def _numbers(frame: Any, i: int, name: str, source: Source) -> NDArray[np.float64]:
+    values = _values(frame, i, source)
+    where = f"{source.name}, column {i + 1} ({shortened(name)})"
     if values.dtype.kind not in "biuf":
         nulls = values.dtype.kind == "O" and any(value is None for value in values)
         hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
         raise ValueError(
             f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
-            f"the label: label={name!r}"
+            f"the label: label={i if shortened(name) != name else name!r}"
         )
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)
@@ -104,20 +142,21 @@ def _numbers(frame: Any, i: int, name: str, source: str) -> NDArray[np.float64]:
     return numbers
 
 
-def _labels(frame: Any, i: int, name: str, source: str) -> Array:
-    values = _values(frame, i)
+def _labels(frame: Any, i: int, name: str, source: Source) -> Array:
+    values = _values(frame, i, source)
     kind = values.dtype.kind
     if kind in "fiub":
         numbers = _numbers(frame, i, name, source)
         whole = kind != "f" and np.abs(numbers).max() < 2**53
         return numbers.astype(np.int64) if whole else numbers
-    if kind == "O" and all(isinstance(value, str) for value in values):
-        return np.array(values.tolist(), dtype=np.str_)
-    if kind in "TU":
-        return values.astype(np.str_)
+    if kind in "TU" or (kind == "O" and all(isinstance(value, str) for value in values)):
+        longest = max(map(len, values))
+        reason = f"its labels become text, {len(values)} of up to {longest} characters"
+        source.budget.take(4 * longest * len(values), reason)
+        return values.astype(f"U{max(1, longest)}")
     raise ValueError(
-        f"{source}, column {i + 1} ({name}): got {_shown(values)}, expected labels that are text "
-        "or numbers, one in each row"
+        f"{source.name}, column {i + 1} ({shortened(name)}): got {_shown(values)}, expected labels "
+        "that are text or numbers, one in each row"
     )
 
 

@@ -24,11 +24,13 @@ from fastnn.exchange.onnx.graph import Graph
 from fastnn.exchange.onnx.ml import of_second_class
 from fastnn.exchange.onnx.nodes import PLAIN
 from fastnn.exchange.onnx.steps import steps_of
-from fastnn.exchange.onnx.tensors import Tensors
+from fastnn.exchange.onnx.tensors import BASE, RATIO, Tensors
 from fastnn.exchange.onnx.values import Computed, Label
 from fastnn.exchange.packages import imported
 from fastnn.model.model import Model
 from fastnn.model.persistence import FORMAT, read_metadata, read_trained_on
+from fastnn.system.memory_budget import Budget, memory_errors_of
+from fastnn.system.whole_files import budget_of, read_whole
 from fastnn.vocabulary import Output
 
 OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
@@ -45,14 +47,15 @@ def from_onnx(path: Any, *, output: Output | None = None) -> Model:
     onnx = imported("onnx", extra="onnx")
     from google.protobuf.message import DecodeError
 
-    data = path.read_bytes()
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        data = read_whole(file, budget_of(file))
+    budget = Budget(str(path), len(data), base=BASE, ratio=RATIO)
     try:
         with np.errstate(all="ignore"):  # what becomes infinite is refused
             model = onnx.ModelProto.FromString(data)
-            tensors = Tensors(onnx, path.parent, len(data))
-            return _network(onnx, model, tensors, output)
+            return _network(onnx, model, Tensors(onnx, path.parent, budget), output)
     except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        words = str(error) or "memory ran out"
+        words = str(error).removeprefix(f"{path}: ") or "memory ran out"
         raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 
