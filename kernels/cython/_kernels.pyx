@@ -2,7 +2,7 @@
 
 Everything below works on bytes: an array is a ``char *``, and how wide its numbers are and how they
 are multiplied is known to the table of C kernels that the instruction set and dtype select (see
-``simd/kernels.h``, which also states the shapes). What Python hands in comes through ``_door.pxi``;
+``simd/kernels.h``, which also states the shapes). What Python hands in comes through ``door.pxi``;
 the GIL is released around the work.
 """
 
@@ -219,12 +219,12 @@ cdef extern from "simd/barrier.h" nogil:
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
-include "_arrays.pxi"
-include "_door.pxi"
-include "_team.pxi"
-include "_pool.pxi"
-include "_batch.pxi"
-include "_contract.pxi"
-include "_programs.pxi"
-include "_training.pxi"
-include "_predictor.pxi"
+include "arrays.pxi"
+include "door.pxi"
+include "team.pxi"
+include "pool.pxi"
+include "batch.pxi"
+include "contract.pxi"
+include "program.pxi"
+include "training.pxi"
+include "predictor.pxi"
