@@ -2,8 +2,21 @@
 
 Everything below works on bytes: an array is a ``char *``, and how wide its numbers are and how they
 are multiplied is known to the table of C kernels that the instruction set and dtype select (see
-``simd/kernels.h``, which also states the shapes). What Python hands in comes through ``door.pxi``;
-the GIL is released around the work.
+``simd/kernels.h``, which also states the shapes). The GIL is released around the work.
+
+The chapters, each of which stands on those before it:
+
+    table                                the C kernels, and the words they are told with
+    arrays, parts, gate                  memory as C sees it; what of the work is a thread's
+    batch, network, prediction           a minibatch, and its way through the layers
+    shared, dropout, loss, gradient,
+    limits, step                         a step of training
+    vocabulary, memory, door             words, memory and arrays of Python's
+    team, pool                           threads
+    program, training                    the programs
+    predictor, contract                  a network for serving; the kernels one by one
+
+Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
 """
 
 import os
