@@ -116,7 +116,7 @@ cdef class Predictor:
                     f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {n_dims} "
                     "dimensions"
                 )
-            if seen.kind != b"f" and seen.kind != b"d" and seen.kind != b"B":
+            if input_type_of(seen.kind) < 0:
                 if self.reader is not None:
                     return self(self.reader(x), out)
                 raise TypeError(f"x must be float32, float64 or uint8, got {kind_of(x)}")
