@@ -16,36 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The position in fastnn.architecture.ACTIVATIONS; exp is an output only. */
-enum activation {
-    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, EXP, SOFTMAX
-};
-
-enum loss {
-    CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR, POISSON, HUBER, ABSOLUTE_ERROR
-};
-
-/* The position in fastnn.optimizers.Optimizer.RULES. */
-enum rule { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW };
-
-/* What the numbers of an input are. */
-enum input_type { INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE };
+#include "rules.h"
+#include "vocabulary.h"
 
 /* Scratch of a dense product for each term of its sums: 64-byte vectors of B's panel, and columns of
    A that are taken at a time. */
 #define PANEL_VECTORS 4
 #define BLOCK_COLUMNS 96
-
-/* One update: the constants of the rule, worked out for this step. */
-struct step {
-    enum rule rule;
-    double learning_rate;
-    double first_decay, second_decay; /* momentum or beta_1; rho or beta_2 */
-    double epsilon;
-    double shrink;     /* AdamW: what parameters are multiplied by, 1 - rate · weight_decay */
-    double size;       /* Adam: rate / (1 - beta_1^t) */
-    double correction; /* Adam: 1 / sqrt(1 - beta_2^t) */
-};
 
 /* Rows of a dense input; strides in bytes, of either sign. */
 struct dense_input {
@@ -198,8 +175,8 @@ struct kernels {
                                void *weight, ptrdiff_t weight_row);
 };
 
-/* The instruction set that serves `name` ("baseline", "avx2", "avx512", "neon"; NULL: the widest that
-   runs here), or NULL with *known saying whether such a name exists at all. */
+/* The instruction set that serves `name` (those of dispatch.c; NULL: the widest that runs here), or
+   NULL with *known saying whether such a name exists at all. */
 struct instruction_set {
     const char *name;
     const struct kernels *single, *real_double;

@@ -97,13 +97,10 @@ cdef char letter_of_size(size_t size) noexcept nogil:
 
 
 cdef input_type type_of(const Array *array) except *:
-    if array.kind == b"B":
-        return INPUT_BYTE
-    if array.kind == b"f":
-        return INPUT_FLOAT
-    if array.kind == b"d":
-        return INPUT_DOUBLE
-    raise TypeError("inputs are float32, float64 or uint8")
+    cdef int code = input_type_of(array.kind)
+    if code < 0:
+        raise TypeError(f"inputs are {', '.join(INPUT_TYPES)}")
+    return <input_type>code
 
 
 cdef bint is_integer(const Array *array, Py_ssize_t size) noexcept nogil:
@@ -196,7 +193,7 @@ cdef bint reads(const Input *x, const char *memory, Py_ssize_t n_bytes) noexcept
     cdef Py_ssize_t size, rows, columns, width = 8 if x.csr.wide else 4
     cdef const char *first
     if x.is_sparse:
-        size = 1 if x.csr.type == INPUT_BYTE else 4 if x.csr.type == INPUT_FLOAT else 8
+        size = input_size(x.csr.type)
         return (
             share_memory(memory, n_bytes, <const char *>x.csr.data, x.n_entries * size)
             or share_memory(memory, n_bytes, <const char *>x.csr.indices, x.n_entries * width)
@@ -204,7 +201,7 @@ cdef bint reads(const Input *x, const char *memory, Py_ssize_t n_bytes) noexcept
         )
     if x.n_rows == 0 or x.n_in == 0:
         return False
-    size = 1 if x.dense.type == INPUT_BYTE else 4 if x.dense.type == INPUT_FLOAT else 8
+    size = input_size(x.dense.type)
     rows = (x.n_rows - 1) * x.dense.row_stride
     columns = (x.n_in - 1) * x.dense.column_stride
     first = x.dense.data + min(rows, <Py_ssize_t>0) + min(columns, <Py_ssize_t>0)
