@@ -40,8 +40,11 @@ from fastnn.files import check_folder_of, write_whole
 from fastnn.fit_description import AnotherFitError, as_plain, check_same_fit
 from fastnn.generator_state import from_json
 from fastnn.history import History
+from fastnn.memory_budget import memory_errors_of
 from fastnn.optimizers import OptimizerState
 from fastnn.persistence import check_format
+from fastnn.tensor_files import parsed, read_bytes
+from fastnn.whole_files import budget_of
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -281,33 +284,37 @@ def read(path: Any, fit: Mapping[str, Any], network: Network, n_state: int) -> S
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a checkpoint, is damaged, or is one of another fit.
+        If it is not a checkpoint, is damaged, or is one of another fit; or if it takes more memory
+        than `fastnn.memory_budget` allows a file of its size, or than is free.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = Path(path)
-    with path.open("rb"):  # the operating system's own word if it is a folder or locked
-        pass
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata["checksum"] != _checksum_of(metadata, tensors):
-                raise ValueError("its checksum is another: the file is damaged")
-            check_same_fit(_described(metadata, fit), fit)
-            return _snapshot(json.loads(metadata["state"]), tensors, network, n_state)
-    except AnotherFitError as error:
-        text = f"{path} is not a checkpoint of this fit: {error}"
-        raise AnotherFitError(error.name, text) from None
-    except _DAMAGE as error:
-        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        data = read_bytes(file, budget_of(file))
+        try:
+            return _read(data, fit, network, n_state)
+        except AnotherFitError as error:
+            text = f"{path} is not a checkpoint of this fit: {error}"
+            raise AnotherFitError(error.name, text) from None
+        except _DAMAGE as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
 
 
-def _snapshot(state: Any, tensors: dict[str, Array], network: Network, n_state: int) -> Snapshot:
+def _read(data: bytes, fit: Mapping[str, Any], network: Network, n_state: int) -> Snapshot:
+    held = parsed(data)
+    metadata = held.metadata
+    check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
+    if metadata["checksum"] != _checksum_of(metadata, held.tensors):
+        raise ValueError("its checksum is another: the file is damaged")
+    check_same_fit(_described(metadata, fit), fit)
+    return _snapshot(json.loads(metadata["state"]), held.tensors, network, n_state)
+
+
+def _snapshot(state: Any, tensors: Mapping[str, Array], network: Network, n_state: int) -> Snapshot:
     n_slots, dtype = network.architecture.n_slots, network.architecture.dtype
     shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
     for name, shape in shapes.items():

@@ -168,11 +168,9 @@ def zip_members(file: BinaryIO) -> list[str]:
         return []
 
 
-def said_of_no_network(path: Path, reason: str) -> str:
-    """Return why a file is no network: what kind it is, or else the reason given."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        kind = kind_of(head, path, zip_members(file) if head.startswith(b"PK") else ())
+def said_of_no_network(path: Path, file: BinaryIO, head: bytes, reason: str) -> str:
+    """Return why a file, open and with this beginning, is no network: its kind, or the reason."""
+    kind = kind_of(head, path, zip_members(file) if head.startswith(b"PK") else ())
     if not head:
         return "it is empty"
     if kind is not None and kind.key != "safetensors":

@@ -34,8 +34,11 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends import NAMES, get_backend
 from fastnn.checksums import file_checksum
 from fastnn.files import write_whole
+from fastnn.memory_budget import Budget, OverBudgetError, memory_errors_of
+from fastnn.tensor_files import header_of, parsed, read_bytes
 from fastnn.trained_on import TrainedOn
 from fastnn.vocabulary import BackendName
+from fastnn.whole_files import budget_of
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -93,7 +96,8 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a network's file, or is damaged; nothing in a file is ever executed.
+        If it is not a network's file, or is damaged; nothing in a file is ever executed. If it
+        takes more memory than `fastnn.memory_budget` allows a file of its size, or than is free.
     BackendUnavailableError
         If that backend cannot run here.
 
@@ -102,27 +106,22 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     UserWarning
         If the file is of an older fastnn and has no checksum.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = Path(path)
     get_backend(validation.check_backend_name(backend, (*NAMES, "auto"), "backend="))
-    with path.open("rb"):  # the operating system's own word if it is missing, a folder or locked
-        pass
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            architecture, class_labels = read_metadata(metadata)
-            trained_on = read_trained_on(metadata, architecture.n_in)
-            _check_tensors(architecture, {name: file.get_slice(name) for name in file.keys()})  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            has_checksum = _check_checksum(metadata, tensors)
-            network = _build(architecture, class_labels, trained_on, tensors, backend)
-            network._chooses_scale = metadata.get("input_scale") == OPEN
-    except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        from fastnn.file_kinds import said_of_no_network
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        budget = budget_of(file)
+        data = read_bytes(file, budget)
+        try:
+            network, has_checksum = _read(data, backend, budget)
+        except (SafetensorError, ValueError, TypeError, KeyError) as error:
+            from fastnn.file_kinds import HEAD_BYTES, said_of_no_network
 
-        why = said_of_no_network(path, str(error))
-        raise ValueError(f"{path} is not a network that fastnn can load: {why}") from None
+            if isinstance(error, OverBudgetError):
+                raise
+            why = said_of_no_network(path, file, data[:HEAD_BYTES], str(error))
+            raise ValueError(f"{path} is not a network that fastnn can load: {why}") from None
     if not has_checksum:
         warnings.warn(
             f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
@@ -145,7 +144,7 @@ def to_bytes(network: Network) -> bytes:
     metadata = metadata_of(network)
     metadata["checksum"] = file_checksum(metadata, tensors)
     data = to_safetensors(tensors, metadata)
-    header = json.dumps(_header(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    header = json.dumps(header_of(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
     text = text.ljust(-(-len(text) // 8) * 8)
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
@@ -240,8 +239,22 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
     return validation.check_trained_on(known | fields, n_in)
 
 
-def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
-    """Compare names, shapes and dtypes before any memory is asked for."""
+def _read(data: bytes, backend: BackendName, budget: Budget) -> tuple[Network, bool]:
+    """Return the network in a file, and whether the file has a checksum, which is then right."""
+    held = parsed(data)
+    architecture, class_labels = read_metadata(held.metadata)
+    trained_on = read_trained_on(held.metadata, architecture.n_in)
+    _check_tensors(architecture, held.described)
+    has_checksum = _check_checksum(held.metadata, held.tensors)
+    n_bytes = architecture.n_slots * np.dtype(architecture.dtype).itemsize
+    budget.take(n_bytes, f"its parameters are {architecture.n_slots} slots")
+    network = _build(architecture, class_labels, trained_on, held.tensors, backend)
+    network._chooses_scale = held.metadata.get("input_scale") == OPEN
+    return network, has_checksum
+
+
+def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None:
+    """Compare names, shapes and dtypes before memory is asked for that the file does not hold."""
     dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
     expected = {f"weights.{i}": [*shape] for i, shape in enumerate(architecture.shapes)}
     if architecture.bias:
@@ -251,10 +264,10 @@ def _check_tensors(architecture: Architecture, found: dict[str, Any]) -> None:
         raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong[:4])}")
     for name, shape in expected.items():
         tensor = found[name]
-        if [*tensor.get_shape()] != shape or tensor.get_dtype() != dtype:
+        if tensor["shape"] != shape or tensor["dtype"] != dtype:
             raise ValueError(
-                f"its tensor {name} has shape {tensor.get_shape()} and dtype "
-                f"{tensor.get_dtype()}, its architecture says {shape} and {dtype}"
+                f"its tensor {name} has shape {tensor['shape']} and dtype {tensor['dtype']}, its "
+                f"architecture says {shape} and {dtype}"
             )
 
 
@@ -285,20 +298,8 @@ def _build(
 
 def from_bytes(data: bytes) -> Network:
     """Return the network that `to_bytes` wrote."""
-    from safetensors import deserialize
-
-    metadata = _header(data)["__metadata__"]
-    architecture, class_labels = read_metadata(metadata)
-    trained_on = read_trained_on(metadata, architecture.n_in)
-    tensors = {
-        name: np.frombuffer(tensor["data"], architecture.dtype).reshape(tensor["shape"])
-        for name, tensor in deserialize(data)  # type: ignore[no-untyped-call]
-    }
-    _check_checksum(metadata, tensors)
-    return _build(architecture, class_labels, trained_on, tensors, "auto")
-
-
-def _header(data: bytes) -> dict[str, Any]:
-    """Return a safetensors file's header: its length in 8 bytes, then JSON."""
-    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header
+    held = parsed(data)
+    architecture, class_labels = read_metadata(held.metadata)
+    trained_on = read_trained_on(held.metadata, architecture.n_in)
+    _check_checksum(held.metadata, held.tensors)
+    return _build(architecture, class_labels, trained_on, held.tensors, "auto")

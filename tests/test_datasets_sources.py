@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table_files import read_or_refused
 
-from fastnn.datasets import csv_table, read_table, sources
+from fastnn.datasets import csv_text, read_table, sources
 from fastnn.file_kinds import KINDS, kind_of
 
 CONTENT = b"a,b,kind\n" + b"".join(b"%d.5,%d,k%d\n" % (i, i, i % 2) for i in range(200))
@@ -106,7 +106,7 @@ def test_a_damaged_packed_file_is_read_or_refused_never_worse(folder, packer, da
 
 
 def test_a_packed_line_without_end_is_refused_before_it_is_unpacked(folder, monkeypatch):
-    monkeypatch.setattr(csv_table, "LONGEST_LINE", 1 << 16)
+    monkeypatch.setattr(csv_text, "LONGEST_LINE", 1 << 16)
     (folder / "bomb.csv.gz").write_bytes(gzip.compress(b"1" * (1 << 24)))
     with pytest.raises(ValueError, match=r"bomb\.csv\.gz, line 1: longer than"):
         read_table(folder / "bomb.csv.gz")

@@ -2,22 +2,25 @@
 
 A file of more than `WINDOW_BYTES` is mapped, not read, if its numbers are of a kind that networks
 read as they are. What a header claims is compared with the size of the file before it is believed,
-and nothing is ever unpickled.
+and what is read with the memory that it may take; nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.idx import GZIP_MAGIC, read_idx
+from fastnn.datasets.idx import GZIP_MAGIC, read_open_idx
 from fastnn.datasets.npz_table import features_of, labels_of, read_npy_header
+from fastnn.datasets.sources import readable_twice
 from fastnn.datasets.tables import Table
+from fastnn.memory_budget import Budget, memory_errors_of
 from fastnn.memory_maps import WINDOW_BYTES, file_map
 
 IDX_ENDINGS = ("-ubyte", ".idx", ".idx1", ".idx3")
@@ -49,19 +52,14 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     Raises
     ------
     ValueError
-        If the file is damaged or holds no plain numbers or strings; or if it is large and in
-        Fortran order.
+        If the file is damaged or holds no plain numbers or strings; if it is large and in Fortran
+        order; or if it takes more memory than `fastnn.memory_budget` allows a file of its size, or
+        than is free.
     OSError
         If the file cannot be opened or read.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    is_npy = path.suffix.lower() == ".npy"
-    mapped = _map_npy(path) if is_npy else read_idx(path, mmap=not packed)
-    if packed or (mapped.nbytes > WINDOW_BYTES and mapped.dtype in MAPPED_DTYPES):
-        return mapped
-    return np.array(mapped, mapped.dtype.newbyteorder("="), order="C", subok=False)
+    array, _ = _read(Path(path))
+    return array
 
 
 def read_arrays(x_path: str | os.PathLike[str], y_path: str | os.PathLike[str]) -> Table:
@@ -83,31 +81,55 @@ def read_arrays(x_path: str | os.PathLike[str], y_path: str | os.PathLike[str]) 
     Raises
     ------
     ValueError
-        If a file is not as described, or they differ in their number of rows.
+        If a file is not as described, or takes too much memory (see `read_array`), or they differ
+        in their number of rows.
     OSError
         If a file cannot be opened or read.
     """
-    x = read_array(x_path)
+    x, budget = _read(Path(x_path))
     if file_map(x) is None:
-        x = features_of(x, f"{x_path}: x")
+        with memory_errors_of(str(x_path)):
+            x = features_of(x, f"{x_path}: x", budget)
     elif x.ndim < 2:
         raise ValueError(f"{x_path} has shape {x.shape}; expected rows (n_rows, n_features)")
     else:
         x = x.reshape(len(x), -1)
-    y = read_array(y_path)
+    y, budget = _read(Path(y_path))
     if y.ndim and len(y) != len(x):
         raise ValueError(
             f"{x_path} has {len(x)} rows, but {y_path} has {len(y)}: there must be one for each row"
         )
+    with memory_errors_of(str(y_path)):
+        y = labels_of(y, f"{y_path}: y", len(x), budget)
     names = tuple(f"column {i + 1}" for i in range(x.shape[1]))
-    return Table(Path(x_path).stem, x, labels_of(y, f"{y_path}: y", len(x)), names, "y")
+    return Table(Path(x_path).stem, x, y, names, "y")
 
 
-def _map_npy(path: Path) -> Array:
-    with path.open("rb") as file:
-        dtype, shape, fortran_order = read_npy_header(file, str(path))
-        n_bytes = dtype.itemsize * math.prod(shape)
-        offset, size = file.tell(), os.fstat(file.fileno()).st_size
+def _read(path: Path) -> tuple[Array, Budget]:
+    """Return what `read_array` does, and the account of the memory that was taken for it."""
+    with path.open("rb") as opened, memory_errors_of(str(path)):
+        file, budget = readable_twice(opened, str(path))
+        if path.suffix.lower() == ".npy":
+            array = _map_npy(file, path)
+        else:
+            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+            array = read_open_idx(file, path, budget, mmap=not packed)
+            if packed:
+                return array, budget
+        if file_map(array) and array.nbytes > WINDOW_BYTES and array.dtype in MAPPED_DTYPES:
+            return array, budget
+        budget.take(array.nbytes, f"it is read as {array.dtype} {array.shape}")
+        native = array.dtype.newbyteorder("=")
+        return np.array(array, native, order="C", subok=False), budget
+
+
+def _map_npy(file: BinaryIO, path: Path) -> Array:
+    """Return the array in an NPY file, mapped, or a view of the file's memory."""
+    dtype, shape, fortran_order = read_npy_header(file, str(path))
+    n_bytes = dtype.itemsize * math.prod(shape)
+    offset = file.tell()
+    size = file.seek(0, os.SEEK_END)
     if size - offset != n_bytes:
         raise ValueError(
             f"{path}: an NPY file of {dtype} {shape} is {offset + n_bytes} bytes long, this one is "
@@ -121,5 +143,9 @@ def _map_npy(path: Path) -> Array:
             "too large to be turned here; save it in C order: numpy.save(path, "
             "numpy.ascontiguousarray(array))"
         )
-    flat: Array = np.memmap(path, dtype, mode="r", offset=offset, shape=math.prod(shape))
+    flat: Array
+    if isinstance(file, io.BytesIO):
+        flat = np.frombuffer(file.getbuffer()[offset:], dtype)
+    else:
+        flat = np.memmap(file, dtype, mode="r", offset=offset, shape=math.prod(shape))
     return flat.reshape(shape, order="F" if fortran_order else "C")

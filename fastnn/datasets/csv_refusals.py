@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.conversion import blocks
 from fastnn.datasets.csv_cells import has_comma, is_missing, is_number, shown
 from fastnn.datasets.task import FEW
+from fastnn.memory_budget import Budget
 
 COLUMNS_SHOWN = 3
 
@@ -53,8 +55,10 @@ class BadCells:
 
     def add_numbers(self, features: NDArray[np.float64], lines: array[int]) -> None:
         """Count what is not finite in rows that were read."""
-        for row, i in np.argwhere(~np.isfinite(features)).tolist():
-            self._add(lines[row], self._layout.features[i], str(features[row, i]))
+        for rows in blocks(features, 2 * 8 + 150):  # an index by itself is that many bytes
+            for row, i in np.argwhere(~np.isfinite(features[rows])).tolist():
+                number = features[rows.start + row, i]
+                self._add(lines[rows.start + row], self._layout.features[i], str(number))
 
     def add_row(self, line: int, cells: Sequence[str]) -> None:
         """Count what is no finite number in a row as it stands in the file."""
@@ -116,19 +120,24 @@ class BadCells:
         )
 
 
-def label_array(labels: Iterable[str], lines: Sequence[int], layout: Layout) -> NDArray[Any]:
+def label_array(
+    labels: list[str], lines: Sequence[int], layout: Layout, budget: Budget
+) -> NDArray[Any]:
     """Return int64 if every label is a whole number, float64 if all are numbers, else strings."""
-    labels = [label.strip() for label in labels]
     if "" in labels:
         raise _label_error(labels, lines, layout, [not label for label in labels], "a label")
+    budget.take(2 * 8 * len(labels), f"it has {len(labels)} labels")
     are_numbers = [is_number(label) for label in labels]
     if not all(are_numbers):
         _check_text(labels, lines, layout, are_numbers)
+        longest = max(map(len, labels))
+        reason = f"its labels become text, {len(labels)} of up to {longest} characters"
+        budget.take(4 * longest * len(labels), reason)
         return np.array(labels)
     try:
-        return np.array([int(label) for label in labels], dtype=np.int64)
+        return np.fromiter(map(int, labels), np.int64, len(labels))
     except (ValueError, OverflowError):
-        numbers = np.array(labels, dtype=np.float64)
+        numbers = np.fromiter(map(float, labels), np.float64, len(labels))
     finite = np.isfinite(numbers)
     if not finite.all():
         raise _label_error(labels, lines, layout, (~finite).tolist(), "a finite number")

@@ -11,22 +11,23 @@ import re
 from array import array
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.columns import Columns, are_distinct, left_out, name_rows, row_numbers
+from fastnn.datasets.conversion import first_not_finite
 from fastnn.datasets.csv_cells import is_number
 from fastnn.datasets.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
 from fastnn.datasets.csv_refusals import BadCells, Layout, label_array
+from fastnn.datasets.csv_text import UNCOUNTED, Held, Text, bytes_of_cells
 from fastnn.datasets.known_columns import KnownColumns
 from fastnn.datasets.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.sources import Source
 
 DELIMITERS = ",;\t"
-UTF8_BOM = b"\xef\xbb\xbf"
-LONGEST_LINE = 1 << 28  # bytes; what is longer is no table, or unpacks to no end
+LOOKED_AT = 6 * 8  # bytes for each row: sorted copies of two columns, and counts
 
 Row = tuple[int, list[str]]
 
@@ -38,10 +39,10 @@ def read_csv(
 
     ``label=False`` reads every column as a feature, but the known label's.
     """
-    name = source.name
-    number, first_line = _first_line(source.stream, name)
-    lines = _text(chain([first_line], _lines(source.stream)), name, number)
-    reader = csv.reader(lines, delimiter=_delimiter(first_line), strict=True)
+    name, budget = source.name, source.budget
+    text = Text(source.stream, name, budget)
+    number, first_line = text.first_line()
+    reader = csv.reader(text.lines(), delimiter=_delimiter(first_line), strict=True)
     rows = _rows(reader, name, number - 1)
     try:
         line, cells = next(rows)
@@ -53,6 +54,8 @@ def read_csv(
             "or tab"
         )
     below, error = _sample(rows)
+    sample_bytes = sum(map(bytes_of_cells, [cells, *(row for _, row in below)]))
+    budget.take(sample_bytes, f"its first {1 + len(below)} rows have up to {len(cells)} cells")
     known_header = header is None and known.are_in(cells, is_number)
     first_is_header = known_header or _is_header(cells, below, header, name, line)
     stripped = [cell.strip() for cell in cells]
@@ -63,12 +66,13 @@ def read_csv(
     body = chain(below, _raised(error) if error else rows)
     if not first_is_header:
         body = chain([(line, cells)], body)
-    values, labels, row_names, line_numbers = _read_rows(body, layout)
+    values, labels, row_names, line_numbers = _read_rows(body, layout, text)
+    budget.give_back(sample_bytes)
     if not line_numbers:
         raise ValueError(f"{name} has a header, line {line}, and no rows of data below it")
 
     features = np.frombuffer(values, dtype=np.float64).reshape(len(line_numbers), -1)
-    if not np.isfinite(features).all():
+    if first_not_finite(features) is not None:
         bad = BadCells(layout)
         bad.add_numbers(features, line_numbers)
         refusal = bad.error(len(line_numbers))
@@ -82,16 +86,20 @@ def read_csv(
         if name_rows(row_names):
             notes.append(left_out(1, stripped[0]))
         else:
+            copied = features.nbytes + 2 * 8 * len(features)
+            budget.take(copied, "its first column is put in front of the others")
             features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
             feature_names.insert(0, layout.names[0])
             order = known.order(feature_names, [not stripped[0]], name)
     if order != list(range(len(order))):
+        budget.take(features.nbytes, "its columns are put in the network's order")
         features = features[:, order]
         feature_names = [feature_names[i] for i in order]
     own_names = first_is_header and not is_numbered(cells)
     label_values = None
     if column.index is not None and label is not False:
-        label_values = label_array(labels, line_numbers, layout)
+        label_values = label_array(labels, line_numbers, layout, budget)
+        budget.check(LOOKED_AT * len(features), f"its {len(features)} labels are looked at")
         if column.by_position:
             check_guess(features, label_values, name, has_names=own_names)
         notes += row_numbers(features, tuple(feature_names))
@@ -106,45 +114,11 @@ def read_csv(
     )
 
 
-def _first_line(file: BinaryIO, name: str) -> tuple[int, bytes]:
-    """Return the first line that is not empty, without a BOM, and its number."""
-    for number, line in enumerate(_lines(file), start=1):
-        line = line.removeprefix(UTF8_BOM) if number == 1 else line
-        if line.strip():
-            return number, line
-    raise ValueError(f"{name} is empty; expected rows of numbers, with or without a header")
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE):
-        yield line
-
-
 def _delimiter(first: bytes) -> str:
     outside_quotes = b"".join(first.split(b'"')[::2])
     if re.search(rb"[;\t]", outside_quotes) and not re.search(rb",(?!\d)|(?<!\d),", outside_quotes):
         outside_quotes = outside_quotes.replace(b",", b"")  # decimal commas: 1,5;2,5
     return max(DELIMITERS, key=lambda delimiter: outside_quotes.count(delimiter.encode()))
-
-
-def _text(lines: Iterator[bytes], name: str, first: int) -> Iterator[str]:
-    for number, line in enumerate(lines, start=first):
-        if len(line) >= LONGEST_LINE:
-            raise ValueError(
-                f"{name}, line {number}: longer than {LONGEST_LINE >> 20} MB; no table"
-            )
-        if b"\0" in line:
-            raise ValueError(
-                f"{name}, line {number}: a NUL byte; expected text. If it is UTF-16, save it as "
-                "UTF-8"
-            )
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{name}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; save the "
-                "file as UTF-8"
-            ) from error
 
 
 def _rows(reader: Any, name: str, skipped: int) -> Iterator[Row]:
@@ -211,16 +185,22 @@ def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str
 
 
 def _read_rows(
-    rows: Iterator[Row], layout: Layout
+    rows: Iterator[Row], layout: Layout, text: Text
 ) -> tuple[array[float], list[str], list[str], array[int]]:
     """Return all features in one flat array, the labels, the rows' names and line numbers."""
-    values, labels, row_names, lines = array("d"), [], [], array("q")
+    values, lines = array("d"), array("q")
+    labels: list[str] = []
+    row_names: list[str] = []
+    held = Held((values, labels, row_names, lines), text.budget)
     width, label = len(layout.names), layout.label
     for line, cells in rows:
+        if text.pending > UNCOUNTED:
+            held.count(f"it has more than {len(lines)} rows of {width} columns")
+            text.pending = 0
         if len(cells) != width:
             raise _wrong_width(cells, width, line, layout)
         if label is not None:
-            labels.append(cells.pop(label))
+            labels.append(cells.pop(label).strip())
         if layout.has_row_names:
             row_names.append(cells.pop(0))
         try:
@@ -234,6 +214,7 @@ def _read_rows(
                 cells.insert(label, labels[-1])
             raise _refusal(values, lines, (line, cells), rows, layout) from None
         lines.append(line)
+    held.count(f"it has {len(lines)} rows of {width} columns")
     return values, labels, row_names, lines
 
 
@@ -242,7 +223,7 @@ def _refusal(
 ) -> ValueError:
     """Return the error for a cell that is no number, with a count of those in the whole file."""
     bad, n_features, n_rows = BadCells(layout), len(layout.features), len(lines)
-    read = np.array(values[: n_rows * n_features]).reshape(n_rows, n_features)
+    read = np.frombuffer(values, np.float64, n_rows * n_features).reshape(n_rows, n_features)
     bad.add_numbers(read, lines)
     try:
         for line, cells in chain([row], rest):

@@ -13,6 +13,7 @@ Nothing a header claims is believed before it is compared with the size of the f
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import struct
@@ -23,7 +24,9 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.sources import readable_twice
 from fastnn.files import write_whole
+from fastnn.memory_budget import Budget, memory_errors_of
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032  # no deflate stream grows more than this (zlib technical details)
@@ -61,53 +64,71 @@ def read_idx(path: str | os.PathLike[str], *, mmap: bool = False) -> NDArray[Any
     ------
     ValueError
         If the file is not a whole IDX file: a wrong magic number, an unknown dtype, too few or too
-        many bytes, damaged compression; or if mmap is asked of a compressed file.
+        many bytes, damaged compression; or if mmap is asked of a compressed file. If it takes more
+        memory than `fastnn.memory_budget` allows a file of its size, or than is free.
     OSError
         If the file cannot be opened or read.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        file_size = os.fstat(file.fileno()).st_size
-        compressed = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        if not compressed:
-            dtype, shape = _read_header(file, path)
-            n_bytes = dtype.itemsize * math.prod(shape)
-            if file_size - file.tell() != n_bytes:
-                raise ValueError(
-                    f"{path}: an IDX file of {dtype.name} {shape} is {file.tell() + n_bytes} bytes "
-                    f"long, this one is {file_size}; it is truncated or something else"
-                )
-            if mmap and n_bytes:
-                return np.memmap(path, dtype, mode="r", offset=file.tell(), shape=shape)
-            array = _read_array(file, dtype, shape, path)
-            if mmap:  # no elements: nothing to map
-                array.flags.writeable = False
-            return array
-        if mmap:
-            raise ValueError(
-                f"{path} is gzip-compressed and cannot be mapped; unpack it, or read it with "
-                "mmap=False"
-            )
-        try:
-            with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                stream = cast(BinaryIO, unpacked)
-                dtype, shape = _read_header(stream, path)
-                n_bytes = dtype.itemsize * math.prod(shape)
-                if n_bytes > MAX_DEFLATE_RATIO * file_size:
-                    raise ValueError(
-                        f"{path}: its header claims {dtype.name} {shape}, {n_bytes} bytes, more "
-                        f"than a gzip file of {file_size} bytes can hold"
-                    )
-                array = _read_array(stream, dtype, shape, path)
-                if stream.read(1):
-                    raise ValueError(
-                        f"{path}: more bytes follow after the {n_bytes} of {dtype.name} {shape} "
-                        "that its header states"
-                    )
-                return array
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: damaged gzip data ({error}); get the file again") from error
+    with path.open("rb") as opened, memory_errors_of(str(path)):
+        file, budget = readable_twice(opened, str(path))
+        return read_open_idx(file, path, budget, mmap=mmap)
+
+
+def read_open_idx(file: BinaryIO, path: Path, budget: Budget, *, mmap: bool) -> NDArray[Any]:
+    """Read an IDX file that is open and can be read twice; see `read_idx`.
+
+    One that lies in memory is not mapped.
+    """
+    packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file_size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if not packed:
+        return _read_plain(file, file_size, path, budget, mmap=mmap)
+    if mmap:
+        raise ValueError(
+            f"{path} is gzip-compressed and cannot be mapped; unpack it, or read it with mmap=False"
+        )
+    try:
+        with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
+            return _read_packed(cast(BinaryIO, unpacked), file_size, path, budget)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged gzip data ({error}); get the file again") from error
+
+
+def _read_plain(
+    file: BinaryIO, file_size: int, path: Path, budget: Budget, *, mmap: bool
+) -> NDArray[Any]:
+    dtype, shape = _read_header(file, path)
+    n_bytes = dtype.itemsize * math.prod(shape)
+    if file_size - file.tell() != n_bytes:
+        raise ValueError(
+            f"{path}: an IDX file of {dtype.name} {shape} is {file.tell() + n_bytes} bytes "
+            f"long, this one is {file_size}; it is truncated or something else"
+        )
+    if mmap and n_bytes and not isinstance(file, io.BytesIO):
+        return np.memmap(file, dtype, mode="r", offset=file.tell(), shape=shape)
+    array = _read_array(file, dtype, shape, path, budget)
+    if mmap:  # no elements: nothing to map
+        array.flags.writeable = False
+    return array
+
+
+def _read_packed(stream: BinaryIO, packed_size: int, path: Path, budget: Budget) -> NDArray[Any]:
+    dtype, shape = _read_header(stream, path)
+    n_bytes = dtype.itemsize * math.prod(shape)
+    if n_bytes > MAX_DEFLATE_RATIO * packed_size:
+        raise ValueError(
+            f"{path}: its header claims {dtype.name} {shape}, {n_bytes} bytes, more "
+            f"than a gzip file of {packed_size} bytes can hold"
+        )
+    array = _read_array(stream, dtype, shape, path, budget)
+    if stream.read(1):
+        raise ValueError(
+            f"{path}: more bytes follow after the {n_bytes} of {dtype.name} {shape} "
+            "that its header states"
+        )
+    return array
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -139,9 +160,10 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, 
 
 
 def _read_array(
-    file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...], path: Path
+    file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...], path: Path, budget: Budget
 ) -> NDArray[Any]:
     """Read the elements piece by piece into one array, and turn them to native order in place."""
+    budget.take(dtype.itemsize * math.prod(shape), f"its header states {dtype.name} {shape}")
     array = np.empty(shape, dtype)
     if array.size:
         body = array.reshape(-1).view(np.uint8).data

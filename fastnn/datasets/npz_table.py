@@ -1,7 +1,8 @@
 """NPZ into arrays: a zip of NPY members, of which only the ones a table needs are opened.
 
 Nothing is unpickled, and no memory is reserved on a member's word alone: what its NPY header
-claims must agree with the size in the zip directory, and that with the compressed bytes there are.
+claims must agree with the size in the zip directory, and that with the compressed bytes there are,
+and with the memory that reading the file may take (see `fastnn.memory_budget`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.conversion import blocks, converted, decoded, first_not_finite
+from fastnn.memory_budget import Budget
+
 MAX_DEFLATE_RATIO = 1032  # no deflate stream grows more than this (zlib technical details)
-# A large array that packs better than 100 to 1 holds next to nothing: a zip bomb, or a mistake.
-SUSPICIOUS_BYTES = 1 << 28
-SUSPICIOUS_RATIO = 100
 PIECE = 1 << 20  # bytes read at a time
 PARTS = {
     "all": ("",),
@@ -32,7 +33,9 @@ Array = NDArray[Any]
 Rows = tuple[Array, Array | None]
 
 
-def read_npz(stream: BinaryIO, source: str, *, with_labels: bool) -> dict[str, Rows]:
+def read_npz(
+    stream: BinaryIO, source: str, budget: Budget, *, with_labels: bool
+) -> dict[str, Rows]:
     """Return the x (n_rows, n_features) and y of each part a file has.
 
     The parts are "all", from the arrays x and y, or "train" with "test" and "validation" if they
@@ -48,10 +51,14 @@ def read_npz(stream: BinaryIO, source: str, *, with_labels: bool) -> dict[str, R
                 continue
             if with_labels and f"y{suffix}" not in members:
                 raise ValueError(f"it has x{suffix} and no labels y{suffix}")
-            x = features_of(_read_member(archive, members[f"x{suffix}"]), f"x{suffix}")
+            read = _read_member(archive, members[f"x{suffix}"], budget)
+            x = features_of(read, f"x{suffix}", budget)
+            _forget(read, x, budget)
             y = None
             if with_labels:
-                y = labels_of(_read_member(archive, members[f"y{suffix}"]), f"y{suffix}", len(x))
+                read = _read_member(archive, members[f"y{suffix}"], budget)
+                y = labels_of(read, f"y{suffix}", len(x), budget)
+                _forget(read, y, budget)
             parts[part] = (x, y)
         if "all" not in parts and "train" not in parts:
             found = ", ".join(sorted(members)) or "none"
@@ -75,6 +82,8 @@ def said_of(source: str, kind: str) -> Iterator[None]:
             f"{source} is not a whole {kind.split(' ', 1)[1]} ({error}); it is truncated or "
             "something else"
         ) from error
+    except MemoryError:  # it is the machine that lacks something
+        raise
     except ValueError as error:
         if str(error).startswith(source):
             raise
@@ -86,16 +95,19 @@ def said_of(source: str, kind: str) -> Iterator[None]:
         ) from error
 
 
-def _read_member(archive: zipfile.ZipFile, member: str) -> Array:
+def _forget(read: Array, kept: Array, budget: Budget) -> None:
+    """Count an array as given back where what was made of it is a copy."""
+    if not np.may_share_memory(read, kept):
+        budget.give_back(read.nbytes)
+
+
+def _read_member(archive: zipfile.ZipFile, member: str, budget: Budget) -> Array:
     info = archive.getinfo(member)
     n_bytes, packed = info.file_size, info.compress_size
     if n_bytes > MAX_DEFLATE_RATIO * packed + PIECE:
         raise ValueError(f"{member} claims {n_bytes} bytes from {packed} packed ones; impossible")
-    if n_bytes > max(SUSPICIOUS_BYTES, SUSPICIOUS_RATIO * packed):
-        raise ValueError(
-            f"{member} grows from {packed} to {n_bytes} bytes, as a zip bomb does; if it is data "
-            "that you trust, read it with numpy.load and pass the arrays"
-        )
+    grows = f"grows from {packed} to" if packed < n_bytes else "holds"
+    budget.take(n_bytes, f"{member} {grows} {n_bytes} bytes")
     with archive.open(info) as file:
         dtype, shape, fortran_order = read_npy_header(file, member)
         expected = dtype.itemsize * math.prod(shape)
@@ -142,7 +154,7 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
     return dtype, shape, fortran_order
 
 
-def features_of(x: Array, key: str) -> Array:
+def features_of(x: Array, key: str, budget: Budget) -> Array:
     """Return x as (n_rows, n_features), uint8, float32 or float64."""
     if x.ndim < 2:
         raise ValueError(
@@ -152,39 +164,51 @@ def features_of(x: Array, key: str) -> Array:
         raise ValueError(f"{key} has dtype {x.dtype}; expected numbers")
     if 0 in x.shape:
         raise ValueError(f"{key} has shape {x.shape}: nothing to learn from")
-    x = x.reshape(len(x), -1)
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        row, column = np.argwhere(~np.isfinite(x))[0]
-        raise ValueError(
-            f"{key}, row {row}, column {column}: got {x[row, column]}, expected a finite number"
-        )
-    if x.dtype in (np.uint8, np.bool_):
-        return np.ascontiguousarray(x, np.uint8)
     narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
-    return np.ascontiguousarray(x, np.float32 if narrow else np.float64)
+    dtype: Any = np.float32 if narrow else np.float64
+    if x.dtype in (np.uint8, np.bool_):
+        dtype = np.uint8
+    x = converted(x, dtype, budget, key).reshape(len(x), -1)
+    bad = first_not_finite(x)
+    if bad is not None:
+        row, column = bad
+        raise ValueError(
+            f"{key}, row {row}, column {column}: got {x[bad]}, expected a finite number"
+        )
+    return x
 
 
-def labels_of(y: Array, key: str, n_rows: int) -> Array:
+def labels_of(y: Array, key: str, n_rows: int, budget: Budget) -> Array:
     """Return y as (n_rows,) integers, floats or strings, or (n_rows, n_out) floats."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim not in (1, 2) or len(y) != n_rows or 0 in y.shape:
         raise ValueError(f"{key} has shape {y.shape}; expected one label for each of {n_rows} rows")
-    if y.dtype.kind == "S":
-        y = np.asarray(np.char.decode(y, "utf-8"))
+    if y.dtype.kind == "S" and y.ndim == 1:
+        return decoded(y, budget, key)
     if y.dtype.kind == "U" and y.ndim == 1:
         return y
     if y.dtype.kind not in "buif":
         raise ValueError(f"{key} has dtype {y.dtype}; expected numbers or strings")
     if y.ndim == 2:
-        if ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
-            classes: Array = np.argmax(y, axis=1).astype(np.int64)
+        if _is_one_hot(y):
+            budget.take(8 * n_rows, f"{key} is turned into int64 {(n_rows,)}")
+            classes: Array = np.argmax(y, axis=1).astype(np.int64, copy=False)
             return classes
-        y = y.astype(np.float64)
+        y = converted(y, np.float64, budget, key)
     if y.dtype == np.uint64 and y.max() >= 2**63:
         raise ValueError(f"{key} holds labels of 2**63 and more; number the classes from 0")
-    y = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row = np.argwhere(~np.isfinite(y))[0][0]
-        raise ValueError(f"{key}, row {row}: got {y[row]}, expected finite numbers")
+    y = converted(y, np.float64 if y.dtype.kind == "f" else np.int64, budget, key)
+    bad = first_not_finite(y)
+    if bad is not None:
+        raise ValueError(f"{key}, row {bad[0]}: got {y[bad[0]]}, expected finite numbers")
     return y
+
+
+def _is_one_hot(y: Array) -> bool:
+    """Tell whether each row of y (n_rows, n_out) has a single 1 and otherwise 0."""
+    for rows in blocks(y, 8):
+        part = y[rows]
+        if not ((part == 0) | (part == 1)).all() or not (part.sum(axis=1) == 1).all():
+            return False
+    return True

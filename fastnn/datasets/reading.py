@@ -17,6 +17,7 @@ from fastnn.datasets.sources import Source, opened
 from fastnn.datasets.split import Split
 from fastnn.datasets.tables import Table
 from fastnn.file_kinds import zip_members
+from fastnn.memory_budget import memory_errors_of
 from fastnn.trained_on import TrainedOn
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
@@ -74,7 +75,8 @@ def read_table(
     ValueError
         If the file is not such a table; for a CSV, the message names the line and the column. If
         the first line may be a header or not; if the last column would be the label of rows that
-        look like pictures with their label in front; if it lacks known columns or has others.
+        look like pictures with their label in front; if it lacks known columns or has others. If it
+        takes more memory than `fastnn.memory_budget` allows a file of its size, or than is free.
     TypeError
         If label or header is of the wrong kind.
     OSError
@@ -86,7 +88,7 @@ def read_table(
         raise TypeError(f"label must be a column's name or index, or False for none, got {label!r}")
     if not isinstance(header, bool | None):
         raise TypeError(f"header must be True, False or None, got {header!r}")
-    with opened(path) as source:
+    with opened(path) as source, memory_errors_of(source.name):
         kind = "csv" if source.kind is None else source.kind.key
         if kind == "zip":
             kind = _kind_in_zip(source)
@@ -175,7 +177,7 @@ def _npz_table(source: Source, label: Label) -> Table:
         )
     from fastnn.datasets.npz_table import read_npz
 
-    parts = read_npz(source.stream, source.name, with_labels=label is None)
+    parts = read_npz(source.stream, source.name, source.budget, with_labels=label is None)
     x, y = parts["all"] if "all" in parts else parts["train"]
 
     def own(part: str) -> Split | None:

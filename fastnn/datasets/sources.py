@@ -1,7 +1,7 @@
 """Where a table's bytes come from: a file, a pipe or standard input, packed or not.
 
 Each is opened once. What is packed by gzip, bzip2 or xz is unpacked as it is read; what cannot be
-read twice, and has to be, is kept in memory, up to a bound.
+read twice, and has to be, is kept in memory, as far as `fastnn.memory_budget` allows.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fastnn.file_kinds import BY_KEY, HEAD_BYTES, FileKind, kind_of, zip_members
+from fastnn.memory_budget import Budget, advice
 
 STANDARD_INPUT = "-"
 PACKED = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
 MAX_IN_MEMORY = 1 << 30
-"""Bytes of a pipe, or of what is packed, that are kept in memory at most."""
+"""Bytes of a pipe or a device that are kept in memory at most, unless the budget was set: such a
+file has no size that could be compared with what it takes, and may have no end."""
 PIECE = 1 << 20
 
 
@@ -38,12 +40,15 @@ class Source:
     stream : binary file
     kind : FileKind or None
         None for text, and for bytes of no kind that is known.
+    budget : Budget
+        The memory that reading it may take.
     """
 
     name: str
     path: Path
     stream: BinaryIO
     kind: FileKind | None
+    budget: Budget
 
     def refused(self) -> ValueError:
         """Return the error for a file of a kind that tables are not read from."""
@@ -59,7 +64,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
     ------
     ValueError
         If something packed is damaged; or if a pipe, or a packed file that has to be read out of
-        order, holds more than `MAX_IN_MEMORY`.
+        order, holds more than may be kept in memory.
     OSError
         If the file cannot be opened or read.
     """
@@ -68,8 +73,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
     name = "standard input" if is_standard_input else str(path)
     with ExitStack() as stack:
         file = _standard_input() if is_standard_input else stack.enter_context(path.open("rb"))
-        if not _is_regular(file):
-            file = _in_memory(file, name)
+        file, budget = readable_twice(file, name)
         head = _head(file)
         packing = kind_of(head, path)
         packed = packing is not None and packing.key in PACKED
@@ -81,13 +85,31 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
             head = _head(file)
         members: list[str] = []
         if head.startswith(b"PK"):
-            file = _in_memory(file, name) if packed else file
+            file = _in_memory(file, name, budget) if packed else file
             members = zip_members(file)
             file.seek(0)
         kind = kind_of(head, path, members)
         if packed and kind is BY_KEY["parquet"]:
-            file = _in_memory(file, name)
-        yield Source(name, path, file, kind)
+            file = _in_memory(file, name, budget)
+        yield Source(name, path, file, kind, budget)
+
+
+def readable_twice(file: BinaryIO, name: str) -> tuple[BinaryIO, Budget]:
+    """Return a file that can be read again, and the memory that may be taken for it.
+
+    A regular file is one; what a pipe or a device has is read, once, and kept in memory.
+
+    Raises
+    ------
+    ValueError
+        If that is more than may be kept.
+    """
+    if _is_regular(file):
+        return file, Budget(name, fstat(file.fileno()).st_size)
+    budget = Budget(name, 0, base=MAX_IN_MEMORY)
+    file = _in_memory(file, name, budget)
+    budget.grow(budget.taken)
+    return file, budget
 
 
 def _standard_input() -> BinaryIO:
@@ -111,15 +133,16 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _in_memory(file: BinaryIO, name: str) -> BinaryIO:
+def _in_memory(file: BinaryIO, name: str, budget: Budget) -> BinaryIO:
     memory = io.BytesIO()
     while piece := file.read(PIECE):
-        memory.write(piece)
-        if memory.tell() > MAX_IN_MEMORY:
+        if len(piece) > budget.left:
             raise ValueError(
-                f"{name} holds more than {MAX_IN_MEMORY >> 20:,} MB, which are not kept in memory: "
-                "write it to a file, unpacked, and name that"
+                f"{name} holds more than {budget.limit:,} bytes, which are not kept in memory: "
+                f"write it to a file, unpacked, and name that. {advice()}"
             )
+        budget.take(len(piece), "it holds more")
+        memory.write(piece)
     memory.seek(0)
     return memory
 

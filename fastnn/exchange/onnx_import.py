@@ -25,11 +25,13 @@ from fastnn.exchange.onnx_graph import Graph
 from fastnn.exchange.onnx_ml import of_second_class
 from fastnn.exchange.onnx_nodes import PLAIN
 from fastnn.exchange.onnx_steps import steps_of
-from fastnn.exchange.onnx_tensors import Tensors
+from fastnn.exchange.onnx_tensors import BASE, RATIO, Tensors
 from fastnn.exchange.onnx_values import Computed, Label
 from fastnn.exchange.packages import imported
+from fastnn.memory_budget import Budget, memory_errors_of
 from fastnn.persistence import FORMAT, read_metadata, read_trained_on
 from fastnn.vocabulary import BackendName, Output
+from fastnn.whole_files import budget_of, read_whole
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -94,14 +96,15 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     onnx = imported("onnx", extra="onnx")
     from google.protobuf.message import DecodeError
 
-    data = path.read_bytes()
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        data = read_whole(file, budget_of(file))
+    budget = Budget(str(path), len(data), base=BASE, ratio=RATIO)
     try:
         with np.errstate(all="ignore"):  # what becomes infinite is refused
             model = onnx.ModelProto.FromString(data)
-            tensors = Tensors(onnx, path.parent, len(data))
-            return _network(onnx, model, tensors, output, backend)
+            return _network(onnx, model, Tensors(onnx, path.parent, budget), output, backend)
     except (DecodeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        words = str(error) or "memory ran out"
+        words = str(error).removeprefix(f"{path}: ") or "memory ran out"
         raise ValueError(f"{path} is not a network that fastnn can import: {words}") from None
 
 

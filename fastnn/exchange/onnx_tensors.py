@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
+from fastnn.memory_budget import Budget
 
 FLOATS = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
 _ITEM_SIZES = {
@@ -27,9 +28,10 @@ _ITEM_SIZES = {
 MOST_DIMENSIONS = 8
 """Of a constant or an input; the product of thousands would take long."""
 
-ALLOWED = 2**24, 40
-"""How many bytes a model may take, and how many more for each of its files': in half precision a
-layer of one unit is padded to 32 times what it takes there."""
+BASE, RATIO = 2**24, 64
+"""How many bytes a model may take, and how many for each of its files', as in
+`fastnn.memory_budget`: in half precision a layer of one unit is padded to 32 times what it takes
+there."""
 
 
 class Tensors:
@@ -40,14 +42,14 @@ class Tensors:
     onnx : module
     folder : Path
         Where the model lies; its constants' data may be in other files there.
-    n_bytes : int
-        The size of the model's own file.
+    budget : Budget
+        The memory that it may take.
     """
 
-    def __init__(self, onnx: Any, folder: Path, n_bytes: int) -> None:
+    def __init__(self, onnx: Any, folder: Path, budget: Budget) -> None:
         self._onnx = onnx
         self._folder = folder
-        self._left = ALLOWED[0] + ALLOWED[1] * n_bytes
+        self._budget = budget
         self._files: set[Path] = set()
 
     def take(self, n_bytes: int) -> None:
@@ -58,9 +60,7 @@ class Tensors:
         ValueError
             If it is too much for the size of the files: those were made to exhaust memory.
         """
-        self._left -= n_bytes
-        if self._left < 0:
-            raise ValueError("it takes far more memory than files of its size account for")
+        self._budget.take(n_bytes, "it takes far more memory than files of its size account for")
 
     def array(self, tensor: Any) -> Array:
         """Return a TensorProto's values; half precision becomes float32, text objects.
@@ -124,7 +124,7 @@ class Tensors:
             )
         if path not in self._files:
             self._files.add(path)
-            self._left += ALLOWED[1] * path.stat().st_size
+            self._budget.grow(path.stat().st_size)
         with path.open("rb") as file:
             file.seek(offset)
             data: bytes = file.read(length)

@@ -11,7 +11,7 @@ The chapters, each of which stands on those before it:
     batch, network, prediction           a minibatch, and its way through the layers
     shared, dropout, loss, gradient,
     limits, step                         a step of training
-    vocabulary, memory, door             words, memory and arrays of Python's
+    vocabulary, memory, spares, door     words, memory and arrays of Python's
     team, pool                           threads
     program, training                    the programs
     predictor, contract                  a network for serving; the kernels one by one
@@ -36,6 +36,7 @@ from cpython.pythread cimport (
     PyThread_release_lock,
     PyThread_type_lock,
 )
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cython cimport critical_section, final
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -116,6 +117,7 @@ cdef extern from "Python.h":
 
 include "vocabulary.pxi"
 include "memory.pxi"
+include "spares.pxi"
 include "door.pxi"
 include "team.pxi"
 include "pool.pxi"

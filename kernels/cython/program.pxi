@@ -3,9 +3,6 @@
 All memory of a pass is one workspace, allocated before its first step.
 """
 
-cdef enum:
-    LARGEST_SPARE = 1 << 26  # bytes of a workspace that is kept from call to call
-
 # Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
 # them wait for each other in every training step.
 cdef double work_to_wake_for = 4e7, work_to_share = 1e6
@@ -51,7 +48,8 @@ cdef class Program:
 
     cdef Kernels owner
     cdef Network net
-    cdef Memory memory, spare
+    cdef Memory memory
+    cdef Spare spare
     cdef object get_num_threads
 
     def __init__(
@@ -92,21 +90,22 @@ cdef class Program:
     # -- memory ---------------------------------------------------------------------------------
 
     cdef Memory take_memory(self, size_t n_bytes):
-        """Return the spare memory; new memory if that is too small or taken by another thread."""
-        cdef Memory memory
-        with critical_section(self):
-            memory = self.spare
-            self.spare = None
+        """Return the spare memory; new memory if that is too small, given up, or taken by another
+        thread.
+        """
+        cdef Memory memory = spares.take(&self.spare)
         if memory is None or memory.n_bytes < n_bytes:
             memory = Memory(n_bytes)
         allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
         return memory
 
-    cdef void give_back(self, Memory memory):
+    cdef int give_back(self, Memory memory) except -1:
         """Keep a pass's memory for the next one: fresh pages cost more than a small pass."""
-        with critical_section(self):
-            if memory.n_bytes <= LARGEST_SPARE:
-                self.spare = memory
+        spares.keep(&self.spare, memory)
+        return 0
+
+    def __dealloc__(self):
+        spares.take(&self.spare)
 
     # -- prediction -----------------------------------------------------------------------------
 
