@@ -249,6 +249,7 @@ cdef class Program:
         cdef Memory memory
         cdef Py_ssize_t block, n_non_zeros
         cdef Space space
+        cdef bint is_sound = True
         if x.n_rows == 0:
             return 0
         with nogil:
@@ -266,15 +267,16 @@ cdef class Program:
             space.base, space.used = memory.data, 0
             self.lay_out_prediction(&w, x, form, block, n_non_zeros, &panel, &space)
             with nogil:
-                self.predict_rows(params, x, out, 0, x.n_rows, block, &w, panel)
+                is_sound = self.predict_rows(params, x, out, 0, x.n_rows, block, &w, panel)
         else:
             prediction = Prediction(self)
             prediction.params, prediction.x, prediction.out = params, x, out
             prediction.memory, prediction.form = memory, form
             prediction.block, prediction.n_non_zeros = block, n_non_zeros
             prediction.run(n_threads)
+            is_sound = read_shared(&prediction.n_unsound) == 0
         self.give_back(memory)
-        return 0
+        return refuse_changed(is_sound, "x")
 
     cdef void lay_out_prediction(
         self,
@@ -293,7 +295,7 @@ cdef class Program:
         self.lay_out_activations(w, block, space)
         panel[0] = reserve(space, panel_bytes(self.most_terms(x), 0, self.kernels.size))
 
-    cdef void predict_rows(
+    cdef bint predict_rows(
         self,
         const char *params,
         const Input *x,
@@ -304,11 +306,13 @@ cdef class Program:
         Workspace *w,
         char *panel,
     ) noexcept nogil:
-        """Predict rows [first, end), a block at a time; subnormal numbers are zero."""
+        """Predict rows [first, end), a block at a time; subnormal numbers are zero. Return whether
+        the rows were sound.
+        """
         cdef uint64_t float_mode = flush_subnormals()
         cdef const Layer *last = &self.layers[self.n_layers - 1]
         cdef const Activations *a
-        cdef bint in_place = lies_ready(&w.batch, x)
+        cdef bint in_place = lies_ready(&w.batch, x), is_sound = True
         # Short rows that lie one after the other the processor foresees by itself.
         cdef bint asks_ahead = x.dense.row_stride >= FORESEEN_BYTES
         cdef Input rest, later
@@ -326,7 +330,7 @@ cdef class Program:
             if in_place:
                 borrow_rows(&w.batch, &rest)
             else:
-                fetch(&w.batch, &rest, NULL, part.n_rows)
+                is_sound &= fetch(&w.batch, &rest, NULL, part.n_rows)
             for i in range(self.n_layers):
                 part.n_columns = self.layers[i].n_out
                 self.forward_layer(i, params, w, &part, True, &next, panel)
@@ -339,6 +343,7 @@ cdef class Program:
             )
             first += part.n_rows
         restore_float_mode(float_mode)
+        return is_sound
 
     # -- training -------------------------------------------------------------------------------
 
@@ -454,6 +459,7 @@ cdef class Prediction(Team):
     cdef Memory memory
     cdef Form form
     cdef Py_ssize_t block, n_non_zeros
+    cdef shared_number n_unsound  # members that met rows which another thread has changed
 
     def __init__(self, Program program):
         self.program = program
@@ -471,7 +477,8 @@ cdef class Prediction(Team):
         self.program.lay_out_prediction(
             &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
         )
-        self.program.predict_rows(
+        if not self.program.predict_rows(
             self.params, self.x, self.out, part.row, part.row + part.n_rows, self.block, &w, panel
-        )
+        ):
+            add_one(&self.n_unsound)
         self.wait(member, n_members)

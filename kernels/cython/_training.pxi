@@ -121,6 +121,7 @@ cdef class Epoch(Team):
     cdef double weight, loss, right, penalty  # sums so far
     cdef int64_t n_steps, work_since_signals
     cdef bint interrupted, dismissed
+    cdef shared_number n_unsound  # times that a member met what another thread has changed
     cdef double begun  # when
     cdef object error  # what ended it
 
@@ -214,7 +215,7 @@ cdef class Epoch(Team):
         program.give_back(memory)
         if self.interrupted:
             raise self.error
-        return 0
+        return refuse_changed(read_shared(&self.n_unsound) == 0, "x and y")
 
     cdef int check_rows(self) except -1:
         """Refuse row numbers, labels and CSR entries that point outside: C would follow them."""
@@ -260,7 +261,8 @@ cdef class Epoch(Team):
                 float_mode = flush_subnormals()
             self.fetch_rows(begin, n_rows, member, n_members)
             self.wait(member, n_members)
-            if self.interrupted:
+            # Nobody comes to change these before all have read them, behind the next waits.
+            if self.interrupted or read_shared(&self.n_unsound):
                 break
             self.train_batch(begin, n_rows, &step, n_done, member, n_members)
             n_done += 1
@@ -290,15 +292,33 @@ cdef class Epoch(Team):
             min(self.options.batch_size, self.n_order - end), 1, member, n_members
         )
         cdef Batch rows
+        cdef bint is_sound = True
         self.own[member].next = rows_to_come(
             &self.x, self.order + end + later.row, later.n_rows
         )
         if self.x.is_sparse:
             if member == 0:
-                fetch(&self.w.batch, &self.x, self.order + begin, n_rows)
+                is_sound = fetch(&self.w.batch, &self.x, self.order + begin, n_rows)
         else:
             rows = rows_after(&self.w.batch, part.row)
-            fetch(&rows, &self.x, self.order + begin + part.row, part.n_rows)
+            is_sound = fetch(&rows, &self.x, self.order + begin + part.row, part.n_rows)
+        if self.program.loss == CROSS_ENTROPY:
+            is_sound &= self.fetch_labels(self.order + begin, part.row, part.n_rows)
+        if not is_sound:
+            add_one(&self.n_unsound)
+
+    cdef bint fetch_labels(
+        self, const int64_t *order, Py_ssize_t first, Py_ssize_t n_rows
+    ) noexcept nogil:
+        """Take the labels of some rows of the minibatch; say whether they are classes, as they were
+        when they were checked.
+        """
+        cdef Py_ssize_t n_classes = self.program.layers[self.program.n_layers - 1].n_out, i
+        cdef bint is_sound = True
+        for i in range(first, first + n_rows):
+            self.labels[i] = (<const int64_t *>(self.y.data + order[i] * self.y.strides[1]))[0]
+            is_sound &= 0 <= self.labels[i] < n_classes
+        return is_sound
 
     cdef void train_batch(
         self,
@@ -418,7 +438,7 @@ cdef class Epoch(Team):
     ) noexcept nogil:
         """Work out the last layer's delta for some rows, and their weighted losses."""
         cdef const kernels *k = self.kernels
-        cdef Py_ssize_t n_out = self.program.layers[self.program.n_layers - 1].n_out, i
+        cdef Py_ssize_t n_out = self.program.layers[self.program.n_layers - 1].n_out
         cdef const Activations *a = &self.w.activations[self.program.n_layers - 1]
         cdef char *z = a.z + first * a.row * k.size
         cdef char *delta = a.delta + first * a.row * k.size
@@ -428,10 +448,6 @@ cdef class Epoch(Team):
         if self.sample_weight != NULL:
             row_weight = self.row_weight + first
         if self.program.loss == CROSS_ENTROPY:
-            for i in range(first, first + n_rows):
-                self.labels[i] = (
-                    <const int64_t *>(self.y.data + order[i] * self.y.strides[1])
-                )[0]
             k.softmax_cross_entropy(
                 n_rows, n_out, z, a.row, self.labels + first, row_weight, factor, delta, a.row,
                 self.row_loss + first, self.row_right + first,
