@@ -44,11 +44,13 @@ cdef extern from "simd/kernels.h" nogil:
         const void *indptr
         input_type type
         int wide
+        Py_ssize_t n_entries, n_in
 
     struct sparse:
         Py_ssize_t *start
         Py_ssize_t *column
         void *value
+        Py_ssize_t room
 
     struct masked:
         uint64_t *row_mask
@@ -86,7 +88,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*transpose_masks)(
             const masked *x, Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t begin, Py_ssize_t end
         ) noexcept nogil
-        void (*gather_sparse)(
+        bint (*gather_sparse)(
             const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
             const sparse *out
         ) noexcept nogil
