@@ -308,9 +308,9 @@ cdef class Kernels:
 
 def instruction_sets():
     """Return the names of the instruction sets that run here, the widest first."""
-    cdef const char *const *name = runnable_instruction_sets()
+    cdef const char *name = runnable_instruction_set(0)
     found = []
-    while name[0] != NULL:
-        found.append(name[0].decode())
-        name += 1
+    while name != NULL:
+        found.append(name.decode())
+        name = runnable_instruction_set(len(found))
     return found
