@@ -107,7 +107,7 @@ from kernels.cython.table cimport (
     prepare_step,
     restore_float_mode,
     rule,
-    runnable_instruction_sets,
+    runnable_instruction_set,
     step,
     vectors_of_rule,
 )

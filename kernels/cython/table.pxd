@@ -188,7 +188,7 @@ cdef extern from "simd/kernels.h" nogil:
         const kernels *real_double
 
     const instruction_set *choose_instruction_set(const char *name, int *known)
-    const char *const *runnable_instruction_sets()
+    const char *runnable_instruction_set(size_t n)
 
 cdef extern from "simd/float_mode.h" nogil:
     uint64_t flush_subnormals()

@@ -187,7 +187,7 @@ struct instruction_set {
 };
 const struct instruction_set *choose_instruction_set(const char *name, int *known);
 
-/* Words of the instruction sets that run here, widest first; NULL ends the list. */
-const char *const *runnable_instruction_sets(void);
+/* The name of the n-th instruction set that runs here, the widest being the 0th; NULL behind the last. */
+const char *runnable_instruction_set(size_t n);
 
 #endif
