@@ -21,6 +21,7 @@ from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("kernels", "cython")
 SIMD = SOURCES / "simd"
+PARTS = {".pxd", ".pxi", ".h", ".c"}  # what a module is rebuilt for, beside its own file
 REQUIRED = os.environ.get("FASTNN_REQUIRE_EXT") == "1"
 SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 
@@ -30,12 +31,15 @@ SKIPPED = os.environ.get("FASTNN_NO_EXT") == "1"
 GNU_FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-g0"]
 MSVC_FLAGS = ["/O2", "/std:c11"]
 
-# What dispatch.c asks of the processor, set by set.
+# The instruction sets beside the baseline, and what dispatch.c asks of the processor for each:
+# simd/targets/ has what they prefer.
 AVX2 = ["-mavx2", "-mfma", "-mbmi", "-mbmi2"]
 AVX512 = [
     *AVX2,
     *("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"),
 ]
+X86 = {"avx2": AVX2, "avx512": AVX512}
+ARM64 = {"neon": []}
 
 DIRECTIVES = {
     "language_level": 3,
@@ -78,16 +82,16 @@ class OptionalBuild(build_ext):
         # A universal2 build of macOS compiles each file for two machines: it stays at the baseline.
         if self.plat_name.endswith(("x86_64", "amd64")):
             ext.define_macros = [("FASTNN_X86", None)]
-            self.instruction_sets |= {"avx2": AVX2, "avx512": AVX512}
+            self.instruction_sets |= X86
         elif self.plat_name.endswith(("aarch64", "arm64")):
             ext.define_macros = [("FASTNN_ARM64", None)]
-            self.instruction_sets |= {"neon": []}
+            self.instruction_sets |= ARM64
 
     def compile_tables(self, ext):
         """Compile kernels.c for each instruction set and number type; return the objects."""
         tables = [
-            (f"fastnn_{number}_{name}", macros, flags)
-            for name, flags in self.instruction_sets.items()
+            (f"fastnn_{number}_{target}", [("FASTNN_TARGET", target), *macros], flags)
+            for target, flags in self.instruction_sets.items()
             for number, macros in (("single", []), ("double", [("FASTNN_DOUBLE", None)]))
         ]
 
@@ -111,7 +115,7 @@ def extension(source):
         f"fastnn.kernels.cython.{source.stem}",
         sources=[source.as_posix(), (SIMD / "dispatch.c").as_posix()],
         include_dirs=[SOURCES.as_posix()],
-        depends=sorted(path.as_posix() for path in (*SIMD.glob("*.[ch]"), *SOURCES.glob("*.pxi"))),
+        depends=sorted(path.as_posix() for path in SOURCES.rglob("*.*") if path.suffix in PARTS),
         optional=not REQUIRED,
     )
     # Read by Cython's build_ext, which setuptools builds upon when Cython is there.

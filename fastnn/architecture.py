@@ -32,10 +32,13 @@ from fastnn.vocabulary import Activation
 Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes: one AVX-512 vector, one cache line
-AVOIDED_STRIDE = 1024  # bytes
+AVOIDED_STRIDE = 1024  # bytes; compiled code's own rows, which no file holds, avoid 512 too
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
-"""Activations of hidden layers, in the order of their codes in compiled code."""
+"""Activations of hidden layers."""
+
+LEAKY_SLOPE = 0.01
+"""Of ``leaky_relu`` below zero, as in PyTorch and Keras (Maas et al., 2013)."""
 
 FROM_PREACTIVATION = frozenset({"gelu", "silu"})
 """Activations whose derivative is not a function of their output: they dip below zero and come

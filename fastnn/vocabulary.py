@@ -21,7 +21,7 @@ Activation: TypeAlias = Literal[
     "silu",
     "softplus",
 ]
-"""Of hidden layers, in the order of their codes in compiled code."""
+"""Of hidden layers."""
 
 Output: TypeAlias = Literal["softmax", "sigmoid", "identity", "exp"]
 

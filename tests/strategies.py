@@ -1,12 +1,13 @@
 """What hypothesis draws: shapes, dtypes, memory layouts, CSR matrices, optimizers."""
 
 import tempfile
+from dataclasses import fields, replace
 
 import numpy as np
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fastnn.optimizers import SGD, Adam, AdamW, RMSprop
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
 
 widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31, 100, 257])
@@ -148,20 +149,31 @@ def learning_rates(draw, rate):
     )
 
 
+OPTIMIZERS = {
+    "sgd": SGD,
+    "momentum": lambda rate: SGD(rate, momentum=0.9),
+    "nesterov": lambda rate: SGD(rate, momentum=0.5, nesterov=True),
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": lambda rate: AdamW(rate, weight_decay=0.1),
+}
+"""One for each rule. Tests take the rules from ``Optimizer.RULES``, and fail if one is missing."""
+
+
 @st.composite
 def optimizers(draw, epsilon=1e-8, rate=0.05):
     """Every rule; RMSprop and Adam may magnify a small gradient's rounding by up to 1 / epsilon."""
     fast, slow = draw(learning_rates(rate)), draw(learning_rates(0.005))
-    beta_1, beta_2 = draw(st.sampled_from([0.0, 0.9])), draw(st.sampled_from([0.9, 0.999]))
-    return draw(
-        st.sampled_from(
-            [
-                SGD(fast),
-                SGD(fast, momentum=0.9),
-                SGD(fast, momentum=0.5, nesterov=True),
-                RMSprop(slow, rho=beta_2, epsilon=epsilon),
-                Adam(slow, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon),
-                AdamW(slow, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, weight_decay=0.1),
-            ]
-        )
+    beta_2 = draw(st.sampled_from([0.9, 0.999]))
+    drawn = {
+        "beta_1": draw(st.sampled_from([0.0, 0.9])),
+        "beta_2": beta_2,
+        "rho": beta_2,
+        "epsilon": epsilon,
+    }
+    make = OPTIMIZERS[draw(st.sampled_from(Optimizer.RULES))]
+    own = {field.name for field in fields(make(fast))}
+    return replace(
+        make(slow if "epsilon" in own else fast),
+        **{name: value for name, value in drawn.items() if name in own},
     )

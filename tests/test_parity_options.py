@@ -13,7 +13,7 @@ from strategies import freeze, lay_out, values
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
 from fastnn.backends.base import TrainingOptions
-from fastnn.optimizers import SGD, Adam, AdamW, RMSprop
+from fastnn.optimizers import SGD, Adam, Optimizer
 from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
 
 N_ROWS, BATCH_SIZE = 40, 16  # two and a half batches
@@ -24,14 +24,6 @@ SCHEDULES = {
     "inverse": InverseScaling(0.05, power=0.3),
     "step": StepDecay(0.05, every=2, factor=0.5),
     "cosine": Cosine(0.05, n_steps=5, final=0.01, warmup=2),
-}
-RULES = {
-    "sgd": SGD,
-    "momentum": lambda rate: SGD(rate, momentum=0.9),
-    "nesterov": lambda rate: SGD(rate, momentum=0.9, nesterov=True),
-    "rmsprop": RMSprop,
-    "adam": Adam,
-    "adamw": lambda rate: AdamW(rate, weight_decay=0.1),
 }
 
 pytestmark = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -75,14 +67,12 @@ def test_losses_reductions_and_sample_weights(compiled, dtype, output, loss, red
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", Optimizer.RULES)
 def test_optimizers_and_schedules(compiled, dtype, rule, schedule):
-    rate = SCHEDULES[schedule]
-    if dtype == "float32" and rule in ("rmsprop", "adam", "adamw"):
+    optimizer = draw.OPTIMIZERS[rule](SCHEDULES[schedule])
+    if dtype == "float32" and hasattr(optimizer, "epsilon"):
         # ε = 1e-8 lies below single precision's rounding of these gradients
-        optimizer = replace(RULES[rule](rate), epsilon=1e-3)
-    else:
-        optimizer = RULES[rule](rate)
+        optimizer = replace(optimizer, epsilon=1e-3)
     assert_parity(compiled, dtype, optimizer=optimizer)
 
 

@@ -1,6 +1,6 @@
 """The Cython backend: whole programs in one native call, kernels in C for each instruction set.
 
-This adapter only translates: names into the codes of ``kernels/cython/simd/kernels.h``, an
+This adapter only translates: names into the codes of ``kernels/cython/simd/vocabulary.h``, an
 architecture into the layers that the compiled programs walk through. ``FASTNN_ISA`` (``baseline``,
 ``avx2``, ``avx512`` or ``neon``), an environment variable read when the backend is first asked for,
 forces an instruction set; without it the widest that the processor has is taken.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, Architecture, Array
+from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult, TrainingOptions, learning_rates
 from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.predictor import Predictor, check_csr, restore_predictor
@@ -40,22 +40,10 @@ except ImportError as error:
 
 show_to_threadpoolctl(_kernels.__file__)
 
-# Codes: positions in the enumerations of kernels.h.
-_ACTIVATION = {name: code for code, name in enumerate((*ACTIVATIONS, "exp", "softmax"))}
-_LOSS = {
-    name: code
-    for code, name in enumerate(
-        (
-            "cross_entropy",
-            "binary_cross_entropy",
-            "squared_error",
-            "poisson",
-            "huber",
-            "absolute_error",
-        )
-    )
-}
-_RULE = {name: code for code, name in enumerate(Optimizer.RULES)}
+# A name's code is its place in the list of kernels/cython/simd/vocabulary.h.
+_ACTIVATION = {name: code for code, name in enumerate(_kernels.ACTIVATIONS)}
+_LOSS = {name: code for code, name in enumerate(_kernels.LOSSES)}
+_RULE = {name: code for code, name in enumerate(_kernels.RULES)}
 
 
 class CythonBackend(Backend):

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.architecture import Array
+from fastnn.architecture import LEAKY_SLOPE, Array
 from fastnn.backends.base import Backend, learning_rates
 from fastnn.optimizers import Optimizer
 
 UPDATE_BLOCK = 24_576  # parameters updated at a time: temporaries of 96 KB stay in L2
-LEAKY_SLOPE = 0.01  # of leaky_relu below zero, as in PyTorch and Keras (Maas et al., 2013)
 
 # -- activations: y = f(z) ------------------------------------------------------------------------
 
@@ -242,6 +241,8 @@ def _update(
             size = real(rate / (1 - beta_1**step))
             correction = real(1 / math.sqrt(1 - beta_2**step))
             p -= size * m / (np.sqrt(v) * correction + real(epsilon))
+        case _:
+            raise ValueError(f"there is no rule {rule!r}")
 
 
 def _weighted_sum(losses: Array, sample_weight: Array | None, delta: Array) -> float:

@@ -35,9 +35,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.architecture import Array
+from fastnn.architecture import LEAKY_SLOPE, Array
 from fastnn.exchange.assembly import Dense
-from fastnn.exchange.onnx.formulas import LEAKY_SLOPE
 
 
 class Scaling(NamedTuple):

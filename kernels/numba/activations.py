@@ -95,6 +95,8 @@ def activate(code, y):
             y[j] = softplus(np.float64(y[j]))
     elif code == EXP:
         exp_in_place(y)
+    elif code != IDENTITY:
+        raise ValueError("no activation has this code that is worked out element by element")
 
 
 @kernel
@@ -129,3 +131,5 @@ def multiply_by_derivative(code, y, d):
     elif code == SOFTPLUS:
         for j in range(len(y)):
             d[j] *= -math.expm1(-np.float64(y[j]))
+    elif code != IDENTITY:
+        raise ValueError("no activation of a hidden layer has this code")

@@ -131,6 +131,8 @@ def elementwise_loss(code, z, n_out, target, weight, huber_delta, delta):
                 residual = v[j] - t[j]
                 loss += abs(residual)
                 d[j] = np.sign(residual)
+        else:
+            raise ValueError("no loss without softmax has this code")
         factor = weight[r] if len(weight) else one
         total += factor * loss
         for j in range(n_out):

@@ -4,6 +4,8 @@ A call does all the rows or minibatches it is given; types of x and options do n
 so that each program is compiled once for a network of float32 and once for one of float64.
 """
 
+import numpy as np
+
 from .activations import SOFTMAX, activate
 from .compiling import kernel, program
 from .inputs import gather
@@ -29,6 +31,8 @@ from .losses import (
 from .network import backward, forward
 from .updates import SGD, add_penalty, clip_to_norm, limit_column_norms, update
 
+NO_STEP = np.int64(0)  # of the type that steps are: nothing is dropped from a prediction
+
 
 @program
 def predict(x, packed, rows, dropout, model, memory, out):
@@ -40,7 +44,7 @@ def predict(x, packed, rows, dropout, model, memory, out):
         n_rows = len(batch)
         ahead = rows[first + at_a_time : first + 2 * at_a_time]
         gather(x, model.layers[0], batch, ahead, packed, memory)
-        forward(model, memory, n_rows, packed, dropout, first)
+        forward(model, memory, n_rows, packed, dropout, NO_STEP)
         z = matrix(memory.work, last_layer[Z_AT], n_rows, last_layer[STRIDE])
         if last_layer[ACTIVATION] == SOFTMAX:
             softmax(z, n_out, z)

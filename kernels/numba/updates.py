@@ -50,7 +50,7 @@ def update(rule, coefficients, rate, step, p, g, state):
         for i in range(len(p)):
             v[i] = _normal(v[i] + forget * (g[i] * g[i] - v[i]), tiny)
             p[i] -= eta * g[i] / (np.sqrt(v[i]) + eps)
-    else:
+    elif rule in (ADAM, ADAMW):
         m, v = state[0], state[1]
         keep = real(1.0 - rate * weight_decay)
         forget_1, forget_2, eps = real(1.0 - beta_1), real(1.0 - beta_2), real(epsilon)
@@ -61,6 +61,8 @@ def update(rule, coefficients, rate, step, p, g, state):
             v[i] = _normal(v[i] + forget_2 * (g[i] * g[i] - v[i]), tiny)
             step_i = size * m[i] / (np.sqrt(v[i]) * correction + eps)
             p[i] = _normal(keep * p[i] - step_i, tiny)
+    else:
+        raise ValueError("no rule has this code")
 
 
 @kernel

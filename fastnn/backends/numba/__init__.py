@@ -49,7 +49,7 @@ from fastnn.kernels.numba.notice import give_notice
 
 give_notice(is_progress_wanted)
 
-PREDICT_ROWS = 128
+ROWS_IN_WORKSPACE = 128
 """Rows that ``predict`` has in its workspace at a time."""
 
 
@@ -79,7 +79,7 @@ class NumbaBackend(Kernels):
         if not len(out):
             return
         rows = np.arange(len(out))
-        n_rows = min(len(rows), PREDICT_ROWS)
+        n_rows = min(len(rows), ROWS_IN_WORKSPACE)
         packed = pays_to_pack(x, rows)
         if is_large(architecture, n_rows, packed):
             return self._with_blas.predict(architecture, params, x, out)

@@ -16,6 +16,7 @@ from fastnn import validation
 from fastnn.exchange.c.parameters import Parameters, inner
 from fastnn.model.standardization import Standardization
 from fastnn.rows.checked import checked_x
+from fastnn.validation.sparse import rows_of_csr
 
 if TYPE_CHECKING:
     from fastnn.network import Network
@@ -147,7 +148,8 @@ def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
     """Return rows as the first layer takes them."""
     if parameters.inputs is None:
         return x if x.dtype == np.uint8 else x.astype(np.float32)
-    return parameters.inputs.apply(x if isinstance(x, np.ndarray) else x.toarray(), input_scale)
+    dense = x if isinstance(x, np.ndarray) else rows_of_csr(x, slice(None)).toarray()
+    return parameters.inputs.apply(dense, input_scale)
 
 
 def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:

@@ -25,10 +25,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.architecture import LEAKY_SLOPE
+
 Op = Callable[..., Any]
 Formula = Callable[[Op, Any], Any]
-
-LEAKY_SLOPE = 0.01
 
 FAR = 40.0
 """Where e^(−a²/2) is zero, and a⁹ still far from infinite."""

@@ -8,8 +8,6 @@
 
 #include "exponential.h"
 
-#define LEAKY_SLOPE ((real)0.01)
-
 /* Φ(z) = erfc(-z / √2) / 2, number by number with libm's erfc: exact in the tail, where 1 + erf is
    not. */
 INLINE vec normal_cdf(vec z) {
@@ -21,69 +19,57 @@ INLINE vec normal_cdf(vec z) {
     return z;
 }
 
-INLINE vec activation_of(enum activation activation, vec z) {
-    const vec zero = broadcast(0);
-    switch (activation) {
-    case SIGMOID: return sigmoid(z);
-    case TANH: return hyperbolic_tangent(z);
-    case RELU: return at_least(0, z);
-    case LEAKY_RELU: return select_lanes(MASK(z > zero), z, z * LEAKY_SLOPE);
-    case ELU: return select_lanes(MASK(z > zero), z, expm1_negative(z));
-    case GELU: return z * normal_cdf(z);
-    case SILU: return z * sigmoid(z);
-    case SOFTPLUS: return softplus(z);
-    case EXP: return exponential(z);
-    default: return z;
-    }
+INLINE vec apply_identity(vec z) { return z; }
+INLINE vec apply_sigmoid(vec z) { return sigmoid(z); }
+INLINE vec apply_tanh(vec z) { return hyperbolic_tangent(z); }
+INLINE vec apply_relu(vec z) { return at_least(0, z); }
+INLINE vec apply_leaky_relu(vec z) {
+    return select_lanes(MASK(z > broadcast(0)), z, z * (real)LEAKY_SLOPE);
 }
+INLINE vec apply_elu(vec z) { return select_lanes(MASK(z > broadcast(0)), z, expm1_negative(z)); }
+INLINE vec apply_gelu(vec z) { return z * normal_cdf(z); }
+INLINE vec apply_silu(vec z) { return z * sigmoid(z); }
+INLINE vec apply_softplus(vec z) { return softplus(z); }
+INLINE vec apply_exp(vec z) { return exponential(z); }
 
-/* f'(z) from y = f(z); for gelu and silu, which are not one to one, y is z itself. */
-INLINE vec derivative_of(enum activation activation, vec y) {
-    const vec zero = broadcast(0), one = broadcast(1);
-    switch (activation) {
-    case SIGMOID: return y * (one - y);
-    case TANH: return one - y * y;
-    case RELU: return keep_lanes(MASK(y > zero), one);
-    case LEAKY_RELU: return select_lanes(MASK(y > zero), one, broadcast(LEAKY_SLOPE));
-    case ELU: return select_lanes(MASK(y > zero), one, y + one);
-    case GELU: {
-        const vec density = exponential(y * y * (real)-0.5) * (real)0.39894228040143267794;
-        return normal_cdf(y) + y * density;
-    }
-    case SILU: {
-        const vec s = sigmoid(y);
-        return s * (one + y * (one - s));
-    }
-    case SOFTPLUS: return -expm1_negative(-y);
-    default: return one;
-    }
+/* f'(z) from y = f(z); for gelu and silu, which are not one to one, from z itself. */
+INLINE vec slope_identity(vec y) { return (void)y, broadcast(1); }
+INLINE vec slope_sigmoid(vec y) { return y * (broadcast(1) - y); }
+INLINE vec slope_tanh(vec y) { return broadcast(1) - y * y; }
+INLINE vec slope_relu(vec y) { return keep_lanes(MASK(y > broadcast(0)), broadcast(1)); }
+INLINE vec slope_leaky_relu(vec y) {
+    return select_lanes(MASK(y > broadcast(0)), broadcast(1), broadcast((real)LEAKY_SLOPE));
 }
+INLINE vec slope_elu(vec y) {
+    return select_lanes(MASK(y > broadcast(0)), broadcast(1), y + broadcast(1));
+}
+INLINE vec slope_gelu(vec z) {
+    const vec density = exponential(z * z * (real)-0.5) * (real)0.39894228040143267794;
+    return normal_cdf(z) + z * density;
+}
+INLINE vec slope_silu(vec z) {
+    const vec s = sigmoid(z), one = broadcast(1);
+    return s * (one + z * (one - s));
+}
+INLINE vec slope_softplus(vec y) { return -expm1_negative(-y); }
 
-/* One loop for each activation, so that what it needs stays in registers. */
-#define EACH_ACTIVATION(APPLY) \
-    switch (activation) { \
-    case SIGMOID: APPLY(SIGMOID); break; \
-    case TANH: APPLY(TANH); break; \
-    case RELU: APPLY(RELU); break; \
-    case LEAKY_RELU: APPLY(LEAKY_RELU); break; \
-    case ELU: APPLY(ELU); break; \
-    case GELU: APPLY(GELU); break; \
-    case SILU: APPLY(SILU); break; \
-    case SOFTPLUS: APPLY(SOFTPLUS); break; \
-    case EXP: APPLY(EXP); break; \
-    default: APPLY(IDENTITY); break; \
-    }
+/* Both below: one loop for each activation, so that what it needs stays in registers. */
 
 static void activate(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
                      ptrdiff_t z_row, void *out, ptrdiff_t out_row) {
     const ptrdiff_t width = vectors(n_out) * LANES;
-#define APPLY(F) \
-    for (ptrdiff_t i = 0; i < n_rows; i++) \
-        for (ptrdiff_t j = 0; j < width; j += LANES) \
-            store((real *)out + i * out_row + j, \
-                  activation_of(F, load((const real *)z + i * z_row + j)))
-    EACH_ACTIVATION(APPLY)
-#undef APPLY
+    switch (activation) {
+#define CASE(CODE, NAME) \
+    case CODE: \
+        for (ptrdiff_t i = 0; i < n_rows; i++) \
+            for (ptrdiff_t j = 0; j < width; j += LANES) \
+                store((real *)out + i * out_row + j, \
+                      apply_##NAME(load((const real *)z + i * z_row + j))); \
+        break;
+        ELEMENTWISE_ACTIVATIONS(CASE)
+#undef CASE
+    case SOFTMAX: break; /* of whole rows: softmax.h */
+    }
 }
 
 /* Work out h for some rows and columns of a layer's sums, which begin at z; out is where all begin. */
@@ -96,16 +82,21 @@ INLINE void finish(const struct epilogue *e, ptrdiff_t n_rows, ptrdiff_t n_colum
 static void derive(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row) {
     const ptrdiff_t width = vectors(n_out) * LANES;
-#define APPLY(F) \
-    for (ptrdiff_t i = 0; i < n_rows; i++) \
-        for (ptrdiff_t j = 0; j < width; j += LANES) { \
-            real *const d = (real *)delta + i * delta_row + j; \
-            store(d, load(d) * derivative_of(F, load((const real *)y + i * y_row + j))); \
-        }
-    if (activation != IDENTITY) {
-        EACH_ACTIVATION(APPLY)
+    if (activation == IDENTITY) return;
+    switch (activation) {
+#define CASE(CODE, NAME) \
+    case CODE: \
+        for (ptrdiff_t i = 0; i < n_rows; i++) \
+            for (ptrdiff_t j = 0; j < width; j += LANES) { \
+                real *const d = (real *)delta + i * delta_row + j; \
+                store(d, load(d) * slope_##NAME(load((const real *)y + i * y_row + j))); \
+            } \
+        break;
+        HIDDEN_ACTIVATIONS(CASE)
+#undef CASE
+    case EXP: /* of outputs only: their delta comes from the loss */
+    case SOFTMAX: break;
     }
-#undef APPLY
 }
 
 /* The hash of fastnn.backends.dropout: lowbias32 (Wellons) of the counter, keyed by two words. */

@@ -25,44 +25,9 @@
 #include "activation.h"
 #include "groups.h"
 #include "input.h"
-
-/* The most rows of a tile 1, 2, 3 or 4 vectors wide, so that sums, vectors of B and one of A fit the
-   registers: 32 of them, 16, or 16 without a fused multiply-add, whose product takes one more. On
-   AArch64 compilers load the numbers of all rows of A ahead: these have to fit as well. */
-#if defined(__AVX512F__)
-#define TILE_VECTORS 4
-#define EACH_1(DO) UP_TO_14(DO, 1)
-#define EACH_2(DO) UP_TO_14(DO, 2)
-#define EACH_3(DO) UP_TO_9(DO, 3)
-#define EACH_4(DO) UP_TO_6(DO, 4)
-static const int MOST_ROWS[] = {14, 14, 9, 6};
-#elif defined(__aarch64__)
-#define TILE_VECTORS 4
-#define EACH_1(DO) UP_TO_14(DO, 1)
-#define EACH_2(DO) UP_TO_10(DO, 2)
-#define EACH_3(DO) UP_TO_7(DO, 3)
-#define EACH_4(DO) UP_TO_5(DO, 4)
-static const int MOST_ROWS[] = {14, 10, 7, 5};
-#elif defined(__AVX2__)
-#define TILE_VECTORS 2
-#define EACH_1(DO) UP_TO_10(DO, 1)
-#define EACH_2(DO) UP_TO_6(DO, 2)
-static const int MOST_ROWS[] = {10, 6};
-#else
-#define TILE_VECTORS 2
-#define EACH_1(DO) UP_TO_8(DO, 1)
-#define EACH_2(DO) UP_TO_4(DO, 2)
-static const int MOST_ROWS[] = {8, 4};
-#endif
+#include "repeat.h"
 
 #define MOST_TILE_ROWS 14
-
-/* Steps of k that a panel goes before its first row of B is needed again: half of L1. */
-#if defined(__AVX512F__)
-#define SLICE_TERMS 112
-#else
-#define SLICE_TERMS 256
-#endif
 
 /* What a product does, its tiles aside. */
 struct product {
@@ -156,29 +121,24 @@ typedef void tile_function(const struct product *p, const struct slice *s);
     }
 #define ENTRY(ROWS, VECTORS) {tile_##ROWS##x##VECTORS, unit_tile_##ROWS##x##VECTORS},
 
-#define UP_TO_4(DO, V) DO(1, V) DO(2, V) DO(3, V) DO(4, V)
-#define UP_TO_5(DO, V) UP_TO_4(DO, V) DO(5, V)
-#define UP_TO_6(DO, V) UP_TO_5(DO, V) DO(6, V)
-#define UP_TO_7(DO, V) UP_TO_6(DO, V) DO(7, V)
-#define UP_TO_8(DO, V) UP_TO_7(DO, V) DO(8, V)
-#define UP_TO_9(DO, V) UP_TO_8(DO, V) DO(9, V)
-#define UP_TO_10(DO, V) UP_TO_9(DO, V) DO(10, V)
-#define UP_TO_14(DO, V) UP_TO_10(DO, V) DO(11, V) DO(12, V) DO(13, V) DO(14, V)
-
-EACH_1(TILE)
-EACH_2(TILE)
+/* The target says how wide tiles are, and how many rows those of each width have at most. */
+UP_TO(TILE_ROWS_1)(TILE, 1)
+UP_TO(TILE_ROWS_2)(TILE, 2)
 #if TILE_VECTORS > 2
-EACH_3(TILE)
-EACH_4(TILE)
+UP_TO(TILE_ROWS_3)(TILE, 3)
+UP_TO(TILE_ROWS_4)(TILE, 4)
+static const int MOST_ROWS[] = {TILE_ROWS_1, TILE_ROWS_2, TILE_ROWS_3, TILE_ROWS_4};
+#else
+static const int MOST_ROWS[] = {TILE_ROWS_1, TILE_ROWS_2};
 #endif
 
 /* By vectors of columns, then rows; the second of a pair is for neighbouring rows of A. */
 static tile_function *const TILES[TILE_VECTORS][MOST_TILE_ROWS][2] = {
-    {EACH_1(ENTRY)},
-    {EACH_2(ENTRY)},
+    {UP_TO(TILE_ROWS_1)(ENTRY, 1)},
+    {UP_TO(TILE_ROWS_2)(ENTRY, 2)},
 #if TILE_VECTORS > 2
-    {EACH_3(ENTRY)},
-    {EACH_4(ENTRY)},
+    {UP_TO(TILE_ROWS_3)(ENTRY, 3)},
+    {UP_TO(TILE_ROWS_4)(ENTRY, 4)},
 #endif
 };
 
@@ -237,13 +197,8 @@ static void transpose_panel(ptrdiff_t n_terms, ptrdiff_t n_columns, const real *
         }
 }
 
-/* A copy pays where a panel is read by several tiles and its rows lie far apart; but not with AVX-512:
-   784-512-512-10 takes 1,850 µs a step with it and 1,770 without, 32 rows of 784-1024 270 and 215. */
-#if defined(__AVX512F__)
-#define COPIES_PANELS 0
-#else
-#define COPIES_PANELS 1
-#endif
+/* A copy pays where a panel is read by several tiles and its rows lie far apart, if the target
+   COPIES_PANELS. */
 #define COPIED_ROWS 24
 #define COPIED_STRIDE (1024 / (ptrdiff_t)sizeof(real))
 
@@ -336,9 +291,9 @@ INLINE void few_rows(const struct product *p, ptrdiff_t n_terms, ptrdiff_t n_col
     if (columns > GROUP_VECTORS || columns * rows > MOST_SUMS) {
         sum_in_l1(p, n_terms, columns * LANES, a, b, c, rows, terms);
     } else {
-#define CASE(N) \
-    case N: sum_in_registers(p, n_terms, a, b, c, rows, N); break;
-        EACH_WIDTH(CASE)
+#define CASE(N, ROWS) \
+    case N: sum_in_registers(p, n_terms, a, b, c, ROWS, N); break;
+        EACH_WIDTH(CASE, rows)
 #undef CASE
     }
     for (int i = 0; i < rows; i++) {

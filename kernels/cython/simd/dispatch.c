@@ -5,64 +5,65 @@
 
 #include "kernels.h"
 
-#define TABLES(ISA) extern const struct kernels fastnn_single_##ISA, fastnn_double_##ISA;
-#define ENTRY(ISA) {#ISA, &fastnn_single_##ISA, &fastnn_double_##ISA}
+#if defined(FASTNN_X86)
+#define ON_X86(...) __VA_ARGS__
+#else
+#define ON_X86(...)
+#endif
+#if defined(FASTNN_ARM64)
+#define ON_ARM64(...) __VA_ARGS__
+#else
+#define ON_ARM64(...)
+#endif
+#define EVERYWHERE(...) __VA_ARGS__
 
-TABLES(baseline)
-#ifdef FASTNN_X86
-TABLES(avx2)
-TABLES(avx512)
-#endif
-#ifdef FASTNN_ARM64
-TABLES(neon)
-#endif
+#define HAS(FEATURE) __builtin_cpu_supports(FEATURE)
+#define HAS_AVX2 (HAS("avx2") && HAS("fma") && HAS("bmi") && HAS("bmi2"))
+#define HAS_AVX512 \
+    (HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl") && HAS_AVX2)
 
-/* Widest first. */
-static const struct instruction_set BUILT[] = {
-#ifdef FASTNN_X86
-    ENTRY(avx512),
-    ENTRY(avx2),
-#endif
-#ifdef FASTNN_ARM64
-    ENTRY(neon),
-#endif
-    ENTRY(baseline),
-};
-#define N_BUILT (sizeof BUILT / sizeof *BUILT)
+/* The instruction sets, widest first: of which machines, and whether this processor has it. Each is
+   a header in targets/ too, and has its flags in setup.py. */
+#define INSTRUCTION_SETS(X) \
+    X(avx512, ON_X86, HAS_AVX512) \
+    X(avx2, ON_X86, HAS_AVX2) \
+    X(neon, ON_ARM64, 1) \
+    X(baseline, EVERYWHERE, 1)
 
-static const char *const KNOWN[] = {"avx512", "avx2", "neon", "baseline"};
+#define TABLES(NAME, BUILT, RUNS) \
+    BUILT(extern const struct kernels fastnn_single_##NAME, fastnn_double_##NAME;)
+INSTRUCTION_SETS(TABLES)
+
+#define ENTRY(NAME, BUILT, RUNS) BUILT({#NAME, &fastnn_single_##NAME, &fastnn_double_##NAME}, )
+static const struct instruction_set BUILT_SETS[] = {INSTRUCTION_SETS(ENTRY)};
+#define N_BUILT (sizeof BUILT_SETS / sizeof *BUILT_SETS)
+
+#define TEXT(NAME, BUILT, RUNS) #NAME,
+static const char *const KNOWN[] = {INSTRUCTION_SETS(TEXT)};
 
 static int runs_here(const char *name) {
-#ifdef FASTNN_X86
+#if defined(FASTNN_X86)
     __builtin_cpu_init();
-    if (!strcmp(name, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    if (!strcmp(name, "avx2"))
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-#else
-    (void)name;
 #endif
-    return 1;
+#define CASE(NAME, BUILT, RUNS) BUILT(if (!strcmp(name, #NAME)) return RUNS;)
+    INSTRUCTION_SETS(CASE)
+#undef CASE
+    return 0;
 }
 
 const struct instruction_set *choose_instruction_set(const char *name, int *known) {
     *known = name == NULL;
     for (size_t i = 0; name && i < sizeof KNOWN / sizeof *KNOWN; i++)
         *known |= !strcmp(name, KNOWN[i]);
-    for (size_t i = 0; i < N_BUILT; i++)
-        if ((!name || !strcmp(name, BUILT[i].name)) && runs_here(BUILT[i].name)) return &BUILT[i];
+    for (size_t i = 0; i < N_BUILT; i++) {
+        const struct instruction_set *const set = BUILT_SETS + i;
+        if ((!name || !strcmp(name, set->name)) && runs_here(set->name)) return set;
+    }
     return NULL;
 }
 
-const char *const *runnable_instruction_sets(void) {
-    static const char *found[N_BUILT + 1];
-    size_t n = 0;
+const char *runnable_instruction_set(size_t n) {
     for (size_t i = 0; i < N_BUILT; i++)
-        if (runs_here(BUILT[i].name)) found[n++] = BUILT[i].name;
-    found[n] = NULL;
-    return found;
+        if (runs_here(BUILT_SETS[i].name) && n-- == 0) return BUILT_SETS[i].name;
+    return NULL;
 }

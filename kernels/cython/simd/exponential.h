@@ -5,7 +5,7 @@
 
    x / ln 2 is rounded by adding a number so large that its last bit counts ones; the low bits of the
    sum then are n. 2^n is made in the exponent field, in two factors so that results may overflow to
-   infinity or go down to the smallest subnormal (AVX-512 has an instruction for both). Arguments beyond
+   infinity or go down to the smallest subnormal (a target may have an instruction for both). Arguments beyond
    that are clamped in a way that lets NaN pass. The minus-one form keeps relative accuracy where
    results are small: expm1, tanh and elu rest on it. */
 
@@ -76,8 +76,8 @@ INLINE vec power_of_two(bits n) {
 
 /* y · 2^n, rounded once, for any n whose halves are within that range. */
 INLINE vec times_power_of_two(vec y, vec n) {
-#if defined(X86_VECTORS) && defined(__AVX512F__)
-    return (vec)X86(scalef)((xvec)y, (xvec)n);
+#if defined(TIMES_POWER_OF_TWO)
+    return TIMES_POWER_OF_TWO(y, n);
 #else
     const bits whole = whole_bits(n), half = whole >> 1;
     return y * power_of_two(half) * power_of_two(whole - half);

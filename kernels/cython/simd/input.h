@@ -11,24 +11,22 @@
 /* The number at p; memcpy because a user's array need not be aligned. */
 INLINE real number_at(const char *p, enum input_type type, real scale) {
     switch (type) {
-    case INPUT_BYTE: return (real)*(const unsigned char *)p * scale;
-    case INPUT_FLOAT: {
-        float f;
-        memcpy(&f, p, sizeof f);
-        return (real)f;
+#define CASE(CODE, NAME, TYPE, LETTER, IS_SCALED) \
+    case CODE: { \
+        TYPE number; \
+        memcpy(&number, p, sizeof number); \
+        return IS_SCALED ? (real)number * scale : (real)number; \
     }
-    default: {
-        double d;
-        memcpy(&d, p, sizeof d);
-        return (real)d;
+        INPUT_TYPES(CASE)
+#undef CASE
     }
-    }
+    return 0;
 }
 
 /* A constant stride lets the compiler vectorize the common case, unit steps. */
 INLINE void gather_row(const char *from, ptrdiff_t stride, enum input_type type, real scale,
                        ptrdiff_t n, real *RESTRICT to) {
-    const ptrdiff_t unit = type == INPUT_BYTE ? 1 : type == INPUT_FLOAT ? 4 : 8;
+    const ptrdiff_t unit = input_size(type);
     if (stride == unit)
         for (ptrdiff_t j = 0; j < n; j++) to[j] = number_at(from + j * unit, type, scale);
     else
@@ -103,11 +101,10 @@ INLINE void gather_of(const struct dense_input *x, enum input_type type, const i
 static void gather(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row) {
     switch (x->type) {
-    case INPUT_BYTE:
-        gather_of(x, INPUT_BYTE, order, n_rows, n_in, (real)scale, out, out_row);
-        break;
-    case INPUT_FLOAT: gather_of(x, INPUT_FLOAT, order, n_rows, n_in, 1, out, out_row); break;
-    default: gather_of(x, INPUT_DOUBLE, order, n_rows, n_in, 1, out, out_row); break;
+#define CASE(CODE, NAME, TYPE, LETTER, IS_SCALED) \
+    case CODE: gather_of(x, CODE, order, n_rows, n_in, (real)scale, out, out_row); break;
+        INPUT_TYPES(CASE)
+#undef CASE
     }
 }
 
@@ -136,21 +133,34 @@ INLINE ptrdiff_t index_at(const void *indices, int wide, ptrdiff_t i) {
     return wide ? (ptrdiff_t)((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
 }
 
-static void gather_sparse(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
-                          double scale, const struct sparse *out) {
-    const ptrdiff_t size = x->type == INPUT_BYTE ? 1 : x->type == INPUT_FLOAT ? 4 : 8;
+/* The arrays are the user's, and another thread may write to them after the check: each number that
+   an address is made of is looked at when it is read, once. */
+static int gather_sparse(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
+                         double scale, const struct sparse *out) {
+    const ptrdiff_t size = input_size(x->type);
     real *const value = out->value;
     ptrdiff_t n = 0;
+    int is_sound = 1;
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[i] : i;
-        const ptrdiff_t last = index_at(x->indptr, x->wide, row + 1);
+        ptrdiff_t e = index_at(x->indptr, x->wide, row), last = index_at(x->indptr, x->wide, row + 1);
+        if (e < 0 || last < e || last > x->n_entries || last - e > out->room - n) {
+            is_sound = 0;
+            last = e;
+        }
         out->start[i] = n;
-        for (ptrdiff_t e = index_at(x->indptr, x->wide, row); e < last; e++, n++) {
-            out->column[n] = index_at(x->indices, x->wide, e);
-            value[n] = number_at((const char *)x->data + e * size, x->type, (real)scale);
+        for (; e < last; e++) {
+            const ptrdiff_t column = index_at(x->indices, x->wide, e);
+            if (column < 0 || column >= x->n_in) {
+                is_sound = 0;
+                continue;
+            }
+            out->column[n] = column;
+            value[n++] = number_at((const char *)x->data + e * size, x->type, (real)scale);
         }
     }
     out->start[n_rows] = n;
+    return is_sound;
 }
 
 static void write_rows(ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row, char *out,

@@ -1,6 +1,9 @@
 /* The table of one number type and instruction set: setup.py compiles this file once for each, with
-   the compiler's flags for the instruction set, FASTNN_TABLE naming what it exports and
-   FASTNN_DOUBLE defined for double. */
+   the compiler's flags for the instruction set, FASTNN_TARGET naming its header in targets/,
+   FASTNN_TABLE what is exported, and FASTNN_DOUBLE defined for double.
+
+   A target that does an operation better in a way of its own names a file, OWN_KERNELS, that is
+   included here; it defines the functions and OWN_ENTRIES, which replace those of the table. */
 
 #include "activation.h"
 #include "dense.h"
@@ -10,6 +13,12 @@
 #include "optimizer.h"
 #include "softmax.h"
 #include "sparse.h"
+
+#if defined(OWN_KERNELS)
+#include OWN_KERNELS
+#else
+#define OWN_ENTRIES
+#endif
 
 const struct kernels FASTNN_TABLE = {
     .size = sizeof(real),
@@ -39,4 +48,5 @@ const struct kernels FASTNN_TABLE = {
     .sum_of_squares = sum_of_squares,
     .scale = scale,
     .limit_column_norms = limit_column_norms,
+    OWN_ENTRIES
 };

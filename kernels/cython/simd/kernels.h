@@ -16,36 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The position in fastnn.architecture.ACTIVATIONS; exp is an output only. */
-enum activation {
-    IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, GELU, SILU, SOFTPLUS, EXP, SOFTMAX
-};
-
-enum loss {
-    CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR, POISSON, HUBER, ABSOLUTE_ERROR
-};
-
-/* The position in fastnn.optimizers.Optimizer.RULES. */
-enum rule { SGD, MOMENTUM, NESTEROV, RMSPROP, ADAM, ADAMW };
-
-/* What the numbers of an input are. */
-enum input_type { INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE };
+#include "rules.h"
+#include "vocabulary.h"
 
 /* Scratch of a dense product for each term of its sums: 64-byte vectors of B's panel, and columns of
    A that are taken at a time. */
 #define PANEL_VECTORS 4
 #define BLOCK_COLUMNS 96
-
-/* One update: the constants of the rule, worked out for this step. */
-struct step {
-    enum rule rule;
-    double learning_rate;
-    double first_decay, second_decay; /* momentum or beta_1; rho or beta_2 */
-    double epsilon;
-    double shrink;     /* AdamW: what parameters are multiplied by, 1 - rate · weight_decay */
-    double size;       /* Adam: rate / (1 - beta_1^t) */
-    double correction; /* Adam: 1 / sqrt(1 - beta_2^t) */
-};
 
 /* Rows of a dense input; strides in bytes, of either sign. */
 struct dense_input {
@@ -59,6 +36,7 @@ struct csr_input {
     const void *data, *indices, *indptr;
     enum input_type type;
     int wide;
+    ptrdiff_t n_entries, n_in; /* what indptr and indices were checked against */
 };
 
 /* A minibatch's non-zeros, row after row: those of row i lie in [start[i], start[i + 1]). */
@@ -66,6 +44,7 @@ struct sparse {
     ptrdiff_t *start;
     ptrdiff_t *column;
     void *value;
+    ptrdiff_t room; /* for so many of them */
 };
 
 /* A dense minibatch with bit masks of its non-zeros (see masked.h): its numbers are rows of bytes, to
@@ -111,8 +90,10 @@ struct kernels {
     /* Make words [begin, end) of a row's column masks, of all columns they stand for. */
     void (*transpose_masks)(const struct masked *x, ptrdiff_t n_rows, ptrdiff_t n_in,
                             ptrdiff_t begin, ptrdiff_t end);
-    void (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
-                          double scale, const struct sparse *out);
+    /* Returns whether the entries lie inside the matrix, as they did when they were checked; those
+       that do not, because another thread has changed them since, are left out. */
+    int (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
+                         double scale, const struct sparse *out);
     /* The way back: out's strides in bytes, of either sign */
     void (*write_rows)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row,
                        char *out, ptrdiff_t row_stride, ptrdiff_t column_stride);
@@ -198,15 +179,15 @@ struct kernels {
                                void *weight, ptrdiff_t weight_row);
 };
 
-/* The instruction set that serves `name` ("baseline", "avx2", "avx512", "neon"; NULL: the widest that
-   runs here), or NULL with *known saying whether such a name exists at all. */
+/* The instruction set that serves `name` (those of dispatch.c; NULL: the widest that runs here), or
+   NULL with *known saying whether such a name exists at all. */
 struct instruction_set {
     const char *name;
     const struct kernels *single, *real_double;
 };
 const struct instruction_set *choose_instruction_set(const char *name, int *known);
 
-/* Words of the instruction sets that run here, widest first; NULL ends the list. */
-const char *const *runnable_instruction_sets(void);
+/* The name of the n-th instruction set that runs here, the widest being the 0th; NULL behind the last. */
+const char *runnable_instruction_set(size_t n);
 
 #endif

@@ -7,33 +7,53 @@
 
 #include "exponential.h"
 
-/* A loss and its derivative by z, lane by lane. */
-INLINE vec loss_of(enum loss loss, vec z, vec target, vec limit, vec *slope) {
+/* Each loss and its derivative by z, lane by lane; `limit` is Huber's. */
+#define LOSS(NAME) INLINE vec loss_##NAME(vec z, vec target, vec limit, vec *slope)
+
+LOSS(binary_cross_entropy) {
+    (void)limit;
+    *slope = sigmoid(z) - target;
+    return softplus(z) - target * z;
+}
+
+LOSS(squared_error) {
     const vec residual = z - target;
+    (void)limit;
+    *slope = residual;
+    return (real)0.5 * residual * residual;
+}
+
+LOSS(poisson) {
+    const vec rate = exponential(z);
+    (void)limit;
+    *slope = rate - target;
+    return rate - target * z;
+}
+
+LOSS(huber) {
+    const vec residual = z - target;
+    const vec below = select_lanes(MASK(residual > limit), limit, residual);
+    *slope = select_lanes(MASK(residual < -limit), -limit, below);
+    return *slope * (residual - (real)0.5 * *slope);
+}
+
+LOSS(absolute_error) {
+    const vec residual = z - target;
+    const vec one = from_bits(to_bits(broadcast(1)) | sign_bit(residual));
+    (void)limit;
+    *slope = select_lanes(MASK(residual != broadcast(0)) & MASK(residual == residual), one, residual);
+    return absolute(residual);
+}
+
+INLINE vec loss_of(enum loss loss, vec z, vec target, vec limit, vec *slope) {
     switch (loss) {
-    case BINARY_CROSS_ENTROPY:
-        *slope = sigmoid(z) - target;
-        return softplus(z) - target * z;
-    case POISSON: {
-        const vec rate = exponential(z);
-        *slope = rate - target;
-        return rate - target * z;
+#define CASE(CODE, NAME) \
+    case CODE: return loss_##NAME(z, target, limit, slope);
+        ELEMENTWISE_LOSSES(CASE)
+#undef CASE
+    case CROSS_ENTROPY: break; /* of whole rows: softmax.h */
     }
-    case HUBER: {
-        const vec below = select_lanes(MASK(residual > limit), limit, residual);
-        *slope = select_lanes(MASK(residual < -limit), -limit, below);
-        return *slope * (residual - (real)0.5 * *slope);
-    }
-    case ABSOLUTE_ERROR: {
-        const vec one = from_bits(to_bits(broadcast(1)) | sign_bit(residual));
-        *slope = select_lanes(MASK(residual != broadcast(0)) & MASK(residual == residual), one,
-                              residual);
-        return absolute(residual);
-    }
-    default: /* squared error */
-        *slope = residual;
-        return (real)0.5 * residual * residual;
-    }
+    return *slope = broadcast(0);
 }
 
 static void elementwise_loss(enum loss kind, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,

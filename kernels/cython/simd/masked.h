@@ -9,9 +9,11 @@
    Sums stay in registers, as many vectors of columns as fit. What they read over and over must come
    from L1, so forward walks down the minibatch one slice of weights at a time, and outer takes only
    so many rows of delta at a time. Neighbouring pixels are mostly zero or not together: where there
-   are 32 registers, outer takes two such columns of x at once, along the union of their masks, and so
-   reads a row of delta once for both: 27 to 23 µs for 100 images and 100 outputs. Bytes stay bytes and
-   are scaled by a table of 256 numbers. */
+   are registers enough, outer takes two such columns of x at once, along the union of their masks, and
+   so reads a row of delta once for both. Bytes stay bytes and are scaled by a table of 256 numbers.
+
+   The target says how much of weights is to stay in L1 (SLICE_BYTES), how many columns outer takes at
+   once (COLUMNS_TOGETHER), and up to how many bytes of delta all its rows (DELTA_BYTES). */
 
 #ifndef FASTNN_MASKED_H
 #define FASTNN_MASKED_H
@@ -21,24 +23,6 @@
 #include "input.h"
 
 #define WORD_BITS 64
-
-/* Bytes of weights that are to stay in L1: more than it holds, since most rows of a slice are hardly
-   asked for. */
-#if defined(__AVX512F__)
-#define SLICE_BYTES 65536
-#else
-#define SLICE_BYTES 32768
-#endif
-
-/* Columns of x that outer takes at once, and the bytes of delta up to which it takes all rows at once
-   instead of 64: with AVX-512 mostly 48 KB of L1 (since Ice Lake and Zen 5), elsewhere 32 KB. */
-#if defined(__AVX512F__)
-#define COLUMNS_TOGETHER 2
-#define DELTA_BYTES 46080
-#else
-#define COLUMNS_TOGETHER 1
-#define DELTA_BYTES 0
-#endif
 
 INLINE ptrdiff_t words_for(ptrdiff_t n) { return (n + WORD_BITS - 1) / WORD_BITS; }
 
@@ -60,6 +44,7 @@ INLINE int count_bits(uint64_t word) {
 
 /* -- masks --------------------------------------------------------------------------------------- */
 
+#if !defined(HAS_MASK_OF_BYTES)
 /* One bit for each of the 8 bytes of a word, set if the byte is not zero. */
 INLINE uint64_t non_zero_bytes(uint64_t bytes) {
     const uint64_t low = 0x7f7f7f7f7f7f7f7f;
@@ -68,24 +53,6 @@ INLINE uint64_t non_zero_bytes(uint64_t bytes) {
 }
 
 INLINE uint64_t mask_of_bytes(const unsigned char *p) {
-#if defined(__GNUC__) && defined(__AVX512BW__)
-    const __m512i bytes = _mm512_loadu_si512(p);
-    return _mm512_test_epi8_mask(bytes, bytes);
-#elif defined(__GNUC__) && defined(__AVX2__)
-    const __m256i *const from = (const __m256i *)p, zero = _mm256_setzero_si256();
-    const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256(from), zero);
-    const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256(from + 1), zero);
-    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 |
-             (uint32_t)_mm256_movemask_epi8(low));
-#elif defined(__GNUC__) && defined(__SSE2__)
-    uint64_t zeros = 0;
-    for (int i = 0; i < 4; i++) {
-        const __m128i bytes = _mm_loadu_si128((const __m128i *)p + i);
-        const int part = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
-        zeros |= (uint64_t)part << 16 * i;
-    }
-    return ~zeros;
-#else
     uint64_t mask = 0;
     for (int i = 0; i < 8; i++) {
         uint64_t bytes;
@@ -93,8 +60,8 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
         mask |= non_zero_bytes(bytes) << 8 * i;
     }
     return mask;
-#endif
 }
+#endif
 
 INLINE uint64_t mask_of_numbers(const real *p, ptrdiff_t n) {
     uint64_t mask = 0;
@@ -289,29 +256,18 @@ INLINE void outer_group(const struct masked_product *p, const int is_bytes, cons
         }
 }
 
-#define GROUP(NAME, IS_BYTES, N) \
-    case N: NAME(p, IS_BYTES, N); break;
-
-static void forward_bytes(const struct masked_product *p, int columns) {
-#define CASE(N) GROUP(forward_group, 1, N)
-    EACH_WIDTH(CASE)
-#undef CASE
-}
-static void forward_numbers(const struct masked_product *p, int columns) {
-#define CASE(N) GROUP(forward_group, 0, N)
-    EACH_WIDTH(CASE)
-#undef CASE
-}
-static void outer_bytes(const struct masked_product *p, int columns) {
-#define CASE(N) GROUP(outer_group, 1, N)
-    EACH_WIDTH(CASE)
-#undef CASE
-}
-static void outer_numbers(const struct masked_product *p, int columns) {
-#define CASE(N) GROUP(outer_group, 0, N)
-    EACH_WIDTH(CASE)
-#undef CASE
-}
+/* A group of as many columns as there are, and of bytes or numbers: both constants where it is
+   inlined. */
+#define BYTES(N, GROUP) \
+    case N: GROUP(p, 1, N); break;
+#define NUMBERS(N, GROUP) \
+    case N: GROUP(p, 0, N); break;
+#define GROUPS(NAME, GROUP, KIND) \
+    static void NAME(const struct masked_product *p, int columns) { EACH_WIDTH(KIND, GROUP) }
+GROUPS(forward_bytes, forward_group, BYTES)
+GROUPS(forward_numbers, forward_group, NUMBERS)
+GROUPS(outer_bytes, outer_group, BYTES)
+GROUPS(outer_numbers, outer_group, NUMBERS)
 
 /* Cut n_out columns into groups of at most `widest` vectors, nearly equal. */
 static void each_group(struct masked_product *p, ptrdiff_t n_out, ptrdiff_t widest,

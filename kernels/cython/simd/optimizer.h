@@ -8,32 +8,52 @@
 
 #include "vector.h"
 
+/* The parameter after an update, from its gradient and what the rule remembers of it: m, and v. */
+#define RULE(NAME) INLINE vec update_##NAME(const struct step *s, vec p, vec g, vec *m, vec *v)
+
+RULE(sgd) { return (void)m, (void)v, p - (real)s->learning_rate * g; }
+
+RULE(momentum) {
+    (void)v;
+    *m = *m * (real)s->first_decay + g;
+    return p - (real)s->learning_rate * *m;
+}
+
+RULE(nesterov) {
+    (void)v;
+    *m = *m * (real)s->first_decay + g;
+    return p - (real)s->learning_rate * (g + (real)s->first_decay * *m);
+}
+
+RULE(rmsprop) {
+    (void)v;
+    *m += (real)(1 - s->second_decay) * (g * g - *m);
+    return p - (real)s->learning_rate * g / (square_root(*m) + (real)s->epsilon);
+}
+
+RULE(adam) {
+    *m += (real)(1 - s->first_decay) * (g - *m);
+    *v += (real)(1 - s->second_decay) * (g * g - *v);
+    return p - (real)s->size * *m / (square_root(*v) * (real)s->correction + (real)s->epsilon);
+}
+
+RULE(adamw) { return update_adam(s, p * (real)s->shrink, g, m, v); }
+
 INLINE vec updated(const struct step *s, enum rule rule, vec p, vec g, vec *m, vec *v) {
-    const real rate = (real)s->learning_rate, epsilon = (real)s->epsilon;
     switch (rule) {
-    case SGD: return p - rate * g;
-    case MOMENTUM:
-        *m = *m * (real)s->first_decay + g;
-        return p - rate * *m;
-    case NESTEROV:
-        *m = *m * (real)s->first_decay + g;
-        return p - rate * (g + (real)s->first_decay * *m);
-    case RMSPROP:
-        *m += (real)(1 - s->second_decay) * (g * g - *m);
-        return p - rate * g / (square_root(*m) + epsilon);
-    case ADAMW: p *= (real)s->shrink; /* fall through */
-    default:
-        *m += (real)(1 - s->first_decay) * (g - *m);
-        *v += (real)(1 - s->second_decay) * (g * g - *v);
-        return p - (real)s->size * *m / (square_root(*v) * (real)s->correction + epsilon);
+#define CASE(CODE, NAME, N_VECTORS) \
+    case CODE: return update_##NAME(s, p, g, m, v);
+        RULES(CASE)
+#undef CASE
     }
+    return p;
 }
 
 /* Rules without a first or second state leave it alone. */
 INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n_rows, ptrdiff_t n_out,
                        real *p, ptrdiff_t p_row, const real *g, ptrdiff_t g_row, real *first,
                        real *second) {
-    const int has_first = rule != SGD, has_second = rule == ADAM || rule == ADAMW;
+    const int has_first = vectors_of_rule(rule) > 0, has_second = vectors_of_rule(rule) > 1;
     const ptrdiff_t width = vectors(n_out) * LANES;
     for (ptrdiff_t i = 0; i < n_rows; i++)
         for (ptrdiff_t j = 0; j < width; j += LANES) {
@@ -49,19 +69,14 @@ INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n_rows, p
 static void update(const struct step *s, ptrdiff_t n_rows, ptrdiff_t n_out, void *params,
                    ptrdiff_t params_row, const void *grads, ptrdiff_t grads_row, void *first,
                    void *second) {
-#define CASE(RULE) \
-    case RULE: \
-        update_all(s, RULE, n_rows, n_out, params, params_row, grads, grads_row, first, second); \
-        break;
     switch (s->rule) {
-        CASE(SGD)
-        CASE(MOMENTUM)
-        CASE(NESTEROV)
-        CASE(RMSPROP)
-        CASE(ADAM)
-        CASE(ADAMW)
-    }
+#define CASE(CODE, NAME, N_VECTORS) \
+    case CODE: \
+        update_all(s, CODE, n_rows, n_out, params, params_row, grads, grads_row, first, second); \
+        break;
+        RULES(CASE)
 #undef CASE
+    }
 }
 
 static void add_penalty(ptrdiff_t n_rows, ptrdiff_t n_out, const void *weight, ptrdiff_t weight_row,

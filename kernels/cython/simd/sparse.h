@@ -42,9 +42,9 @@ static void forward_sparse(ptrdiff_t n_rows, ptrdiff_t n_out, const struct spars
         const real *const b = bias ? bias + first * LANES : NULL;
         for (ptrdiff_t i = 0; i < n_rows; i++) {
             real *const to = (real *)out + i * out_row + first * LANES;
-#define CASE(N) \
-    case N: sparse_row(x, i, w, weight_row, b, to, tail, N); break;
-            EACH_WIDTH(CASE)
+#define CASE(N, BIAS) \
+    case N: sparse_row(x, i, w, weight_row, BIAS, to, tail, N); break;
+            EACH_WIDTH(CASE, b)
 #undef CASE
             finish(epilogue, 1, columns * LANES, to, out, out_row);
         }

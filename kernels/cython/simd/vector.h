@@ -1,4 +1,4 @@
-/* A vector of numbers, whatever the instruction set: the one place that knows how wide it is.
+/* A vector of numbers, whatever the instruction set: what it prefers is said in targets/.
 
    `real` is float or double (FASTNN_DOUBLE), `vec` holds LANES of them, `bits` and `words` as many
    integers of the same width, with and without a sign, `masks` 64-bit words; the arithmetic operators
@@ -24,14 +24,17 @@ typedef uint32_t word;
 #endif
 
 #if defined(__GNUC__)
-
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
+#define INLINE static inline __attribute__((always_inline))
 #else
-#define VECTOR_BYTES 16
+#define INLINE static inline
 #endif
+
+/* targets/avx2.h or its like: setup.py says which */
+#define TEXT(WORDS) #WORDS
+#define TARGET_HEADER(NAME) TEXT(targets/NAME.h)
+#include TARGET_HEADER(FASTNN_TARGET)
+
+#if defined(__GNUC__)
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef integer bits __attribute__((vector_size(VECTOR_BYTES)));
@@ -39,7 +42,6 @@ typedef word words __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint64_t masks __attribute__((vector_size(VECTOR_BYTES)));
 
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
-#define INLINE static inline __attribute__((always_inline))
 #define MASK(condition) (condition)
 #define RESTRICT __restrict__
 /* Clang takes GCC's pragma too, but then unrolls too late for arrays to become registers. */
@@ -55,9 +57,7 @@ INLINE bits broadcast_bits(integer x) { return x - (bits){0}; }
 
 #else
 
-#define VECTOR_BYTES ((ptrdiff_t)sizeof(real))
 #define LANES ((ptrdiff_t)1)
-#define INLINE static inline
 #define MASK(condition) (-(bits)(condition))
 #define RESTRICT __restrict
 #define UNROLL
@@ -72,20 +72,8 @@ INLINE bits broadcast_bits(integer x) { return x; }
 
 #endif
 
-/* Where there is no other way to an instruction: X86(max) is _mm512_max_ps or its like. */
-#if defined(__GNUC__) && defined(__SSE2__)
-#include <immintrin.h>
-#define X86_VECTORS
-#if VECTOR_BYTES == 64
-#define X86_PREFIX _mm512_
-#define X86_TYPE __m512
-#elif VECTOR_BYTES == 32
-#define X86_PREFIX _mm256_
-#define X86_TYPE __m256
-#else
-#define X86_PREFIX _mm_
-#define X86_TYPE __m128
-#endif
+/* Where there is no other way to an instruction: X86(max) is max_ps or max_pd of the target's width. */
+#if defined(X86_PREFIX)
 #define JOIN(A, B, C) A##B##C
 #define JOINED(A, B, C) JOIN(A, B, C)
 #ifdef FASTNN_DOUBLE
@@ -105,10 +93,8 @@ INLINE vec load(const real *p) {
 
 /* A vector that several operations use stays loaded; else compilers load it again for each of them. */
 INLINE vec loaded(vec v) {
-#if defined(X86_VECTORS)
-    __asm__("" : "+v"(v));
-#elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__("" : "+w"(v));
+#if defined(VECTOR_REGISTER)
+    __asm__("" : VECTOR_REGISTER(v));
 #endif
     return v;
 }
@@ -139,7 +125,7 @@ INLINE vec absolute(vec v) { return from_bits(to_bits(v) & ~to_bits(broadcast((r
 
 /* v, or the limit where v is beyond it; NaN stays NaN, for which x86's instructions return the second
    operand. */
-#if defined(X86_VECTORS)
+#if defined(X86_PREFIX)
 INLINE vec at_most(real limit, vec v) { return (vec)X86(min)((xvec)broadcast(limit), (xvec)v); }
 INLINE vec at_least(real limit, vec v) { return (vec)X86(max)((xvec)broadcast(limit), (xvec)v); }
 #else

@@ -1,9 +1,6 @@
-"""Threads that go through a pass side by side.
+"""Parts of the work: what of a matrix is a member's, of a team of threads."""
 
-Each member of a team does the same steps, every one on its own part of the arrays, and waits for
-the others where it is going to read what they write. An element of a result is computed by one
-member, in the same way whichever it is: the results of a team of any size have the same bits.
-"""
+from kernels.cython.arrays cimport ALIGNMENT
 
 cdef enum:
     ROW_BLOCK = 8  # rows are given out by as many
@@ -14,7 +11,7 @@ cdef struct Part:
     Py_ssize_t row, n_rows, column, n_columns
 
 
-cdef Py_ssize_t share(
+cdef inline Py_ssize_t share(
     Py_ssize_t n, Py_ssize_t granule, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
     """Return the first of the n things that a member takes if they are given out by granules."""
@@ -22,7 +19,7 @@ cdef Py_ssize_t share(
     return min(n, n_granules * member // n_members * granule)
 
 
-cdef Part rows_of(
+cdef inline Part rows_of(
     Py_ssize_t n_rows, Py_ssize_t n_columns, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
     """Return a member's part of a matrix that is divided into blocks of rows."""
@@ -33,7 +30,7 @@ cdef Part rows_of(
     return part
 
 
-cdef Part part_of(
+cdef inline Part part_of(
     Py_ssize_t n_rows, Py_ssize_t n_columns, size_t size, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
     """Return a member's part of a matrix: whole cache lines of columns, so that from one minibatch
@@ -47,28 +44,3 @@ cdef Part part_of(
     part.column = share(n_columns, line, member, n_members)
     part.n_columns = share(n_columns, line, member + 1, n_members) - part.column
     return part
-
-
-cdef class Team:
-    """A pass that several threads go through: those who do it derive from this class."""
-
-    cdef Memory shared
-    cdef barrier *gate
-    cdef double waited  # seconds that the caller gave way to others
-
-    def __cinit__(self):
-        self.shared = Memory(sizeof(barrier))
-        self.gate = <barrier *>self.shared.data
-
-    cdef void work(self, int member, int n_members) noexcept nogil:
-        """Do a member's part; the last step is to wait for the others."""
-
-    cdef void wait(self, int member, int n_members) noexcept nogil:
-        """Wait for the others."""
-        cdef double seconds = wait_at(self.gate, n_members)
-        if member == 0:
-            self.waited += seconds
-
-    cdef int run(self, int n_threads) except -1:
-        """Go through the pass with at most so many threads, this one among them."""
-        return go_through(self, n_threads)

@@ -40,14 +40,17 @@ cdef class Predictor:
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
-    def __init__(self, Program program, params, tuple make, read_csr, tuple recipe, reader):
+    # Not __init__, which may be called again, by another thread during a call.
+    def __cinit__(
+        self, Program program not None, params, tuple make, read_csr, tuple recipe, reader
+    ):
         cdef Array seen
         self.held = hold("params", params, False, &seen)
         needs(
             is_flat(&seen)
-            and seen.shape[1] == program.n_slots
-            and seen.kind == letter_of_size(program.kernels.size),
-            "params", "{} contiguous numbers of the network's dtype", program.n_slots,
+            and seen.shape[1] == program.net.n_slots
+            and seen.kind == letter_of_size(program.net.kernels.size),
+            "params", "{} contiguous numbers of the network's dtype", program.net.n_slots,
         )
         self.program = program
         self.params, self.data, self.kind = params, seen.data, seen.kind
@@ -55,8 +58,8 @@ cdef class Predictor:
         self.empty, self.dtype = make
         self.read_csr, self.recipe, self.reader = read_csr, recipe, reader
         self.looks_at_floats = reader is not None and reader.looks_at_floats
-        self.n_in = program.layers[0].n_in
-        self.n_out = program.layers[program.n_layers - 1].n_out
+        self.n_in = program.net.layers[0].n_in
+        self.n_out = program.net.layers[program.net.n_layers - 1].n_out
 
     def __reduce__(self):
         return self.recipe
@@ -116,7 +119,7 @@ cdef class Predictor:
                     f"x must have shape ({self.n_in},) or (n_rows, {self.n_in}), got {n_dims} "
                     "dimensions"
                 )
-            if seen.kind != b"f" and seen.kind != b"d" and seen.kind != b"B":
+            if input_type_of(seen.kind) < 0:
                 if self.reader is not None:
                     return self(self.reader(x), out)
                 raise TypeError(f"x must be float32, float64 or uint8, got {kind_of(x)}")

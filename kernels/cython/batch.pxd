@@ -1,5 +1,21 @@
 """A minibatch: rows of an input in the kernels' number type, and the two products it enters."""
 
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
+
+from kernels.cython.arrays cimport Input, Space, padded, reserve, row_start
+from kernels.cython.parts cimport share
+from kernels.cython.table cimport (
+    INPUT_BYTE,
+    INPUT_DOUBLE,
+    INPUT_FLOAT,
+    csr_input,
+    epilogue,
+    kernels,
+    masked,
+    sparse,
+    upcoming,
+)
+
 cdef enum Form:
     DENSE  # rows of numbers
     MASKED  # rows of numbers, most of them zeros, with bit masks of the others
@@ -20,8 +36,8 @@ cdef struct Batch:
     sparse non_zeros
 
 
-cdef Form form_of(
-    const kernels *kernels,
+cdef inline Form form_of(
+    const kernels *table,
     const Input *x,
     const int64_t *order,
     Py_ssize_t n_rows,
@@ -37,23 +53,21 @@ cdef Form form_of(
     0.5 for 10, 32, 64, 100 and 512 outputs with AVX-512; 0.27, 0.47, 0.57, 0.6 and 0.55 with AVX2.
     The choice depends on the data and the order only, so a run can be repeated to the bit.
     """
-    cdef double width = (n_out + kernels.lanes - 1) // kernels.lanes
+    cdef double width = (n_out + table.lanes - 1) // table.lanes
     cdef Py_ssize_t i, row, n_sampled = min(n_rows, <Py_ssize_t>SAMPLED_ROWS), n_non_zeros = 0
     if x.is_sparse:
-        density[0] = <double>(row_start(&x.csr, x.n_rows) - row_start(&x.csr, 0)) / (
-            <double>x.n_rows * x.n_in
-        )
+        density[0] = <double>entries_between(&x.csr, 0, x.n_rows) / (<double>x.n_rows * x.n_in)
         return CSR
     for i in range(n_sampled):
         row = i * n_rows // n_sampled
-        n_non_zeros += kernels.count_non_zeros(
+        n_non_zeros += table.count_non_zeros(
             &x.dense, x.n_in, order[row] if order != NULL else row
         )
     density[0] = <double>n_non_zeros / (<double>n_sampled * x.n_in)
     return MASKED if density[0] < 0.6 * width / (width + 2) else DENSE
 
 
-cdef Py_ssize_t most_non_zeros(
+cdef inline Py_ssize_t most_non_zeros(
     const Input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t batch_size
 ) noexcept nogil:
     """Return how many non-zeros of a CSR input the fullest minibatch holds; without an order, the
@@ -64,18 +78,28 @@ cdef Py_ssize_t most_non_zeros(
         return 0
     for i in range(n_rows):
         if order == NULL:
-            n = row_start(&x.csr, min(i + batch_size, n_rows)) - row_start(&x.csr, i)
+            n = entries_between(&x.csr, i, min(i + batch_size, n_rows))
         else:
             if i % batch_size == 0:
                 n = 0
-            n += row_start(&x.csr, order[i] + 1) - row_start(&x.csr, order[i])
+            n += entries_between(&x.csr, order[i], order[i] + 1)
         most = max(most, n)
     return most
 
 
-cdef void lay_out_batch(
+cdef inline Py_ssize_t entries_between(
+    const csr_input *x, Py_ssize_t first, Py_ssize_t end
+) noexcept nogil:
+    """Return how many non-zeros CSR rows [first, end) hold: never more than there are."""
+    cdef Py_ssize_t begin = row_start(x, first), stop = row_start(x, end)
+    if begin < 0 or stop < begin or stop > x.n_entries:  # another thread has written there
+        return 0
+    return stop - begin
+
+
+cdef inline void lay_out_batch(
     Batch *batch,
-    const kernels *kernels,
+    const kernels *table,
     const Input *x,
     double scale,
     Form form,
@@ -85,14 +109,15 @@ cdef void lay_out_batch(
 ) noexcept nogil:
     """Give a minibatch of at most n_rows rows its memory."""
     cdef Py_ssize_t row_words
-    batch.kernels = kernels
+    batch.kernels = table
     batch.n_in = x.n_in
     batch.scale = scale
     batch.form = form
     if form == CSR:
         batch.non_zeros.start = <Py_ssize_t *>reserve(space, (n_rows + 1) * sizeof(Py_ssize_t))
         batch.non_zeros.column = <Py_ssize_t *>reserve(space, n_non_zeros * sizeof(Py_ssize_t))
-        batch.non_zeros.value = reserve(space, n_non_zeros * kernels.size)
+        batch.non_zeros.value = reserve(space, n_non_zeros * table.size)
+        batch.non_zeros.room = n_non_zeros
         return
     if form == MASKED:
         row_words = (x.n_in + 63) // 64
@@ -104,14 +129,14 @@ cdef void lay_out_batch(
         if x.dense.type == INPUT_BYTE:
             batch.masked.bytes_row = padded(row_words * 64, 1)
             batch.masked.bytes = <unsigned char *>reserve(space, n_rows * batch.masked.bytes_row)
-            batch.masked.table = reserve(space, 256 * kernels.size)
+            batch.masked.table = reserve(space, 256 * table.size)
             return
-    batch.stride = padded(x.n_in, kernels.size)
-    batch.rows = reserve(space, n_rows * batch.stride * kernels.size)
+    batch.stride = padded(x.n_in, table.size)
+    batch.rows = reserve(space, n_rows * batch.stride * table.size)
     batch.masked.numbers, batch.masked.numbers_row = batch.rows, batch.stride
 
 
-cdef bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
+cdef inline bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
     """Say whether a dense input's rows can be read where they are."""
     cdef Py_ssize_t size = batch.kernels.size
     return (
@@ -123,12 +148,12 @@ cdef bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
     )
 
 
-cdef void borrow_rows(Batch *batch, const Input *x) noexcept nogil:
+cdef inline void borrow_rows(Batch *batch, const Input *x) noexcept nogil:
     """Take the first rows of an input that lies ready, without a copy."""
     batch.rows, batch.stride = <char *>x.dense.data, x.dense.row_stride // batch.kernels.size
 
 
-cdef upcoming rows_to_come(
+cdef inline upcoming rows_to_come(
     const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
     """Describe rows that will be fetched next, for the cache; those of a CSR input are not."""
@@ -138,7 +163,7 @@ cdef upcoming rows_to_come(
     return next
 
 
-cdef Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
+cdef inline Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
     """Return the minibatch without its first rows, for forward."""
     cdef Batch rest = batch[0]
     if first == 0:
@@ -156,18 +181,18 @@ cdef Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogil:
     return rest
 
 
-cdef void fetch(
+cdef inline bint fetch(
     const Batch *batch,
     const Input *x,
     const int64_t *order,
     Py_ssize_t n_rows,
 ) noexcept nogil:
-    """Take rows `order` of the input, or its first ones."""
+    """Take rows `order` of the input, or its first ones; say whether they are sound."""
     if n_rows == 0:
-        return
+        return True
     if batch.form == CSR:
-        batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
-    elif batch.form == MASKED:
+        return batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
+    if batch.form == MASKED:
         batch.kernels.gather_masked(
             &x.dense, order, n_rows, x.n_in, batch.scale, &batch.masked
         )
@@ -175,9 +200,10 @@ cdef void fetch(
         batch.kernels.gather(
             &x.dense, order, n_rows, x.n_in, batch.scale, batch.rows, batch.stride
         )
+    return True
 
 
-cdef void index_columns(
+cdef inline void index_columns(
     const Batch *batch, Py_ssize_t n_rows, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
     """Do a member's part of what `outer` needs to know and `fetch` does not find out."""
@@ -189,13 +215,13 @@ cdef void index_columns(
         )
 
 
-cdef void forward(
+cdef inline void forward(
     const Batch *batch,
     Py_ssize_t n_rows,
     Py_ssize_t n_out,
     const char *weight,
     Py_ssize_t weight_row,
-    const epilogue *epilogue,
+    const epilogue *finishing,
     const upcoming *next,
     char *panel,
     char *out,
@@ -204,21 +230,21 @@ cdef void forward(
     """``out = x @ weight + bias, h = activation(out)``."""
     if batch.form == CSR:
         batch.kernels.forward_sparse(
-            n_rows, n_out, &batch.non_zeros, weight, weight_row, epilogue, out, out_row
+            n_rows, n_out, &batch.non_zeros, weight, weight_row, finishing, out, out_row
         )
     elif batch.form == MASKED:
         batch.kernels.forward_masked(
-            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, epilogue, next, out,
+            n_rows, batch.n_in, n_out, &batch.masked, weight, weight_row, finishing, next, out,
             out_row,
         )
     else:
         batch.kernels.forward(
-            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, epilogue,
+            n_rows, batch.n_in, n_out, batch.rows, batch.stride, weight, weight_row, finishing,
             next, panel, out, out_row,
         )
 
 
-cdef void outer(
+cdef inline void outer(
     const Batch *batch,
     Py_ssize_t n_rows,
     Py_ssize_t begin,

@@ -1,8 +1,15 @@
-"""Arrays as C sees them: addresses, strides, inputs, and aligned memory."""
+"""Arrays as C sees them: addresses, strides, inputs, and aligned pieces of a workspace."""
+
+from libc.stdint cimport int64_t
+
+from kernels.cython.table cimport BLOCK_COLUMNS, PANEL_VECTORS, csr_input, dense_input
 
 cdef enum:
     ALIGNMENT = 64  # bytes of the widest vector and of a cache line
-    AVOIDED_STRIDE = 512  # a row stride that is a multiple of this meets too few cache sets
+    # A row stride of the workspace that is a multiple of this meets an eighth of L1's sets at most.
+    # Parameters, laid out by fastnn.architecture, avoid multiples of 1024 only: a line more for
+    # each row of weights would be read in every step, and be part of every file.
+    AVOIDED_STRIDE = 512
 
 
 cdef struct Array:
@@ -15,13 +22,12 @@ cdef struct Array:
 
 cdef struct Input:
     Py_ssize_t n_rows, n_in
-    Py_ssize_t n_entries  # of a CSR matrix: the length of its data and indices
     bint is_sparse
     dense_input dense
     csr_input csr
 
 
-cdef Input rows_from(const Input *x, Py_ssize_t first) noexcept nogil:
+cdef inline Input rows_from(const Input *x, Py_ssize_t first) noexcept nogil:
     """Return the input without its first rows."""
     cdef Input rest = x[0]
     if x.is_sparse:
@@ -32,14 +38,14 @@ cdef Input rows_from(const Input *x, Py_ssize_t first) noexcept nogil:
     return rest
 
 
-cdef Py_ssize_t row_start(const csr_input *x, Py_ssize_t row) noexcept nogil:
+cdef inline Py_ssize_t row_start(const csr_input *x, Py_ssize_t row) noexcept nogil:
     """Return where a CSR row's non-zeros begin."""
     if x.wide:
         return <Py_ssize_t>(<const int64_t *>x.indptr)[row]
     return (<const int *>x.indptr)[row]
 
 
-cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
+cdef inline Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
     """Return the row stride, in numbers, of a matrix of n columns in the workspace."""
     cdef Py_ssize_t n_bytes = (n * size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     if n_bytes % AVOIDED_STRIDE == 0:
@@ -47,7 +53,7 @@ cdef Py_ssize_t padded(Py_ssize_t n, size_t size) noexcept nogil:
     return n_bytes // size
 
 
-cdef size_t panel_bytes(Py_ssize_t n_columns, Py_ssize_t n_rows, size_t size) noexcept nogil:
+cdef inline size_t panel_bytes(Py_ssize_t n_columns, Py_ssize_t n_rows, size_t size) noexcept nogil:
     """Return the size of the scratch of a layer's dense products: sums run over inputs or outputs,
     at most n_columns, and in the gradient over n_rows rows, blocks of whose columns are copied too.
     """
@@ -69,7 +75,7 @@ cdef extern from "simd/redzone.h" nogil:
     void allow(void *address, size_t n_bytes)
 
 
-cdef char *reserve(Space *space, size_t n_bytes) noexcept nogil:
+cdef inline char *reserve(Space *space, size_t n_bytes) noexcept nogil:
     """Take an aligned piece of the space; only count it if there is no memory yet."""
     cdef char *piece = NULL
     cdef size_t whole = (n_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT + REDZONE
@@ -78,22 +84,3 @@ cdef char *reserve(Space *space, size_t n_bytes) noexcept nogil:
         forbid(piece + n_bytes, whole - n_bytes)
     space.used += whole
     return piece
-
-
-cdef class Memory:
-    """Aligned memory that lives as long as this object; zeros at first."""
-
-    cdef void *raw
-    cdef char *data
-    cdef size_t n_bytes
-
-    def __cinit__(self, size_t n_bytes):
-        self.raw = calloc(n_bytes + 2 * ALIGNMENT, 1)
-        if self.raw == NULL:
-            raise MemoryError(f"no memory for a workspace of {n_bytes} bytes")
-        self.data = <char *>((<uintptr_t>self.raw + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT)
-        self.n_bytes = n_bytes
-        forbid(self.data + n_bytes, <char *>self.raw + 2 * ALIGNMENT - self.data)
-
-    def __dealloc__(self):
-        free(self.raw)

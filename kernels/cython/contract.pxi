@@ -81,6 +81,7 @@ cdef class InputBlocks:
     cdef list held
     cdef Input x
     cdef Batch batch
+    cdef bint is_sound
 
     def __cinit__(self, Kernels kernels, x, Py_ssize_t n_out):
         cdef Space space
@@ -88,6 +89,7 @@ cdef class InputBlocks:
         cdef double density
         cdef Form form
         self.held = []
+        self.is_sound = True
         self.x = read_input(x, self.held)
         needs(self.x.n_in >= 1 and n_out >= 1, "x and out", "at least one column wide")
         check_entries(&self.x, NULL, self.x.n_rows)
@@ -107,7 +109,7 @@ cdef class InputBlocks:
         """Fetch the block that begins with the row `first`; return how many rows it has."""
         cdef Py_ssize_t n_rows = min(<Py_ssize_t>BLOCK_ROWS, self.x.n_rows - first)
         cdef Input rest = rows_from(&self.x, first)
-        fetch(&self.batch, &rest, NULL, n_rows)
+        self.is_sound &= fetch(&self.batch, &rest, NULL, n_rows)
         return n_rows
 
 
@@ -161,7 +163,10 @@ cdef class Kernels:
         cdef epilogue epilogue
         if preactivation is not None:
             z = pad("preactivation", k, preactivation, True)
-        needs(IDENTITY <= code < SOFTMAX, "activation", "one that is worked out element by element")
+        needs(
+            code_in(ACTIVATIONS, "activation", code) != SOFTMAX, "activation",
+            "one that is worked out element by element",
+        )
         has_shape("weight", w, blocks.x.n_in, w.n_columns)
         has_shape("bias", b, 1, w.n_columns)
         has_shape("out", y, blocks.x.n_rows, w.n_columns)
@@ -176,6 +181,7 @@ cdef class Kernels:
                     z.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows
+        refuse_changed(blocks.is_sound, "x")
         if preactivation is not None:
             z.write_back()
         y.write_back()
@@ -220,7 +226,7 @@ cdef class Kernels:
         cdef Array weight
         cdef Buffer held = hold_column("sample_weight", row_weight, d.n_rows, False, &weight)
         cdef Verdicts verdicts = Verdicts(d.n_rows)
-        needs(CROSS_ENTROPY < code <= ABSOLUTE_ERROR, "loss", "one without softmax")
+        needs(code_in(LOSSES, "loss", code) != CROSS_ENTROPY, "loss", "one without softmax")
         has_shape("target", t, last.n_rows, last.n_columns)
         has_shape("delta", d, last.n_rows, last.n_columns)
         with nogil:
@@ -256,6 +262,7 @@ cdef class Kernels:
                 first += n_rows
             if b.data != NULL:
                 k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, False, b.data)
+        refuse_changed(blocks.is_sound, "x")
         g.write_back()
         if b.data != NULL:
             b.write_back()
@@ -265,7 +272,10 @@ cdef class Kernels:
         cdef Padded d = pad("delta", k, delta), w = pad("weight", k, weight), h = pad("y", k, y)
         cdef Padded below = pad("out", k, out, True)
         cdef Memory panel = Memory(panel_bytes(d.n_columns, 0, k.size))
-        needs(IDENTITY <= code < EXP, "activation", "one of a hidden layer")
+        needs(
+            code_in(ACTIVATIONS, "activation", code) not in (EXP, SOFTMAX), "activation",
+            "one of a hidden layer",
+        )
         needs(d.n_columns >= 1 and w.n_rows >= 1, "weight", "at least one row and column wide")
         has_shape("weight", w, w.n_rows, d.n_columns)
         has_shape("y", h, d.n_rows, w.n_rows)
@@ -288,7 +298,7 @@ cdef class Kernels:
         cdef double weight_decay
         has_shape("params", p, 1, p.n_columns)
         has_shape("grads", g, 1, p.n_columns)
-        has_shape("state", s, vectors_of(code), p.n_columns)
+        has_shape("state", s, vectors_of_rule(code_in(RULES, "rule", code)), p.n_columns)
         step.rule = <rule>code
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         prepare_step(&step, weight_decay, rate, t)
@@ -300,13 +310,3 @@ cdef class Kernels:
         p.write_back()
         if s.n_rows:
             s.write_back()
-
-
-def instruction_sets():
-    """Return the names of the instruction sets that run here, the widest first."""
-    cdef const char *const *name = runnable_instruction_sets()
-    found = []
-    while name[0] != NULL:
-        found.append(name[0].decode())
-        name += 1
-    return found

@@ -1,0 +1,26 @@
+"""Where the members of a team of threads wait for each other."""
+
+cdef extern from "simd/barrier.h" nogil:
+    ctypedef long shared_number
+    struct barrier:
+        pass
+    long read_shared(shared_number *n)
+    void write_shared(shared_number *n, long value)
+    long add_one(shared_number *n)
+    bint take(shared_number *n)
+    void give_way()
+    double wait_at(barrier *b, int n_threads)
+    double seconds_now()
+
+
+cdef struct Gate:
+    # Where the members of a team wait for each other.
+    barrier *barrier
+    double waited  # seconds that the first gave way to others
+
+
+cdef inline void wait(Gate *gate, int member, int n_members) noexcept nogil:
+    """Wait for the others; what each wrote before, all see afterwards."""
+    cdef double seconds = wait_at(gate.barrier, n_members)
+    if member == 0:
+        gate.waited += seconds

@@ -1,0 +1,321 @@
+"""A network's programs, as Python calls them: what it hands in is checked, held and taken apart.
+
+All memory of a pass is one workspace, allocated before its first step.
+"""
+
+# Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
+# them wait for each other in every training step.
+cdef double work_to_wake_for = 4e7, work_to_share = 1e6
+
+
+def set_work_for_threads(double to_wake_for, double to_share):
+    """Set how much work for each thread it takes to use several; tests make it small.
+
+    Parameters
+    ----------
+    to_wake_for, to_share : float
+        Multiply-adds of a prediction, and of a training step.
+
+    Returns
+    -------
+    tuple of float
+        The numbers before.
+    """
+    global work_to_wake_for, work_to_share
+    before = (work_to_wake_for, work_to_share)
+    work_to_wake_for, work_to_share = to_wake_for, to_share
+    return before
+
+
+cdef class Program:
+    """A network's programs in one instruction set.
+
+    Parameters
+    ----------
+    kernels : Kernels
+        The table of the network's dtype.
+    layers : list of tuple
+        ``(n_in, n_out, stride, weight offset, bias offset or -1, activation code, keeps z)``.
+    loss : int
+        Code of the loss.
+    n_slots, n_weight_slots : int
+        Lengths of the parameters and of the weights among them.
+    input_scale, huber_delta : float
+        As in `fastnn.architecture.Architecture`.
+    get_num_threads : callable
+        Returns how many threads may compute; asked when there is work for several.
+    """
+
+    cdef Kernels owner
+    cdef Network net
+    cdef Memory memory
+    cdef Spare spare
+    cdef object get_num_threads
+
+    def __init__(
+        self,
+        Kernels kernels,
+        list layers,
+        int loss_code,
+        Py_ssize_t n_slots,
+        Py_ssize_t n_weight_slots,
+        double input_scale,
+        double huber_delta,
+        get_num_threads,
+    ):
+        cdef Layer *layer
+        cdef int i
+        self.owner = kernels
+        self.memory = Memory(len(layers) * sizeof(Layer))
+        self.net.kernels = kernels.table
+        self.net.n_layers, self.net.layers = len(layers), <const Layer *>self.memory.data
+        self.net.loss = <loss>code_in(LOSSES, "loss", loss_code)
+        self.net.n_slots, self.net.n_weight_slots = n_slots, n_weight_slots
+        self.net.input_scale, self.net.huber_delta = input_scale, huber_delta
+        self.net.widest = 0
+        self.get_num_threads = get_num_threads
+        for i in range(self.net.n_layers):
+            layer = <Layer *>self.memory.data + i
+            (layer.n_in, layer.n_out, layer.stride, layer.weight, layer.bias, code,
+             layer.keeps_z) = layers[i]
+            layer.activation = <activation>code_in(ACTIVATIONS, "activation", code)
+            self.net.widest = max(self.net.widest, layer.n_out)
+
+    cdef int threads_for(self, double work, double work_of_each) except -1:
+        """Return how many threads to divide so much work among."""
+        if not work >= 2 * work_of_each:
+            return 1
+        return min(<int>self.get_num_threads(), <int>min(work / work_of_each, 1024.0))
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    cdef Memory take_memory(self, size_t n_bytes):
+        """Return the spare memory; new memory if that is too small, given up, or taken by another
+        thread.
+        """
+        cdef Memory memory = spares.take(&self.spare)
+        if memory is None or memory.n_bytes < n_bytes:
+            memory = Memory(n_bytes)
+        allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
+        return memory
+
+    cdef int give_back(self, Memory memory) except -1:
+        """Keep a pass's memory for the next one: fresh pages cost more than a small pass."""
+        spares.keep(&self.spare, memory)
+        return 0
+
+    def __dealloc__(self):
+        spares.take(&self.spare)
+
+    # -- prediction -----------------------------------------------------------------------------
+
+    def predict(self, params, x, out):
+        """Forward through all layers: ``out`` from rows of x, apart from them in memory."""
+        cdef list held = []
+        cdef Input rows = read_input(x, held)
+        cdef Array result, seen
+        held.append(self.hold_parameters("params", params, False, &seen))
+        held.append(hold("out", out, True, &result))
+        needs(rows.n_in == self.net.layers[0].n_in, "x", "{} columns wide", self.net.layers[0].n_in)
+        needs(
+            result.shape[0] == rows.n_rows
+            and result.shape[1] == self.net.layers[self.net.n_layers - 1].n_out
+            and result.kind == letter_of_size(self.net.kernels.size),
+            "out", "a row of the network's outputs, in its dtype, for each row of x",
+        )
+        check_entries(&rows, NULL, rows.n_rows)
+        self.run(seen.data, &rows, &result)
+
+    cdef Buffer hold_parameters(self, str name, object array, bint writable, Array *out):
+        """Hold a vector in the layout of the parameters."""
+        cdef Buffer held = hold(name, array, writable, out)
+        needs(
+            is_flat(out)
+            and out.shape[1] == self.net.n_slots
+            and out.kind == letter_of_size(self.net.kernels.size),
+            name, "{} contiguous numbers of the network's dtype", self.net.n_slots,
+        )
+        return held
+
+    cdef int run(self, const char *params, const Input *x, const Array *out) except -1:
+        """Predict rows of x that the caller keeps alive."""
+        cdef double density
+        cdef Form form
+        cdef Prediction prediction
+        cdef int n_threads
+        cdef const Network *net = &self.net
+        cdef Workspace w
+        cdef char *panel
+        cdef Memory memory
+        cdef Py_ssize_t block, n_non_zeros
+        cdef Space space
+        cdef bint is_sound = True
+        if x.n_rows == 0:
+            return 0
+        with nogil:
+            form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
+        n_threads = self.threads_for(
+            x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0), work_to_wake_for
+        )
+        n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
+        block = min(<Py_ssize_t>PREDICTED_TOGETHER, x.n_rows)
+        n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
+        space.base, space.used = NULL, 0
+        lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+        memory = self.take_memory(n_threads * space.used)
+        if n_threads == 1:  # what Prediction does, without the object
+            space.base, space.used = memory.data, 0
+            lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+            with nogil:
+                is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
+        else:
+            prediction = Prediction(self)
+            prediction.params, prediction.x, prediction.out = params, x, out
+            prediction.memory, prediction.form = memory, form
+            prediction.block, prediction.n_non_zeros = block, n_non_zeros
+            prediction.run(n_threads)
+            is_sound = read_shared(&prediction.n_unsound) == 0
+        self.give_back(memory)
+        return refuse_changed(is_sound, "x")
+
+    # -- training -------------------------------------------------------------------------------
+
+    cdef int check_targets(self, const Input *x, const Array *y) except -1:
+        """Refuse targets of which some would be read outside of the array."""
+        cdef Py_ssize_t n_out = self.net.layers[self.net.n_layers - 1].n_out
+        if self.net.loss == CROSS_ENTROPY:
+            needs(
+                y.shape[0] == 1
+                and y.shape[1] == x.n_rows
+                and is_integer(y, 8)
+                and (<uintptr_t>y.data | <uintptr_t>y.strides[1]) % 8 == 0,
+                "y", "{} aligned int64 labels, one for each row of x", x.n_rows,
+            )
+            return 0
+        needs(
+            y.shape[0] == x.n_rows and y.shape[1] == n_out and y.kind in (b"f", b"d"),
+            "y", "floats of shape ({}, {})", x.n_rows, n_out,
+        )
+        return 0
+
+    def train_epoch(
+        self,
+        params,
+        slots,
+        state,
+        x,
+        y,
+        const int64_t[::1] order,
+        const double[::1] sample_weight,
+        const double[::1] rates,
+        int rule_code,
+        tuple coefficients,
+        Py_ssize_t batch_size,
+        bint mean,
+        double l1,
+        double l2,
+        double max_norm,
+        double clip_norm,
+        const double[::1] dropout,
+        const uint32_t[::1] thresholds,
+        uint64_t dropout_seed,
+    ):
+        """Train on the rows `order`; return the sums of weight, loss, right rows and penalty.
+
+        ``state.step`` counts the updates done, also when an interrupt ends the pass.
+        """
+        cdef Epoch epoch = Epoch(self)
+        cdef Shared *shared = &epoch.shared
+        cdef Options *options = &shared.options
+        cdef Array seen
+        cdef list held = []
+        cdef Py_ssize_t n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
+        cdef Py_ssize_t n_in = self.net.layers[0].n_in, n_hidden = self.net.n_layers - 1
+        if order.shape[0] == 0:
+            return 0.0, 0.0, 0.0, 0.0
+        needs(batch_size >= 1, "batch_size", "at least 1")
+        held.append(self.hold_parameters("params", params, True, &seen))
+        shared.params = seen.data
+        needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
+        shared.first_state = shared.second_state = NULL
+        if n_vectors > 0:
+            held.append(self.hold_parameters("slots[0]", slots[0], True, &seen))
+            shared.first_state = seen.data
+        if n_vectors > 1:
+            held.append(self.hold_parameters("slots[1]", slots[1], True, &seen))
+            shared.second_state = seen.data
+        shared.x = read_input(x, held)
+        needs(shared.x.n_in == n_in, "x", "{} columns wide", n_in)
+        held.append(hold("y", y, False, &shared.y))
+        self.check_targets(&shared.x, &shared.y)
+        needs(
+            sample_weight is None or sample_weight.shape[0] == shared.x.n_rows,
+            "sample_weight", "{} numbers, one for each row of x", shared.x.n_rows,
+        )
+        needs(
+            rates.shape[0] >= (order.shape[0] - 1) // batch_size + 1,
+            "learning_rates", "one for each minibatch",
+        )
+        needs(
+            dropout is None
+            or dropout.shape[0] == 0
+            or (dropout.shape[0] == n_hidden and thresholds.shape[0] == n_hidden),
+            "dropout", "{} rates, one for each hidden layer", n_hidden,
+        )
+        shared.order, shared.n_order = &order[0], order.shape[0]
+        shared.sample_weight = NULL if sample_weight is None else &sample_weight[0]
+        shared.rates = &rates[0]
+        shared.t = state.step
+        epoch.step.rule = <rule>rule_code
+        (epoch.step.first_decay, epoch.step.second_decay, epoch.step.epsilon,
+         epoch.weight_decay) = coefficients
+        options.batch_size = min(batch_size, shared.n_order)
+        options.mean = mean
+        options.l1, options.l2 = l1, l2
+        options.max_norm, options.clip_norm = max_norm, clip_norm
+        options.dropout_seed = dropout_seed
+        options.dropout = NULL
+        if dropout is not None and dropout.shape[0]:
+            options.dropout, options.thresholds = &dropout[0], &thresholds[0]
+        try:
+            epoch.train()
+        finally:
+            state.step = shared.t + epoch.n_steps
+        return shared.weight, shared.loss, shared.right, shared.penalty
+
+
+cdef class Prediction(Team):
+    """One call of `Program.run` by several threads: each takes its own rows and workspace."""
+
+    cdef Program program
+    cdef const char *params
+    cdef const Input *x
+    cdef const Array *out
+    cdef Memory memory
+    cdef Form form
+    cdef Py_ssize_t block, n_non_zeros
+    cdef shared_number n_unsound  # members that met rows which another thread has changed
+
+    def __init__(self, Program program):
+        self.program = program
+
+    cdef void work(self, int member, int n_members) noexcept nogil:
+        cdef Workspace w
+        cdef char *panel
+        cdef Space space
+        cdef const Network *net = &self.program.net
+        cdef Part part = rows_of(self.x.n_rows, 1, member, n_members)
+        space.base, space.used = NULL, 0
+        lay_out_prediction(
+            net, &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
+        )
+        space.base, space.used = self.memory.data + member * space.used, 0
+        lay_out_prediction(
+            net, &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
+        )
+        if not predict_rows(
+            net, self.params, self.x, self.out, part.row, part.row + part.n_rows, self.block, &w,
+            panel,
+        ):
+            add_one(&self.n_unsound)
+        wait(&self.gate, member, n_members)

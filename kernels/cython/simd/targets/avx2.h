@@ -1,0 +1,42 @@
+/* AVX2 with FMA and BMI: 16 registers of 32 bytes, mostly 32 KB of L1. */
+
+#include <immintrin.h>
+
+#define VECTOR_BYTES 32
+#define X86_PREFIX _mm256_
+#define X86_TYPE __m256
+#define VECTOR_REGISTER "+v"
+
+/* The most rows of a tile 1 and 2 vectors wide (dense.h): sums, vectors of B and one of A fit the 16
+   registers. */
+#define TILE_VECTORS 2
+#define TILE_ROWS_1 10
+#define TILE_ROWS_2 6
+
+/* Terms of a sum that a panel goes before its first row is needed again: half of L1. */
+#define SLICE_TERMS 256
+
+/* Tiles are small and read B often, so its panels are copied to where they lie dense. */
+#define COPIES_PANELS 1
+
+/* Vectors of a group, and sums of several rows (groups.h): as many as 16 registers allow beside a
+   number of x. */
+#define GROUP_VECTORS 14
+#define MOST_SUMS 14
+
+/* Bytes of weights that are to stay in L1 while zeros are skipped (masked.h): all of it, since most
+   rows of a slice are hardly asked for. */
+#define SLICE_BYTES 32768
+
+/* Columns of x that outer takes at once: more want 32 registers. So it takes 64 rows of delta. */
+#define COLUMNS_TOGETHER 1
+#define DELTA_BYTES 0
+
+#define HAS_MASK_OF_BYTES
+INLINE uint64_t mask_of_bytes(const unsigned char *p) {
+    const __m256i *const from = (const __m256i *)p, zero = _mm256_setzero_si256();
+    const __m256i low = _mm256_cmpeq_epi8(_mm256_loadu_si256(from), zero);
+    const __m256i high = _mm256_cmpeq_epi8(_mm256_loadu_si256(from + 1), zero);
+    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 |
+             (uint32_t)_mm256_movemask_epi8(low));
+}

@@ -1,0 +1,195 @@
+"""The table of C kernels, and what they are told with: `simd/` as Cython sees it.
+
+`simd/kernels.h` says what each kernel does, and states the shapes.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+cdef extern from "simd/vocabulary.h" nogil:
+    enum activation:
+        IDENTITY, EXP, SOFTMAX
+    enum loss:
+        CROSS_ENTROPY
+    enum rule:
+        SGD
+    enum input_type:
+        INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE
+    const char *const ACTIVATION_NAMES[]
+    const char *const LOSS_NAMES[]
+    const char *const RULE_NAMES[]
+    const char *const INPUT_TYPE_NAMES[]
+    const double LEAKY_RELU_SLOPE "LEAKY_SLOPE"
+    int vectors_of_rule(int rule)
+    int input_type_of(char letter)
+    Py_ssize_t input_size(input_type type)
+
+cdef extern from "simd/rules.h" nogil:
+    struct step:
+        rule rule
+        double learning_rate, first_decay, second_decay, epsilon, shrink, size, correction
+    void prepare_step(step *s, double weight_decay, double rate, int64_t t)
+
+cdef extern from "simd/kernels.h" nogil:
+    enum:
+        PANEL_VECTORS, BLOCK_COLUMNS
+
+    struct dense_input:
+        const char *data
+        input_type type
+        Py_ssize_t row_stride, column_stride
+
+    struct csr_input:
+        const void *data
+        const void *indices
+        const void *indptr
+        input_type type
+        int wide
+        Py_ssize_t n_entries, n_in
+
+    struct sparse:
+        Py_ssize_t *start
+        Py_ssize_t *column
+        void *value
+        Py_ssize_t room
+
+    struct masked:
+        uint64_t *row_mask
+        uint64_t *column_mask
+        unsigned char *bytes
+        Py_ssize_t bytes_row
+        void *table
+        void *numbers
+        Py_ssize_t numbers_row
+
+    struct upcoming:
+        dense_input input
+        const int64_t *order
+        Py_ssize_t n_rows
+
+    struct epilogue:
+        const void *bias
+        activation activation
+        void *h
+
+    struct kernels:
+        size_t size
+        Py_ssize_t lanes
+        Py_ssize_t (*count_non_zeros)(
+            const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
+        ) noexcept nogil
+        void (*gather)(
+            const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
+            double scale, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*gather_masked)(
+            const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
+            double scale, const masked *out
+        ) noexcept nogil
+        void (*transpose_masks)(
+            const masked *x, Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t begin, Py_ssize_t end
+        ) noexcept nogil
+        bint (*gather_sparse)(
+            const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
+            const sparse *out
+        ) noexcept nogil
+        void (*write_rows)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *h, Py_ssize_t h_row, char *out,
+            Py_ssize_t row_stride, Py_ssize_t column_stride
+        ) noexcept nogil
+        void (*forward)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            Py_ssize_t x_row, const void *weight, Py_ssize_t weight_row,
+            const epilogue *epilogue, const upcoming *next, void *panel, void *out,
+            Py_ssize_t out_row
+        ) noexcept nogil
+        void (*forward_masked)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const masked *x,
+            const void *weight, Py_ssize_t weight_row, const epilogue *epilogue,
+            const upcoming *next, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*forward_sparse)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const sparse *x, const void *weight,
+            Py_ssize_t weight_row, const epilogue *epilogue, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            Py_ssize_t x_row, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *panel, void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer_masked)(
+            Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
+            const masked *x, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*outer_sparse)(
+            Py_ssize_t n_rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n_out,
+            const sparse *x, const void *delta, Py_ssize_t delta_row, double scale, bint add,
+            void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*column_sums)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *delta, Py_ssize_t delta_row,
+            double scale, bint add, void *out
+        ) noexcept nogil
+        void (*backward)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
+            Py_ssize_t delta_row, const void *weight, Py_ssize_t weight_row, void *panel,
+            void *out, Py_ssize_t out_row
+        ) noexcept nogil
+        void (*derive)(
+            activation activation, Py_ssize_t n_rows, Py_ssize_t n_out, const void *y,
+            Py_ssize_t y_row, void *delta, Py_ssize_t delta_row
+        ) noexcept nogil
+        void (*drop)(
+            uint64_t key, uint32_t threshold, double rate, Py_ssize_t first, Py_ssize_t width,
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *h, Py_ssize_t h_row, void *out,
+            Py_ssize_t out_row
+        ) noexcept nogil
+        void (*softmax)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row, void *out,
+            Py_ssize_t out_row
+        ) noexcept nogil
+        void (*softmax_cross_entropy)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
+            const int64_t *labels, const double *row_weight, double factor, void *delta,
+            Py_ssize_t delta_row, double *row_loss, double *row_right
+        ) noexcept nogil
+        void (*elementwise_loss)(
+            loss loss, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
+            const void *target, Py_ssize_t target_row, const double *row_weight, double factor,
+            double huber_delta, void *delta, Py_ssize_t delta_row, double *row_loss,
+            double *row_right
+        ) noexcept nogil
+        void (*update)(
+            const step *step, Py_ssize_t n_rows, Py_ssize_t n_out, void *params,
+            Py_ssize_t params_row, const void *grads, Py_ssize_t grads_row, void *first,
+            void *second
+        ) noexcept nogil
+        void (*add_penalty)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *weight, Py_ssize_t weight_row,
+            double l1, double l2, void *grads, Py_ssize_t grads_row
+        ) noexcept nogil
+        double (*penalty)(
+            Py_ssize_t n, const void *weights, double l1, double l2
+        ) noexcept nogil
+        double (*sum_of_squares)(
+            Py_ssize_t n, const void *values
+        ) noexcept nogil
+        void (*scale)(
+            Py_ssize_t n, double factor, void *values
+        ) noexcept nogil
+        void (*limit_column_norms)(
+            Py_ssize_t n_in, Py_ssize_t n_out, double max_norm, double *norms, void *weight,
+            Py_ssize_t weight_row
+        ) noexcept nogil
+
+    struct instruction_set:
+        const char *name
+        const kernels *single
+        const kernels *real_double
+
+    const instruction_set *choose_instruction_set(const char *name, int *known)
+    const char *runnable_instruction_set(size_t n)
+
+cdef extern from "simd/float_mode.h" nogil:
+    uint64_t flush_subnormals()
+    void restore_float_mode(uint64_t mode)

@@ -1,0 +1,166 @@
+"""`train_epoch`: a pass over minibatches, by one thread or several.
+
+    δ_L from the loss;   δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1};   ∂W_l = h_{l-1}ᵀ @ δ_l
+
+A step is in `step.pxd`, what its threads share in `shared.pxd`.
+"""
+
+cdef enum:
+    # Multiply-adds between two looks at pending signals: milliseconds on any processor.
+    WORK_BETWEEN_SIGNALS = 1 << 27
+
+
+# Where other work takes the processors, threads wait for one that does not run. When the first has
+# waited for so much of the time, after some milliseconds, it goes on alone: the bits are the same.
+cdef double most_waiting = 0.4, grace = 0.005
+
+
+def set_patience(double most, double seconds):
+    """Set how much of the time a training waits for its threads before it goes on with one.
+
+    Parameters
+    ----------
+    most : float
+        Part of the time; below 0, no step is waited for after the first.
+    seconds : float
+        How long a training counts as running when it begins.
+
+    Returns
+    -------
+    tuple of float
+        The numbers before.
+    """
+    global most_waiting, grace
+    before = (most_waiting, grace)
+    most_waiting, grace = most, seconds
+    return before
+
+
+cdef class Epoch(Team):
+    """One call of `train_epoch`."""
+
+    cdef Program program
+    cdef Shared shared
+    cdef step step  # what does not change from step to step
+    cdef double weight_decay
+    cdef int64_t n_steps, work_since_signals
+    cdef bint interrupted, dismissed
+    cdef double begun  # when
+    cdef object error  # what ended it
+
+    def __init__(self, Program program):
+        self.program = program
+        self.shared.net, self.shared.gate = &program.net, &self.gate
+
+    cdef int train(self) except -1:
+        """Check, choose how the rows are kept and by how many threads, lay out, and run."""
+        cdef Program program = self.program
+        cdef Shared *shared = &self.shared
+        cdef const Network *net = shared.net
+        cdef double density, work
+        cdef Py_ssize_t n_non_zeros
+        cdef int n_threads
+        cdef Form form
+        cdef Space space
+        cdef Memory memory
+        self.check_rows()
+        with nogil:
+            form = form_of(
+                net.kernels, &shared.x, shared.order, shared.n_order, net.layers[0].n_out, &density
+            )
+            n_non_zeros = most_non_zeros(
+                &shared.x, shared.order, shared.n_order, shared.options.batch_size
+            )
+        work = shared.options.batch_size * work_of_a_row(net, 1.0 if form == DENSE else density)
+        n_threads = program.threads_for(3 * work, work_to_share)
+        space.base, space.used = NULL, 0
+        lay_out(shared, form, n_non_zeros, n_threads, &space)
+        memory = program.take_memory(space.used)
+        space.base, space.used = memory.data, 0
+        lay_out(shared, form, n_non_zeros, n_threads, &space)
+        if shared.gradient != NULL:
+            memset(shared.gradient, 0, net.n_slots * net.kernels.size)
+        self.run(n_threads)
+        program.give_back(memory)
+        if self.interrupted:
+            raise self.error
+        return refuse_changed(read_shared(&shared.n_unsound) == 0, "x and y")
+
+    cdef int check_rows(self) except -1:
+        """Refuse row numbers, labels and CSR entries that point outside: C would follow them."""
+        cdef const Shared *shared = &self.shared
+        cdef Py_ssize_t i, n_rows = shared.x.n_rows
+        cdef Py_ssize_t n_classes = shared.net.layers[shared.net.n_layers - 1].n_out
+        cdef bint row_outside = False, label_outside = False
+        cdef int64_t label
+        with nogil:
+            for i in range(shared.n_order):
+                if shared.order[i] < 0 or shared.order[i] >= n_rows:
+                    row_outside = True
+            if shared.net.loss == CROSS_ENTROPY and not row_outside:
+                for i in range(shared.n_order):
+                    label = (
+                        <const int64_t *>(shared.y.data + shared.order[i] * shared.y.strides[1])
+                    )[0]
+                    if label < 0 or label >= n_classes:
+                        label_outside = True
+        if row_outside:
+            raise ValueError(f"order must hold row numbers in [0, {n_rows})")
+        if label_outside:
+            raise ValueError(f"y must hold classes in [0, {n_classes}) for the rows in order")
+        check_entries(&shared.x, shared.order, shared.n_order)
+        return 0
+
+    # -- what each thread does ------------------------------------------------------------------
+
+    cdef void work(self, int member, int n_members) noexcept nogil:
+        cdef Shared *shared = &self.shared
+        cdef Py_ssize_t begin = 0, n_rows
+        cdef int64_t n_done = 0
+        cdef uint64_t float_mode = flush_subnormals()
+        cdef step step = self.step
+        cdef double count
+        if member == 0:
+            self.begun = seconds_now() - grace
+        while begin < shared.n_order:
+            n_rows = min(shared.options.batch_size, shared.n_order - begin)
+            prepare_step(&step, self.weight_decay, shared.rates[n_done], shared.t + n_done + 1)
+            if member == 0 and self.work_since_signals > WORK_BETWEEN_SIGNALS:
+                restore_float_mode(float_mode)
+                self.look_at_signals()
+                float_mode = flush_subnormals()
+            fetch_rows(shared, begin, n_rows, member, n_members)
+            wait(&self.gate, member, n_members)
+            # Nobody comes to change these before all have read them, behind the next waits.
+            if self.interrupted or read_shared(&shared.n_unsound):
+                break
+            count = train_batch(shared, begin, n_rows, &step, n_done, member, n_members)
+            if member == 0:
+                add_up(shared, n_rows, count)
+                self.take_stock(n_rows)
+            wait(&self.gate, member, n_members)
+            n_done += 1
+            begin += n_rows
+            if self.dismissed and n_members > 1:
+                if member > 0:
+                    break
+                n_members = 1
+        restore_float_mode(float_mode)
+
+    cdef void take_stock(self, Py_ssize_t n_rows) noexcept nogil:
+        """Count a step, and see whether it is still worth while to wait for the other threads."""
+        self.n_steps += 1
+        if (self.gate.waited > 0 or most_waiting < 0) and (
+            self.gate.waited > most_waiting * (seconds_now() - self.begun)
+        ):
+            self.dismissed = True  # for good: another member may still be about to read it
+        self.work_since_signals += self.shared.net.n_slots * n_rows
+
+    cdef void look_at_signals(self) noexcept nogil:
+        """See whether a signal's handler, Ctrl-C's for one, raises an exception, and keep that."""
+        self.work_since_signals = 0
+        with gil:
+            try:
+                PyErr_CheckSignals()
+            except BaseException as error:
+                self.error, self.interrupted = error, True
