@@ -1,5 +1,6 @@
 """`Network.predictor`: what `predict_proba` says, frozen, and without a way to crash."""
 
+import contextlib
 import pickle
 import threading
 
@@ -169,3 +170,14 @@ def test_other_sparse_formats_are_an_error(backend):
 def test_a_predictor_can_be_pickled(backend):
     fast, x = network(backend).predictor(), RNG.normal(size=(3, 20)).astype(np.float32)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fast))(x), fast(x))
+
+
+def test_a_compiled_predictor_is_made_once_and_whole(cython):
+    fast, row = network(cython).predictor(), np.ones(20, np.float32)
+    expected = fast(row)
+    with pytest.raises(TypeError):
+        type(fast).__new__(type(fast))
+    for arguments in ((), (None,) * 6):
+        with contextlib.suppress(TypeError):
+            fast.__init__(*arguments)
+    np.testing.assert_array_equal(fast(row), expected)

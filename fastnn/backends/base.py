@@ -34,6 +34,8 @@ from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.optimizers import Optimizer, OptimizerState
 from fastnn.rows.strides import copied_by_rows, lies_by_columns
+from fastnn.validation.arrays import check_below
+from fastnn.validation.sparse import rows_of_csr
 
 Views = tuple[Layer, Array, Array | None]
 """A layer's place, and its weights and bias or their gradients."""
@@ -246,8 +248,8 @@ class Backend(ABC):
                 row_weight = None if sample_weight is None else sample_weight[rows]
                 count = float(len(rows) if row_weight is None else row_weight.sum())
                 loss, right = self._backpropagate(
-                    architecture, layers, gradients, gather(architecture, x, rows, batch), y[rows],
-                    row_weight, count, options, state.step,
+                    architecture, layers, gradients, gather(architecture, x, rows, batch),
+                    targets_of(architecture, y, rows), row_weight, count, options, state.step,
                 )  # fmt: skip
                 penalty = _add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
                 if options.clip_norm:
@@ -333,7 +335,7 @@ def rows_of(x: Any, rows: Array | slice) -> Any:
     would cost a cache line of its own.
     """
     if not isinstance(x, np.ndarray):
-        return x[rows]
+        return rows_of_csr(x, rows)
     if not lies_by_columns(x):
         return np.ascontiguousarray(x[rows])
     if isinstance(rows, slice):
@@ -380,6 +382,20 @@ def gather(
     if dense:
         return values
     return type(batch)((values, batch.indices, batch.indptr), shape=batch.shape)
+
+
+def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
+    """Return labels, looked at once more since another thread may write to y, or targets of rows.
+
+    Raises
+    ------
+    ValueError
+        If there are labels that are no classes.
+    """
+    targets = y[rows]
+    if architecture.loss == "cross_entropy":
+        check_below("y", targets, architecture.n_out, "classes")
+    return targets
 
 
 def rows_right(architecture: Architecture, z: Array, y: Array) -> Array:

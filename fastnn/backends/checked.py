@@ -65,6 +65,9 @@ class Checked(Backend):
         self.name = inside.name
         self.uses_blas = inside.uses_blas
         self.checks_rows = inside.checks_rows
+        # Arrays of a CSR matrix that are followed without another look at what they hold.
+        self._copied = () if inside.checks_rows else ("indptr",)
+        self._copied_of_a_minibatch = () if inside.checks_rows else ("indptr", "indices")
         self.isa = inside.isa
 
     # -- kernels --------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ class Checked(Backend):
     ) -> None:
         weight = check_float_array("weight", weight, 2)
         (n_in, n_out), dtype = _not_empty("weight", weight), weight.dtype
-        x = check_input(x, n_in)
+        x = check_input(x, n_in, self._copied_of_a_minibatch)
         weight = check_operand("weight", weight, (n_in, n_out), dtype)
         if bias is not None:
             bias = check_operand("bias", bias, (n_out,), dtype)
@@ -109,7 +112,7 @@ class Checked(Backend):
         z = check_float_array("z", z, 2)
         n_rows, n_out = z.shape
         z = check_operand("z", z, z.shape, z.dtype)
-        labels = check_labels_of_rows("labels", labels, n_rows)
+        labels = check_labels_of_rows("labels", labels, n_rows).copy()
         check_below("labels", labels, n_out, "classes")
         sample_weight = check_row_weights(sample_weight, n_rows, *FLOATS)
         delta = check_written("delta", delta, z.shape, z.dtype)
@@ -152,7 +155,7 @@ class Checked(Backend):
         delta = check_float_array("delta", delta, 2)
         dtype = delta.dtype
         _not_empty("delta", delta, rows_too=False)
-        x = check_input(x)
+        x = check_input(x, copied=self._copied_of_a_minibatch)
         n_rows, n_in = x.shape
         n_out = delta.shape[1]
         delta = check_operand("delta", delta, (n_rows, n_out), dtype)
@@ -205,7 +208,8 @@ class Checked(Backend):
         check_is_architecture(architecture)
         dtype = np.dtype(architecture.dtype)
         params = _check_params(architecture, params, is_written=False)
-        x = (check_input_form if self.checks_rows else check_input)(x, architecture.n_in)
+        check = check_input_form if self.checks_rows else check_input
+        x = check(x, architecture.n_in, self._copied)
         out = check_written("out", out, (x.shape[0], architecture.n_out), dtype)
         _apart(lambda out: self._inside.predict(architecture, params, x, out), (out,), (params, x))
 
@@ -235,9 +239,10 @@ class Checked(Backend):
         params = _check_params(architecture, params, is_written=True)
         _check_options(architecture, options)
         own = _own_state(architecture, options.optimizer, state)
-        x = check_input_form(x, architecture.n_in)
+        x = check_input_form(x, architecture.n_in, self._copied)
         n_rows = x.shape[0]
-        order = check_order(order)
+        given_order = check_order(order)
+        order = given_order.copy()  # nobody else's: backends take rows of these numbers
         y = _check_targets(architecture, y, n_rows)
         sample_weight = check_row_weights(sample_weight, n_rows, FLOATS[1])
         if not self.checks_rows:
@@ -246,7 +251,7 @@ class Checked(Backend):
                 check_below("y", y[order], architecture.n_out, "classes")
             if not isinstance(x, np.ndarray):
                 check_entries(x, order)
-        read = ("x", x), ("y", y), ("order", order), ("sample_weight", sample_weight)
+        read = ("x", x), ("y", y), ("order", given_order), ("sample_weight", sample_weight)
         check_apart("params", params, ("state.slots", own.slots), *read)
         check_apart("state.slots", own.slots, *read)
         if options.batch_size > len(order):  # which may be past what C can count to
@@ -351,7 +356,7 @@ def _apart(
     """Compute outputs apart from the inputs in memory, and copy them to where they belong."""
     for out in outputs:
         for given in inputs:
-            if out is not None and given is not out and may_share_memory(out, given):
+            if out is not None and may_share_memory(out, given):
                 apart = [None if out is None else np.empty(out.shape, out.dtype) for out in outputs]
                 result = compute(*apart)
                 for out, made in zip(outputs, apart, strict=True):

@@ -123,7 +123,7 @@ def _written(out: Any, shape: tuple[int, ...], dtype: str) -> Array:
     """Return what is written to as a plain array."""
     expected = f"out must be writable, C-contiguous {dtype} of shape {shape}, got"
     try:
-        array: Array = np.asarray(out if isinstance(out, np.ndarray) else memoryview(out))
+        array: Array = np.asarray(out if isinstance(out, np.ndarray) else memoryview(out)).view()
     except TypeError:
         raise ValueError(f"{expected} {type(out).__name__}") from None
     if array.shape != shape or array.dtype != dtype or not array.flags.carray:
@@ -135,6 +135,6 @@ def check_csr(x: Any) -> Any:
     """Return a CSR matrix as one of its own, if its entries lie inside it."""
     if not is_csr(x):
         raise TypeError(f"x must be an array or a CSR matrix, got {type(x).__name__}")
-    own = own_csr(x)
+    own = own_csr(x, copied=("indptr",))
     check_entries(own)
     return own

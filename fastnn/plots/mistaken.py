@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from fastnn import validation
@@ -12,6 +13,7 @@ from fastnn.architecture import Array
 from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, say, shown
 from fastnn.plots.classified import Classified, classify
 from fastnn.rows.checked import checked_x
+from fastnn.validation.sparse import rows_of_csr
 
 MOST_COLUMNS = 6  # features of a row that is not an image
 
@@ -75,8 +77,7 @@ def mistakes(
 
 def dense_rows(x: Any, rows: Array) -> Array:
     """Return some rows of a dense or sparse x."""
-    chosen = x[rows]
-    dense: Array = chosen.toarray() if hasattr(chosen, "toarray") else chosen
+    dense: Array = x[rows] if isinstance(x, np.ndarray) else rows_of_csr(x, rows).toarray()
     return dense
 
 

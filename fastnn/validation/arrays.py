@@ -1,4 +1,8 @@
-"""Checks of arrays that compiled code is going to read or write where they lie."""
+"""Checks of arrays that compiled code is going to read or write where they lie.
+
+What is returned is a view, or a copy: another thread that changes the shape of the caller's array
+does not change what was checked. Numbers that say where to read or write are copied.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,6 @@ def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
 
     No two of its elements may be one in memory.
     """
-    if _is_plain(array, shape, dtype) and array.flags.carray:
-        return array  # type: ignore[no-any-return]
     values = _as_plain_array(name, array)
     flags = values.flags
     if values.shape != shape or values.dtype != dtype or not flags.behaved:
@@ -56,8 +58,6 @@ def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
 
 def check_vectors(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array that is written: C-contiguous too."""
-    if _is_plain(array, shape, dtype) and array.flags.carray:
-        return array  # type: ignore[no-any-return]
     values = check_written(name, array, shape, dtype)
     if not values.flags.c_contiguous:
         raise ValueError(
@@ -66,8 +66,10 @@ def check_vectors(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
     return values
 
 
-def check_input(x: Any, n_in: int | None = None) -> Any:
+def check_input(x: Any, n_in: int | None = None, copied: tuple[str, ...] = ()) -> Any:
     """Return rows (n_rows, n_in): an array, or a CSR matrix of its own with sound entries.
+
+    Of a matrix, the arrays that are `copied` nobody else can write to.
 
     Raises
     ------
@@ -77,15 +79,15 @@ def check_input(x: Any, n_in: int | None = None) -> Any:
     ValueError
         If they have another shape, or a CSR matrix is not sound.
     """
-    x = check_input_form(x, n_in)
+    x = check_input_form(x, n_in, copied)
     if not isinstance(x, np.ndarray):
         check_entries(x)
     return x
 
 
-def check_input_form(x: Any, n_in: int | None = None) -> Any:
+def check_input_form(x: Any, n_in: int | None = None, copied: tuple[str, ...] = ()) -> Any:
     """Return rows as `check_input` does, without a look at the entries of a CSR matrix."""
-    x = own_csr(x) if is_csr(x) else as_rows(x)
+    x = own_csr(x, copied) if is_csr(x) else as_rows(x)
     if x.ndim != 2 or x.shape[1] == 0 or n_in not in (None, x.shape[1]):
         expected = "n_in" if n_in is None else n_in
         raise ValueError(f"x must have shape (n_rows, {expected}), got {x.shape}")
@@ -96,16 +98,14 @@ def check_input_form(x: Any, n_in: int | None = None) -> Any:
 
 def as_rows(x: Any) -> Array:
     """Return an array, or what has an array's buffer, as a plain array."""
-    if type(x) is np.ndarray:
-        return x
-    if not isinstance(x, np.ndarray):
-        try:
-            x = memoryview(x)  # which holds the memory
-        except TypeError:
-            raise TypeError(
-                f"x must be a float32, float64 or uint8 array or a CSR matrix, got "
-                f"{type(x).__name__}"
-            ) from None
+    if isinstance(x, np.ndarray):
+        return x.view(np.ndarray)
+    try:
+        x = memoryview(x)  # which holds the memory
+    except TypeError:
+        raise TypeError(
+            f"x must be a float32, float64 or uint8 array or a CSR matrix, got {type(x).__name__}"
+        ) from None
     return np.asarray(x)
 
 
@@ -129,8 +129,7 @@ def check_order(order: Any) -> Array:
         raise (TypeError if rows.ndim == 1 else ValueError)(
             f"order must hold int64 row numbers (m,), got {rows.dtype} of shape {rows.shape}"
         )
-    flags = rows.flags
-    return rows if flags.c_contiguous and flags.aligned else rows.copy()
+    return np.ascontiguousarray(rows) if rows.flags.aligned else rows.copy()
 
 
 def check_row_weights(weights: Any, n_rows: int, *dtypes: np.dtype[Any]) -> Array | None:
@@ -161,17 +160,10 @@ def may_share_memory(array: Array, other: Any) -> bool:
     return any(np.may_share_memory(array, part) for part in parts)
 
 
-def _is_plain(array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Say whether this is an array of that shape and dtype, as nearly all are."""
-    return type(array) is np.ndarray and array.shape == shape and array.dtype == dtype
-
-
 def _as_plain_array(name: str, array: Any) -> Array:
-    """Return an array without what a subclass may do; an error for what is none."""
-    if type(array) is np.ndarray:
-        return array
+    """Return an array without what a subclass or another thread may do; an error for no array."""
     if isinstance(array, np.ndarray):
-        return np.asarray(array)
+        return array.view(np.ndarray)
     raise TypeError(f"{name} must be an array, got {describe(array)}")
 
 

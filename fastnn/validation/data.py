@@ -98,12 +98,12 @@ def check_not_bytes_or_numbers(x: Any) -> Any:
         If x holds integers up to 255, of another dtype than uint8, of which some are above 1: they
         may be bytes or not.
     """
-    array: Any = x if is_sparse(x) else as_array("x", x)
+    array: Any = sound_csr(x) if is_sparse(x) else as_array("x", x)
     kind = array.dtype.kind
     if kind == "b":
         return array.astype(np.float32)
     if kind in "iu" and array.dtype != np.uint8:
-        values = array.tocoo().data if is_sparse(x) else array
+        values = array.data if is_sparse(x) else array
         if values.size and values.min() >= 0 and 1 < values.max() <= 255:
             raise ValueError(
                 "the network was trained on numbers within 0 and 1, and x holds integers up to "

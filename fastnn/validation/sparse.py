@@ -7,6 +7,10 @@ A CSR matrix of n_rows rows is sound if
 and each index is a column. SciPy takes much else, replaces a matrix's arrays while it looks, and
 converts other formats without looking. So a check begins with a matrix of its own that holds the
 same arrays, which nobody else can replace, and never changes the caller's.
+
+Another thread may still write to the arrays. Compiled code of fastnn's own looks at each number
+when it follows it; SciPy does not, so what SciPy or Numba is going to follow is copied before it is
+looked at.
 """
 
 from __future__ import annotations
@@ -36,11 +40,12 @@ def is_csr(x: Any) -> bool:
     return is_sparse(x) and x.format == "csr"
 
 
-def own_csr(x: Any) -> Any:
+def own_csr(x: Any, copied: tuple[str, ...] = ()) -> Any:
     """Return a CSR matrix of SciPy's as one with arrays that nobody else can replace.
 
     They are contiguous, aligned, in this machine's byte order, and int32 or int64, both alike: the
-    caller's, where those are so, else copies. The entries are not looked at: see `check_entries`.
+    caller's, where those are so and not to be `copied`, else copies. The entries are not looked at:
+    see `check_entries`.
 
     Raises
     ------
@@ -50,7 +55,7 @@ def own_csr(x: Any) -> Any:
         If it is not two-dimensional, or lengths do not agree.
     """
     own = copy.copy(x)
-    _own_compressed(own, "CSR")
+    _own_compressed(own, "CSR", copied=copied)
     return own
 
 
@@ -75,6 +80,9 @@ def check_entries(x: Any, rows: NDArray[np.int64] | None = None) -> None:
 def sound_csr(x: Any) -> Any:
     """Return any sparse matrix as a sound CSR one of its own, and what is not sparse as it is.
 
+    Nobody else can change where its rows begin, so that its rows can be taken at any time; see
+    `rows_of_csr`.
+
     Raises
     ------
     TypeError, ValueError
@@ -88,11 +96,11 @@ def sound_csr(x: Any) -> Any:
     n_rows, n_columns = own.shape
     match own.format:
         case "csr":
-            _own_compressed(own, "CSR")
+            _own_compressed(own, "CSR", copied=("indptr",))
             _check_compressed(own, "CSR", n_rows, n_columns)
             return own
         case "csc":  # what SciPy converts is looked at before it does
-            _own_compressed(own, "CSC")
+            _own_compressed(own, "CSC", copied=("indices", "indptr"))
             _check_compressed(own, "CSC", n_columns, n_rows)
         case "bsr":
             height, width = own.data.shape[1:] if np.ndim(own.data) == 3 else (0, 0)
@@ -101,7 +109,7 @@ def sound_csr(x: Any) -> Any:
                     f"x is not a valid BSR matrix: blocks of shape {np.shape(own.data)[1:]} do not "
                     f"fill {own.shape}"
                 )
-            _own_compressed(own, "BSR", n_rows // height)
+            _own_compressed(own, "BSR", n_rows // height, copied=("indices", "indptr"))
             _check_compressed(own, "BSR", n_rows // height, n_columns // width)
         case "coo":
             own.row, own.col = (np.array(part) for part in (own.row, own.col))
@@ -117,7 +125,25 @@ def sound_csr(x: Any) -> Any:
     return made
 
 
-def _own_compressed(own: Any, kind: str, n_major: int | None = None) -> None:
+def rows_of_csr(x: Any, rows: Any) -> Any:
+    """Return rows of a sound matrix as one that shares no numbers of columns with it.
+
+    Nobody else can write to its `indptr`: see `own_csr`.
+
+    Raises
+    ------
+    ValueError
+        If another thread has written column numbers to x that are none.
+    """
+    taken = copy.copy(x[rows])
+    taken.indices = np.array(taken.indices)
+    _check_numbers(taken.indices, "CSR", "indices", x.shape[1])
+    return taken
+
+
+def _own_compressed(
+    own: Any, kind: str, n_major: int | None = None, copied: tuple[str, ...] = ()
+) -> None:
     """Bring the three arrays of a matrix to plain ones, and check that their lengths agree."""
     if own.ndim != 2:
         raise ValueError(f"x must be a matrix of two dimensions, got shape {own.shape}")
@@ -130,6 +156,8 @@ def _own_compressed(own: Any, kind: str, n_major: int | None = None) -> None:
     own.data, own.indices, own.indptr = (
         _plain(data, data.dtype), _plain(indices, both), _plain(indptr, both)
     )  # fmt: skip
+    for name in copied:
+        setattr(own, name, getattr(own, name).copy())
     if own.data.ndim != (3 if kind == "BSR" else 1):
         raise ValueError(f"x is not a valid {kind} matrix: data has shape {own.data.shape}")
     if len(own.indptr) != n_major + 1:
@@ -160,10 +188,10 @@ def _integers(values: Any, kind: str, name: str) -> Array:
 
 
 def _plain(values: Array, dtype: Any) -> Array:
-    """Return values as they are, if contiguous, aligned and of the dtype, else a copy that is."""
+    """Return a view of values, if contiguous, aligned and of the dtype, else a copy that is."""
     flags = values.flags
     if values.dtype == dtype and flags.c_contiguous and flags.aligned:
-        return values
+        return values.view()
     return np.array(values, dtype, order="C")
 
 

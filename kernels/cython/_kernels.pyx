@@ -11,7 +11,7 @@ The chapters, each of which stands on those before it:
     batch, network, prediction           a minibatch, and its way through the layers
     shared, dropout, loss, gradient,
     limits, step                         a step of training
-    vocabulary, memory, spares, door             words, memory and arrays of Python's
+    vocabulary, memory, spares, door     words, memory and arrays of Python's
     team, pool                           threads
     program, training                    the programs
     predictor, contract                  a network for serving; the kernels one by one
@@ -107,7 +107,7 @@ from kernels.cython.table cimport (
     prepare_step,
     restore_float_mode,
     rule,
-    runnable_instruction_sets,
+    runnable_instruction_set,
     step,
     vectors_of_rule,
 )

@@ -22,7 +22,6 @@ cdef struct Array:
 
 cdef struct Input:
     Py_ssize_t n_rows, n_in
-    Py_ssize_t n_entries  # of a CSR matrix: the length of its data and indices
     bint is_sparse
     dense_input dense
     csr_input csr

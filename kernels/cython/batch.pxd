@@ -8,6 +8,7 @@ from kernels.cython.table cimport (
     INPUT_BYTE,
     INPUT_DOUBLE,
     INPUT_FLOAT,
+    csr_input,
     epilogue,
     kernels,
     masked,
@@ -55,9 +56,7 @@ cdef inline Form form_of(
     cdef double width = (n_out + table.lanes - 1) // table.lanes
     cdef Py_ssize_t i, row, n_sampled = min(n_rows, <Py_ssize_t>SAMPLED_ROWS), n_non_zeros = 0
     if x.is_sparse:
-        density[0] = <double>(row_start(&x.csr, x.n_rows) - row_start(&x.csr, 0)) / (
-            <double>x.n_rows * x.n_in
-        )
+        density[0] = <double>entries_between(&x.csr, 0, x.n_rows) / (<double>x.n_rows * x.n_in)
         return CSR
     for i in range(n_sampled):
         row = i * n_rows // n_sampled
@@ -79,13 +78,23 @@ cdef inline Py_ssize_t most_non_zeros(
         return 0
     for i in range(n_rows):
         if order == NULL:
-            n = row_start(&x.csr, min(i + batch_size, n_rows)) - row_start(&x.csr, i)
+            n = entries_between(&x.csr, i, min(i + batch_size, n_rows))
         else:
             if i % batch_size == 0:
                 n = 0
-            n += row_start(&x.csr, order[i] + 1) - row_start(&x.csr, order[i])
+            n += entries_between(&x.csr, order[i], order[i] + 1)
         most = max(most, n)
     return most
+
+
+cdef inline Py_ssize_t entries_between(
+    const csr_input *x, Py_ssize_t first, Py_ssize_t end
+) noexcept nogil:
+    """Return how many non-zeros CSR rows [first, end) hold: never more than there are."""
+    cdef Py_ssize_t begin = row_start(x, first), stop = row_start(x, end)
+    if begin < 0 or stop < begin or stop > x.n_entries:  # another thread has written there
+        return 0
+    return stop - begin
 
 
 cdef inline void lay_out_batch(
@@ -108,6 +117,7 @@ cdef inline void lay_out_batch(
         batch.non_zeros.start = <Py_ssize_t *>reserve(space, (n_rows + 1) * sizeof(Py_ssize_t))
         batch.non_zeros.column = <Py_ssize_t *>reserve(space, n_non_zeros * sizeof(Py_ssize_t))
         batch.non_zeros.value = reserve(space, n_non_zeros * table.size)
+        batch.non_zeros.room = n_non_zeros
         return
     if form == MASKED:
         row_words = (x.n_in + 63) // 64
@@ -171,18 +181,18 @@ cdef inline Batch rows_after(const Batch *batch, Py_ssize_t first) noexcept nogi
     return rest
 
 
-cdef inline void fetch(
+cdef inline bint fetch(
     const Batch *batch,
     const Input *x,
     const int64_t *order,
     Py_ssize_t n_rows,
 ) noexcept nogil:
-    """Take rows `order` of the input, or its first ones."""
+    """Take rows `order` of the input, or its first ones; say whether they are sound."""
     if n_rows == 0:
-        return
+        return True
     if batch.form == CSR:
-        batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
-    elif batch.form == MASKED:
+        return batch.kernels.gather_sparse(&x.csr, order, n_rows, batch.scale, &batch.non_zeros)
+    if batch.form == MASKED:
         batch.kernels.gather_masked(
             &x.dense, order, n_rows, x.n_in, batch.scale, &batch.masked
         )
@@ -190,6 +200,7 @@ cdef inline void fetch(
         batch.kernels.gather(
             &x.dense, order, n_rows, x.n_in, batch.scale, batch.rows, batch.stride
         )
+    return True
 
 
 cdef inline void index_columns(

@@ -81,6 +81,7 @@ cdef class InputBlocks:
     cdef list held
     cdef Input x
     cdef Batch batch
+    cdef bint is_sound
 
     def __cinit__(self, Kernels kernels, x, Py_ssize_t n_out):
         cdef Space space
@@ -88,6 +89,7 @@ cdef class InputBlocks:
         cdef double density
         cdef Form form
         self.held = []
+        self.is_sound = True
         self.x = read_input(x, self.held)
         needs(self.x.n_in >= 1 and n_out >= 1, "x and out", "at least one column wide")
         check_entries(&self.x, NULL, self.x.n_rows)
@@ -107,7 +109,7 @@ cdef class InputBlocks:
         """Fetch the block that begins with the row `first`; return how many rows it has."""
         cdef Py_ssize_t n_rows = min(<Py_ssize_t>BLOCK_ROWS, self.x.n_rows - first)
         cdef Input rest = rows_from(&self.x, first)
-        fetch(&self.batch, &rest, NULL, n_rows)
+        self.is_sound &= fetch(&self.batch, &rest, NULL, n_rows)
         return n_rows
 
 
@@ -179,6 +181,7 @@ cdef class Kernels:
                     z.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows
+        refuse_changed(blocks.is_sound, "x")
         if preactivation is not None:
             z.write_back()
         y.write_back()
@@ -259,6 +262,7 @@ cdef class Kernels:
                 first += n_rows
             if b.data != NULL:
                 k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, False, b.data)
+        refuse_changed(blocks.is_sound, "x")
         g.write_back()
         if b.data != NULL:
             b.write_back()

@@ -4,6 +4,9 @@ C follows addresses, strides and row numbers wherever they lead. So every array 
 `hold`, which says what it is and keeps its memory from being freed or resized as long as the
 `Buffer` lives; and whoever is going to read or write it asks `needs` first whether it is large
 enough, and `check_entries` whether the entries of a CSR matrix lie inside it.
+
+What the memory holds another thread may change at any time. So row numbers, labels and entries are
+looked at once more where they are read to be followed; `refuse_changed` is the error.
 """
 
 cdef enum:
@@ -84,10 +87,12 @@ cdef int needs(
 
 cdef bint is_flat(const Array *array) noexcept nogil:
     """Say whether the array is one row of numbers side by side, each at a multiple of its size."""
-    return (
-        array.shape[0] == 1
-        and (array.strides[1] == array.itemsize or array.shape[1] <= 1)
-        and <uintptr_t>array.data % array.itemsize == 0
+    return array.shape[0] == 1 and (
+        array.shape[1] == 0  # wherever it lies
+        or (
+            (array.strides[1] == array.itemsize or array.shape[1] == 1)
+            and <uintptr_t>array.data % array.itemsize == 0
+        )
     )
 
 
@@ -128,7 +133,7 @@ cdef Input read_input(object x, list held) except *:
     out.n_rows, out.n_in = x.shape
     out.csr.type = type_of(&part)
     out.csr.wide = indptr.itemsize == 8
-    out.n_entries = part.shape[1]
+    out.csr.n_entries, out.csr.n_in = part.shape[1], out.n_in
     needs(is_flat(&part), "x.data", "contiguous and aligned")
     needs(is_flat(&indices), "x.indices", "contiguous and aligned")
     needs(is_flat(&indptr), "x.indptr", "contiguous and aligned")
@@ -137,7 +142,7 @@ cdef Input read_input(object x, list held) except *:
         and is_integer(&indices, indptr.itemsize),
         "x.indices and x.indptr", "int32 or int64, both the same",
     )
-    needs(indices.shape[1] == out.n_entries, "x.indices", "as long as x.data")
+    needs(indices.shape[1] == out.csr.n_entries, "x.indices", "as long as x.data")
     needs(
         out.n_rows >= 0 and indptr.shape[1] == out.n_rows + 1, "x.indptr",
         "of length {} for the rows of x, not {}", out.n_rows + 1, indptr.shape[1],
@@ -154,7 +159,7 @@ cdef int look_at_entries(
     for i in range(n_rows):
         row = order[i] if order != NULL else i
         begin, end = row_start(&x.csr, row), row_start(&x.csr, row + 1)
-        if begin < 0 or begin > end or end > x.n_entries:
+        if begin < 0 or begin > end or end > x.csr.n_entries:
             return FALLS
         for e in range(begin, end):
             if x.csr.wide:
@@ -176,9 +181,18 @@ cdef int check_entries(const Input *x, const int64_t *order, Py_ssize_t n_rows) 
         found = look_at_entries(x, order, n_rows)
     needs(
         found != FALLS, "x.indptr", "numbers 0 to {} that do not fall from row to row",
-        x.n_entries,
+        x.csr.n_entries,
     )
     needs(found != OUTSIDE, "x.indices", "column numbers 0 to {}", x.n_in - 1)
+    return 0
+
+
+cdef int refuse_changed(bint is_sound, str name) except -1:
+    """Refuse what was checked and did not hold any more when it was read."""
+    if not is_sound:
+        raise ValueError(
+            f"{name} must not change while it is read: another thread writes to it; hand in a copy"
+        )
     return 0
 
 
@@ -195,8 +209,8 @@ cdef bint reads(const Input *x, const char *memory, Py_ssize_t n_bytes) noexcept
     if x.is_sparse:
         size = input_size(x.csr.type)
         return (
-            share_memory(memory, n_bytes, <const char *>x.csr.data, x.n_entries * size)
-            or share_memory(memory, n_bytes, <const char *>x.csr.indices, x.n_entries * width)
+            share_memory(memory, n_bytes, <const char *>x.csr.data, x.csr.n_entries * size)
+            or share_memory(memory, n_bytes, <const char *>x.csr.indices, x.csr.n_entries * width)
             or share_memory(memory, n_bytes, <const char *>x.csr.indptr, (x.n_rows + 1) * width)
         )
     if x.n_rows == 0 or x.n_in == 0:

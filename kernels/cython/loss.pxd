@@ -46,20 +46,16 @@ cdef inline void judge_rows(
 ) noexcept nogil:
     """Work out the last layer's delta for some rows, and their weighted losses."""
     cdef const kernels *k = shared.net.kernels
-    cdef Py_ssize_t n_out = shared.net.layers[shared.net.n_layers - 1].n_out, i
+    cdef Py_ssize_t n_out = shared.net.layers[shared.net.n_layers - 1].n_out
     cdef const Activations *a = &shared.w.activations[shared.net.n_layers - 1]
     cdef char *z = a.z + first * a.row * k.size
     cdef char *delta = a.delta + first * a.row * k.size
     cdef char *target
-    cdef const char *label
     cdef const double *row_weight = NULL
     cdef dense_input targets
     if shared.sample_weight != NULL:
         row_weight = shared.row_weight + first
     if shared.net.loss == CROSS_ENTROPY:
-        for i in range(first, first + n_rows):
-            label = shared.y.data + order[i] * shared.y.strides[1]
-            shared.labels[i] = (<const int64_t *>label)[0]
         k.softmax_cross_entropy(
             n_rows, n_out, z, a.row, shared.labels + first, row_weight, factor, delta, a.row,
             shared.row_loss + first, shared.row_right + first,

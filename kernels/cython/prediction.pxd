@@ -40,7 +40,7 @@ cdef inline void lay_out_prediction(
     panel[0] = reserve(space, panel_bytes(most_terms(net, x), 0, net.kernels.size))
 
 
-cdef inline void predict_rows(
+cdef inline bint predict_rows(
     const Network *net,
     const char *params,
     const Input *x,
@@ -51,11 +51,13 @@ cdef inline void predict_rows(
     Workspace *w,
     char *panel,
 ) noexcept nogil:
-    """Predict rows [first, end), a block at a time; subnormal numbers are zero."""
+    """Predict rows [first, end), a block at a time; subnormal numbers are zero. Return whether the
+    rows were sound.
+    """
     cdef uint64_t float_mode = flush_subnormals()
     cdef const Layer *last = &net.layers[net.n_layers - 1]
     cdef const Activations *a
-    cdef bint in_place = lies_ready(&w.batch, x)
+    cdef bint in_place = lies_ready(&w.batch, x), is_sound = True
     # Short rows that lie one after the other the processor foresees by itself.
     cdef bint asks_ahead = x.dense.row_stride >= FORESEEN_BYTES
     cdef Input rest, later
@@ -73,7 +75,7 @@ cdef inline void predict_rows(
         if in_place:
             borrow_rows(&w.batch, &rest)
         else:
-            fetch(&w.batch, &rest, NULL, part.n_rows)
+            is_sound &= fetch(&w.batch, &rest, NULL, part.n_rows)
         for i in range(net.n_layers):
             part.n_columns = net.layers[i].n_out
             forward_layer(net, i, params, w, &part, True, &next, panel)
@@ -86,3 +88,4 @@ cdef inline void predict_rows(
         )
         first += part.n_rows
     restore_float_mode(float_mode)
+    return is_sound

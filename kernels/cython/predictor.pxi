@@ -40,7 +40,10 @@ cdef class Predictor:
     cdef Py_ssize_t n_in, n_out
     cdef char kind
 
-    def __init__(self, Program program, params, tuple make, read_csr, tuple recipe, reader):
+    # Not __init__, which may be called again, by another thread during a call.
+    def __cinit__(
+        self, Program program not None, params, tuple make, read_csr, tuple recipe, reader
+    ):
         cdef Array seen
         self.held = hold("params", params, False, &seen)
         needs(

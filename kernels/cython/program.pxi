@@ -149,6 +149,7 @@ cdef class Program:
         cdef Memory memory
         cdef Py_ssize_t block, n_non_zeros
         cdef Space space
+        cdef bint is_sound = True
         if x.n_rows == 0:
             return 0
         with nogil:
@@ -166,15 +167,16 @@ cdef class Program:
             space.base, space.used = memory.data, 0
             lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
             with nogil:
-                predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
+                is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
         else:
             prediction = Prediction(self)
             prediction.params, prediction.x, prediction.out = params, x, out
             prediction.memory, prediction.form = memory, form
             prediction.block, prediction.n_non_zeros = block, n_non_zeros
             prediction.run(n_threads)
+            is_sound = read_shared(&prediction.n_unsound) == 0
         self.give_back(memory)
-        return 0
+        return refuse_changed(is_sound, "x")
 
     # -- training -------------------------------------------------------------------------------
 
@@ -292,6 +294,7 @@ cdef class Prediction(Team):
     cdef Memory memory
     cdef Form form
     cdef Py_ssize_t block, n_non_zeros
+    cdef shared_number n_unsound  # members that met rows which another thread has changed
 
     def __init__(self, Program program):
         self.program = program
@@ -310,8 +313,9 @@ cdef class Prediction(Team):
         lay_out_prediction(
             net, &w, self.x, self.form, self.block, self.n_non_zeros, &panel, &space
         )
-        predict_rows(
+        if not predict_rows(
             net, self.params, self.x, self.out, part.row, part.row + part.n_rows, self.block, &w,
             panel,
-        )
+        ):
+            add_one(&self.n_unsound)
         wait(&self.gate, member, n_members)

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kernels.cython.arrays cimport Array, Input, Space, padded, panel_bytes, reserve
 from kernels.cython.batch cimport MASKED, Form, lay_out_batch
-from kernels.cython.gate cimport Gate
+from kernels.cython.gate cimport Gate, shared_number
 from kernels.cython.network cimport (
     Activations,
     Layer,
@@ -71,6 +71,7 @@ cdef struct Shared:
     double *penalties  # of each PIECE weights
     double *squares  # of each PIECE parameters
     OwnSpace *own  # by thread
+    shared_number n_unsound  # times that a member met what another thread has changed
 
     double weight, loss, right, penalty  # sums so far
 

@@ -4,14 +4,14 @@ from libc.stdint cimport int64_t
 
 from kernels.cython.batch cimport Batch, fetch, index_columns, rows_after, rows_to_come
 from kernels.cython.dropout cimport drop
-from kernels.cython.gate cimport wait
+from kernels.cython.gate cimport add_one, wait
 from kernels.cython.gradient cimport backward, learn
 from kernels.cython.limits cimport apply_limited, gradient_norm, limit_norms
 from kernels.cython.loss cimport judge
 from kernels.cython.network cimport forward_layer
 from kernels.cython.parts cimport Part, rows_of
 from kernels.cython.shared cimport OwnSpace, Shared, part_of_layer
-from kernels.cython.table cimport step
+from kernels.cython.table cimport CROSS_ENTROPY, step
 
 
 cdef inline void fetch_rows(
@@ -24,13 +24,34 @@ cdef inline void fetch_rows(
         min(shared.options.batch_size, shared.n_order - end), 1, member, n_members
     )
     cdef Batch rows
+    cdef bint is_sound = True
     shared.own[member].next = rows_to_come(&shared.x, shared.order + end + later.row, later.n_rows)
     if shared.x.is_sparse:
         if member == 0:
-            fetch(&shared.w.batch, &shared.x, shared.order + begin, n_rows)
+            is_sound = fetch(&shared.w.batch, &shared.x, shared.order + begin, n_rows)
     else:
         rows = rows_after(&shared.w.batch, part.row)
-        fetch(&rows, &shared.x, shared.order + begin + part.row, part.n_rows)
+        is_sound = fetch(&rows, &shared.x, shared.order + begin + part.row, part.n_rows)
+    if shared.net.loss == CROSS_ENTROPY:
+        is_sound &= fetch_labels(shared, shared.order + begin, part.row, part.n_rows)
+    if not is_sound:
+        add_one(&shared.n_unsound)
+
+
+cdef inline bint fetch_labels(
+    Shared *shared, const int64_t *order, Py_ssize_t first, Py_ssize_t n_rows
+) noexcept nogil:
+    """Take the labels of some rows of the minibatch; say whether they are classes, as they were
+    when they were checked.
+    """
+    cdef Py_ssize_t n_classes = shared.net.layers[shared.net.n_layers - 1].n_out, i
+    cdef const char *label
+    cdef bint is_sound = True
+    for i in range(first, first + n_rows):
+        label = shared.y.data + order[i] * shared.y.strides[1]
+        shared.labels[i] = (<const int64_t *>label)[0]
+        is_sound &= 0 <= shared.labels[i] < n_classes
+    return is_sound
 
 
 cdef inline double train_batch(

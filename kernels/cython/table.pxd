@@ -44,11 +44,13 @@ cdef extern from "simd/kernels.h" nogil:
         const void *indptr
         input_type type
         int wide
+        Py_ssize_t n_entries, n_in
 
     struct sparse:
         Py_ssize_t *start
         Py_ssize_t *column
         void *value
+        Py_ssize_t room
 
     struct masked:
         uint64_t *row_mask
@@ -86,7 +88,7 @@ cdef extern from "simd/kernels.h" nogil:
         void (*transpose_masks)(
             const masked *x, Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t begin, Py_ssize_t end
         ) noexcept nogil
-        void (*gather_sparse)(
+        bint (*gather_sparse)(
             const csr_input *x, const int64_t *order, Py_ssize_t n_rows, double scale,
             const sparse *out
         ) noexcept nogil
@@ -186,7 +188,7 @@ cdef extern from "simd/kernels.h" nogil:
         const kernels *real_double
 
     const instruction_set *choose_instruction_set(const char *name, int *known)
-    const char *const *runnable_instruction_sets()
+    const char *runnable_instruction_set(size_t n)
 
 cdef extern from "simd/float_mode.h" nogil:
     uint64_t flush_subnormals()

@@ -84,7 +84,7 @@ cdef class Epoch(Team):
         program.give_back(memory)
         if self.interrupted:
             raise self.error
-        return 0
+        return refuse_changed(read_shared(&shared.n_unsound) == 0, "x and y")
 
     cdef int check_rows(self) except -1:
         """Refuse row numbers, labels and CSR entries that point outside: C would follow them."""
@@ -131,7 +131,8 @@ cdef class Epoch(Team):
                 float_mode = flush_subnormals()
             fetch_rows(shared, begin, n_rows, member, n_members)
             wait(&self.gate, member, n_members)
-            if self.interrupted:
+            # Nobody comes to change these before all have read them, behind the next waits.
+            if self.interrupted or read_shared(&shared.n_unsound):
                 break
             count = train_batch(shared, begin, n_rows, &step, n_done, member, n_members)
             if member == 0:

@@ -27,4 +27,9 @@ cdef int code_in(tuple names, str what, int code) except -1:
 
 def instruction_sets():
     """Return the names of the instruction sets that run here, the widest first."""
-    return list(words(runnable_instruction_sets()))
+    cdef const char *name = runnable_instruction_set(0)
+    found = []
+    while name != NULL:
+        found.append(name.decode())
+        name = runnable_instruction_set(len(found))
+    return found

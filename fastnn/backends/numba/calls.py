@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
+from fastnn.backends import base
 from fastnn.backends.base import TrainingOptions, gather
 from fastnn.backends.dropout import dropout_key, dropout_threshold
 from fastnn.kernels.numba import activations, losses, updates
@@ -194,9 +195,9 @@ def targets_of(
     architecture: Architecture, y: Array, sample_weight: Array | None, rows: Array
 ) -> Targets:
     """Return what the rows of a piece should give, in their order."""
-    is_labels = architecture.loss == "cross_entropy"
+    is_labels, wanted = architecture.loss == "cross_entropy", base.targets_of(architecture, y, rows)
     return Targets(
-        labels=y[rows] if is_labels else np.empty(0, np.int64),
-        target=np.empty((0, 0), architecture.dtype) if is_labels else plain(y[rows]),
+        labels=wanted if is_labels else np.empty(0, np.int64),
+        target=np.empty((0, 0), architecture.dtype) if is_labels else plain(wanted),
         weight=np.empty(0) if sample_weight is None else sample_weight[rows],
     )

@@ -20,6 +20,7 @@ from fastnn.model.model import Model
 from fastnn.model.prediction import answers, outputs
 from fastnn.model.standardization import Standardization
 from fastnn.rows.checked import checked_rows, checked_x
+from fastnn.validation.sparse import rows_of_csr
 
 MOST_LOST = 0.01
 """Of accuracy, R² or agreement: a header that loses more is warned of."""
@@ -161,7 +162,8 @@ def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
     """Return rows as the first layer takes them."""
     if parameters.inputs is None:
         return x if x.dtype == np.uint8 else x.astype(np.float32)
-    return parameters.inputs.apply(x if isinstance(x, np.ndarray) else x.toarray(), input_scale)
+    dense = x if isinstance(x, np.ndarray) else rows_of_csr(x, slice(None)).toarray()
+    return parameters.inputs.apply(dense, input_scale)
 
 
 def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:

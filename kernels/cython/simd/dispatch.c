@@ -62,11 +62,8 @@ const struct instruction_set *choose_instruction_set(const char *name, int *know
     return NULL;
 }
 
-const char *const *runnable_instruction_sets(void) {
-    static const char *found[N_BUILT + 1];
-    size_t n = 0;
+const char *runnable_instruction_set(size_t n) {
     for (size_t i = 0; i < N_BUILT; i++)
-        if (runs_here(BUILT_SETS[i].name)) found[n++] = BUILT_SETS[i].name;
-    found[n] = NULL;
-    return found;
+        if (runs_here(BUILT_SETS[i].name) && n-- == 0) return BUILT_SETS[i].name;
+    return NULL;
 }

@@ -133,21 +133,34 @@ INLINE ptrdiff_t index_at(const void *indices, int wide, ptrdiff_t i) {
     return wide ? (ptrdiff_t)((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
 }
 
-static void gather_sparse(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
-                          double scale, const struct sparse *out) {
+/* The arrays are the user's, and another thread may write to them after the check: each number that
+   an address is made of is looked at when it is read, once. */
+static int gather_sparse(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
+                         double scale, const struct sparse *out) {
     const ptrdiff_t size = input_size(x->type);
     real *const value = out->value;
     ptrdiff_t n = 0;
+    int is_sound = 1;
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[i] : i;
-        const ptrdiff_t last = index_at(x->indptr, x->wide, row + 1);
+        ptrdiff_t e = index_at(x->indptr, x->wide, row), last = index_at(x->indptr, x->wide, row + 1);
+        if (e < 0 || last < e || last > x->n_entries || last - e > out->room - n) {
+            is_sound = 0;
+            last = e;
+        }
         out->start[i] = n;
-        for (ptrdiff_t e = index_at(x->indptr, x->wide, row); e < last; e++, n++) {
-            out->column[n] = index_at(x->indices, x->wide, e);
-            value[n] = number_at((const char *)x->data + e * size, x->type, (real)scale);
+        for (; e < last; e++) {
+            const ptrdiff_t column = index_at(x->indices, x->wide, e);
+            if (column < 0 || column >= x->n_in) {
+                is_sound = 0;
+                continue;
+            }
+            out->column[n] = column;
+            value[n++] = number_at((const char *)x->data + e * size, x->type, (real)scale);
         }
     }
     out->start[n_rows] = n;
+    return is_sound;
 }
 
 static void write_rows(ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row, char *out,

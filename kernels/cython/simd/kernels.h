@@ -36,6 +36,7 @@ struct csr_input {
     const void *data, *indices, *indptr;
     enum input_type type;
     int wide;
+    ptrdiff_t n_entries, n_in; /* what indptr and indices were checked against */
 };
 
 /* A minibatch's non-zeros, row after row: those of row i lie in [start[i], start[i + 1]). */
@@ -43,6 +44,7 @@ struct sparse {
     ptrdiff_t *start;
     ptrdiff_t *column;
     void *value;
+    ptrdiff_t room; /* for so many of them */
 };
 
 /* A dense minibatch with bit masks of its non-zeros (see masked.h): its numbers are rows of bytes, to
@@ -88,8 +90,10 @@ struct kernels {
     /* Make words [begin, end) of a row's column masks, of all columns they stand for. */
     void (*transpose_masks)(const struct masked *x, ptrdiff_t n_rows, ptrdiff_t n_in,
                             ptrdiff_t begin, ptrdiff_t end);
-    void (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
-                          double scale, const struct sparse *out);
+    /* Returns whether the entries lie inside the matrix, as they did when they were checked; those
+       that do not, because another thread has changed them since, are left out. */
+    int (*gather_sparse)(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
+                         double scale, const struct sparse *out);
     /* The way back: out's strides in bytes, of either sign */
     void (*write_rows)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *h, ptrdiff_t h_row,
                        char *out, ptrdiff_t row_stride, ptrdiff_t column_stride);
@@ -183,7 +187,7 @@ struct instruction_set {
 };
 const struct instruction_set *choose_instruction_set(const char *name, int *known);
 
-/* Words of the instruction sets that run here, widest first; NULL ends the list. */
-const char *const *runnable_instruction_sets(void);
+/* The name of the n-th instruction set that runs here, the widest being the 0th; NULL behind the last. */
+const char *runnable_instruction_set(size_t n);
 
 #endif
