@@ -130,6 +130,8 @@ cdef inline void lay_out_batch(
             batch.masked.bytes_row = padded(row_words * 64, 1)
             batch.masked.bytes = <unsigned char *>reserve(space, n_rows * batch.masked.bytes_row)
             batch.masked.table = reserve(space, 256 * table.size)
+            if space.base != NULL:  # here, once, and not by every thread that fetches rows
+                table.scale_bytes(scale, batch.masked.table)
             return
     batch.stride = padded(x.n_in, table.size)
     batch.rows = reserve(space, n_rows * batch.stride * table.size)

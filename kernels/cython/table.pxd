@@ -81,6 +81,7 @@ cdef extern from "simd/kernels.h" nogil:
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, void *out, Py_ssize_t out_row
         ) noexcept nogil
+        void (*scale_bytes)(double scale, void *table) noexcept nogil
         void (*gather_masked)(
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, const masked *out

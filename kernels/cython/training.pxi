@@ -150,10 +150,11 @@ cdef class Epoch(Team):
     cdef void take_stock(self, Py_ssize_t n_rows) noexcept nogil:
         """Count a step, and see whether it is still worth while to wait for the other threads."""
         self.n_steps += 1
-        if (self.gate.waited > 0 or most_waiting < 0) and (
+        # Written once: the first goes on alone while another member may still be about to read it.
+        if not self.dismissed and (self.gate.waited > 0 or most_waiting < 0) and (
             self.gate.waited > most_waiting * (seconds_now() - self.begun)
         ):
-            self.dismissed = True  # for good: another member may still be about to read it
+            self.dismissed = True
         self.work_since_signals += self.shared.net.n_slots * n_rows
 
     cdef void look_at_signals(self) noexcept nogil:

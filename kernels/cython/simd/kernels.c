@@ -25,6 +25,7 @@ const struct kernels FASTNN_TABLE = {
     .lanes = LANES,
     .count_non_zeros = count_non_zeros,
     .gather = gather,
+    .scale_bytes = scale_bytes,
     .gather_masked = gather_masked,
     .transpose_masks = transpose_masks,
     .gather_sparse = gather_sparse,

@@ -85,6 +85,8 @@ struct kernels {
     /* out = x[order], bytes multiplied by scale */
     void (*gather)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);
+    /* table[b] = b · scale, for bytes 0 to 255 */
+    void (*scale_bytes)(double scale, void *table);
     void (*gather_masked)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                           ptrdiff_t n_in, double scale, const struct masked *out);
     /* Make words [begin, end) of a row's column masks, of all columns they stand for. */

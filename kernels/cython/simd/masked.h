@@ -108,13 +108,15 @@ static void transpose_masks(const struct masked *m, ptrdiff_t n_rows, ptrdiff_t 
         }
 }
 
+static void scale_bytes(double scale, void *table) {
+    for (int b = 0; b < 256; b++) ((real *)table)[b] = (real)b * (real)scale;
+}
+
 /* Fetch rows as `gather` does, bytes as they are, and find their non-zeros. */
 static void gather_masked(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                           ptrdiff_t n_in, double scale, const struct masked *out) {
     const ptrdiff_t row_words = words_for(n_in);
     if (out->bytes) {
-        real *const table = out->table;
-        for (int b = 0; b < 256; b++) table[b] = (real)b * (real)scale;
         gather_bytes(x, order, n_rows, n_in, out->bytes, out->bytes_row);
         for (ptrdiff_t i = 0; i < n_rows; i++) {
             unsigned char *const to = out->bytes + i * out->bytes_row;
