@@ -23,9 +23,10 @@ from fastnn.optimizers import OptimizerState, RunningOptimizer
 from fastnn.rows.checked import Rows
 from fastnn.rows.passes import Passes
 from fastnn.system.progress import ProgressBar, progress_bar
-from fastnn.training.checkpoints import Keeper, Snapshot
+from fastnn.training.checkpoints import Keeper
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook
+from fastnn.training.snapshot import Snapshot
 
 
 def fit(

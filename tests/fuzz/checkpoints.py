@@ -10,7 +10,7 @@ import numpy as np
 from examples import blobs, small_network
 
 from fastnn import Adam, Checkpoint, EarlyStopping
-from fastnn.training.checkpoints import read
+from fastnn.training.checkpoint_files import read
 from fuzz import safetensors_files
 from fuzz.target import Target, read_or_refused
 

@@ -1,0 +1,223 @@
+"""Checkpoints: where a fit stands after an epoch, in a file from which it goes on bit for bit.
+
+A checkpoint is a safetensors file, written whole or not at all, of which nothing is executed. Its
+tensors are the flat vectors as they lie in memory (see `fastnn.architecture`):
+
+    parameters               (n_slots,)
+    optimizer                (n_state, n_slots)
+    callbacks.<i>.<name>     the arrays in the state of callback i
+
+and its metadata hold, as text:
+
+    format          "fastnn-checkpoint"
+    format_version  "2"
+    fastnn_version  the version that wrote it
+    fit             JSON: what makes the fit what it is (see `fastnn.training.fit_description`)
+    state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
+    computed_by     JSON: the backends and instruction sets of its epochs (see
+                    `fastnn.training.computed_by`); earlier checkpoints do not say
+    checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`); version "1"
+                    had one of fit, state and the tensors' numbers only
+
+Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnn import validation
+from fastnn.architecture import Array
+from fastnn.model.generator_state import from_json
+from fastnn.model.model import Model
+from fastnn.model.persistence import check_format
+from fastnn.system.checksums import checksum, file_checksum
+from fastnn.system.files import write_whole
+from fastnn.system.memory_budget import memory_errors_of
+from fastnn.system.tensor_files import parsed, read_bytes
+from fastnn.system.version import __version__
+from fastnn.system.whole_files import budget_of
+from fastnn.training.computed_by import check_computers
+from fastnn.training.fit_description import AnotherFitError, as_plain, check_same_fit
+from fastnn.training.history import History, measurements
+from fastnn.training.snapshot import Snapshot
+from fastnn.validation.values import shortened
+
+FORMAT = "fastnn-checkpoint"
+FORMAT_VERSION = "2"
+
+_DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a state raises that no fit wrote."""
+
+
+def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
+    """Write a checkpoint of the fit described by `fit`, whole or not at all."""
+    from safetensors.numpy import save
+
+    tensors = {"parameters": snapshot.parameters, "optimizer": snapshot.slots}
+    plain: list[dict[str, Any]] = []
+    for i, state in enumerate(snapshot.callbacks):
+        arrays = {name: v for name, v in state.items() if isinstance(v, np.ndarray)}
+        tensors |= {f"callbacks.{i}.{name}": _native(a) for name, a in arrays.items()}
+        plain.append({name: v for name, v in state.items() if name not in arrays})
+    state = {
+        "step": snapshot.step,
+        "dropout_seed": snapshot.dropout_seed,
+        "rng": snapshot.rng,
+        "history": dict(snapshot.history),
+        "stop_asked": snapshot.stop_asked,
+        "callbacks": plain,
+    }
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastnn_version": __version__,
+        "fit": json.dumps(fit),
+        "state": json.dumps(state, default=as_plain),
+        "computed_by": json.dumps(snapshot.computed_by),
+    }
+    metadata["checksum"] = file_checksum(metadata, tensors)
+    with write_whole(path) as file:
+        file.write(save(tensors, metadata))
+
+
+def _native(array: Array) -> Array:
+    """Return the array in the order of bytes that a file has."""
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _described(metadata: Mapping[str, str], fit: Mapping[str, Any]) -> Any:
+    """Return the fit that a checkpoint was written in.
+
+    One of version "1" did not choose the factor of bytes: of other rows it says nothing.
+    """
+    theirs = json.loads(metadata["fit"])
+    if metadata["format_version"] == "1" and fit["x"][0] != "uint8":
+        theirs["architecture"]["input_scale"] = fit["architecture"]["input_scale"]
+    return theirs
+
+
+def _checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Return the checksum that a checkpoint of its version has."""
+    if metadata["format_version"] == "1":
+        arrays = (tensors[name] for name in sorted(tensors))
+        return checksum(*arrays, text=metadata["fit"] + metadata["state"])
+    return file_checksum(metadata, tensors)
+
+
+def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snapshot:
+    """Return the state in a checkpoint of the fit described by `fit`; `model` is not changed.
+
+    Parameters
+    ----------
+    path : path-like
+    fit : mapping
+        What `fastnn.training.fit_description.description` returns.
+    model : Model
+    n_state : int
+        Vectors that the optimizer remembers.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not a checkpoint, is damaged, or is one of another fit; or if it takes more memory
+        than `fastnn.system.memory_budget` allows a file of its size, or than is free.
+    """
+    from safetensors import SafetensorError
+
+    path = Path(path)
+    with path.open("rb") as file, memory_errors_of(str(path)):
+        data = read_bytes(file, budget_of(file))
+        try:
+            return _read(data, fit, model, n_state)
+        except AnotherFitError as error:
+            text = f"{path} is not a checkpoint of this fit: {error}"
+            raise AnotherFitError(error.name, text) from None
+        except _DAMAGE as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path} is not a checkpoint of this fit: {reason}") from None
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a checkpoint, or a damaged one: {error}") from None
+
+
+def _read(data: bytes, fit: Mapping[str, Any], model: Model, n_state: int) -> Snapshot:
+    held = parsed(data)
+    metadata = held.metadata
+    check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
+    if metadata["checksum"] != _checksum_of(metadata, held.tensors):
+        raise ValueError("its checksum is another: the file is damaged")
+    check_same_fit(_described(metadata, fit), fit)
+    computed_by = json.loads(metadata.get("computed_by", "[null]"))
+    state = json.loads(metadata["state"])
+    snapshot = _snapshot(state, computed_by, held.tensors, model, n_state)
+    _check_measurements(snapshot.history, fit, model)
+    return snapshot
+
+
+def _snapshot(
+    state: Any, computed_by: Any, tensors: Mapping[str, Array], model: Model, n_state: int
+) -> Snapshot:
+    n_slots, dtype = model.architecture.n_slots, model.architecture.dtype
+    shapes = {"parameters": (n_slots,), "optimizer": (n_state, n_slots)}
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != dtype:
+            raise ValueError(
+                f"its tensor {name} is {tensor.dtype} {tensor.shape}, expected {dtype} {shape}"
+            )
+    rng = from_json(state["rng"], type(model.rng.bit_generator))
+    callbacks = [dict(plain) for plain in state["callbacks"]]
+    for name, tensor in tensors.items():
+        if name not in shapes:
+            _, i, key = name.split(".", 2)
+            callbacks[int(i)][key] = tensor
+    return Snapshot(
+        tensors["parameters"],
+        tensors["optimizer"],
+        _count("its step", state["step"]),
+        _count("its dropout_seed", state["dropout_seed"]),
+        rng,
+        _history(state["history"]),
+        validation.check_flag("its stop_asked", state["stop_asked"]),
+        callbacks,
+        check_computers(computed_by),
+    )
+
+
+def _count(name: str, value: Any) -> int:
+    """Return a whole number that compiled code can count to."""
+    if validation.check_count(name, value, 0) >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {value}")
+    return int(value)
+
+
+def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) -> None:
+    """Check that the epochs so far measured what the next ones will."""
+    expected = measurements(
+        classifies=model.architecture.classifies,
+        penalty=bool(fit["l1"] or fit["l2"]),
+        validation=fit["validation_data"] is not None,
+    )
+    if set(history) != expected:
+        raise ValueError(
+            f"its history holds {shortened(', '.join(history))}; this fit measures "
+            f"{', '.join(sorted(expected))}"
+        )
+
+
+def _history(values: Any) -> History:
+    columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError("its history does not hold a number an epoch for each measurement")
+    history = History()
+    for record in zip(*columns.values(), strict=True):
+        history.append(dict(zip(columns, record, strict=True)))
+    return history
