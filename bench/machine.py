@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from fastnn.system.control_groups import processor_quota
 from peak import VECTOR_BITS
 
 PACKAGES = (
@@ -32,7 +33,7 @@ def stamp(variables: dict[str, str]) -> dict[str, Any]:
         "vector_bits": vector_bits(),
         "processors": os.cpu_count(),
         "processors_allowed": allowed_processors(),
-        "control_group_quota": control_group_quota(),
+        "control_group_quota": processor_quota(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": sys.version.split()[0],
         "packages": versions(),
@@ -74,15 +75,6 @@ def vector_bits() -> int:
 def allowed_processors() -> int | None:
     """Return how many processors the affinity of this process allows."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def control_group_quota() -> float | None:
-    """Return the processors' worth of time that Linux control groups grant; None for no limit."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else int(quota) / int(period)
 
 
 def versions() -> dict[str, str]:

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from fastnn.system.control_groups import processor_quota
 from fastnn.system.version import __version__
 from fastnn.validation import check_thread_variable, check_threads
 
@@ -221,17 +221,6 @@ def _blas_libraries() -> Sequence[Any] | None:
 
 @cache
 def _control_group_quota() -> int:
-    """Return the processors' worth of time that Linux control groups (v2, then v1) grant."""
-    unlimited = 1 << 30
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
-        folder = Path("/sys/fs/cgroup/cpu")
-        try:
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return unlimited
-    if quota in ("max", "-1"):
-        return unlimited
-    return math.ceil(int(quota) / int(period))
+    """Return how many processors are busy when the control group's time is used up."""
+    quota = processor_quota()
+    return 1 << 30 if quota is None else math.ceil(quota)

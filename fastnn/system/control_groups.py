@@ -1,0 +1,19 @@
+"""What Linux control groups grant a process, which its affinity does not show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def processor_quota() -> float | None:
+    """Return the processors' worth of time that is granted (versions 2 and 1); None for no limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        folder = Path("/sys/fs/cgroup/cpu")
+        try:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    return None if quota in ("max", "-1") else int(quota) / int(period)
