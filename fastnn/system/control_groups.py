@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def processor_quota() -> float | None:
-    """Return the processors' worth of time that is granted (versions 2 and 1); None for no limit."""
+    """Return the processors' worth of time that is granted, by version 2 or 1; None: no limit."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
     except (OSError, ValueError):
