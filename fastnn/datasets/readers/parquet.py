@@ -25,12 +25,8 @@ SPARE_COLUMNS = 8  # of numbers: the label's, and what is sorted or converted on
 Array = NDArray[Any]
 
 
-def read_parquet(
-    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
-) -> Columns:
+def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
-    if header is False:
-        raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
     _take_frame(source)
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
