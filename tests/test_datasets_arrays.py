@@ -6,6 +6,7 @@ from command_line import CommandLine
 
 import fastnn
 from fastnn.datasets import arrays, tables, write_idx
+from fastnn.datasets.readers import conversion, npy
 from fastnn.rows import order as row_order
 from fastnn.system import memory_maps
 from fastnn.system.memory_maps import file_map
@@ -26,7 +27,7 @@ def cli(tmp_path, capsys, monkeypatch):
     """The command line in a folder with arrays in files, larger than a window."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASTNN_BACKEND", "numpy")
-    for module in (memory_maps, row_order, arrays):
+    for module in (memory_maps, row_order, conversion, npy):
         monkeypatch.setattr(module, "WINDOW_BYTES", WINDOW)
     monkeypatch.setattr(row_order, "BLOCK_BYTES", WINDOW // 32)
     monkeypatch.setattr(tables, "MAX_HELD_OUT", 400)
@@ -116,7 +117,7 @@ ERRORS = {
     "targets of a table": ("train t.csv --targets y.npy", "--targets is for NPY and IDX files"),
     "targets of digits": ("train digits --targets y.npy", "--targets is for NPY and IDX files"),
     "targets in a table": ("train x.npy --targets t.csv", "must be an NPY or IDX file, got t.csv"),
-    "label": ("train x.npy --targets y.npy --label 3", "--label is for CSV files"),
+    "label": ("train x.npy --targets y.npy --label 3", "--label is for CSV and Parquet files"),
     "missing": ("train x.npy --targets none.npy", "there is no file 'none.npy'"),
     "rows differ": ("train x.npy --targets small-y.npy", "5000 rows, but small-y.npy has 500"),
     "objects": ("train objects.npy --targets y.npy", "holds Python objects"),

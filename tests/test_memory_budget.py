@@ -288,7 +288,7 @@ def test_a_network_cut_short_while_it_is_read_is_an_error(network_file, tmp_path
 READERS = {
     "csv": (read_table, "fastnn.datasets.readers.csv.read_csv"),
     "npz": (read_table, "fastnn.datasets.readers.npz.features_of"),
-    "npy": (read_array, "fastnn.datasets.arrays.read_npy_header"),
+    "npy": (read_array, "fastnn.datasets.readers.npy.read_npy_header"),
     "idx": (read_idx, "fastnn.datasets.readers.idx._read_array"),
     "net": (fastnn.load, "fastnn.model.persistence.parsed"),
 }

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn.datasets import read_table
+from fastnn.datasets.readers.parquet_footer import promise_of, read_footer
 from fastnn.datasets.readers.parquet_sizes import check_sizes
 from fastnn.datasets.readers.thrift import DEEPEST, Reader
 
@@ -130,9 +131,11 @@ def test_what_polars_writes_is_believed(seed, packing, group, statistics):
     polars.DataFrame(frame(seed)).write_parquet(
         file, compression=packing, row_group_size=group, statistics=statistics
     )
-    file.seek(0)
-    check_sizes(file)
+    footer = read_footer(file)
+    check_sizes(file, footer)
     assert file.tell() == 0
+    table = frame(seed)
+    assert promise_of(footer)[:2] == (len(next(iter(table.values()))), len(table))
 
 
 @given(
@@ -151,7 +154,7 @@ def test_what_pyarrow_writes_is_believed(seed, packing, options):
     pandas, _ = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     file = io.BytesIO()
     pandas.DataFrame(frame(seed)).to_parquet(file, compression=packing, **options)
-    check_sizes(io.BytesIO(file.getvalue()))
+    check_sizes(file, read_footer(file))
 
 
 READ_DAMAGED = """

@@ -21,8 +21,14 @@ from fastnn.datasets import (
     read_arrays,
     read_table,
 )
-from fastnn.datasets.arrays import holds_one_array
 from fastnn.datasets.mnist import FOLDER_ARGUMENT
+from fastnn.datasets.readers.formats import (
+    Option,
+    format_by_name,
+    holds_one_array,
+    names_of,
+    that_take,
+)
 from fastnn.datasets.readers.known_columns import NUMBERED
 from fastnn.network import Network
 from fastnn.rows.trained_on import takes_bytes
@@ -117,8 +123,9 @@ def _said_of_source(table: Table, options: argparse.Namespace) -> str:
     """Return where a table's labels are from, as errors name it."""
     if options.targets is not None:
         return named(options.targets)
-    kind = "array" if Path(options.data).suffix.lower() == ".npz" else "column"
-    return f"{kind} {table.label_name!r} of {named(options.data)}"
+    found = format_by_name(options.data)
+    holder = "column" if found is None else found.labels
+    return f"{holder} {table.label_name!r} of {named(options.data)}"
 
 
 def measured_on(rows: TestRows, network: Network, options: argparse.Namespace) -> dict[str, float]:
@@ -201,7 +208,7 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
 def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
     """Return whole numbers 0 … 255 of a file as bytes, for a network that was trained on such.
 
-    A text file has no bytes, and an NPZ's integers are read as floats.
+    Columns have no bytes, and an NPZ's integers are read as floats.
     """
     known = network.trained_on
     if known is None or not takes_bytes(known.inputs, network.architecture.input_scale):
@@ -211,14 +218,15 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
     if x.min() < 0 or x.max() > 255 or (x != np.floor(x)).any():
         return x
     if x.max() <= 1:
-        is_text = Path(options.data).suffix.lower() != ".npz"
-        taken = "bytes" if is_text else "numbers"
+        found = format_by_name(options.data)
+        from_columns = found is None or found.labels == "column"  # which have no dtype to go by
+        taken = "bytes" if from_columns else "numbers"
         note(
             f"{named(options.data)} holds only 0 and 1, and the network was trained on bytes 0 to "
             f"255: they are taken as {taken}. Write images in black and white as 0 and 255",
             options,
         )
-        return x.astype(np.uint8) if is_text else x
+        return x.astype(np.uint8) if from_columns else x
     return x.astype(np.uint8)
 
 
@@ -257,7 +265,10 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
             f"{named(path)} holds rows without labels; name the file that has these: --targets FILE"
         )
     if not holds_one_array(_file(options.targets)):
-        raise ValueError(f"--targets must be an NPY or IDX file, got {named(options.targets)}")
+        raise ValueError(
+            f"--targets must be an {names_of(that_take('targets'))} file, got "
+            f"{named(options.targets)}"
+        )
     return read_arrays(path, options.targets)
 
 
@@ -274,11 +285,17 @@ def _check_options(options: argparse.Namespace) -> None:
     if options.data_dir is not None and options.data != "mnist":
         raise ValueError(f"--data-dir is for mnist alone, the data are {named(options.data)}")
     is_array = holds_one_array(options.data)
-    for option in ("label", "header"):
-        if getattr(options, option) is not None and (is_array or options.data in DATA_SETS):
-            raise ValueError(f"--{option} is for CSV files, the data are {named(options.data)}")
-    if options.targets is not None and not is_array:
-        raise ValueError(f"--targets is for NPY and IDX files, the data are {named(options.data)}")
+    refused: dict[Option, bool] = {  # a table's own reader knows better, of its bytes
+        "label": is_array or options.data in DATA_SETS,
+        "header": is_array or options.data in DATA_SETS,
+        "targets": not is_array,
+    }
+    for option, is_refused in refused.items():
+        if is_refused and getattr(options, option) is not None:
+            raise ValueError(
+                f"--{option} is for {names_of(that_take(option), 'and')} files, the data are "
+                f"{named(options.data)}"
+            )
 
 
 def _mnist(folder: str | None) -> Dataset:

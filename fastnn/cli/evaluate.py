@@ -26,8 +26,7 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help=f"mnist, digits (the default), or {words.TABLES}, or an NPY or IDX file with "
-        "--targets",
+        help=f"mnist, digits (the default), or {words.TABLES}, or {words.ARRAYS} with --targets",
     )
     words.add_data_options(parser)
     words.add_backend_options(parser)

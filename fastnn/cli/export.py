@@ -10,7 +10,7 @@ from fastnn.cli import options as words
 from fastnn.cli.data import prediction_rows, test_data
 from fastnn.cli.streams import say
 from fastnn.datasets import read_table
-from fastnn.datasets.arrays import holds_one_array
+from fastnn.datasets.readers.formats import format_by_name
 from fastnn.network import Network
 from fastnn.system.printable import named
 from fastnn.vocabulary import WeightType
@@ -140,9 +140,10 @@ def _has_labels(source: argparse.Namespace, network: Network) -> bool:
     """Say whether data have labels: an array has none of its own, a table may have a column."""
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
-    if not Path(source.data).is_file() or Path(source.data).suffix.lower() == ".npz":
+    found = format_by_name(source.data)
+    if not Path(source.data).is_file() or (found and found.labels == "array"):
         return True
-    if holds_one_array(source.data):
+    if found and found.labels is None:
         return False
     try:
         table = read_table(source.data, header=source.header, trained_on=network.trained_on)

@@ -15,6 +15,7 @@ from typing import Any
 
 from fastnn import validation
 from fastnn.cli import streams
+from fastnn.datasets.readers.formats import FORMATS, names_of, that_take
 from fastnn.loading import load
 from fastnn.network import Network
 from fastnn.system.printable import named
@@ -32,10 +33,11 @@ DATA_DIR_HELP = (
 
 
 TABLES = (
-    "a file: a table as CSV (comma, semicolon or tab; - is standard input), NPZ or Parquet, also "
-    "packed by gzip, bzip2, xz or zip"
+    f"a file: a table as {names_of(f for f in FORMATS if f.labels)} (columns of CSV separated by "
+    "comma, semicolon or tab; - is standard input), also packed by gzip, bzip2, xz or zip"
 )
-"""Which files hold tables, for the help of an argument."""
+ARRAYS = f"an {names_of(that_take('targets'))} file"
+"""Which files hold tables, and rows without labels, for the help of an argument."""
 
 NETWORK = "a network that fastnn train or Network.save wrote"
 
@@ -84,14 +86,14 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--label",
         metavar="COLUMN",
-        help="label column of a CSV or Parquet file, by name or index (default: label, target, "
-        "class, species or y, else the last)",
+        help=f"label column of a {names_of(that_take('label'))} file, by name or index (default: "
+        "label, target, class, species or y, else the last)",
     )
     add_header_option(parser)
     parser.add_argument(
         "--targets",
         metavar="FILE",
-        help="NPY or IDX file with the labels, or numbers, of the rows in an NPY or IDX file",
+        help=f"{ARRAYS} with the labels, or numbers, of the rows in another one",
     )
 
 
@@ -100,7 +102,8 @@ def add_header_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="whether the first line of a CSV file names the columns (default: by what it holds)",
+        help=f"whether the first line of a {names_of(that_take('header'))} file names the columns "
+        "(default: by what it holds)",
     )
 
 

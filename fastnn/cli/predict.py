@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     words.add_model_argument(parser)
     parser.add_argument(
         "data",
-        help=f"mnist, digits, or {words.TABLES}, or an NPY or IDX file; columns of a file with "
+        help=f"mnist, digits, or {words.TABLES}, or {words.ARRAYS}; columns of a file with "
         "names are found by these, and that of the labels is left out",
     )
     parser.add_argument(

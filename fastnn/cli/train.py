@@ -23,6 +23,8 @@ from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.cli.streams import say
 from fastnn.datasets import Dataset, Split
+from fastnn.datasets.readers.formats import format_by_name
+from fastnn.datasets.readers.sources import PACKED
 from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
 from fastnn.network import Network
 from fastnn.schedules import Cosine
@@ -45,9 +47,6 @@ STEPS, STEPS_AN_EPOCH = 2000, 20
 """What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
 move a weight by 3, enough for standardised columns."""
 
-DATA_SUFFIXES = (".csv", ".npz", ".npy", ".tsv", ".txt", ".data", ".parquet", ".zip")
-"""What the network's name leaves out of the data's."""
-
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
@@ -61,8 +60,8 @@ def add_parser(commands: Any) -> None:
         "data",
         nargs="?",
         default="digits",
-        help=f"mnist, digits (the default, made on the spot), or {words.TABLES}, or an NPY or IDX "
-        "file with --targets, of which more than 64 MB stay on the disk: columns are then taken as "
+        help=f"mnist, digits (the default, made on the spot), or {words.TABLES}, or {words.ARRAYS} "
+        "with --targets, of which more than 64 MB stay on the disk: columns are then taken as "
         "they are, those of all other files are standardised (bytes never are)",
     )
     parser.add_argument(
@@ -216,9 +215,9 @@ def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
 
 def _default_name(data: str) -> str:
     path = Path("stdin" if data == words.STANDARD_INPUT else data)
-    if path.suffix.lower() in (".gz", ".bz2", ".xz"):
+    if path.suffix.lower() in PACKED.values():
         path = path.with_suffix("")
-    has_suffix = path.suffix.lower() in DATA_SUFFIXES
+    has_suffix = format_by_name(path) is not None or path.suffix.lower() == ".zip"
     return f"{path.stem if has_suffix else path.name}.safetensors"
 
 

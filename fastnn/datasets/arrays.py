@@ -7,32 +7,21 @@ and what is read with the memory that it may take; nothing is ever unpickled.
 
 from __future__ import annotations
 
-import io
-import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.readers.idx import GZIP_MAGIC, read_open_idx
-from fastnn.datasets.readers.npz import check_text, features_of, labels_of, read_npy_header
+from fastnn.datasets.readers.formats import array_format
+from fastnn.datasets.readers.npz import features_of, labels_of
 from fastnn.datasets.readers.sources import readable_twice
 from fastnn.datasets.tables import Table
+from fastnn.system.file_kinds import HEAD_BYTES
 from fastnn.system.memory_budget import Budget, memory_errors_of
-from fastnn.system.memory_maps import WINDOW_BYTES, file_map
-
-IDX_ENDINGS = ("-ubyte", ".idx", ".idx1", ".idx3")
-MAPPED_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+from fastnn.system.memory_maps import file_map
 
 Array = NDArray[Any]
-
-
-def holds_one_array(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file is NPY or IDX by its name: an array without labels."""
-    name = os.fspath(path)
-    return name.lower().endswith(".npy") or name.removesuffix(".gz").endswith(IDX_ENDINGS)
 
 
 def read_array(path: str | os.PathLike[str]) -> Array:
@@ -109,44 +98,6 @@ def _read(path: Path) -> tuple[Array, Budget]:
     """Return what `read_array` does, and the account of the memory that was taken for it."""
     with path.open("rb") as opened, memory_errors_of(str(path)):
         file, budget = readable_twice(opened, str(path))
-        if path.suffix.lower() == ".npy":
-            array = _map_npy(file, path)
-        else:
-            packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-            file.seek(0)
-            array = read_open_idx(file, path, budget, mmap=not packed)
-            if packed:
-                return array, budget
-        check_text(array, str(path))
-        if file_map(array) and array.nbytes > WINDOW_BYTES and array.dtype in MAPPED_DTYPES:
-            return array, budget
-        budget.take(array.nbytes, f"it is read as {array.dtype} {array.shape}")
-        native = array.dtype.newbyteorder("=")
-        return np.array(array, native, order="C", subok=False), budget
-
-
-def _map_npy(file: BinaryIO, path: Path) -> Array:
-    """Return the array in an NPY file, mapped, or a view of the file's memory."""
-    dtype, shape, fortran_order = read_npy_header(file, str(path))
-    n_bytes = dtype.itemsize * math.prod(shape)
-    offset = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    if size - offset != n_bytes:
-        raise ValueError(
-            f"{path}: an NPY file of {dtype} {shape} is {offset + n_bytes} bytes long, this one is "
-            f"{size}; it is truncated or something else"
-        )
-    if not n_bytes:
-        return np.empty(shape, dtype)
-    if fortran_order and len(shape) > 1 and n_bytes > WINDOW_BYTES:
-        raise ValueError(
-            f"{path} is in Fortran order: each row lies scattered over the whole file, which is "
-            "too large to be turned here; save it in C order: numpy.save(path, "
-            "numpy.ascontiguousarray(array))"
-        )
-    flat: Array
-    if isinstance(file, io.BytesIO):
-        flat = np.frombuffer(file.getbuffer()[offset:], dtype)
-    else:
-        flat = np.memmap(file, dtype, mode="r", offset=offset, shape=math.prod(shape))
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+        head = file.read(HEAD_BYTES)
+        file.seek(0)
+        return array_format(path, head).read(file, path, budget), budget

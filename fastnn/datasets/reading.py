@@ -1,28 +1,18 @@
 """Reading a table from a file of any kind that tables come in; every other kind is named.
 
-What the file is, `fastnn.system.file_kinds` tells from its first bytes; for each kind of table
-there is a reader, imported when there is such a file.
+What the file is, its first bytes tell; `fastnn.datasets.readers.formats` has a reader for each.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from typing import BinaryIO, cast
 
-from fastnn.datasets.readers.columns import Columns
+from fastnn.datasets.readers.formats import check_options, table_format
 from fastnn.datasets.readers.known_columns import KnownColumns, Names
-from fastnn.datasets.readers.sources import Source, opened
-from fastnn.datasets.split import Split
+from fastnn.datasets.readers.sources import opened
+from fastnn.datasets.readers.zipped import unzipped
 from fastnn.datasets.tables import Table
-from fastnn.system.file_kinds import zip_members
 from fastnn.system.memory_budget import memory_errors_of
-from fastnn.validation.frames import some
-
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".data")
-
-Label = str | int | None
 
 
 def read_table(
@@ -90,102 +80,10 @@ def read_table(
         raise TypeError(f"label must be a column's name or index, or False for none, got {label!r}")
     if not isinstance(header, bool | None):
         raise TypeError(f"header must be True, False or None, got {header!r}")
-    with opened(path) as source, memory_errors_of(source.name):
-        kind = "csv" if source.kind is None else source.kind.key
-        if kind == "zip":
-            kind = _kind_in_zip(source)
-        if kind == "npz" or source.path.suffix.lower() == ".npz":
-            return _npz_table(source, label)
-        if kind not in COLUMN_READERS:
-            raise source.refused()
-        known = KnownColumns()
-        if trained_on is not None:
-            known = KnownColumns(trained_on.feature_names, trained_on.label_name)
-        columns = COLUMN_READERS[kind](source, label, header, known)
-    return Table(
-        source.path.stem,
-        columns.features,
-        columns.labels,
-        columns.feature_names,
-        columns.label_name,
-        has_names=columns.has_names,
-        label_reason=columns.label_reason,
-        notes=columns.notes,
-    )
-
-
-def _csv(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
-    from fastnn.datasets.readers.csv import read_csv  # here, for a quick `import fastnn`
-
-    return read_csv(source, label, header, known)
-
-
-def _csv_in_zip(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
-    import zipfile
-
-    from fastnn.datasets.readers.npz import said_of
-
-    members = _texts(zip_members(source.stream))
-    if len(members) != 1:
-        raise ValueError(
-            f"{source.name} is a zip file with {len(members)} tables, {some(members)}: "
-            "unpack it and name one"
-        )
-    with (
-        said_of(source.name, "a zip file"),
-        zipfile.ZipFile(source.stream) as archive,
-        archive.open(members[0]) as stream,
-    ):
-        member = replace(
-            source, name=f"{source.name}, {members[0]}", stream=cast(BinaryIO, stream), kind=None
-        )
-        return _csv(member, label, header, known)
-
-
-def _parquet(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Columns:
-    from fastnn.datasets.readers.parquet import read_parquet
-
-    return read_parquet(source, label, header, known)
-
-
-COLUMN_READERS: dict[str, Callable[[Source, Label, bool | None, KnownColumns], Columns]] = {
-    "csv": _csv,
-    "csv in zip": _csv_in_zip,
-    "parquet": _parquet,
-}
-
-
-def _texts(members: list[str]) -> list[str]:
-    return [
-        name
-        for name in members
-        if name.lower().endswith(TEXT_SUFFIXES) and not name.startswith("__MACOSX/")
-    ]
-
-
-def _kind_in_zip(source: Source) -> str:
-    """Return what a zip file holds: text, or else what is read, or refused, as an NPZ."""
-    members = zip_members(source.stream)
-    source.stream.seek(0)
-    if _texts(members):
-        return "csv in zip"
-    return "npz" if source.path.suffix.lower() != ".zip" or not members else "zip"
-
-
-def _npz_table(source: Source, label: Label) -> Table:
-    if label is not None and label is not False:
-        raise ValueError(
-            f"{source.name}: label={label!r} names a column of a CSV; an NPZ has its array y"
-        )
-    from fastnn.datasets.readers.npz import read_npz
-
-    parts = read_npz(source.stream, source.name, source.budget, with_labels=label is None)
-    x, y = parts["all"] if "all" in parts else parts["train"]
-
-    def own(part: str) -> Split | None:
-        part_x, part_y = parts.get(part, (x[:0], None))
-        return None if part_y is None else Split(part_x, part_y)
-
-    names = tuple(f"column {i + 1}" for i in range(x.shape[1]))
-    label_name = None if y is None else "y"
-    return Table(source.path.stem, x, y, names, label_name, own("validation"), own("test"))
+    known = KnownColumns()
+    if trained_on is not None:
+        known = KnownColumns(trained_on.feature_names, trained_on.label_name)
+    with opened(path) as packed, memory_errors_of(packed.name), unzipped(packed) as source:
+        found = table_format(source)
+        check_options(source, found, label, header)
+        return found.read(source, label, header, known)

@@ -35,7 +35,7 @@ class FileKind(NamedTuple):
         How the names of such files end. They decide only if the beginning is not text and tells
         nothing.
     for_table : str
-        What to do to get a table out of it.
+        What to do to get a table out of it; "" for what `fastnn.datasets` has a reader for.
     for_network : str
         What to do to get a network out of it.
     """
@@ -86,14 +86,10 @@ KINDS = tuple(
          rb"\x80[\x02-\x05]", "", (".pkl", ".pickle", ".joblib"),
          "if you trust it, load it and write its table as CSV, or its arrays with numpy.savez",
          "if you trust it, load it and pass the model to fastnn.from_sklearn or from_torch"),
-        ("npy", "an NPY file, one array", rb"\x93NUMPY", "", (".npy",),
-         "read it and its labels with fastnn.datasets.read_arrays, or name the labels' file on the "
-         "command line: --targets FILE, and the rows' file with the ending .npy",
+        ("npy", "an NPY file", rb"\x93NUMPY", "", (".npy",), "",
          "an array alone is no network: build one and set its `weights`"),
-        ("idx", "an IDX file, one array", rb"\0\0[\x08-\x0e][\x01-\x04]", "",
-         (".idx", ".idx1", ".idx3"),
-         "read it and its labels with fastnn.datasets.read_arrays, or name the labels' file on the "
-         "command line: --targets FILE, and the rows' file with the ending .idx", _NO_NETWORK),
+        ("idx", "an IDX file", rb"\0\0[\x08-\x0e][\x01-\x04]", "",
+         (".idx", ".idx1", ".idx3"), "", _NO_NETWORK),
         ("gzip", "a gzip file", rb"\x1f\x8b", "", (".gz", ".tgz"), _UNPACK, _UNPACK),
         ("bzip2", "a bzip2 file", rb"BZh[1-9]", "", (".bz2",), _UNPACK, _UNPACK),
         ("xz", "an xz file", rb"\xfd7zXZ\0", "", (".xz",), _UNPACK, _UNPACK),

@@ -1,4 +1,4 @@
-"""A file's columns as numbers, with its label column: what every reader of tables returns."""
+"""A file's columns as numbers, with its label column: what every reader of columns returns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.readers.csv_cells import is_number
+from fastnn.datasets.tables import Table
 
 FEWEST_ROWS = 10  # that a column which counts them must have, to be remarked on
 
@@ -30,6 +31,19 @@ class Columns:
     label_reason: str | None
     has_names: bool
     notes: tuple[str, ...]
+
+    def table(self, name: str) -> Table:
+        """Return them as a table of that name."""
+        return Table(
+            name,
+            self.features,
+            self.labels,
+            self.feature_names,
+            self.label_name,
+            has_names=self.has_names,
+            label_reason=self.label_reason,
+            notes=self.notes,
+        )
 
 
 def left_out(number: int, name: str) -> str:

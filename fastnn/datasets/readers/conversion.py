@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.system.memory_budget import Budget
+from fastnn.system.memory_maps import WINDOW_BYTES, file_map
 from fastnn.validation.values import words_of
 
 BLOCK_BYTES = 1 << 20
 """Of an array that is looked at in one piece: what NumPy makes on the way stays small."""
+
+MAPPED_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+"""What networks read as it lies in a file."""
 
 Array = NDArray[Any]
 
@@ -33,6 +37,17 @@ def first_not_finite(array: Array) -> tuple[int, ...] | None:
             row, *column = np.unravel_index(np.argmin(finite), finite.shape)
             return rows.start + int(row), *map(int, column)
     return None
+
+
+def mapped_or_read(array: Array, budget: Budget) -> Array:
+    """Return a large map of a file as it is if networks can read it, else a copy in memory.
+
+    The copy is counted first, and is C-contiguous and in this machine's byte order.
+    """
+    if file_map(array) and array.nbytes > WINDOW_BYTES and array.dtype in MAPPED_DTYPES:
+        return array
+    budget.take(array.nbytes, f"it is read as {array.dtype} {array.shape}")
+    return np.array(array, array.dtype.newbyteorder("="), order="C", subok=False)
 
 
 def converted(array: Array, dtype: Any, budget: Budget, key: str) -> Array:

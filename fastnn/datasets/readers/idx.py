@@ -24,6 +24,7 @@ from typing import IO, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.datasets.readers.conversion import mapped_or_read
 from fastnn.datasets.readers.sources import readable_twice
 from fastnn.system.files import write_whole
 from fastnn.system.memory_budget import Budget, memory_errors_of
@@ -73,6 +74,14 @@ def read_idx(path: str | os.PathLike[str], *, mmap: bool = False) -> NDArray[Any
     with path.open("rb") as opened, memory_errors_of(str(path)):
         file, budget = readable_twice(opened, str(path))
         return read_open_idx(file, path, budget, mmap=mmap)
+
+
+def map_idx(file: BinaryIO, path: Path, budget: Budget) -> NDArray[Any]:
+    """Read an IDX file that is open and can be read twice, or map it if it is large and plain."""
+    packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    array = read_open_idx(file, path, budget, mmap=not packed)
+    return array if packed else mapped_or_read(array, budget)
 
 
 def read_open_idx(file: BinaryIO, path: Path, budget: Budget, *, mmap: bool) -> NDArray[Any]:

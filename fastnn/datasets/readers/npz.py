@@ -8,17 +8,19 @@ and with the memory that reading the file may take (see `fastnn.system.memory_bu
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.readers.conversion import blocks, converted, decoded, first_not_finite
+from fastnn.datasets.readers.npy import check_text, read_npy_header
+from fastnn.datasets.readers.sources import Source
+from fastnn.datasets.split import Split
+from fastnn.datasets.tables import Table
 from fastnn.system.memory_budget import Budget
 from fastnn.validation.frames import some
 from fastnn.validation.values import words_of
@@ -34,6 +36,20 @@ PARTS = {
 
 Array = NDArray[Any]
 Rows = tuple[Array, Array | None]
+
+
+def read_npz_table(source: Source, *, with_labels: bool) -> Table:
+    """Read an NPZ file; `fastnn.datasets.read_table` says which arrays it has."""
+    parts = read_npz(source.stream, source.name, source.budget, with_labels=with_labels)
+    x, y = parts["all"] if "all" in parts else parts["train"]
+
+    def own(part: str) -> Split | None:
+        part_x, part_y = parts.get(part, (x[:0], None))
+        return None if part_y is None else Split(part_x, part_y)
+
+    names = tuple(f"column {i + 1}" for i in range(x.shape[1]))
+    label_name = None if y is None else "y"
+    return Table(source.path.stem, x, y, names, label_name, own("validation"), own("test"))
 
 
 def read_npz(
@@ -129,47 +145,6 @@ def _read_member(archive: zipfile.ZipFile, member: str, budget: Budget) -> Array
             raise ValueError(f"{member} ends after {done} of {len(body)} bytes; it is truncated")
     check_text(flat, member)
     return flat.reshape(shape, order="F" if fortran_order else "C")
-
-
-def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
-    """Return the dtype, shape and Fortran order that the NPY file `member` claims."""
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    try:
-        version = np.lib.format.read_magic(file)
-        if version not in read:  # 3.0 is for field names
-            raise ValueError(f"NPY version {version}")
-        with warnings.catch_warnings():  # of headers that Python 2 wrote
-            warnings.simplefilter("ignore")
-            shape, fortran_order, dtype = read[version](file)
-    except Exception as error:  # the header is a Python literal: its parser has many words
-        raise ValueError(f"{member} is not a plain NPY array ({words_of(error)})") from error
-    if dtype.hasobject:
-        raise ValueError(
-            f"{member} holds Python objects, which would be unpickled, and a pickle can run any "
-            "code; save numbers or strings: numpy.asarray(values, dtype=…)"
-        )
-    if dtype.names is not None or dtype.itemsize == 0:
-        raise ValueError(f"{member} has dtype {dtype}; expected plain numbers or strings")
-    if any(size < 0 for size in shape) or math.prod(max(size, 1) for size in shape) >= 2**48:
-        raise ValueError(f"{member} claims the shape {shape}")
-    return dtype, shape, fortran_order
-
-
-def check_text(array: Array, key: str) -> None:
-    """Check that an array of text holds Unicode characters, which Python takes no others for."""
-    if array.dtype.kind != "U" or not array.size:
-        return
-    order = array.dtype.byteorder
-    codes = np.ascontiguousarray(array).reshape(-1).view(np.dtype(np.uint32).newbyteorder(order))
-    wrong = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))  # surrogates
-    if wrong.any():
-        raise ValueError(
-            f"{key} holds text with 0x{codes[wrong.argmax()]:X} in it, which is no character of "
-            "Unicode; it is damaged"
-        )
 
 
 def features_of(x: Array, key: str, budget: Budget) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +14,7 @@ from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, nam
 from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.known_columns import KnownColumns
 from fastnn.datasets.readers.label_column import check_guess, label_column
-from fastnn.datasets.readers.parquet_footer import read_promise
+from fastnn.datasets.readers.parquet_footer import promise_of, read_footer
 from fastnn.datasets.readers.parquet_sizes import check_sizes
 from fastnn.datasets.readers.sources import Source
 from fastnn.validation.values import shortened, words_of
@@ -25,12 +27,8 @@ SPARE_COLUMNS = 8  # of numbers: the label's, and what is sorted or converted on
 Array = NDArray[Any]
 
 
-def read_parquet(
-    source: Source, label: str | int | None, header: bool | None, known: KnownColumns
-) -> Columns:
+def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
-    if header is False:
-        raise ValueError(f"{source.name} is Parquet, whose columns have names: leave header= out")
     _take_frame(source)
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
@@ -74,24 +72,33 @@ def read_parquet(
 
 
 def _take_frame(source: Source) -> None:
-    """Count what the footer promises: a view of 16 bytes for a value, and all text, unpacked."""
-    try:
-        n_rows, n_columns, n_bytes = read_promise(source.stream)
-    except ValueError as error:
-        raise ValueError(f"{source.name} cannot be read as Parquet: {error}") from None
+    """Count what the footer promises, and compare it with the file.
+
+    A frame has a view of 16 bytes for a value, and all text, unpacked.
+    """
+    with _said_of(source):
+        footer = read_footer(source.stream)
+        n_rows, n_columns, n_bytes = promise_of(footer)
     source.budget.take(
         BYTES_OF_A_VALUE * n_rows * n_columns + n_bytes,
         f"it promises {n_rows} rows of {n_columns} columns, {n_bytes} bytes unpacked",
     )
+    with _said_of(source):
+        check_sizes(source.stream, footer)
 
 
-def _frame(source: Source) -> Any:
+@contextmanager
+def _said_of(source: Source) -> Iterator[None]:
+    """Name the file in what is said of its metadata."""
     try:
-        check_sizes(source.stream)
+        yield
     except ValueError as error:
         raise ValueError(
             f"{source.name} cannot be read as Parquet: {error}; it is damaged or of an unusual kind"
         ) from None
+
+
+def _frame(source: Source) -> Any:
     for package in ("polars", "pandas"):
         try:
             return import_module(package).read_parquet(source.stream)

@@ -1,0 +1,233 @@
+"""The formats that data are read from: one table, which readers, the command line and errors ask.
+
+A format's magic bytes are in `fastnn.system.file_kinds`, under the same key, beside those of files
+that are not read and only named. Its reader is imported when there is such a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from numpy.typing import NDArray
+
+from fastnn.datasets.readers.known_columns import KnownColumns
+from fastnn.datasets.readers.sources import PACKED, Source
+from fastnn.datasets.tables import Table
+from fastnn.system.file_kinds import BY_KEY, FileKind, kind_of, zip_members
+from fastnn.system.memory_budget import Budget
+
+Label = str | int | None
+Option = Literal["label", "header", "targets"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table below.
+
+    Parameters
+    ----------
+    key : str
+        What `file_kinds` calls it; CSV is text, which has no magic bytes and no row there.
+    name : str
+        What errors and help call it.
+    endings : tuple of str
+        How names of such files end, in small letters, beside the suffixes in `file_kinds`.
+    labels : {"column", "array"} or None
+        What of the file holds the labels; None if they are in a file of their own.
+    options : tuple of str
+        Which parameters of `read_table` and options of the command line it takes.
+    """
+
+    key: str
+    name: str
+    endings: tuple[str, ...]
+    labels: Literal["column", "array"] | None
+    options: tuple[Option, ...]
+
+    @property
+    def kind(self) -> FileKind | None:
+        """Its magic bytes, and what is said of it elsewhere; None for text."""
+        return BY_KEY.get(self.key)
+
+    @property
+    def described(self) -> str:
+        """What a person calls such a file, with its article."""
+        return self.kind.name if self.kind else f"a {self.name} file"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How names of such files end."""
+        return (*(self.kind.suffixes if self.kind else ()), *self.endings)
+
+
+@dataclass(frozen=True)
+class TableFormat(Format):
+    """Rows with their labels: ``read(source, label, header, known)`` as `read_table` says."""
+
+    read: Callable[[Source, Label, bool | None, KnownColumns], Table]
+
+
+@dataclass(frozen=True)
+class ArrayFormat(Format):
+    """One array without labels: ``read(file, path, budget)`` maps it where it is large."""
+
+    read: Callable[[BinaryIO, Path, Budget], NDArray[Any]]
+
+
+def _csv(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Table:
+    from fastnn.datasets.readers.csv import read_csv  # here, for a quick `import fastnn`
+
+    return read_csv(source, label, header, known).table(source.path.stem)
+
+
+def _npz(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Table:
+    from fastnn.datasets.readers.npz import read_npz_table
+
+    return read_npz_table(source, with_labels=label is not False)
+
+
+def _parquet(source: Source, label: Label, header: bool | None, known: KnownColumns) -> Table:
+    from fastnn.datasets.readers.parquet import read_parquet
+
+    return read_parquet(source, label, known).table(source.path.stem)
+
+
+def _npy(file: BinaryIO, path: Path, budget: Budget) -> NDArray[Any]:
+    from fastnn.datasets.readers.npy import read_npy
+
+    return read_npy(file, path, budget)
+
+
+def _idx(file: BinaryIO, path: Path, budget: Budget) -> NDArray[Any]:
+    from fastnn.datasets.readers.idx import map_idx
+
+    return map_idx(file, path, budget)
+
+
+CSV = TableFormat(
+    "csv", "CSV", (".csv", ".tsv", ".txt", ".data"), "column", ("label", "header"), _csv
+)
+NPZ = TableFormat("npz", "NPZ", (), "array", (), _npz)
+PARQUET = TableFormat("parquet", "Parquet", (), "column", ("label",), _parquet)
+NPY = ArrayFormat("npy", "NPY", (), None, ("targets",), _npy)
+IDX = ArrayFormat(
+    "idx",
+    "IDX",
+    ("-ubyte", *(f"{ending}.gz" for ending in (*BY_KEY["idx"].suffixes, "-ubyte"))),
+    None,
+    ("targets",),
+    _idx,
+)
+
+FORMATS: tuple[TableFormat | ArrayFormat, ...] = (CSV, NPZ, PARQUET, NPY, IDX)
+
+
+# -- which a file is ------------------------------------------------------------------------------
+
+
+def format_by_name(path: str | os.PathLike[str]) -> TableFormat | ArrayFormat | None:
+    """Return the format that a file's name claims, or None; a table may be packed besides."""
+    name = os.fspath(path).lower()
+    for found in FORMATS:
+        packings = ("", *PACKED.values()) if isinstance(found, TableFormat) else ("",)
+        if name.endswith(tuple(end + packing for end in found.suffixes for packing in packings)):
+            return found
+    return None
+
+
+def holds_one_array(path: str | os.PathLike[str]) -> bool:
+    """Say whether a file is an array without labels, by its name."""
+    return isinstance(format_by_name(path), ArrayFormat)
+
+
+def table_format(source: Source) -> TableFormat:
+    """Return the format of a table, by its bytes.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another kind; it says which, and what to do with it.
+    """
+    key = CSV.key if source.kind is None else source.kind.key
+    is_npz_by_name = format_by_name(source.path) is NPZ
+    if (key == CSV.key and is_npz_by_name) or (key == "zip" and not _is_archive(source)):
+        key = NPZ.key  # cut or empty, or not named as an archive: its reader says what is missing
+    found = next((f for f in FORMATS if f.key == key), None)
+    if isinstance(found, TableFormat):
+        return found
+    if found is None:
+        raise source.refused()
+    raise ValueError(
+        f"{source.name} is {found.described}, one array: read it and "
+        "its labels with fastnn.datasets.read_arrays, or name the labels' file on the command "
+        f"line: --targets FILE, and the rows' file with the ending {found.suffixes[0]}"
+    )
+
+
+def _is_archive(source: Source) -> bool:
+    members = zip_members(source.stream)
+    source.stream.seek(0)
+    return bool(members) and source.path.suffix.lower() == ".zip"
+
+
+def array_format(path: Path, head: bytes) -> ArrayFormat:
+    """Return the format of an array, by the bytes that it begins with, or else by its name.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another kind.
+    """
+    arrays = [found for found in FORMATS if isinstance(found, ArrayFormat)]
+    for found in arrays:
+        if found.kind and re.match(found.kind.begins, head):
+            return found
+    by_name, kind = format_by_name(path), kind_of(head, path)
+    if isinstance(by_name, ArrayFormat):  # whose reader says what is wrong
+        return by_name
+    if kind is BY_KEY["gzip"]:  # which only IDX comes in
+        return IDX
+    raise ValueError(
+        f"{path} is {'no array' if kind is None else kind.name}: expected an "
+        f"{names_of(arrays)} file"
+    )
+
+
+# -- what is said of them -------------------------------------------------------------------------
+
+
+def that_take(option: Option) -> list[Format]:
+    """Return the formats with a use for a parameter of `read_table`, or an option."""
+    return [found for found in FORMATS if option in found.options]
+
+
+def names_of(formats: Iterable[Format], word: str = "or") -> str:
+    """Return "CSV, NPZ or Parquet"."""
+    *names, last = [found.name for found in formats]
+    return f"{', '.join(names)} {word} {last}" if names else last
+
+
+def check_options(source: Source, found: Format, label: Label, header: bool | None) -> None:
+    """Check that a format has a use for what `read_table` was told.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    asked: dict[Option, Any] = {
+        "label": None if label is False else label,  # without labels any table can be read
+        "header": header,
+    }
+    for option, value in asked.items():
+        if value is not None and option not in found.options:
+            raise ValueError(
+                f"{source.name} is {found.described}, and "
+                f"{option}={value!r} is for {names_of(that_take(option), 'and')} files: leave it "
+                "out"
+            )
