@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastnn import validation
+from fastnn.backends import NAMES, get_backend
 from fastnn.network import Network
 from fastnn.vocabulary import BackendName, Output
 
@@ -16,7 +18,7 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     ----------
     path : path-like
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
+        The backend to use.
 
     Returns
     -------
@@ -39,7 +41,8 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     """
     from fastnn.model.persistence import load as load_model
 
-    return Network.from_model(load_model(path), backend=backend)
+    _check_backend(backend)
+    return Network.from_model(load_model(path), backend=backend, copy=False)
 
 
 def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName = "auto") -> Network:
@@ -66,7 +69,7 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
         a graph has otherwise the output identity, or softmax if it chooses the largest. "softmax"
         also reads a graph that ends in LogSoftmax.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
+        The backend to use.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     """
     from fastnn.exchange.onnx.reading import from_onnx as read
 
-    return Network.from_model(read(path, output=output), backend=backend)
+    _check_backend(backend)
+    return Network.from_model(read(path, output=output), backend=backend, copy=False)
 
 
 def from_torch(
@@ -130,7 +134,7 @@ def from_torch(
     input_scale : float, default 1/255
         What uint8 inputs are multiplied by, as for `Network`.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
+        The backend to use.
 
     Returns
     -------
@@ -159,8 +163,9 @@ def from_torch(
     """
     from fastnn.exchange.torch import from_torch as read
 
+    _check_backend(backend)
     read_model = read(model, output=output, class_labels=class_labels, input_scale=input_scale)
-    return Network.from_model(read_model, backend=backend)
+    return Network.from_model(read_model, backend=backend, copy=False)
 
 
 def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
@@ -175,7 +180,7 @@ def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
         TransformedTargetRegressor of a regressor and such a scaler; a GridSearchCV or
         RandomizedSearchCV, whose best_estimator_ is read.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes.
+        The backend to use.
 
     Returns
     -------
@@ -203,4 +208,10 @@ def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
     """
     from fastnn.exchange.sklearn import from_sklearn as read
 
-    return Network.from_model(read(estimator), backend=backend)
+    _check_backend(backend)
+    return Network.from_model(read(estimator), backend=backend, copy=False)
+
+
+def _check_backend(name: str) -> None:
+    """Check that a backend can run here, before anything is read."""
+    get_backend(validation.check_backend_name(name, (*NAMES, "auto"), "backend="))

@@ -80,7 +80,7 @@ class Network(Model):
         bytes of which some are 128 or more, or numbers within 0 … 1 that are not only 0 and 1; else
         1, with a warning where bytes lie between. Until then it is 1/255.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Who computes; "auto" asks the switch (see `fastnn.use_backend`) at each call.
+        The backend to use; "auto" asks the switch (see `fastnn.use_backend`) at each call.
     seed : int, SeedSequence or Generator, optional
         Of everything random: initial weights, shuffles, dropout. The same seed gives the same bits
         on the same backend. None draws one from the system.
@@ -164,26 +164,27 @@ class Network(Model):
             a.sizes, a.activations, a.output, a.loss, a.huber_delta, a.bias, a.dtype, a.input_scale
         )
         model = Model(architecture, seed=seed, class_labels=class_labels)
-        return cls.from_model(model, backend=backend)
+        return cls.from_model(model, backend=backend, copy=False)
 
     @classmethod
-    def from_model(cls, model: Model, *, backend: BackendName = "auto") -> Self:
+    def from_model(cls, model: Model, *, backend: BackendName = "auto", copy: bool = True) -> Self:
         """Return a network of copies of all that a model is.
 
         Parameters
         ----------
         model : Model
         backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-            Who computes.
+            The backend to use.
+        copy : bool, default True
+            False takes over the parameters and the generator of a model that nobody else uses.
 
         Raises
         ------
         BackendUnavailableError
             If that backend cannot run here.
         """
-        network = cls.__new__(cls)
+        network = super().from_model(model, copy=copy)
         network.backend = backend
-        network._take_over(model)
         return network
 
     def __repr__(self) -> str:
@@ -300,7 +301,7 @@ class Network(Model):
         dropout : float or sequence of float, default 0.0
             Probability that a hidden unit is dropped, for all hidden layers or each.
         callbacks : Callback, function or sequence of them
-            Called after each epoch (see `fastnn.callbacks.base`).
+            Called after each epoch (see `fastnn.Callback`).
         checkpoint : Checkpoint, optional
             Where the state of the fit is kept, to go on from after it was stopped; see
             `fastnn.Checkpoint`.

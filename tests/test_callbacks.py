@@ -188,3 +188,11 @@ def test_an_error_in_a_callback_still_restores_the_best_weights():
     with pytest.raises(OSError, match="no more"):
         net.fit(x, y, epochs=5, callbacks=[stopping, spoil], progress=False)
     np.testing.assert_array_equal(net.parameters, best[0])
+
+
+def test_a_callable_that_answers_to_every_name_is_a_function():
+    from unittest.mock import Mock
+
+    called = Mock(return_value=None)
+    history = small_network().fit(*blobs(), epochs=3, callbacks=called, progress=False)
+    assert (history.n_epochs, called.call_count) == (3, 3)

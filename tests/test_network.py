@@ -362,3 +362,38 @@ def test_numbers_beyond_float32_are_refused_by_a_float32_network():
         net.fit(np.ones((3, 2)), [0, 1, -1e300])
     wide = fastnn.Network((2, 1), output="identity", dtype="float64", seed=0, backend="numpy")
     assert np.isfinite(wide.predict(np.full((3, 2), 1e300))).all()
+
+
+@pytest.mark.parametrize("make", ["Network", "from_architecture"])
+def test_networks_that_are_given_one_generator_share_it(make):
+    rng, a = np.random.default_rng(3), fastnn.Architecture((4, 3))
+    if make == "Network":
+        networks = [fastnn.Network((4, 3), seed=rng) for _ in range(2)]
+    else:
+        networks = [fastnn.Network.from_architecture(a, seed=rng) for _ in range(2)]
+    assert all(network.rng is rng for network in networks)
+
+
+def test_a_network_from_a_model_shares_nothing_with_it():
+    network = fastnn.Network((4, 3), seed=0)
+    network.fit(np.eye(4, dtype=np.float32), np.arange(4) % 3, epochs=1)
+    twin = fastnn.Network.from_model(network)
+    assert np.array_equal(twin.parameters, network.parameters)
+    for _ in range(2):
+        twin.partial_fit(np.eye(4, dtype=np.float32), np.arange(4) % 3)
+    assert not np.array_equal(twin.parameters, network.parameters)
+    assert network.optimizer_state.step == 1
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: fastnn.load("not there", backend="nope"),
+        lambda: fastnn.from_onnx("not there", backend="nope"),
+        lambda: fastnn.from_torch(3, backend="nope"),
+        lambda: fastnn.from_sklearn(3, backend="nope"),
+    ],
+)
+def test_a_wrong_backend_is_said_before_anything_is_read(read):
+    with pytest.raises(ValueError, match=r"backend=.*'nope'"):
+        read()

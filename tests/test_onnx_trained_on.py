@@ -54,7 +54,7 @@ def test_a_damaged_memory_is_refused(tmp_path):
     network.to_onnx(path)
     model = onnx.load(path)
     for prop in model.metadata_props:
-        if prop.key == "fastnn.rows.trained_on":
+        if prop.key == "fastnn.trained_on":
             prop.value = prop.value.replace('"age", ', "")
     onnx.save(model, path)
     with pytest.raises(ValueError, match="feature_names must hold 4 values"):

@@ -1,11 +1,11 @@
 """The registry of backends, and the switch between them.
 
-The strongest word wins: ``Network(backend="cython")``, then ``with fastnn.use_backend("numba"):``,
-then `fastnn.set_backend`, then the environment variable ``FASTNN_BACKEND``, then ``"auto"``:
-Cython, else Numba, else NumPy. A backend that was named and is missing is an error that says why;
-only ``"auto"`` falls back. Choices are context variables: threads and asyncio tasks do not see each
-other's, and a task starts with the choice of the one that started it. The environment variable is
-for the whole process.
+Precedence, highest first: ``Network(backend="cython")``, then ``with
+fastnn.use_backend("numba"):``, then `fastnn.set_backend`, then the environment variable
+``FASTNN_BACKEND``, then ``"auto"``: Cython, else Numba, else NumPy. A backend that was named and is
+missing is an error that says why; only ``"auto"`` falls back. Choices are context variables:
+threads and asyncio tasks do not see each other's, and a task starts with the choice of the one that
+started it. The environment variable is for the whole process.
 """
 
 from __future__ import annotations

@@ -35,4 +35,4 @@ def dequantized(network: M, x: Any = None) -> M:
     if x is not None:
         x = checked_x(network.architecture, network.trained_on, x)
     exact = folded(network, rounded(network, "int8", known_columns(network, x)))
-    return type(network).from_model(exact)
+    return type(network).from_model(exact, copy=False)

@@ -76,7 +76,10 @@ def _of_estimator(estimator: Any) -> Model:
 
 def _is_own(estimator: Any) -> bool:
     """Say whether an estimator is one of `fastnn.sklearn`, which stands above this module."""
-    return any(kind.__module__.startswith("fastnn.sklearn.") for kind in type(estimator).__mro__)
+    kinds = type(estimator).__mro__
+    return hasattr(estimator, "fit") and any(
+        kind.__module__.startswith("fastnn.sklearn.") for kind in kinds
+    )
 
 
 def _folded(network: Model, wrapped: Wrapped) -> Model:

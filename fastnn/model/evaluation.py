@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend, rows_right
 from fastnn.rows.calls import calls
-from fastnn.system.memory_maps import walk
+from fastnn.system.memory_maps import check_whole, walk
 from fastnn.system.progress import progress_bar
 
 ROWS_AT_A_TIME = 8192
@@ -64,6 +64,7 @@ def evaluate(
     long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
     with progress_bar(len(y), progress and long) as bar:
         for rows in walk(x, ROWS_AT_A_TIME):
+            check_whole(y)
             y_rows, w_rows = y[rows], weights[rows]
             z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
             backend.predict(to_logits, params, x[rows], z)

@@ -5,8 +5,8 @@ Files, pickles and other libraries' formats hold a `Model`; `fastnn.Network` is 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
@@ -100,20 +100,18 @@ class Model:
         return self._running.state
 
     @classmethod
-    def from_model(cls, model: Model) -> Self:
-        """Return a model of copies of all that `model` is."""
+    def from_model(cls, model: Model, *, copy: bool = True) -> Self:
+        """Return a model of copies of all that `model` is; without `copy`, of its own parts."""
         twin = cls.__new__(cls)
-        twin._take_over(model)
+        twin.architecture, twin._class_labels = model.architecture, model.class_labels
+        twin.trained_on, twin.chooses_scale = model.trained_on, model.chooses_scale
+        twin.seed = model.seed
+        twin.rng, twin._parameters, twin._running = model.rng, model.parameters, model._running
+        if copy:
+            twin.rng, twin._running = deepcopy(model.rng), deepcopy(model._running)
+            twin._parameters = model.architecture.allocate()
+            twin._parameters[...] = model.parameters
         return twin
-
-    def _take_over(self, model: Model) -> None:
-        self.architecture = model.architecture
-        self.class_labels = model.class_labels
-        self.trained_on, self.chooses_scale = model.trained_on, model.chooses_scale
-        self.seed, self.rng = model.seed, copy.deepcopy(model.rng)
-        self._parameters = model.architecture.allocate()
-        self._parameters[...] = model.parameters
-        self._running = copy.deepcopy(model._running)
 
     def blank(self, **changes: Any) -> Model:
         """Return a model like this one, its parameters zero, with changes of the architecture."""

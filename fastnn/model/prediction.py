@@ -1,4 +1,4 @@
-"""What a model predicts: outputs for many rows, and the answers that outputs are."""
+"""What a model predicts: outputs for many rows, and the classes or numbers that they stand for."""
 
 from __future__ import annotations
 

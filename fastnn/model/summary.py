@@ -1,4 +1,4 @@
-"""Models told to people: as text, and as HTML for notebooks."""
+"""Models as text, and as HTML for notebooks."""
 
 from __future__ import annotations
 

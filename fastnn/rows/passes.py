@@ -70,8 +70,10 @@ class Passes:
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])
             check_whole(x)
+            check_whole(y)
             yield order[part]
             check_whole(x)
+            check_whole(y)
             if part.stop >= min(ahead, len(order)):
                 release(x)
                 release(y)

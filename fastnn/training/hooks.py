@@ -97,4 +97,5 @@ def hooks(callbacks: Any, network: Any) -> list[Hook]:
 
 
 def _is_callback(value: Any) -> bool:
-    return not isinstance(value, type) and all(hasattr(value, name) for name in METHODS)
+    kind = value.__class__  # an object itself may answer to every name
+    return not isinstance(value, type) and all(hasattr(kind, name) for name in METHODS)

@@ -4,9 +4,9 @@ The header holds the weights as constants and functions that compute, for a row 
 
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    h_0 = x
 
-in float32, with loops that a reader can follow; the first layer in the form that `c_parameters`
-gives it. Every name in it begins with the network's, so that several may be included in one
-program; C++ takes it too. The same network makes the same bytes.
+in float32, with loops that a reader can follow; the first layer in the form that
+`fastnn.exchange.c.parameters` gives it. Every name in it begins with the network's, so that several
+may be included in one program; C++ takes it too. The same network makes the same bytes.
 """
 
 from __future__ import annotations

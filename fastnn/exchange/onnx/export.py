@@ -7,10 +7,11 @@ The graph has one input ``x`` (rows, n_in), any number of rows, and the outputs
     probabilities  softmax and sigmoid: (rows, n_out)
     prediction     identity and exp: (rows, n_out)
 
-and is otherwise one Gemm a layer with its activation behind it (see `onnx_formulas`). The model's
-metadata hold what the graph does not: the loss, the scale of uint8 inputs, the version, and what
-the network was trained on. The columns' names and the label's also stand, for people and viewers of
-models, in the doc strings of ``x`` and of the outputs.
+and is otherwise one Gemm a layer with its activation behind it (see
+`fastnn.exchange.onnx.formulas`). The model's metadata hold what the graph does not: the loss, the
+scale of uint8 inputs, the version, and what the network was trained on. The columns' names and the
+label's also stand, for people and viewers of models, in the doc strings of ``x`` and of the
+outputs.
 
 The graph computes in the network's dtype. `fastnn train` makes float64 networks of tables, so that
 columns far from zero lose nothing; hand such a model float64 rows.

@@ -1,9 +1,9 @@
 """The activations and outputs in ONNX's operators, for writing graphs and for recognizing them.
 
 A formula takes `op(name, *operands, **attributes)`, which makes one operator and returns what it
-computes, and z. `onnx_export` hands in an `op` that appends nodes to a graph, `onnx_expressions`
-one that builds expressions to compare a foreign graph with. An operand is what `op` returned, or a
-float.
+computes, and z. `fastnn.exchange.onnx.export` hands in an `op` that appends nodes to a graph,
+`fastnn.exchange.onnx.expressions` one that builds expressions to compare a foreign graph with. An
+operand is what `op` returned, or a float.
 
 Float32 uses ONNX's own operators. ONNX Runtime computes some of them in float32 only, and Sigmoid
 to a few ULP of 1, so that small probabilities are off; float64 is made of others:

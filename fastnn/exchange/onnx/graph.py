@@ -1,7 +1,7 @@
 """Following an ONNX graph node by node, as far as it is a plain MLP.
 
-Nothing is run. Each tensor of the graph is a constant or one of `onnx_values`; a node that leads
-anywhere else is refused with its name.
+Nothing is run. Each tensor of the graph is a constant or one of `fastnn.exchange.onnx.values`; a
+node that leads anywhere else is refused with its name.
 """
 
 from __future__ import annotations
