@@ -238,7 +238,7 @@ def test_other_bytes_than_the_public_ones_are_refused(mirror, tmp_path):
     with pytest.raises(OSError, match="no mirror delivered") as raised:
         mnist(validation=0)
     first, *mirrors = str(raised.value).splitlines()
-    assert first.endswith("mnist(folder)")
+    assert first.endswith("folder='DIR'")
     assert ["404" in line and "not-here" in line for line in mirrors] == [True, False]
     assert "does not match" in mirrors[1]
     assert all(len(line) < 150 for line in mirrors)
@@ -261,5 +261,5 @@ def test_a_mirror_that_cannot_be_reached_takes_one_short_line(mirror, monkeypatc
 def test_without_pooch_the_error_names_the_extra_and_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTNN_DATA_DIR", str(tmp_path))
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r'pip install "fastnn\[mnist\]".*mnist\(folder\)'):
+    with pytest.raises(ImportError, match=r'pip install "fastnn\[mnist\]".*folder='):
         mnist()

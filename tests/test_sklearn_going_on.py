@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from fastnn import sklearn as ours
 from fastnn.schedules import Constant
 from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression
+from fastnn.sklearn.history import OLDER, SHOWN
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -116,6 +117,24 @@ def test_a_pickle_without_an_optimizer_starts_a_new_one():
     del older.running
     model.__setstate__(state | {"_stochastic": older})
     assert np.isfinite(model.partial_fit(X, Y).loss_)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_pickle_from_before_the_history_goes_on_alike(solver, early_stopping):
+    """An estimator whose losses and scores are attributes of its own."""
+    model = small(solver=solver, warm_start=True, early_stopping=early_stopping, random_state=0)
+    model.fit(X, Y)
+    state = copy.deepcopy(model.__getstate__())
+    kept = vars(state.pop("_history"))
+    state |= {name: kept[ours] for name, ours in OLDER.items() if ours in kept}
+    older = type(model).__new__(type(model))
+    older.__setstate__(state)
+    for name in SHOWN:
+        assert getattr(older, name, "absent") == getattr(model, name, "absent")
+    assert not OLDER.keys() & vars(older).keys()
+    assert older.fit(X, Y).loss_ == model.fit(X, Y).loss_
+    assert getattr(older, "loss_curve_", None) == getattr(model, "loss_curve_", None)
 
 
 def test_a_stop_ends_with_early_stopping():

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastnn.cli import bench, evaluate, export, info, predict, streams, train
-from fastnn.cli.options import in_options
+from fastnn.cli.options import as_option
+from fastnn.validation.parameters import parameters_written
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         return _complain("fastnn: error: standard output is closed; redirect it to a file", 2)
     name = "fastnn"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), parameters_written(as_option):
         warnings.showwarning = _show_warning
         try:
             try:
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ValueError,
             Warning,  # which PYTHONWARNINGS=error makes errors
         ) as error:
-            text = in_options(" ".join(str(error).split())) or type(error).__name__
+            text = " ".join(str(error).split()) or type(error).__name__
             if type(error) is MemoryError:
                 text = f"there is not enough memory ({text})"
             return _complain(f"{name}: error: {text}", 2)

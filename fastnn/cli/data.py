@@ -21,7 +21,6 @@ from fastnn.datasets import (
     read_arrays,
     read_table,
 )
-from fastnn.datasets.mnist import FOLDER_ARGUMENT
 from fastnn.datasets.readers.formats import (
     Option,
     format_by_name,
@@ -45,7 +44,7 @@ def training_data(options: argparse.Namespace) -> Dataset:
     """Return training, validation and test rows; ``y`` holds class indices, or numbers."""
     _check_options(options)
     if options.data == "mnist":
-        return _mnist(options.data_dir)
+        return mnist(options.data_dir, validation=N_VALIDATION)
     if options.data == "digits":
         note("making 20,000 images of digits …", options)
         return digits(validation=1_000)
@@ -296,16 +295,6 @@ def _check_options(options: argparse.Namespace) -> None:
                 f"--{option} is for {names_of(that_take(option), 'and')} files, the data are "
                 f"{named(options.data)}"
             )
-
-
-def _mnist(folder: str | None) -> Dataset:
-    try:
-        return mnist(folder, validation=N_VALIDATION)
-    except (ImportError, OSError) as error:
-        if FOLDER_ARGUMENT not in str(error):
-            raise
-        text = str(error).replace(FOLDER_ARGUMENT, "--data-dir DIR")
-        raise (ImportError if isinstance(error, ImportError) else OSError)(text) from error
 
 
 def _file(path: str) -> str:

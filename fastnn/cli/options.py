@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from fastnn.datasets.readers.formats import FORMATS, names_of, that_take
 from fastnn.loading import load
 from fastnn.network import Network
 from fastnn.system.printable import named
+from fastnn.validation.parameters import Value
 from fastnn.validation.values import shortened
 from fastnn.vocabulary import BackendName
 
@@ -214,16 +214,16 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
             raise ValueError(f"{name} and {other} would both be {named(path)}")
 
 
-def in_options(text: str) -> str:
-    """Return words of the library with its parameters as the command line's options."""
-    text = re.sub(r"\btask='(classification|regression)'", r"--task \1", text)
-    ends = r"(?=[,;:]?\s|\.?$|\.\s)"  # a path may look like a parameter too
-    text = re.sub(
-        rf"(?<=\s)label='([^']+)'{ends}", lambda found: f"--label {shlex.quote(found[1])}", text
-    )
-    text = re.sub(rf"(?<=\s)label=(-?\d*){ends}", lambda it: f"--label {it[1]}".strip(), text)
-    text = re.sub(rf"(?<=\s)header=True{ends}", "--header", text)
-    return re.sub(rf"(?<=\s)header=False{ends}", "--no-header", text)
+def as_option(name: str, value: Value) -> str:
+    """Return a parameter of the library as the option that sets it."""
+    if isinstance(value, bool):
+        return f"--{'' if value else 'no-'}{name}"
+    option = {"folder": "--data-dir"}.get(name, f"--{name}")
+    if value is ...:
+        return option
+    word = shlex.quote(str(value))
+    is_negative = isinstance(value, int)  # which argparse tells from an option
+    return f"{option}={word}" if word[:1] == "-" and not is_negative else f"{option} {word}"
 
 
 def print_json(record: Mapping[str, Any]) -> None:

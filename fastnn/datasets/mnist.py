@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.readers.idx import read_idx
 from fastnn.datasets.split import Dataset, Split, held_out_rows, one_hot_rows
+from fastnn.validation.parameters import parameter
 
 SIDE = 28
 N_CLASSES = 10
@@ -27,7 +28,6 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 
-FOLDER_ARGUMENT = "mnist(folder)"
 """How errors say where to name a folder; the command line puts its own option there."""
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -193,7 +193,7 @@ def _in_cache(name: str) -> Path:
     except ImportError as error:
         raise ImportError(
             f"{path.name} is not in {folder} yet, and downloading it needs pooch: pip install "
-            f'"fastnn[mnist]"; or name a folder that has the files: {FOLDER_ARGUMENT}'
+            f'"fastnn[mnist]"; or name a folder that has the files: {parameter("folder", "DIR")}'
         ) from error
     failures = []
     for mirror in MIRRORS:
@@ -210,7 +210,7 @@ def _in_cache(name: str) -> Path:
             return path
     raise OSError(
         f"no mirror delivered {path.name}; download it elsewhere and name its folder: "
-        + "\n  ".join([FOLDER_ARGUMENT, *failures])
+        + "\n  ".join([parameter("folder", "DIR"), *failures])
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.validation.parameters import parameter
+
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 
@@ -89,8 +91,8 @@ def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Arra
 def _several_numbers(y: Array, task: Task | None) -> TaskChoice:
     if task == "classification":
         raise ValueError(
-            "task='classification' needs one label a row, text or a whole number; these are "
-            f"{y.shape[1]} numbers a row"
+            f"{parameter('task', 'classification')} needs one label a row, text or a whole number; "
+            f"these are {y.shape[1]} numbers a row"
         )
     return TaskChoice("regression", f"{y.shape[1]} numbers a row", named=task is not None)
 
@@ -98,7 +100,8 @@ def _several_numbers(y: Array, task: Task | None) -> TaskChoice:
 def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
     if task == "regression":
         raise ValueError(
-            f"task='regression' needs numbers, but labels are text, as {str(labels[0])!r}"
+            f"{parameter('task', 'regression')} needs numbers, but labels are text, as "
+            f"{str(labels[0])!r}"
         )
     n_labels = len(labels)
     hardly_repeats = n_labels == n_rows or 2 * n_labels > max(n_rows, 2 * FEW)
@@ -106,7 +109,8 @@ def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
         raise ValueError(
             f"the labels are text, {n_labels} different ones in {n_rows} rows, as "
             f"{str(labels[0])!r}: names or identifiers, of which nothing can be learned. Name the "
-            "label's column with label=, or say task='classification' if these are classes"
+            f"label's column with {parameter('label')}, or say "
+            f"{parameter('task', 'classification')} if these are classes"
         )
     return TaskChoice("classification", f"text, {n_labels} different", named=task is not None)
 
@@ -114,13 +118,13 @@ def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
 def _of_fractions(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
     if task == "classification":
         raise ValueError(
-            "task='classification' needs one label a row, text or a whole number; these are "
-            "numbers with fractions"
+            f"{parameter('task', 'classification')} needs one label a row, text or a whole number; "
+            "these are numbers with fractions"
         )
     if task is None and len(labels) == 1 and n_rows > 1:
         raise ValueError(
             f"all {n_rows} rows have the label {labels[0]}: there is nothing to learn. Name the "
-            "label's column with label="
+            f"label's column with {parameter('label')}"
         )
     return TaskChoice("regression", _different(labels, "number"), named=task is not None)
 
@@ -138,8 +142,8 @@ def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool)
         return TaskChoice("regression", found, open=True)
     raise ValueError(
         f"{n_labels} different whole numbers as labels of {n_rows} rows, from {low:.0f} to "
-        f"{high:.0f}: say whether they are classes or amounts, with task='classification' or "
-        "task='regression'"
+        f"{high:.0f}: say whether they are classes or amounts, with "
+        f"{parameter('task', 'classification')} or {parameter('task', 'regression')}"
     )
 
 
@@ -148,7 +152,8 @@ def _check_no_row_numbers(y: Array) -> None:
         raise ValueError(
             f"the labels number the rows, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "
             f"{len(y)} different whole numbers as labels of {len(y)} rows. Name the label's column "
-            "with label=, or say task='regression' if these are amounts"
+            f"with {parameter('label')}, or say {parameter('task', 'regression')} if these are "
+            "amounts"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import replace
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from fastnn.callbacks.base import Callback
 from fastnn.network import Network
 from fastnn.rows.strides import by_rows
 from fastnn.schedules import Schedule
+from fastnn.sklearn.history import History, shown, taken_from
 from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
@@ -111,6 +113,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     n_threads: int | None
     backend: BackendName
 
+    _history: History
+
     # Set by scikit-learn's checks of X.
     n_features_in_: int
     feature_names_in_: NDArray[Any]
@@ -118,8 +122,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     _loss_factor = 1.0
     """What the reported loss is of the backend's; `_constant` is added to it."""
     _eval_set: Problem | None = None
-    _stopped = False
-    """Whether early stopping has ended the training, in one of several calls of `partial_fit`."""
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
@@ -212,7 +214,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     if self.solver == "lbfgs":
                         self._minimize(problem)
                     else:
-                        self._stochastic.fit(self, problem, rows, held_out, once=incremental)
+                        self._stochastic.fit(
+                            self, self._history, problem, rows, held_out, once=incremental
+                        )
             finally:
                 self._eval_set = None
             if not np.isfinite(self.network_.parameters).all():
@@ -224,7 +228,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     def _minimize(self, problem: Problem) -> None:
         total = problem.weight_of(np.arange(problem.n_rows))
-        self.loss_, self.n_iter_ = minimize_loss(
+        self._history.loss, self._history.n_iter = minimize_loss(
             self.network_,
             problem,
             self._l2(total, total),
@@ -241,15 +245,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self, problem: Problem, incremental: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
         """Return the rows to train on and what is held out, with a history to go on from."""
-        has_history = hasattr(self, "loss_curve_")
-        if not has_history or self.early_stopping != (self.validation_scores_ is not None):
-            self._start_history()  # the last fit was of another kind
-        if self._eval_set is not None and not hasattr(self, "validation_loss_curve_"):
-            self.validation_loss_curve_: list[float] = []
+        history = self._history = copy(self._history)  # the one before is kept for a refusal
+        if not history.has_epochs(bool(self.early_stopping)):  # the last fit was of another kind
+            history.begin_epochs(self.network_.parameters, bool(self.early_stopping))
+        if self._eval_set is not None and not hasattr(history, "eval_losses"):
+            history.eval_losses = []
         if not (incremental and hasattr(self, "_stochastic")):
-            self._stochastic, self._stopped = Stochastic(self, self.network_), False
+            self._stochastic, history.stopped = Stochastic(self, self.network_), False
         self._stochastic.check(self.network_)
-        return self._stochastic.split(self, problem, once=incremental)
+        return self._stochastic.split(self, history, problem, once=incremental)
 
     def _start(self, problem: Problem) -> None:
         """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
@@ -259,19 +263,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         a = self.network_.architecture
         self.n_layers_, self.n_outputs_ = len(a.sizes), a.n_out
         self.out_activation_ = {"sigmoid": "logistic"}.get(a.output, a.output)
-        self.n_iter_ = self.t_ = 0
-        for name in ("_stochastic", "validation_loss_curve_"):
-            self.__dict__.pop(name, None)
-        if self.solver != "lbfgs":
-            self._start_history()
-
-    def _start_history(self) -> None:
-        self.loss_curve_: list[float] = []
-        self._no_improvement_count, self._stopped = 0, False
-        self._best_parameters = self.network_.parameters.copy()
-        self.best_loss_: Any = None if self.early_stopping else np.inf
-        self.validation_scores_: Any = [] if self.early_stopping else None
-        self.best_validation_score_: Any = -np.inf if self.early_stopping else None
+        self._history = History()
+        self.__dict__.pop("_stochastic", None)
 
     def _architecture(self, n_in: int, dtype: str) -> Architecture:
         """Return the network that the parameters describe, for the classes or targets there are."""
@@ -299,6 +292,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return network
 
     # -- what was learned -----------------------------------------------------------------------
+
+    loss_ = shown("loss_")
+    n_iter_ = shown("n_iter_")
+    t_ = shown("t_")
+    loss_curve_ = shown("loss_curve_")
+    best_loss_ = shown("best_loss_")
+    validation_scores_ = shown("validation_scores_")
+    best_validation_score_ = shown("best_validation_score_")
+    validation_loss_curve_ = shown("validation_loss_curve_")
 
     @property
     def coefs_(self) -> list[NDArray[Any]]:
@@ -417,6 +419,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         stochastic = self.__dict__.get("_stochastic")
         if not hasattr(stochastic, "running"):  # older: a state, but not which rule's it is
             self.__dict__.pop("_stochastic", None)
+        if hasattr(self, "network_") and not hasattr(self, "_history"):
+            self._history = taken_from(self.__dict__)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

@@ -21,6 +21,7 @@ from fastnn.backends import get_backend
 from fastnn.backends.base import TrainingOptions
 from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
+from fastnn.sklearn.history import History
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
 from fastnn.system.progress import progress_bar
@@ -61,13 +62,17 @@ class Stochastic:
     def fit(
         self,
         estimator: Any,
+        history: History,
         problem: Problem,
         rows: NDArray[np.int64],
         held_out: Problem | None,
         once: bool,
     ) -> None:
-        """Train on the rows to convergence, or, with `once`, for a single epoch."""
-        if estimator._stopped:
+        """Train on the rows to convergence, or, with `once`, for a single epoch.
+
+        Each epoch is added to the history, and to the network that it is of.
+        """
+        if history.stopped:
             return
         network: Network = estimator.network_
         self.options = TrainingOptions(
@@ -81,7 +86,7 @@ class Stochastic:
         bound = hooks(estimator.callbacks, network)
         for hook in bound:
             hook.on_fit_start()
-        estimator.n_iter_ = 0
+        history.n_iter = 0
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
             try:
@@ -90,19 +95,17 @@ class Stochastic:
                         drawn = np.arange(len(rows))
                         estimator._random_state.shuffle(drawn)
                         rows = rows[drawn]
-                    estimator.loss_ = self._epoch(estimator, problem, rows)
-                    estimator.loss_curve_.append(estimator.loss_)
-                    estimator.n_iter_ = epoch
-                    estimator.t_ += len(rows)
-                    _say(estimator, f"Iteration {epoch}, loss = {estimator.loss_:.8f}")
-                    record = _measured(estimator, held_out)
+                    loss = self._epoch(estimator, problem, rows)
+                    history.add_epoch(epoch, loss, len(rows))
+                    _say(estimator, f"Iteration {epoch}, loss = {loss:.8f}")
+                    record = _measured(estimator, history, held_out)
                     if shows_bar:
                         bar.update(len(rows))
                         bar.say(record)
                     wishes = [hook.on_epoch_end(epoch, record) for hook in bound]
                     check_not_replaced(network, estimator.network_)
-                    if self._stops(estimator):
-                        estimator._stopped = once and estimator.early_stopping
+                    if self._stops(estimator, history):
+                        history.stopped = once and estimator.early_stopping
                         break
                     if once or any(wishes):
                         break
@@ -118,15 +121,15 @@ class Stochastic:
             finally:
                 for hook in bound:
                     hook.on_fit_end()
-        if held_out is not None and (estimator._stopped or not once):
-            network.parameters = estimator._best_parameters
+        if held_out is not None and (history.stopped or not once):
+            network.parameters = history.best_parameters
 
     def split(
-        self, estimator: Any, problem: Problem, once: bool
+        self, estimator: Any, history: History, problem: Problem, once: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
         """Return the rows to train on, and what early stopping looks at."""
         rows = np.arange(problem.n_rows)
-        if not estimator.early_stopping or estimator._stopped:
+        if not estimator.early_stopping or history.stopped:
             return rows, None
         if estimator._eval_set is not None:
             return rows, estimator._eval_set
@@ -174,13 +177,13 @@ class Stochastic:
             n_rows += len(rows)
         return total / n_rows if n_rows else np.nan
 
-    def _stops(self, estimator: Any) -> bool:
+    def _stops(self, estimator: Any, history: History) -> bool:
         """Adapt the learning rate; say whether training ends for want of progress."""
         sgd = self.running.optimizer if isinstance(self.running.optimizer, ScikitSGD) else None
         if sgd is not None:
-            self._take(sgd := sgd.after_epoch(estimator.t_))
+            self._take(sgd := sgd.after_epoch(history.n_samples))
         patience = estimator.n_iter_no_change
-        if estimator._no_improvement_count <= patience:
+        if history.n_without_progress <= patience:
             return False
         what = "Validation score" if estimator.early_stopping else "Training loss"
         message = (
@@ -189,7 +192,7 @@ class Stochastic:
         )
         slower = None if sgd is None else sgd.without_progress()
         if slower is not None:
-            estimator._no_improvement_count = 0
+            history.n_without_progress = 0
             self._take(slower)
             message += f" Setting learning rate to {slower.learning_rate:f}"
         else:
@@ -231,12 +234,12 @@ def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice
         yield slice(whole, n_rows)
 
 
-def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
-    """Measure what is watched, count the epochs without progress, and keep the best parameters.
+def _measured(estimator: Any, history: History, held_out: Problem | None) -> dict[str, float]:
+    """Measure what is watched, and have the history judge it.
 
     Returns what callbacks are told of the epoch.
     """
-    record = {"loss": estimator.loss_}
+    record = {"loss": history.loss}
     if estimator._eval_set is not None:
         network, y = estimator.network_, estimator._eval_set.y
         # not network.evaluate, which takes the network's class labels, where these are numbers
@@ -250,19 +253,13 @@ def _measured(estimator: Any, held_out: Problem | None) -> dict[str, float]:
             progress=False,
         )["loss"]
         record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
-        estimator.validation_loss_curve_.append(record["val_loss"])
+        history.eval_losses.append(record["val_loss"])
     if held_out is None:
-        improved = not estimator.loss_ > estimator.best_loss_ - estimator.tol
-        estimator.best_loss_ = min(estimator.loss_, estimator.best_loss_)
+        history.judge_loss(estimator.tol)
     else:
         record["val_score"] = score = estimator._score(held_out)
-        estimator.validation_scores_.append(score)
         _say(estimator, f"Validation score: {score:f}")
-        improved = not score < estimator.best_validation_score_ + estimator.tol
-        if score > estimator.best_validation_score_:
-            estimator.best_validation_score_ = score
-            estimator._best_parameters = estimator.network_.parameters.copy()
-    estimator._no_improvement_count = 0 if improved else estimator._no_improvement_count + 1
+        history.judge_score(score, estimator.tol, estimator.network_.parameters)
     return record
 
 

@@ -26,6 +26,7 @@ from fastnn.datasets.readers.known_columns import KnownColumns
 from fastnn.datasets.readers.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.readers.sources import Source
 from fastnn.validation.frames import some
+from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened
 
 DELIMITERS = ",;\t"
@@ -167,8 +168,8 @@ def _is_header(
         if word is None or is_numbered(cells):
             what = "the numbers count from 0, as pandas names columns, or are a row of data"
         raise ValueError(
-            f"{name}, line {line}: {what}; say whether the line is a header: header=True or "
-            "header=False"
+            f"{name}, line {line}: {what}; say whether the line is a header: "
+            f"{parameter('header', True)} or {parameter('header', False)}"
         )
     return found
 

@@ -17,6 +17,7 @@ from fastnn.datasets.readers.csv_cells import has_comma, is_flag, is_missing, is
 from fastnn.datasets.task import FEW
 from fastnn.system.memory_budget import Budget
 from fastnn.system.printable import named
+from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened
 
 COLUMNS_SHOWN = 3
@@ -103,7 +104,7 @@ class BadCells:
             )
         if texts > n_rows // 2:
             own = name != f"column {column + 1}" and name == shortened(name)
-            label = f", or name it as the label: label={(name if own else column)!r}"
+            label = f", or name it as the label: {parameter('label', name if own else column)}"
             return (
                 f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
                 "values a column of 0 and 1 (pandas.get_dummies)"

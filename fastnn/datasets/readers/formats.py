@@ -20,6 +20,7 @@ from fastnn.datasets.readers.sources import PACKED, Source
 from fastnn.datasets.tables import Table
 from fastnn.system.file_kinds import BY_KEY, FileKind, kind_of, zip_members
 from fastnn.system.memory_budget import Budget
+from fastnn.validation.parameters import Value, parameter
 
 Label = str | int | None
 Option = Literal["label", "header", "targets"]
@@ -220,7 +221,7 @@ def check_options(source: Source, found: Format, label: Label, header: bool | No
     ValueError
         If it has not.
     """
-    asked: dict[Option, Any] = {
+    asked: dict[Option, Value] = {
         "label": None if label is False else label,  # without labels any table can be read
         "header": header,
     }
@@ -228,6 +229,6 @@ def check_options(source: Source, found: Format, label: Label, header: bool | No
         if value is not None and option not in found.options:
             raise ValueError(
                 f"{source.name} is {found.described}, and "
-                f"{option}={value!r} is for {names_of(that_take(option), 'and')} files: leave it "
-                "out"
+                f"{parameter(option, value)} is for {names_of(that_take(option), 'and')} files: "
+                "leave it out"
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastnn.validation.frames import check_frame_names, some
+from fastnn.validation.parameters import parameter
 
 NUMBERED = re.compile(r"column (\d+)")
 """What a column is called that has no name."""
@@ -80,7 +81,7 @@ class KnownColumns:
             raise ValueError(
                 f"{source} has no column {self.label!r}, the label that the network was trained "
                 f"on; its columns are {some(names)}. Name the one that holds labels: "
-                "label='COLUMN'"
+                f"{parameter('label', 'COLUMN')}"
             )
         return label
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastnn.datasets.task import FEW, ROWS_A_CLASS
 from fastnn.validation.frames import some
+from fastnn.validation.parameters import parameter
 
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "species", "y")
 """In the order of preference, in lower case."""
@@ -77,8 +78,8 @@ def label_column(
         raise ValueError(f"{source} has no column {label!r}: it has {has}") from None
     if not -width <= index < width:
         raise ValueError(
-            f"{source} has {width} columns; label={label} is none of them, count from 0 to "
-            f"{width - 1} or from the end with -1"
+            f"{source} has {width} columns; {parameter('label', index)} is none of them, "
+            f"count from 0 to {width - 1} or from the end with -1"
         )
     return LabelColumn(index % width)
 
@@ -136,8 +137,8 @@ def check_guess(features: Array, labels: Array, source: str, *, has_names: bool)
     if suspicious:
         raise ValueError(
             f"{source}: which column is the label? None has the usual name of one. The first holds "
-            f"whole numbers from {low:.0f} to {high:.0f} {found}. Say label=0 for the first or "
-            "label=-1 for the last"
+            f"whole numbers from {low:.0f} to {high:.0f} {found}. Say "
+            f"{parameter('label', 0)} for the first or {parameter('label', -1)} for the last"
         )
 
 

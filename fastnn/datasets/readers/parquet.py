@@ -17,6 +17,7 @@ from fastnn.datasets.readers.label_column import check_guess, label_column
 from fastnn.datasets.readers.parquet_footer import promise_of, read_footer
 from fastnn.datasets.readers.parquet_sizes import check_sizes
 from fastnn.datasets.readers.sources import Source
+from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened, words_of
 
 BYTES_OF_A_VALUE = 16  # in a frame: 8 of a number, 16 of a view of text
@@ -135,7 +136,7 @@ def _numbers(frame: Any, i: int, name: str, source: Source) -> NDArray[np.float6
         hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
         raise ValueError(
             f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
-            f"the label: label={i if shortened(name) != name else name!r}"
+            f"the label: {parameter('label', i if shortened(name) != name else name)}"
         )
     numbers = values.astype(np.float64)
     finite = np.isfinite(numbers)

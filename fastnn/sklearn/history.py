@@ -1,0 +1,137 @@
+"""The history of a fit of scikit-learn's perceptrons: its losses and scores, and the best of them.
+
+An estimator has one, which its solver writes; scikit-learn's attributes are properties that read
+it. What has not been there yet is no attribute of it: before the first epoch there is no loss, and
+"lbfgs", which has no epochs, leaves no curve.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHOWN = {
+    "loss_": "loss",
+    "n_iter_": "n_iter",
+    "t_": "n_samples",
+    "loss_curve_": "losses",
+    "best_loss_": "best_loss",
+    "validation_scores_": "scores",
+    "best_validation_score_": "best_score",
+    "validation_loss_curve_": "eval_losses",
+}
+"""scikit-learn's names."""
+
+OLDER = SHOWN | {
+    "_no_improvement_count": "n_without_progress",
+    "_stopped": "stopped",
+    "_best_parameters": "best_parameters",
+}
+"""What estimators had as attributes of their own, and older pickles have."""
+
+
+class History:
+    """The losses and scores of the epochs.
+
+    Attributes
+    ----------
+    n_iter : int
+        Epochs of the last fit, or iterations.
+    n_samples : int
+        Rows seen in all epochs of all fits that went on with each other.
+    stopped : bool
+        Whether early stopping has ended the training, in one of several calls of `partial_fit`.
+    loss : float
+        The last epoch's.
+    losses : list of float
+    best_loss : float or None
+        None where scores are watched.
+    scores : list of float or None
+        Those on held-out rows; None where losses are watched.
+    best_score : float or None
+    best_parameters : ndarray of shape (n_parameters,)
+        Those with the best score.
+    n_without_progress : int
+        How many epochs there were since the last one that counts as progress.
+    eval_losses : list of float
+        Those on the `eval_set` of `fit`.
+    """
+
+    loss: float
+    losses: list[float]
+    best_loss: float | None
+    scores: list[float] | None
+    best_score: float | None
+    best_parameters: NDArray[Any]
+    n_without_progress: int
+    eval_losses: list[float]
+
+    def __init__(self) -> None:
+        self.n_iter = self.n_samples = 0
+        self.stopped = False
+
+    def begin_epochs(self, parameters: NDArray[Any], watches_scores: bool) -> None:
+        """Forget all epochs, and watch losses or scores from now on."""
+        self.losses = []
+        self.best_loss = None if watches_scores else np.inf
+        self.scores = [] if watches_scores else None
+        self.best_score = -np.inf if watches_scores else None
+        self.best_parameters = parameters.copy()
+        self.n_without_progress, self.stopped = 0, False
+
+    def has_epochs(self, watches_scores: bool) -> bool:
+        """Say whether there is something to go on from, by the same measure."""
+        return hasattr(self, "losses") and watches_scores == (self.scores is not None)
+
+    def add_epoch(self, epoch: int, loss: float, n_rows: int) -> None:
+        """Keep the loss of an epoch of so many rows."""
+        self.loss = loss
+        self.losses.append(loss)
+        self.n_iter = epoch
+        self.n_samples += n_rows
+
+    def judge_loss(self, tol: float) -> None:
+        """Compare the last loss with the best one."""
+        assert self.best_loss is not None
+        self._count(not self.loss > self.best_loss - tol)
+        self.best_loss = min(self.loss, self.best_loss)
+
+    def judge_score(self, score: float, tol: float, parameters: NDArray[Any]) -> None:
+        """Keep a score, compare it with the best one, and copy the parameters of a better one."""
+        assert self.scores is not None
+        assert self.best_score is not None
+        self.scores.append(score)
+        self._count(not score < self.best_score + tol)
+        if score > self.best_score:
+            self.best_score = score
+            self.best_parameters = parameters.copy()
+
+    def _count(self, progressed: bool) -> None:
+        self.n_without_progress = 0 if progressed else self.n_without_progress + 1
+
+
+def shown(name: str) -> property:
+    """Return scikit-learn's attribute of that name; there is none before a fit has made it."""
+    read = attrgetter(f"_history.{SHOWN[name]}")
+
+    def value(estimator: Any) -> Any:
+        try:
+            return read(estimator)
+        except AttributeError:
+            raise AttributeError(
+                f"this {type(estimator).__name__} has no {name}: it is not fitted yet, or by a "
+                "solver that has none"
+            ) from None
+
+    return property(value)
+
+
+def taken_from(attributes: dict[str, Any]) -> History:
+    """Move what an older estimator had as attributes into a history."""
+    history = History()
+    for name in OLDER.keys() & attributes.keys():
+        setattr(history, OLDER[name], attributes.pop(name))
+    return history
