@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend_calls import METHODS, right_call, spoils
-from conftest import under_test
-from examples import same_bits
 from hypothesis import given
 from hypothesis import strategies as st
+from support.backend_calls import METHODS, right_call, spoils
+from support.backends import under_test
+from support.examples import same_bits
 
 import fastnn
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop

@@ -13,8 +13,8 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import under_test
-from examples import same_bits
+from support.backends import under_test
+from support.examples import same_bits
 
 import fastnn
 from fastnn.optimizers import SGD, Adam, AdamW, RMSprop

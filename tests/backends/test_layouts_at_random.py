@@ -12,10 +12,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from backend_calls import METHODS, is_written, right_call
-from random_layouts import inputs, laid_out, outputs
 from scipy import sparse
-from test_odd_layouts import results
+from support.backend_calls import METHODS, is_written, results, right_call
+from support.random_layouts import inputs, laid_out, outputs
 
 import fastnn
 from fastnn.backends import get_backend

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from backend_calls import METHODS, is_written, right_call
 from hypothesis import given
 from hypothesis import strategies as st
-from parity import inputs_unchanged
 from scipy import sparse
-from strategies import parts
+from support.backend_calls import METHODS, is_written, results, right_call
+from support.parity import inputs_unchanged
+from support.strategies import parts
 
 import fastnn
 from fastnn.backends import get_backend
@@ -91,15 +91,6 @@ def odd(data, method, name, value):
         return value
     layouts = WRITTEN if is_written(method, name) else READ
     return data.draw(st.sampled_from(layouts))(value)
-
-
-def results(call, returned):
-    """What a call returned and wrote."""
-    found = [] if returned is None else [np.array(returned, float)]
-    for name, value in call.arguments.items():
-        if is_written(call.method, name):
-            found.append(np.array(value.slots if isinstance(value, OptimizerState) else value))
-    return found
 
 
 @pytest.mark.parametrize("method", METHODS)

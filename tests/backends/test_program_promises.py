@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from programs import Problem, parameters, targets
 from scipy import sparse
-from strategies import values
+from support.programs import Problem, parameters, targets
+from support.strategies import values
 
 from fastnn.architecture import Architecture
 from fastnn.backends.base import TrainingOptions

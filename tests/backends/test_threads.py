@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import under_test
-from examples import blobs, small_network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.backends import under_test
+from support.examples import blobs, small_network
 
 import fastnn
 from fastnn.backends import threads

@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from conftest import under_test
+from support.backends import under_test
 
 import fastnn
 from fastnn.architecture import Architecture

@@ -1,36 +1,16 @@
 """The benchmarks: they run, their results have a known shape, and what is wrong is not timed."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCH = Path(__file__).parents[1] / "bench"
+from support.benchmarks import run
 
 
 @pytest.fixture
 def bench(bench):
     """The module bench/train.py."""
     return bench("train")
-
-
-def run(script, *arguments):
-    """Run a benchmark in a process of its own; return its exit code, stdout and stderr."""
-    # the tests' own thread limits and choices are not the benchmark's
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("FASTNN_BENCH")}
-    done = subprocess.run(
-        [sys.executable, BENCH / script, *arguments],
-        env=inherited,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("script", ["train.py", "predict.py"])

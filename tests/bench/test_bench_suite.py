@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from test_bench import run
+from support.benchmarks import run
 
 
 def smoke(script, *arguments):
@@ -249,7 +249,7 @@ def test_an_import_that_fails_is_reported_and_not_timed(bench):
 
 
 def test_smoke_run_verifies_and_times_the_estimators():
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.base")
     cases = smoke("estimators.py")
     assert {case["case"] for case in cases} >= {"mnist-adam", "digits-adam", "digits-lbfgs"}
     for case in cases:
@@ -259,7 +259,7 @@ def test_smoke_run_verifies_and_times_the_estimators():
 
 
 def test_an_estimator_whose_losses_are_others_is_refused(bench):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.base")
     from argparse import Namespace
 
     estimators, peers = bench("estimators"), bench("peers")

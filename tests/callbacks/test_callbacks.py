@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn import SGD

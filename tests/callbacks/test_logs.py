@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from examples import blobs, small_network
+from support.examples import blobs, small_network
 
 import fastnn
 from fastnn import Checkpoint, MetricsLog

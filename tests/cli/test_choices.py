@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
+from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 

@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
 from hypothesis import given
 from hypothesis import strategies as st
+from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 from fastnn.cli import epochs as epochs_module

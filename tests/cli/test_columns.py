@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 from fastnn.rows.trained_on import TrainedOn

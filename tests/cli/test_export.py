@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
+from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 from fastnn.exchange.c.header import header

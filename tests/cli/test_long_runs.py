@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
+from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
 

@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import CommandLine, table
 from hypothesis import given
 from hypothesis import strategies as st
+from support.command_line import CommandLine, table
 
 import fastnn
 from fastnn.system.printable import named, printable

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import NAMES, CommandLine, table, write_csv
-from report_pages import Page
+from support.command_line import NAMES, CommandLine, table, write_csv
+from support.report_pages import Page
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

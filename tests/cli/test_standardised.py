@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from c_programs import run
-from command_line import CommandLine
+from support.c_programs import run
+from support.command_line import CommandLine
 
 import fastnn
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import NAMES, table, write_csv
+from support.command_line import NAMES, table, write_csv
 
 import fastnn
 from fastnn.system.progress import progress_bar

@@ -6,10 +6,10 @@ import sys
 
 import hypothesis
 import pytest
-from command_line import CommandLine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wrong_calls import calls, write_files
+from support.command_line import CommandLine
+from support.wrong_calls import calls, write_files
 
 N_PROCESSES = max(4, hypothesis.settings.default.max_examples // 4)
 """Calls in a process of their own, each of which takes a second."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from command_line import CommandLine
+from support.command_line import CommandLine
 
 import fastnn
 from fastnn.datasets import arrays, tables, write_idx

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_files import read_or_refused
+from support.table_files import read_or_refused
 
 from fastnn.datasets import read_table
 

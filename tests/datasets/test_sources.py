@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from table_files import read_or_refused
+from support.table_files import read_or_refused
 
 from fastnn.datasets import read_table
 from fastnn.datasets.readers import csv_text, sources

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from c_programs import batches, compiled, output_of, run, sanitizers
-from examples import same_bits, small_network
-from propagation import propagated
-from random_networks import N_NETWORKS, THOROUGH, random_network
+from support.c_programs import batches, compiled, output_of, run, sanitizers
+from support.examples import same_bits, small_network
+from support.propagation import propagated
+from support.random_networks import N_NETWORKS, THOROUGH, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from c_programs import batches, compiled, output_of, run, sanitizers
-from examples import same_bits, small_network
-from propagation import propagated
-from tables import folded_network, random_table
+from support.c_programs import batches, compiled, output_of, run, sanitizers
+from support.examples import same_bits, small_network
+from support.propagation import propagated
+from support.tables import folded_network, random_table
 
 import fastnn
 from fastnn.exchange.c.eight_bits import QuantizedWeight

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from examples import small_network
-from export_bounds import prediction, same_classes
-from random_networks import N_NETWORKS, random_network
+from support.examples import small_network
+from support.export_bounds import prediction, same_classes
+from support.random_networks import N_NETWORKS, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS

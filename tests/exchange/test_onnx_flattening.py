@@ -11,7 +11,7 @@ import pytest
 import fastnn
 
 pytest.importorskip("onnx")
-from onnx_graphs import W1, model_of, written
+from support.onnx_graphs import W1, model_of, written
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

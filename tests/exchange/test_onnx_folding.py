@@ -9,7 +9,7 @@ import fastnn
 
 pytest.importorskip("onnx")
 from onnx import TensorProto
-from onnx_graphs import FIRST, LAST, RELU, W1, WEIGHTS, model_of, written
+from support.onnx_graphs import FIRST, LAST, RELU, W1, WEIGHTS, model_of, written
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

@@ -9,8 +9,8 @@ from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
-from examples import same_bits, small_network
-from random_networks import N_NETWORKS, random_network
+from support.examples import same_bits, small_network
+from support.random_networks import N_NETWORKS, random_network
 
 import fastnn
 from fastnn.model.persistence import to_bytes
@@ -18,7 +18,7 @@ from fastnn.model.persistence import to_bytes
 pytest.importorskip("onnx")
 
 from onnx import TensorProto
-from onnx_graphs import B1, FIRST, LAST, PLAIN, RELU, W1, W2, model_of, written
+from support.onnx_graphs import B1, FIRST, LAST, PLAIN, RELU, W1, W2, model_of, written
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("onnx")
 import onnx
 from onnx import helper
-from onnx_graphs import FIRST, LAST, PLAIN, RELU, model_of, written
+from support.onnx_graphs import FIRST, LAST, PLAIN, RELU, model_of, written
 
 import fastnn
 
@@ -250,7 +250,7 @@ def estimators():
 @pytest.mark.filterwarnings("ignore")  # of solvers stopped early, and of the converter's own
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_what_skl2onnx_writes_is_read(dtype, tmp_path):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.base")
     skl2onnx = pytest.importorskip("skl2onnx")
     for estimator, (x, y) in estimators():
         x, y = x[::4].astype(dtype), y[::4]

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("onnx")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnx_graphs import W1, model_of
+from support.onnx_graphs import W1, model_of
 
 SMALL = 400_000
 """The size of files from which much memory must not come."""

@@ -1,14 +1,14 @@
 """Random ONNX graphs: what fastnn reads as a network, the network predicts as ONNX Runtime does."""
 
 import pytest
-from random_networks import THOROUGH
+from support.random_networks import THOROUGH
 
 import fastnn
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-from random_graphs import random_graph
-from runtime import predicts, rows_of, run
+from support.random_graphs import random_graph
+from support.runtime import predicts, rows_of, run
 
 N_GRAPHS = 20_000 if THOROUGH else 1000
 BLOCK = 200

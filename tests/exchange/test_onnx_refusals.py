@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 pytest.importorskip("onnxruntime")
 import onnxruntime
-from onnx_graphs import FIRST, LAST, PLAIN, RELU, W1, W2, model_of, written
+from support.onnx_graphs import FIRST, LAST, PLAIN, RELU, W1, W2, model_of, written
 
 import fastnn
 from fastnn.exchange.onnx.expressions import MOST_TERMS, Expressions, Z

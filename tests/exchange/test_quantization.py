@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn.exchange.c.eight_bits import quantize

@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits
-from random_networks import THOROUGH
+from support.examples import blobs, same_bits
+from support.random_networks import THOROUGH
 
 import fastnn
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from sklearn.linear_model import LogisticRegression, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor

@@ -7,13 +7,13 @@ import copy
 
 import numpy as np
 import pytest
-from examples import blobs
-from random_networks import THOROUGH
+from support.examples import blobs
+from support.random_networks import THOROUGH
 
 import fastnn
 import fastnn.sklearn
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA

@@ -10,8 +10,8 @@ import warnings
 
 import numpy as np
 import pytest
-from examples import small_network
-from random_networks import THOROUGH
+from support.examples import small_network
+from support.random_networks import THOROUGH
 
 import fastnn
 

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from examples import same_bits, small_network
-from export_bounds import prediction
-from random_networks import N_NETWORKS, random_network
+from support.examples import same_bits, small_network
+from support.export_bounds import prediction
+from support.random_networks import N_NETWORKS, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS

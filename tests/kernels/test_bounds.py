@@ -10,17 +10,17 @@ import inspect
 from itertools import count
 
 import numpy as np
-import parity
 import pytest
-from programs import (
+from scipy import sparse
+from support import parity
+from support.programs import (
     Jittered,
     Problem,
     assert_trains_like_the_reference,
     parameters,
     targets,
 )
-from scipy import sparse
-from strategies import values
+from support.strategies import values
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
 from fastnn.backends.base import Backend, TrainingOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "kernels" / "cython"
+FOLDER = Path(__file__).resolve().parents[2] / "kernels" / "cython"
 MODULE = (FOLDER / "_kernels.pyx").read_text(encoding="utf-8")
 LIST = re.search(r"those before it:\n\n(.*?)\n\n", MODULE, re.S)
 CHAPTERS = [

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.backends import forced
 
 kernels = pytest.importorskip("fastnn.kernels.cython._kernels")
 
@@ -57,3 +58,8 @@ def test_zeros_are_skipped_without_a_change_of_bits(isa, density, n_out):
         table.dense_forward(rows, weight, None, 0, out, None)
         outs.append(out[:70])
     np.testing.assert_array_equal(*outs)
+
+
+def test_an_unknown_instruction_set_is_refused(cython):
+    with pytest.raises(ValueError, match="baseline"):
+        forced(cython, "mmx")

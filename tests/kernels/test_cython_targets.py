@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SIMD = ROOT / "kernels" / "cython" / "simd"
 TARGETS = {path.stem for path in (SIMD / "targets").glob("*.h")}
 

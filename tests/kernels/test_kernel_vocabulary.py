@@ -4,9 +4,9 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
+from support import strategies
 
 from fastnn import vocabulary
 from fastnn.architecture import ACTIVATIONS, LEAKY_SLOPE, LOSSES

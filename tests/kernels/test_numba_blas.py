@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import under_test
-from programs import parameters
-from test_parity_options import assert_parity
+from support.backends import under_test
+from support.option_parity import assert_parity
+from support.programs import parameters
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture

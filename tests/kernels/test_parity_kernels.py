@@ -1,12 +1,12 @@
 """Every kernel of every compiled backend is the reference's, within the bounds of `bounds`."""
 
 import numpy as np
-import parity
 import pytest
-import strategies as draw
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import freeze, lay_out, values
+from support import parity
+from support import strategies as draw
+from support.strategies import freeze, lay_out, values
 
 from fastnn.architecture import ACTIVATIONS, LOSSES
 
@@ -28,7 +28,7 @@ def padded(array):
     keep_preactivation=st.booleans(), read_only=st.booleans(),
 )  # fmt: skip
 def test_dense_forward(
-    compiled, seed, n, n_in, n_out, dtype, layout, density, activation, bias, keep_preactivation,
+    each_set, seed, n, n_in, n_out, dtype, layout, density, activation, bias, keep_preactivation,
     read_only,
 ):  # fmt: skip
     rng = np.random.default_rng(seed)
@@ -37,7 +37,7 @@ def test_dense_forward(
     b = values(rng, n_out, dtype) if bias else None
     if read_only:
         freeze(x, weight, b)
-    parity.dense_forward(compiled, x, weight, b, activation, keep_preactivation)
+    parity.dense_forward(each_set, x, weight, b, activation, keep_preactivation)
 
 
 SPECIAL = [
@@ -63,25 +63,25 @@ SPECIAL = [
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("activation", FORWARD)
-def test_activations_to_the_last_places(compiled, activation, dtype):
+def test_activations_to_the_last_places(each_set, activation, dtype):
     """Where z is exact, only the function's own error is left. NaN stays NaN."""
     dense = np.concatenate([np.linspace(-30, 30, 4001), np.linspace(-1e-3, 1e-3, 101), SPECIAL])
     z = np.concatenate([dense, [np.nan, np.inf]]).astype(dtype)[:, None]
-    parity.activation(compiled, z, activation)
+    parity.activation(each_set, z, activation)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "elu", "softplus", "exp"])
-def test_activations_at_minus_infinity(compiled, activation, dtype):
-    parity.activation(compiled, np.array([[-np.inf], [1.0]], dtype), activation)
+def test_activations_at_minus_infinity(each_set, activation, dtype):
+    parity.activation(each_set, np.array([[-np.inf], [1.0]], dtype), activation)
 
 
 @pytest.mark.parametrize("activation", FORWARD)
-def test_a_nan_in_x_makes_its_row_nan_and_no_other(compiled, activation):
+def test_a_nan_in_x_makes_its_row_nan_and_no_other(each_set, activation):
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(37, 19)), rng.normal(size=(19, 23))
     x[[3, 36], [18, 0]] = np.nan
-    parity.dense_forward(compiled, x, weight, np.ones(23), activation)
+    parity.dense_forward(each_set, x, weight, np.ones(23), activation)
 
 
 def logits(rng, n, k, dtype, kinds):
@@ -108,15 +108,15 @@ kinds = st.lists(st.sampled_from(KINDS), min_size=1, max_size=4)
 
 
 @given(seed=seeds, n=rows, k=widths, dtype=dtypes, kinds=kinds, in_place=st.booleans())
-def test_softmax(compiled, seed, n, k, dtype, kinds, in_place):
+def test_softmax(each_set, seed, n, k, dtype, kinds, in_place):
     z = padded(logits(np.random.default_rng(seed), n, k, dtype, kinds))
     freeze(z)
-    parity.softmax(compiled, z, in_place)
+    parity.softmax(each_set, z, in_place)
 
 
 @given(seed=seeds, k=widths, dtype=dtypes, kind=st.sampled_from(KINDS))
-def test_softmax_of_one_dimension_as_one_row(compiled, seed, k, dtype, kind):
-    parity.softmax(compiled, logits(np.random.default_rng(seed), 1, k, dtype, [kind])[0])
+def test_softmax_of_one_dimension_as_one_row(each_set, seed, k, dtype, kind):
+    parity.softmax(each_set, logits(np.random.default_rng(seed), 1, k, dtype, [kind])[0])
 
 
 def sample_weights(rng, n, dtype, weighted):
@@ -125,21 +125,21 @@ def sample_weights(rng, n, dtype, weighted):
 
 
 @given(seed=seeds, n=rows, k=widths, dtype=dtypes, kinds=kinds, weighted=st.booleans())
-def test_softmax_cross_entropy(compiled, seed, n, k, dtype, kinds, weighted):
+def test_softmax_cross_entropy(each_set, seed, n, k, dtype, kinds, weighted):
     rng = np.random.default_rng(seed)
     z, labels = padded(logits(rng, n, k, dtype, kinds)), rng.integers(0, k, n)
     weight = sample_weights(rng, n, dtype, weighted)
     if not np.isfinite(z).all() and weighted:
         weight += 1  # 0 · inf: what a row without weight may cost is not said
     freeze(z, labels, weight)
-    parity.softmax_cross_entropy(compiled, z, labels, weight)
+    parity.softmax_cross_entropy(each_set, z, labels, weight)
 
 
 @pytest.mark.parametrize("k", [2, 7, 100])
-def test_cross_entropy_keeps_its_digits_beside_huge_logits(compiled, k):
+def test_cross_entropy_keeps_its_digits_beside_huge_logits(each_set, k):
     """log k, of k equal logits of 1e4: log Σ exp(z − max) − (z − max), not + max − z at the end."""
     z, labels = np.full((5, k), 1e4), np.zeros(5, np.int64)
-    parity.softmax_cross_entropy(compiled, z, labels, None)
+    parity.softmax_cross_entropy(each_set, z, labels, None)
 
 
 @given(
@@ -147,7 +147,7 @@ def test_cross_entropy_keeps_its_digits_beside_huge_logits(compiled, k):
     weighted=st.booleans(), huber_delta=st.sampled_from([0.25, 1.0]),
     special=st.sampled_from([None, 0.0, 1e4, -1e4, -np.inf, np.nan]),
 )  # fmt: skip
-def test_elementwise_loss(compiled, seed, n, k, dtype, loss, weighted, huber_delta, special):
+def test_elementwise_loss(each_set, seed, n, k, dtype, loss, weighted, huber_delta, special):
     rng = np.random.default_rng(seed)
     z, target = padded(values(rng, (n, k), dtype)), padded(rng.random((n, k)).astype(dtype))
     if loss == "absolute_error":
@@ -158,7 +158,7 @@ def test_elementwise_loss(compiled, seed, n, k, dtype, loss, weighted, huber_del
         if weighted:
             weight += 1
     freeze(z, target, weight)
-    parity.elementwise_loss(compiled, loss, z, target, weight, huber_delta)
+    parity.elementwise_loss(each_set, loss, z, target, weight, huber_delta)
 
 
 @given(
@@ -166,38 +166,38 @@ def test_elementwise_loss(compiled, seed, n, k, dtype, loss, weighted, huber_del
     density=draw.densities, with_bias=st.booleans(), read_only=st.booleans(),
 )  # fmt: skip
 def test_weight_gradient(
-    compiled, seed, n, n_in, n_out, dtype, layout, density, with_bias, read_only
+    each_set, seed, n, n_in, n_out, dtype, layout, density, with_bias, read_only
 ):
     rng = np.random.default_rng(seed)
     x = lay_out(rng, values(rng, (n, n_in), dtype, density), layout)
     delta = padded(values(rng, (n, n_out), dtype))
     if read_only:
         freeze(x, delta)
-    parity.weight_gradient(compiled, x, delta, with_bias)
+    parity.weight_gradient(each_set, x, delta, with_bias)
 
 
 @given(
     seed=seeds, n=rows, n_in=widths, n_out=widths, dtype=dtypes,
     activation=st.sampled_from(ACTIVATIONS), scale=st.sampled_from([1.0, 20.0]),
 )  # fmt: skip
-def test_input_gradient(compiled, seed, n, n_in, n_out, dtype, activation, scale):
+def test_input_gradient(each_set, seed, n, n_in, n_out, dtype, activation, scale):
     rng = np.random.default_rng(seed)
     delta = padded(values(rng, (n, n_out), dtype))
     weight = padded(values(rng, (n_in, n_out), dtype))
     z = values(rng, (n, n_in), dtype, density=0.9) * np.array(scale, dtype)
     freeze(delta, weight, z)
-    parity.input_gradient(compiled, delta, weight, activation, z)
+    parity.input_gradient(each_set, delta, weight, activation, z)
 
 
 @given(
     seed=seeds, n=st.sampled_from([1, 2, 7, 15, 16, 17, 31, 100, 257, 4099]), dtype=dtypes,
     optimizer=draw.optimizers(), step=st.sampled_from([1, 2, 10, 5000]), density=draw.densities,
 )  # fmt: skip
-def test_update(compiled, seed, n, dtype, optimizer, step, density):
+def test_update(each_set, seed, n, dtype, optimizer, step, density):
     rng = np.random.default_rng(seed)
     params, grads = values(rng, n, dtype), values(rng, n, dtype, density)
     state = values(rng, (optimizer.n_state, n), dtype, density)
     if len(state):
         state[-1] **= 2  # a mean square
     freeze(grads)
-    parity.update(compiled, optimizer, step, params, grads, state)
+    parity.update(each_set, optimizer, step, params, grads, state)

@@ -5,9 +5,9 @@ import threading
 
 import numpy as np
 import pytest
-from examples import same_bits
 from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import same_bits
 
 import fastnn
 

@@ -2,24 +2,25 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 
 import numpy as np
 import pytest
-import strategies as draw
-from conftest import under_test
 from hypothesis import given
 from hypothesis import strategies as st
-from programs import parameters
-from test_parity_programs import X_DTYPES, inputs, networks, problems
+from support import strategies as draw
+from support.backends import under_test
+from support.problems import X_DTYPES, inputs, networks, problems
+from support.processes import run_python
+from support.programs import parameters
+from support.team_work import Work
 
 import fastnn
 from fastnn.architecture import Architecture
 from fastnn.backends.base import TrainingOptions
-from fastnn.optimizers import SGD, Adam, OptimizerState
+from fastnn.optimizers import Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
 N_INTERRUPTS = 300 if os.environ.get("FASTNN_TEST_PROFILE") == "thorough" else 40
@@ -116,28 +117,6 @@ def test_prediction_has_the_same_bits_for_a_team_of_any_size(
 
 
 # -- company --------------------------------------------------------------------------------------
-
-
-class Work:
-    """A training that takes some tenths of a second."""
-
-    def __init__(self, n_steps=300):
-        rng = np.random.default_rng(0)
-        self.architecture = Architecture((200, 128, 10), ("tanh",), "softmax")
-        self.start = parameters(rng, self.architecture)
-        self.x = rng.random((2000, 200), np.float32)
-        self.y = rng.integers(0, 10, 2000)
-        self.order = rng.integers(0, 2000, 50 * n_steps)
-
-    def train(self, backend, epochs=1):
-        params = self.start.copy()
-        state = OptimizerState(np.empty((0, len(params)), params.dtype))
-        options = TrainingOptions(SGD(0.01), 50)
-        for _ in range(epochs):
-            backend.train_epoch(
-                self.architecture, params, state, self.x, self.y, self.order, options
-            )
-        return params
 
 
 def test_several_callers_at_once_disturb_nobody(teams):
@@ -241,17 +220,14 @@ import os, signal, sys, threading, time
 import numpy as np
 from fastnn.kernels.cython import _kernels
 from fastnn.backends.cython import CythonBackend
-from test_thread_teams import Work
+from support.team_work import Work
 _kernels.set_work_for_threads(1e-9, 1e-9)
 backend, work = CythonBackend(lambda: 2), Work()
 """
 
 
 def run_program(code, **options):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM + code], capture_output=True, text=True, timeout=120,
-        cwd=os.path.dirname(__file__), **options,
-    )  # fmt: skip
+    return run_python(PROGRAM + code, capture_output=True, text=True, timeout=120, **options)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -5,9 +5,9 @@ The thorough profile flips 10,000 bits of each, drawn at random, and prints how 
 
 import numpy as np
 import pytest
-from checkpointed_fits import fit, resumed
-from examples import same_bits, small_network
-from random_networks import THOROUGH
+from support.checkpointed_fits import fit, resumed
+from support.examples import same_bits, small_network
+from support.random_networks import THOROUGH
 
 import fastnn
 from fastnn import Checkpoint

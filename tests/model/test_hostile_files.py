@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import small_network
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as to_safetensors
+from support.examples import small_network
 
 import fastnn
 from fastnn.model.persistence import to_bytes

@@ -10,8 +10,8 @@ import threading
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
 from safetensors import safe_open
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, LOSSES

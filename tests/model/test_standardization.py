@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import small_network
+from support.examples import small_network
 
 from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
 

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from examples import blobs, small_network
 from hypothesis import given
 from hypothesis import strategies as st
-from random_networks import random_network
+from support.examples import blobs, small_network
+from support.random_networks import random_network
 
 import fastnn
 from fastnn.training.history import History

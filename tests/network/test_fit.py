@@ -4,8 +4,8 @@ import copy
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
 from scipy import sparse
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn import SGD, Adam, RMSprop

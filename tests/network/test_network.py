@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS

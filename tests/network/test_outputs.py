@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import blobs, small_network
+from support.examples import blobs, small_network
 
 import fastnn
 from fastnn.backends import get_backend

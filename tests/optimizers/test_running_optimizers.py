@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import optimizers
+from support.strategies import optimizers
 
 from fastnn import SGD, Adam, AdamW, Network, RMSprop
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from examples import blobs, small_network
+from support.examples import blobs, small_network
 
 import fastnn
 from fastnn.training.history import History

@@ -10,12 +10,12 @@ import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
-import pages
 import pytest
+from support import pages
 
 import fastnn
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 RUN = [CHECKOUT / "README.md", *PAGES]
@@ -83,7 +83,7 @@ def test_its_code_runs_and_prints_what_it_says(page, tmp_path):
     environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"]}
     environment.pop("FASTNN_BACKEND", None)
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", CHECKOUT / "tests" / "pages.py", page],
+        [sys.executable, "-W", "error::UserWarning", pages.__file__, page],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -162,7 +162,12 @@ MODULES = ("datasets", "plots", "report", "schedules")
 
 def public_names():
     yield from (f"fastnn.{n}" for n in fastnn.__all__ if n not in MODULES)
-    needed = {"datasets": "numpy", "sklearn": "sklearn", "plots": "matplotlib", "report": "jinja2"}
+    needed = {
+        "datasets": "numpy",
+        "sklearn": "sklearn.base",
+        "plots": "matplotlib",
+        "report": "jinja2",
+    }
     for module in (f"fastnn.{name}" for name, package in needed.items() if find_spec(package)):
         yield from (f"{module}.{n}" for n in importlib.import_module(module).__all__)
     yield from (

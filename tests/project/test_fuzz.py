@@ -5,7 +5,7 @@ import importlib
 import fuzz
 import pytest
 from fuzz.mutation import Mutator
-from random_networks import THOROUGH
+from support.random_networks import THOROUGH
 
 N_MUTATIONS = 20_000 if THOROUGH else 100
 PACKAGES = {

@@ -15,7 +15,7 @@ import pytest
 
 import fastnn
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIBRARIES = sysconfig.get_path("purelib")
 MODULE_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 

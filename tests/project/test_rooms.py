@@ -10,7 +10,7 @@ import pytest
 import fastnn
 
 PACKAGE = Path(fastnn.__file__).parent
-FIGURES = Path(__file__).parents[1] / "docs" / "figures"
+FIGURES = Path(__file__).parents[2] / "docs" / "figures"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from examples import blobs, small_network
+from support.examples import blobs, small_network
 
 from fastnn.datasets import Dataset, Split
 

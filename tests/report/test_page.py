@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from report_pages import Page, X, dataset, rendered, trained
+from support.report_pages import Page, X, dataset, rendered, trained
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import blobs, small_network
-from report_pages import Page, dataset, rendered, trained
+from support.examples import blobs, small_network
+from support.report_pages import Page, dataset, rendered, trained
 
 from fastnn.datasets import Dataset, Split
 from fastnn.datasets.tables import Table

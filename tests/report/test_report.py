@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from examples import small_network
-from report_pages import Page, X, Y, dataset, rendered, trained
+from support.examples import small_network
+from support.report_pages import Page, X, Y, dataset, rendered, trained
 
 import fastnn
 from fastnn.training.history import History

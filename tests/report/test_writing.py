@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report_pages import X, Y, dataset, trained
+from support.report_pages import X, Y, dataset, trained
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from strategies import dense_layouts, lay_out
+from support.strategies import dense_layouts, lay_out
 
 import fastnn
 

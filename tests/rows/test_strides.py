@@ -4,9 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from examples import same_bits, small_network
 from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import same_bits, small_network
 
 from fastnn.rows import strides
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from examples import same_bits, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from support.examples import same_bits, small_network
 
 import fastnn
 from fastnn.rows.checked import checked_x

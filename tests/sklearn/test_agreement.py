@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_digits, make_multilabel_classification
 
 from fastnn import sklearn as ours
 
-PAGE = Path(__file__).parents[1] / "docs" / "scikit-learn.md"
+PAGE = Path(__file__).parents[2] / "docs" / "scikit-learn.md"
 
 # Largest relative difference of a loss curve.
 CLOSE = {"sgd": 1e-9, "lbfgs": 1e-7, "adam": 1e-9}

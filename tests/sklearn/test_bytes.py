@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
-from examples import same_bits
 from scipy import sparse
+from support.examples import same_bits
 
 from fastnn.sklearn import MLPClassifier, SoftmaxRegression
 

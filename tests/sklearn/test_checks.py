@@ -7,10 +7,10 @@ from unittest import SkipTest
 
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
-from conftest import backends_under_test
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from support.backends import backends_under_test
 
 from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression
 

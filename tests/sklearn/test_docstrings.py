@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from sklearn.datasets import load_iris
 

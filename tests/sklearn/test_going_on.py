@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from scipy import sparse
 from sklearn import neural_network

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+pytest.importorskip("sklearn.base")
 
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError

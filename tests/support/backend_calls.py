@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
-from strategies import parts
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends.base import TrainingOptions
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop
+from support.strategies import parts
 
 METHODS = (
     "dense_forward",
@@ -379,3 +379,12 @@ def wrong_architectures(architecture):
         "None": lambda: None,
         "its sizes": lambda: sizes,
     }
+
+
+def results(call, returned):
+    """What a call returned and wrote."""
+    found = [] if returned is None else [np.array(returned, float)]
+    for name, value in call.arguments.items():
+        if is_written(call.method, name):
+            found.append(np.array(value.slots if isinstance(value, OptimizerState) else value))
+    return found

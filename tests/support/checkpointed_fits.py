@@ -1,8 +1,7 @@
 """Small fits that keep checkpoints and go on from them."""
 
-from examples import blobs, small_network
-
 from fastnn import Adam, Checkpoint
+from support.examples import blobs, small_network
 
 X, Y = blobs()
 SETTINGS = {"batch_size": 16, "optimizer": Adam(0.01), "dropout": 0.3, "progress": False}

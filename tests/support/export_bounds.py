@@ -25,10 +25,10 @@ Relative to a result whose terms cancel there is no bound: no float32 sum of 300
 1e-6 of what is left of them.
 """
 
-import bounds
 import numpy as np
 
 from fastnn.backends.reference import FORWARD
+from support import bounds
 
 DEVIATIONS = 4
 ULPS = bounds.ULPS / DEVIATIONS

@@ -1,7 +1,7 @@
 """The fenced blocks of a Markdown page, and running them in the order in which they stand.
 
-``python tests/pages.py PAGE`` runs a page's blocks in the current folder, the Python of a page in
-one namespace, and fails at the first block that does not do what the page says:
+``python tests/support/pages.py PAGE`` runs a page's blocks in the current folder, the Python of a
+page in one namespace, and fails at the first block that does not do what the page says:
 
 - ``python`` runs;
 - ``sh`` runs line by line, but for lines that install, build or measure (see `is_checked_only`);
@@ -74,7 +74,7 @@ def commands(block):
 
 
 def is_checked_only(command):
-    """Whether a command is not run here, but looked at (tests/test_docs.py)."""
+    """Whether a command is not run here, but looked at (tests/project/test_docs.py)."""
     return bool(CHECKED_ONLY.match(command))
 
 

@@ -7,12 +7,12 @@ output has. `test_bounds` tests these comparisons.
 
 from contextlib import contextmanager
 
-import bounds
 import numpy as np
-from strategies import Guarded, parts
 
 from fastnn.architecture import FROM_PREACTIVATION
 from fastnn.backends.reference import DERIVATIVE, Reference
+from support import bounds
+from support.strategies import Guarded, parts
 
 reference = Reference()
 

@@ -11,14 +11,14 @@ weight of 0 under L1, a tie for the largest logit. `Watched` finds how near the 
 one.
 """
 
-import bounds
 import numpy as np
-from parity import inputs_unchanged
-from strategies import Guarded
 
 from fastnn.architecture import aligned_zeros
 from fastnn.backends.reference import DERIVATIVE, FORWARD, Reference
 from fastnn.optimizers import OptimizerState
+from support import bounds
+from support.parity import inputs_unchanged
+from support.strategies import Guarded
 
 JITTERED_RUNS = 4
 SAFETY = 4.0

@@ -8,10 +8,10 @@ pass through the layers behind, to first order, by the network's Jacobian:
 The factor 2 is for higher orders, and for kinks within the reach of a difference.
 """
 
-import bounds
 import numpy as np
 
 from fastnn.backends.reference import FORWARD
+from support import bounds
 
 STEP = 1e-5  # of the central difference: its error, 1e-10 of the third derivative, is far below 2
 

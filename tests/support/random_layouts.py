@@ -12,9 +12,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from backend_calls import wrong_csr
 from scipy import sparse
-from strategies import CSR_LAYOUTS, csr, values
+
+from support.backend_calls import wrong_csr
+from support.strategies import CSR_LAYOUTS, csr, values
 
 DTYPES = ("float32", "float64", "uint8")
 SPARSE_FORMATS = ("csr", "csc", "coo", "bsr", "lil", "dok", "dia")

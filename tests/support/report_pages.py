@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-from examples import blobs, small_network
 
 from fastnn.datasets import Dataset, Split
+from support.examples import blobs, small_network
 
 X, Y = blobs()
 VOID = {"meta", "link", "br", "img", "use", "path", "image", "rect"}

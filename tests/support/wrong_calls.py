@@ -1,10 +1,10 @@
 """Command lines drawn at random: right ones, of which some words were replaced by nasty ones."""
 
 import numpy as np
-from command_line import NAMES, table, write_csv
 from hypothesis import strategies as st
 
 import fastnn
+from support.command_line import NAMES, table, write_csv
 
 NASTY = (
     "", "-", "--", "0", "-1", "1", "2", "1.5", "1e400", "-inf", "nan", "9" * 400, "9" * 5000,

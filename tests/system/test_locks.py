@@ -10,10 +10,11 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from checkpointed_fits import X, Y, fit, resumed
-from examples import same_bits, small_network
 from hypothesis import given
 from hypothesis import strategies as st
+from support.checkpointed_fits import X, Y, fit, resumed
+from support.examples import same_bits, small_network
+from support.processes import run_python
 
 from fastnn import Checkpoint, MetricsLog
 from fastnn.cli import main
@@ -295,7 +296,7 @@ def test_a_fit_that_ends_with_an_error_holds_nothing(tmp_path):
 KILLED = """
 import os, signal, sys
 import numpy as np
-from checkpointed_fits import fit
+from support.checkpointed_fits import fit
 from fastnn import Checkpoint, MetricsLog
 
 def die(network, epoch, record):
@@ -308,10 +309,7 @@ fit(5, Checkpoint("run.checkpoint", resume=True), callbacks=[MetricsLog("log.csv
 
 @pytest.mark.parametrize("epoch", [1, 2, 4])
 def test_a_killed_fit_is_gone_on_with(tmp_path, epoch):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(epoch)],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": os.path.dirname(__file__)},
-    )  # fmt: skip
+    done = run_python(KILLED, str(epoch), cwd=tmp_path)
     assert done.returncode != 0
     log, path = tmp_path / "log.csv", tmp_path / "run.checkpoint"
     again, history = resumed(path, 5, callbacks=[MetricsLog(log), lambda *_: None])

@@ -11,9 +11,9 @@ import zipfile
 
 import numpy as np
 import pytest
-from command_line import CommandLine
 from hypothesis import given
 from hypothesis import strategies as st
+from support.command_line import CommandLine
 
 import fastnn
 from fastnn.datasets import read_array, read_arrays, read_idx, read_table, write_idx

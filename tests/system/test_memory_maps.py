@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from examples import same_bits, small_network
-from test_bench import run
+from support.benchmarks import run
+from support.examples import same_bits, small_network
 
 import fastnn
 from fastnn.rows import order as row_order

@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from checkpointed_fits import X, Y, fit, resumed
-from examples import same_bits, small_network
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from support.checkpointed_fits import X, Y, fit, resumed
+from support.examples import same_bits, small_network
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping

@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
-from checkpointed_fits import X, Y, fit, measurements, resumed
-from examples import same_bits, small_network
 from safetensors import safe_open
+from support.checkpointed_fits import X, Y, fit, measurements, resumed
+from support.examples import same_bits, small_network
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping

@@ -1,18 +1,17 @@
 """Checkpoints say which backends and instruction sets computed them; others bring a warning."""
 
 import json
-import subprocess
-import sys
 import warnings
 
 import pytest
-from checkpointed_fits import SETTINGS, X, Y, fit
-from conftest import backends_under_test
-from examples import same_bits, small_network
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from support.backends import backends_under_test
+from support.checkpointed_fits import SETTINGS, X, Y, fit
+from support.examples import same_bits, small_network
+from support.processes import run_python
 
 from fastnn import Checkpoint
 from fastnn.backends import get_backend
@@ -184,9 +183,8 @@ def test_exact_needs_a_checkpoint(capsys):
 
 FORCED = """
 import sys
-sys.path[:0] = sys.argv[2:]
-from checkpointed_fits import fit
-from examples import small_network
+from support.checkpointed_fits import fit
+from support.examples import small_network
 from fastnn import Checkpoint
 fit(1, Checkpoint(sys.argv[1]), network=small_network(backend="cython"))
 """
@@ -199,7 +197,7 @@ def test_another_instruction_set_of_one_backend_is_told(path, monkeypatch):
     if ours == "baseline":
         pytest.skip("there is one instruction set only")
     monkeypatch.setenv("FASTNN_ISA", "baseline")
-    subprocess.run([sys.executable, "-c", FORCED, path, *sys.path], check=True)
+    run_python(FORCED, path, check=True)
     assert kept(path) == [{"backend": "cython", "isa": "baseline"}]
     network = small_network(backend="cython")
     with pytest.warns(UserWarning, match=rf"cython \(baseline\), .* cython \({ours}\)"):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import blobs, same_bits, small_network
+from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn import SGD

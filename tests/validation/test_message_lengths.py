@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from examples import small_network
 from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import small_network
 
 import fastnn
 from fastnn.datasets import read_table

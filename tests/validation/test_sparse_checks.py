@@ -5,11 +5,11 @@ import threading
 
 import numpy as np
 import pytest
-from backend_calls import wrong_csr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from strategies import parts
+from support.backend_calls import wrong_csr
+from support.strategies import parts
 
 import fastnn
 from fastnn.validation.sparse import check_entries, own_csr, sound_csr
@@ -170,7 +170,7 @@ def test_a_network_refuses_what_lies(backend, use):
 @pytest.mark.parametrize("use", ["fit", "partial_fit", "predict", "predict_proba", "score",
                                  "eval_set", "lbfgs", "decision_function"])  # fmt: skip
 def test_a_classifier_refuses_what_lies(backend, use):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.base")
     from fastnn.sklearn import MLPClassifier, SoftmaxRegression
 
     good, y = matrix(np.random.default_rng(0)), np.arange(9) % 3
@@ -206,7 +206,7 @@ def test_a_classifier_refuses_what_lies(backend, use):
 @pytest.mark.filterwarnings("ignore::UserWarning")  # it has not converged
 @pytest.mark.parametrize("use", ["fit", "partial_fit", "predict", "score", "eval_set"])
 def test_a_regressor_refuses_what_lies(backend, use):
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn.base")
     from fastnn.sklearn import MLPRegressor
 
     good, y = matrix(np.random.default_rng(0)), np.linspace(0, 1, 9)

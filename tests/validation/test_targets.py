@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from examples import same_bits
 from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import same_bits
 
 import fastnn
 

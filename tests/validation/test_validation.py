@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from strategies import parts
+from support.strategies import parts
 
 from fastnn import validation
 from fastnn.validation import (
