@@ -46,7 +46,7 @@ def test_scikit_learns_checks(estimator, check):
 
 def test_scikit_learns_checks_of_other_arrays():
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", "-k", "check_array_api", __file__],
+        [sys.executable, "-m", "pytest", "-q", "-n0", "-rs", "-k", "check_array_api", __file__],
         env=os.environ | {"SCIPY_ARRAY_API": "1"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
