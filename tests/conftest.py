@@ -9,6 +9,7 @@ without a compiler.
 ones each time, and ``short`` the first few of them, for builds that run many times slower.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -65,7 +66,7 @@ def bench(monkeypatch):
     """Imports modules of bench/ by their plain names, as scripts there do."""
     folder = str(BENCH)
     monkeypatch.syspath_prepend(folder)
-    yield __import__
+    yield importlib.import_module
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(folder):
             del sys.modules[name]

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import machine
-import peak
-import report
-import timing
+from harness import machine, peak, report, timing
 
 
 def time_beside_peak(

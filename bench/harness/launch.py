@@ -16,10 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import machine
 import peers
-import picture
-import report
+from harness import machine, picture, report
 
 INNER = "FASTNN_BENCH_THREADS"
 THREAD_VARIABLES = (

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from peak import VECTOR_BITS
+from harness.peak import VECTOR_BITS
 
 PACKAGES = (
     "fastnn", "numpy", "numba", "torch", "scikit-learn", "scipy", "jax", "jaxlib", "onnxruntime",

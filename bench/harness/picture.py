@@ -1,15 +1,11 @@
 """One picture of what a benchmark found, from its JSON.
 
-    python bench/picture.py results.json picture.png
-
 Drawn are training and prediction, a panel a case with a bar for every candidate, and scaling, a
 panel a sweep with a line for every candidate and number of threads.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
@@ -166,11 +162,3 @@ DRAWINGS: dict[str, Callable[[Figure, list[dict[str, Any]]], None]] = {
     "scaling": lines,
 }
 """For each benchmark that is drawn."""
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", help="what --json of a benchmark wrote")
-    parser.add_argument("picture", help="PNG, SVG or PDF")
-    named = parser.parse_args()
-    draw(json.loads(Path(named.results).read_text()), named.picture)

@@ -285,7 +285,7 @@ def test_an_estimator_whose_losses_are_others_is_refused(bench):
 
 def test_a_picture_is_drawn_of_bars_and_of_lines(bench, tmp_path):
     pytest.importorskip("matplotlib")
-    picture = bench("picture")
+    picture = bench("harness.picture")
     machine = {"cpu": "a (b)", "instruction_sets": [], "date": "2026-01-01", "load_average": None}
     timed = {"status": "timed", "median": 1e-4}
     bars = {

@@ -125,7 +125,7 @@ def test_commands_name_extras_scripts_and_options_that_exist(page):
             assert script.is_file(), command
             known = script.read_text(encoding="utf-8")
             if script.parent.name == "bench":
-                known += (script.parent / "launch.py").read_text(encoding="utf-8")
+                known += (script.parent / "harness" / "launch.py").read_text(encoding="utf-8")
             for option in [word for word in words[2:] if word.startswith("--")]:
                 assert option in known, f"{command}: {words[1]} has no {option}"
 
