@@ -20,12 +20,10 @@ from typing import Any
 import numpy as np
 
 import cases
-import launch
 import peers
-import report
 import train
-import verification
 from cases import Data, TrainCase
+from harness import launch, report, verification
 
 CASE = next(case for case in cases.TRAIN_CASES if case.name == "mnist-adam")
 TARGETS = (0.97, 0.975, 0.98)

@@ -24,11 +24,9 @@ from zipfile import ZipFile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import launch
 import peers
-import report
-import timing
 from cases import CHECKOUT
+from harness import launch, report, timing
 
 BASELINE = "import numpy"
 PREDICTION = """import numpy, fastnn

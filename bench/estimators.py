@@ -23,11 +23,8 @@ from sklearn import neural_network
 from sklearn.datasets import load_digits
 
 import cases
-import contest
-import launch
 import peers
-import report
-import timing
+from harness import contest, launch, report, timing
 
 # Of the relative difference of a loss: rounding, grown by training. The line searches of L-BFGS
 # come to decide otherwise, in float32 after some ten iterations.

@@ -16,12 +16,8 @@ from itertools import groupby
 from typing import Any
 
 import cases
-import contest
-import launch
 import peers
-import report
-import timing
-import verification
+from harness import contest, launch, report, timing, verification
 from kernel_work import KERNELS, READ_INPUTS, KernelCase, Work, work
 
 SHAPES = {

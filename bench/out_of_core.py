@@ -33,9 +33,7 @@ from typing import Any
 import numpy as np
 
 import fastnn
-import launch
-import machine
-import report
+from harness import launch, machine, report
 
 N_IN = 784
 SIZES = (N_IN, 100, 10)

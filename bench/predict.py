@@ -18,13 +18,9 @@ from typing import Any
 import numpy as np
 
 import cases
-import contest
-import launch
 import peers
-import report
-import timing
-import verification
 from cases import Data, PredictCase
+from harness import contest, launch, report, timing, verification
 
 SMOKE_CASES = ("small-random-*", "medium-mnist-1", "medium-mnist-32")
 SMOKE_ROWS = 64

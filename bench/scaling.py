@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 
 import cases
-import launch
 import peers
 import predict
-import report
 import train
 from cases import Data, Net, PredictCase, TrainCase
+from harness import launch, report
 
 BATCHES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536,
            2048, 3072, 4096)  # fmt: skip

@@ -24,9 +24,9 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import report
 from fastnn import available_backends
 from fastnn import sklearn as ours
+from harness import report
 
 FOLDS = 5
 CLASSES = ("digits", "wine", "breast_cancer", "iris")

@@ -20,13 +20,9 @@ import numpy as np
 from scipy import sparse
 
 import cases
-import contest
-import launch
-import report
 import sparse_steps
-import timing
-import verification
 from cases import PIXEL, SEED, Array
+from harness import contest, launch, report, timing, verification
 
 N_ROWS, N_OUT = 100, 100
 STRIDE = 112  # of a row of weights in a network's buffer

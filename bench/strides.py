@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 
 import fastnn
-import launch
-import machine
-import report
+from harness import launch, machine, report
 
 SHAPES = (
     (80_000, (20, 10, 2)),

@@ -19,13 +19,9 @@ from typing import Any
 import numpy as np
 
 import cases
-import contest
-import launch
 import peers
-import report
-import timing
-import verification
 from cases import Data, TrainCase
+from harness import contest, launch, report, timing, verification
 
 SMOKE_CASES = ("mnist-sgd", "small-adam")
 SMOKE_STEPS = 8

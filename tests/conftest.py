@@ -9,19 +9,19 @@ without a compiler.
 ones each time, and ``short`` the first few of them, for builds that run many times slower.
 """
 
+import importlib
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
 import pytest
+from support.backends import OTHER_SETS, under_test, with_instruction_set
+from support.benchmarks import BENCH
 
-from fastnn.backends import NAMES, BackendUnavailableError, get_backend
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests import strategies, bounds and parity by name
-pytest.register_assert_rewrite("bounds", "c_programs", "parity", "strategies")
+SHARED = ("backend_calls", "bounds", "c_programs", "parity", "programs", "strategies")
+pytest.register_assert_rewrite(*(f"support.{name}" for name in SHARED))
 
 # Where the suite was started in the background SIGINT is ignored, here and in every child process:
 # with a handler it interrupts again, here and there.
@@ -33,27 +33,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("short", hypothesis.settings.get_profile("ci"), max_examples=8)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "ci"))
-
-
-def backends_under_test():
-    """The names of the backends that must pass here."""
-    named = os.environ.get("FASTNN_TEST_BACKENDS")
-    if named:
-        names = [name.strip() for name in named.split(",")]
-        if unknown := set(names) - set(NAMES):
-            raise pytest.UsageError(f"FASTNN_TEST_BACKENDS names {unknown}, not in {NAMES}")
-        return names
-    return [name for name in NAMES if name != "numba" or find_spec("numba")]
-
-
-def under_test(name):
-    """The backend `name`; skips a test if it is not under test, and fails it if it is missing."""
-    if name not in backends_under_test():
-        pytest.skip(f"{name} is not under test here (see tests/conftest.py)")
-    try:
-        return get_backend(name)
-    except BackendUnavailableError as error:
-        pytest.fail(str(error))
 
 
 @pytest.fixture(scope="session", params=["numpy", "numba", "cython"])
@@ -68,6 +47,14 @@ def compiled(request):
     return under_test(request.param)
 
 
+@pytest.fixture(scope="session", params=["numba", "cython", *(f"cython {s}" for s in OTHER_SETS)])
+def each_set(request):
+    """Each compiled backend, Cython's with each instruction set that this processor runs."""
+    name, _, instruction_set = request.param.partition(" ")
+    backend = under_test(name)
+    return with_instruction_set(backend, instruction_set) if instruction_set else backend
+
+
 @pytest.fixture(scope="session")
 def cython():
     """The Cython backend."""
@@ -77,9 +64,9 @@ def cython():
 @pytest.fixture
 def bench(monkeypatch):
     """Imports modules of bench/ by their plain names, as scripts there do."""
-    folder = str(Path(__file__).parents[1] / "bench")
+    folder = str(BENCH)
     monkeypatch.syspath_prepend(folder)
-    yield __import__
+    yield importlib.import_module
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(folder):
             del sys.modules[name]

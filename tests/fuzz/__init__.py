@@ -5,8 +5,8 @@ format, so that most of what it makes gets past the first checks; and an oracle,
 bytes at all whether fastnn did right: it refused them in words, or read what they hold.
 
 `run` feeds them to Atheris (libFuzzer), as ``bash .ci/fuzz`` does for all of them;
-``tests/test_fuzz.py`` replays the first files, what once failed (``found/TARGET/``) and some random
-mutations without it.
+``tests/project/test_fuzz.py`` replays the first files, what once failed (``found/TARGET/``) and
+some random mutations without it.
 """
 
 TARGETS = (

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from examples import blobs, small_network
+from support.examples import blobs, small_network
 
 from fastnn import Adam, Checkpoint, EarlyStopping
 from fastnn.training.checkpoint_files import read

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from examples import small_network
+from support.examples import small_network
 
 import fastnn
 from fastnn.model.persistence import to_bytes

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
-from random_graphs import UNARY, random_graph
-from runtime import predicts, rows_of, run
+from support.random_graphs import UNARY, random_graph
+from support.runtime import predicts, rows_of, run
 
 import fastnn
 from fastnn.model.persistence import to_bytes

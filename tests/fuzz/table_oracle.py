@@ -4,7 +4,7 @@ import csv
 import io
 
 import numpy as np
-from examples import same_bits
+from support.examples import same_bits
 
 from fastnn.datasets import read_table
 

@@ -1,0 +1,1 @@
+"""What the benchmarks share: launch, verification, timing beside the peak, report."""

@@ -1,0 +1,198 @@
+"""Callbacks: when they are called, how they end a fit; early stopping."""
+
+import math
+
+import numpy as np
+import pytest
+from support.examples import blobs, same_bits, small_network
+
+import fastnn
+from fastnn import SGD
+
+X, Y = blobs()
+
+
+class Log(fastnn.Callback):
+    def __init__(self, stop_after=None):
+        self.calls, self._stop_after = [], stop_after
+
+    def on_fit_start(self, network):
+        self.calls.append("start")
+
+    def on_epoch_end(self, network, epoch, record):
+        self.calls.append((epoch, record["loss"]))
+        return epoch == self._stop_after
+
+    def on_fit_end(self, network):
+        self.calls.append("end")
+
+
+def test_a_callback_sees_start_every_epoch_and_end():
+    log = Log()
+    history = small_network().fit(X, Y, epochs=2, callbacks=log)
+    assert log.calls == ["start", *enumerate(history["loss"], 1), "end"]
+
+
+def test_a_function_is_called_with_network_epoch_and_record():
+    net, seen = small_network(), []
+    history = net.fit(X, Y, epochs=2, callbacks=lambda *arguments: seen.append(arguments))
+    assert [(n, epoch) for n, epoch, _ in seen] == [(net, 1), (net, 2)]
+    assert [record["time"] for *_, record in seen] == history["time"]
+
+
+def test_any_callable_that_takes_three_arguments_is_a_callback():
+    class Counter:
+        n_calls = 0
+
+        def __call__(self, network, epoch, record, *, step=1):
+            self.n_calls += step
+
+    counter = Counter()
+    records = {}  # dict.update is written in C and does not say what it takes
+    small_network().fit(X, Y, epochs=2, callbacks=[counter, lambda *_, **__: None])
+    assert counter.n_calls == 2
+    with pytest.raises(TypeError, match="update"):
+        small_network().fit(X, Y, epochs=1, callbacks=records.update)
+
+
+def test_any_callback_may_stop_the_fit_and_all_are_called_first():
+    logs = [Log(), Log(stop_after=2), Log()]
+    history = small_network().fit(X, Y, epochs=5, callbacks=logs)
+    assert (history.n_epochs, history.stopped) == (2, "callback")
+    assert [len(log.calls) for log in logs] == [4, 4, 4]
+
+
+def test_a_stop_after_the_last_epoch_is_no_stop():
+    assert small_network().fit(X, Y, epochs=2, callbacks=Log(stop_after=2)).stopped is None
+
+
+def test_an_exception_in_a_callback_leaves_a_usable_network(backend):
+    net, weights = small_network(backend=backend.name), []
+
+    def fail(network, epoch, record):
+        weights.append(network.parameters.copy())
+        if epoch == 2:
+            raise RuntimeError("out of paper")
+
+    with pytest.raises(RuntimeError, match="out of paper"):
+        net.fit(X, Y, epochs=5, callbacks=fail)
+    assert same_bits(net.parameters, weights[-1])
+    assert net.partial_fit(X, Y)["loss"][0] < 2
+    assert net.fit(X, Y, epochs=1).n_epochs == 1
+
+
+# -- early stopping -------------------------------------------------------------------------------
+
+
+class Plain:
+    """As much of a network as early stopping needs."""
+
+    architecture = None
+
+    def __init__(self):
+        self.parameters = np.zeros(1)
+
+
+def epochs_until_stop(stopping, values, monitor="val_loss"):
+    """Feed measurements; return the epoch of the stop and the weights, which count epochs."""
+    network = Plain()
+    stopping.on_fit_start(network)
+    stopped = None
+    for epoch, value in enumerate(values, 1):
+        network.parameters[0] = epoch
+        if stopping.on_epoch_end(network, epoch, {monitor: value}):
+            stopped = epoch
+            break
+    stopping.on_fit_end(network)
+    return stopped, network.parameters[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "stopped", "best"),
+    [
+        ({"patience": 2}, [3, 2, 2.5, 2.5, 1], 4, 2),
+        ({"patience": 3}, [3, 2, 2.5, 2.5, 1], None, 5),
+        ({"patience": 1}, [3, 3], 2, 1),
+        ({"patience": 2, "min_delta": 0.5}, [3, 2.6, 2.55, 0], 3, 1),
+        ({"patience": 2, "min_delta": 0.5}, [3, 2.4, 2, 2], 4, 2),
+        ({"patience": 2, "mode": "max"}, [1, 3, 2, 2], 4, 2),
+        ({"patience": 2, "monitor": "val_accuracy"}, [0.1, 0.3, 0.2, 0.2], 4, 2),
+        ({"patience": 2, "monitor": "val_r2"}, [-1, -0.5, -0.7, -0.6], 4, 2),
+        ({"patience": 1, "monitor": "accuracy", "mode": "min"}, [0.1, 0.3], 2, 1),
+        ({"patience": 2}, [3, math.nan, 2, math.nan, math.nan], 5, 3),
+        ({"patience": 2}, [math.nan, math.nan], 2, 2),
+    ],
+)
+def test_early_stopping_waits_its_patience_and_goes_back_to_the_best(
+    options, values, stopped, best
+):
+    stopping = fastnn.EarlyStopping(**options)
+    assert epochs_until_stop(stopping, values, stopping.monitor) == (stopped, best)
+
+
+def test_early_stopping_may_keep_the_last_weights():
+    stopping = fastnn.EarlyStopping(patience=2, restore_best=False)
+    assert epochs_until_stop(stopping, [3, 2, 2.5, 2.5]) == (4, 4)
+    assert (stopping.best, stopping.best_epoch) == (2, 2)
+
+
+def test_early_stopping_forgets_an_earlier_fit():
+    stopping = fastnn.EarlyStopping(patience=1)
+    assert epochs_until_stop(stopping, [1, 2]) == (2, 1)
+    assert epochs_until_stop(stopping, [9, 8, 9]) == (3, 2)
+
+
+def test_early_stopping_ends_a_fit_with_the_best_weights():
+    net = small_network()
+    stopping = fastnn.EarlyStopping(patience=3)
+    history = net.fit(
+        X, Y, epochs=500, optimizer=SGD(8.0), validation_data=(X, np.roll(Y, 7)),
+        callbacks=[stopping],
+    )  # fmt: skip
+    assert history.stopped == "callback"
+    assert history.n_epochs == stopping.best_epoch + 3
+    assert stopping.best == min(history["val_loss"])
+    assert net.evaluate(X, np.roll(Y, 7))["loss"] == stopping.best
+
+
+def test_watching_what_is_not_measured_says_what_is():
+    with pytest.raises(ValueError, match=r"'val_loss', but .* 'loss', 'accuracy'; give fit valid"):
+        small_network().fit(X, Y, callbacks=fastnn.EarlyStopping())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"patience": 0}, ValueError, "patience must be at least 1, got 0"),
+        ({"min_delta": -1}, ValueError, "min_delta must be in"),
+        ({"mode": "up"}, ValueError, "mode must be one of 'auto', 'min', 'max', got 'up'"),
+    ],
+)
+def test_early_stopping_checks_its_options(options, error, words):
+    with pytest.raises(error, match=words):
+        fastnn.EarlyStopping(**options)
+
+
+def test_an_error_in_a_callback_still_restores_the_best_weights():
+    net = fastnn.Network((4, 3, 2), seed=0, backend="numpy")
+    x, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 2
+    best = []
+
+    def spoil(network, epoch, record):
+        best.append(network.parameters.copy())
+        if epoch == 2:
+            network.parameters[...] = np.nan
+            raise OSError("no more")
+
+    stopping = fastnn.EarlyStopping("accuracy", min_delta=2.0)  # nothing beats the first epoch
+    with pytest.raises(OSError, match="no more"):
+        net.fit(x, y, epochs=5, callbacks=[stopping, spoil], progress=False)
+    np.testing.assert_array_equal(net.parameters, best[0])
+
+
+def test_a_callable_that_answers_to_every_name_is_a_function():
+    from unittest.mock import Mock
+
+    called = Mock(return_value=None)
+    history = small_network().fit(*blobs(), epochs=3, callbacks=called, progress=False)
+    assert (history.n_epochs, called.call_count) == (3, 3)

@@ -1,0 +1,148 @@
+"""``fastnn export``."""
+
+import numpy as np
+import pytest
+from support.command_line import NAMES, CommandLine, table, write_csv
+
+import fastnn
+from fastnn.exchange.c.header import header
+from fastnn.exchange.quantization import dequantized
+
+
+@pytest.fixture
+def network():
+    return fastnn.Network((3, 5, 3), class_labels=NAMES, seed=0)
+
+
+@pytest.fixture
+def cli(tmp_path, capsys, monkeypatch, network):
+    """The command line in a folder with a network."""
+    monkeypatch.chdir(tmp_path)
+    network.save("pets.safetensors")
+    return CommandLine(tmp_path, capsys)
+
+
+def test_a_c_header_is_named_for_the_model(cli, network):
+    text = cli.ok("export", "pets.safetensors", "--format", "c")
+    assert text == (
+        "pets.h: pets_predict, 38 numbers in 152 bytes (float32), largest error of a weight 0\n"
+    )
+    assert (cli.folder / "pets.h").read_text() == header(network, "pets", weights="float32")
+
+
+def test_options_choose_weights_name_and_file(cli, network):
+    (found,) = cli.json("export", "pets.safetensors", "--format", "c", "--weights", "int8",
+                        "--name", "zoo", "--output", "x.h")  # fmt: skip
+    errors = [
+        abs(a - b).max() for a, b in zip(dequantized(network).weights, network.weights, strict=True)
+    ]
+    assert found == {
+        "format": "c",
+        "file": "x.h",
+        "name": "zoo",
+        "weights": "int8",
+        "n_parameters": 38,
+        "bytes": 30 + 4 * 8 + 4 * 8,
+        "largest_weight_error": max(errors),
+        "agreement": None,
+    }
+    assert max(errors) > 0
+    assert (cli.folder / "x.h").read_text() == header(network, "zoo", weights="int8")
+
+
+def test_the_error_of_a_float64_network_is_that_of_rounding_to_float32(cli):
+    network = fastnn.Network((3, 1), output="identity", dtype="float64", seed=0)
+    network.weights[0][...] = [[1 / 3], [0], [1]]
+    network.save("third")
+    (found,) = cli.json("export", "third", "--format", "c")
+    assert found["largest_weight_error"] == pytest.approx(9.93e-9, rel=1e-3)
+
+
+def test_an_older_file_is_replaced(cli):
+    (cli.folder / "pets.h").write_text("old")
+    cli.ok("export", "pets.safetensors", "--format", "c")
+    assert "pets_predict" in (cli.folder / "pets.h").read_text()
+
+
+def test_the_model_itself_is_not(cli, network):
+    network.save("net.h")
+    before = (cli.folder / "net.h").read_bytes()
+    assert cli("export", "net.h", "--format", "c") == 2
+    assert "--output and the model would both be net.h" in cli.err
+    assert (cli.folder / "net.h").read_bytes() == before
+
+
+def test_onnx_is_what_the_network_writes(cli):
+    pytest.importorskip("onnx")
+    fastnn.load("pets.safetensors").to_onnx("expected.onnx", input_dtype="uint8")
+    expected = (cli.folder / "expected.onnx").read_bytes()
+    words = ("export", "pets.safetensors", "--format", "onnx", "--input-dtype", "uint8")
+    assert cli.ok(*words) == f"pets.onnx: 38 numbers, {len(expected):,} bytes\n"
+    assert (cli.folder / "pets.onnx").read_bytes() == expected
+    (found,) = cli.json("export", "pets.safetensors", "--format", "onnx", "--output", "a.onnx")
+    size = (cli.folder / "a.onnx").stat().st_size
+    assert found == {"format": "onnx", "file": "a.onnx", "n_parameters": 38, "bytes": size}
+
+
+def test_options_of_the_other_format_are_refused(cli):
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
+    assert "--weights is for --format c alone, the format is onnx" in cli.err
+    assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
+    assert "--input-dtype is for --format onnx alone, the format is c" in cli.err
+
+
+# -- rows to measure a C header on ----------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(cli, network):
+    """A file of rows with the network's own predictions as labels."""
+    x, _ = table(60)
+    write_csv(cli.folder / "rows.csv", x, network.predict(x), label="pet")
+    return x
+
+
+def test_rows_measure_what_a_header_loses(cli, network, rows):
+    text = cli.ok("export", "pets.safetensors", "--format", "c", "--weights", "int8",
+                  "--rows", "rows.csv", "--label", "pet")  # fmt: skip
+    found = network.to_c("again.h", weights="int8", rows=(rows, network.predict(rows))).agreement
+    assert found.network == 1
+    assert f"compared with the network: {found}\n" in text
+    assert "of 60 rows, accuracy" in text
+
+
+def test_rows_without_labels_measure_the_agreement(cli, rows):
+    write_csv(cli.folder / "bare.csv", rows)
+    np.save(cli.folder / "bare.npy", rows)
+    for name in ("bare.csv", "bare.npy"):
+        (found,) = cli.json("export", "pets.safetensors", "--format", "c", "--rows", name)
+        assert found["agreement"]["agreement"] == 1.0
+        assert found["agreement"]["n_rows"] == 60
+        assert found["agreement"]["network"] is None
+
+
+def test_an_export_of_a_table_is_measured_on_synthetic_rows(cli):
+    write_csv(cli.folder / "pets.csv", *table(120))
+    cli.ok("train", "pets.csv", "--epochs", "5", "--layers", "4", "--quiet", "--output", "t")
+    text = cli.ok("export", "t", "--format", "c", "--weights", "int8")
+    assert "% of 2,000 synthetic rows (normal, with the columns' means" in text
+
+
+def test_eight_bits_that_were_not_measured_are_named(cli):
+    cli.ok("export", "pets.safetensors", "--format", "c", "--weights", "int8")
+    assert "what int8 costs was not measured: name rows with --rows" in cli.err
+
+
+def test_options_of_rows_without_rows_are_refused(cli):
+    assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
+    assert "--label describes --rows, and that is not given" in cli.err
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
+    assert "--rows is for --format c alone, the format is onnx" in cli.err
+
+
+def test_the_rows_are_not_written_over(cli, rows):
+    before = (cli.folder / "rows.csv").read_bytes()
+    words = ("--rows", "rows.csv", "--label", "pet", "--output", "rows.csv")
+    assert cli("export", "pets.safetensors", "--format", "c", *words) == 2
+    assert "--output and --rows would both be rows.csv" in cli.err
+    assert (cli.folder / "rows.csv").read_bytes() == before

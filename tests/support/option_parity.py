@@ -1,0 +1,43 @@
+"""One training option on one small network, a backend beside the reference."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fastnn.architecture import LOSSES, Architecture
+from fastnn.backends.base import TrainingOptions
+from fastnn.optimizers import SGD
+from support.programs import (
+    Problem,
+    assert_trains_like_the_reference,
+    is_unambiguous,
+    parameters,
+    targets,
+)
+from support.strategies import freeze, lay_out, values
+
+N_ROWS, BATCH_SIZE = 40, 16  # two and a half batches
+
+
+def assert_parity(backend, dtype, **options):
+    """On the first data on which no rounding decides between two ways."""
+    problems = (problem(dtype, seed, **options) for seed in range(100))
+    assert_trains_like_the_reference(backend, next(filter(is_unambiguous, problems)))
+
+
+def problem(
+    dtype, seed, sizes=(31, 17, 16, 7), activation="tanh", output="softmax", loss=None, bias=True,
+    x_dtype=None, layout="C", density=0.6, weighted=False, **options,
+):  # fmt: skip
+    rng = np.random.default_rng(seed)
+    architecture = Architecture(
+        sizes, (activation,) * (len(sizes) - 2), output, loss or LOSSES[output][0], bias, dtype,
+        input_scale=1 / 64, huber_delta=0.2,
+    )  # fmt: skip
+    x = lay_out(rng, values(rng, (N_ROWS, sizes[0]), x_dtype or dtype, density), layout)
+    y = targets(rng, architecture, N_ROWS)
+    weight = rng.choice([0.0, 1.0, 0.3, 2.5], N_ROWS) if weighted else None
+    orders = [rng.permutation(N_ROWS), rng.permutation(N_ROWS)]
+    freeze(x, y, weight, *orders)
+    training = replace(TrainingOptions(SGD(0.05), BATCH_SIZE), **options)
+    return Problem(architecture, parameters(rng, architecture), x, y, orders, training, weight)
