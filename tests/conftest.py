@@ -28,7 +28,7 @@ pytest.register_assert_rewrite(*(f"support.{name}" for name in SHARED))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, max_examples=60
+    "ci", deadline=None, derandomize=True, database=None, max_examples=40
 )
 hypothesis.settings.register_profile("short", hypothesis.settings.get_profile("ci"), max_examples=8)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
