@@ -19,6 +19,9 @@ MOST_LINES, PAUSE = 30, 0.1
 MOST_SHOWN_OF = 9_999
 """Of more epochs than that, a line does not repeat how many there are: it has no room."""
 
+MOST_NAMED = 99_999_999
+"""Of more epochs than that, a line leaves out the word epoch too."""
+
 WIDTH = 8
 NOT_SHOWN = ("val_rmse", "val_mae")
 """Measures that R² tells as well; here they would be of standardised targets."""
@@ -108,7 +111,10 @@ def _columns(record: Mapping[str, float]) -> dict[str, int]:
 
 
 def _counted(epoch: int, epochs: int) -> str:
-    text = f"epoch {epoch:>{len(str(epochs))}}"
+    text = f"{epoch:>{len(str(epochs))}}"
+    if epochs > MOST_NAMED:
+        return text
+    text = f"epoch {text}"
     return f"{text}/{epochs}" if epochs <= MOST_SHOWN_OF else text
 
 

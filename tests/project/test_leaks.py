@@ -98,7 +98,7 @@ def held():
     return [sys.getrefcount(one) for one in shared], sys.getallocatedblocks(), resident()
 
 def growth(do, n):
-    for seed in range(max(n // 10, 300)):  # after which all caches are full
+    for seed in range(max(n // 10, 1500)):  # after which all caches are full, Numba's last
         do(seed)
     references, blocks, bytes_ = held()
     for seed in range(n):
