@@ -16,7 +16,7 @@ from fastnn.network import Network
 MOST_LINES, PAUSE = 30, 0.1
 """Of more epochs than that one is shown a tenth of a second."""
 
-MOST_SHOWN_OF = 9_999
+MOST_SHOWN_OF = 999
 """Of more epochs than that, a line does not repeat how many there are: it has no room."""
 
 MOST_NAMED = 99_999_999
