@@ -28,10 +28,10 @@ pytest.register_assert_rewrite(*(f"support.{name}" for name in SHARED))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, max_examples=40
+    "ci", deadline=None, derandomize=True, database=None, max_examples=30
 )
 hypothesis.settings.register_profile("short", hypothesis.settings.get_profile("ci"), max_examples=8)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=300, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "ci"))
 
 
