@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastnn import validation
-from fastnn.backends import NAMES, get_backend
+from fastnn.backends import check_backend
 from fastnn.network import Network
 from fastnn.vocabulary import BackendName, Output
 
@@ -41,7 +40,7 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     """
     from fastnn.model.persistence import load as load_model
 
-    _check_backend(backend)
+    check_backend(backend)  # before anything is read
     return Network.from_model(load_model(path), backend=backend, copy=False)
 
 
@@ -94,7 +93,7 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     """
     from fastnn.exchange.onnx.reading import from_onnx as read
 
-    _check_backend(backend)
+    check_backend(backend)  # before anything is read
     return Network.from_model(read(path, output=output), backend=backend, copy=False)
 
 
@@ -163,7 +162,7 @@ def from_torch(
     """
     from fastnn.exchange.torch import from_torch as read
 
-    _check_backend(backend)
+    check_backend(backend)  # before anything is read
     read_model = read(model, output=output, class_labels=class_labels, input_scale=input_scale)
     return Network.from_model(read_model, backend=backend, copy=False)
 
@@ -208,10 +207,5 @@ def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
     """
     from fastnn.exchange.sklearn import from_sklearn as read
 
-    _check_backend(backend)
+    check_backend(backend)  # before anything is read
     return Network.from_model(read(estimator), backend=backend, copy=False)
-
-
-def _check_backend(name: str) -> None:
-    """Check that a backend can run here, before anything is read."""
-    get_backend(validation.check_backend_name(name, (*NAMES, "auto"), "backend="))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
-from fastnn.backends import NAMES, get_backend
+from fastnn.backends import check_backend, get_backend
 from fastnn.backends.base import PREDICT_ROWS, largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
@@ -235,8 +235,7 @@ class Network(Model):
 
     @backend.setter
     def backend(self, name: BackendName) -> None:
-        validation.check_backend_name(name, (*NAMES, "auto"), "backend=")
-        get_backend(name)  # raises now, not at the first fit, if it cannot run here
+        check_backend(name)  # now, not at the first fit
         self._backend = name
 
     # -- learning -------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """The registry of backends, and the switch between them.
 
-Precedence, highest first: ``Network(backend="cython")``, then ``with
-fastnn.use_backend("numba"):``, then `fastnn.set_backend`, then the environment variable
-``FASTNN_BACKEND``, then ``"auto"``: Cython, else Numba, else NumPy. A backend that was named and is
-missing is an error that says why; only ``"auto"`` falls back. Choices are context variables:
-threads and asyncio tasks do not see each other's, and a task starts with the choice of the one that
-started it. The environment variable is for the whole process.
+Precedence, highest first: ``Network(backend="cython")``, ``with fastnn.use_backend("numba"):``,
+`fastnn.set_backend`, the environment variable ``FASTNN_BACKEND``, and ``"auto"``: Cython, else
+Numba, else NumPy. A backend that was named and is missing is an error that says why; only
+``"auto"`` falls back. Choices are context variables: threads and asyncio tasks do not see each
+other's, and a task starts with the choice of the one that started it. The environment variable is
+for the whole process.
 """
 
 from __future__ import annotations
@@ -179,6 +179,11 @@ def warmup(backend: BackendName = "auto", dtypes: Any = ("float32",)) -> None:
     several = isinstance(dtypes, Iterable) and not isinstance(dtypes, str)
     names = dtypes if several else [dtypes]
     get_backend(backend).warmup([check_dtype(name) for name in names])
+
+
+def check_backend(name: str, source: str = "backend=") -> None:
+    """Check that a backend can run here; for ``"auto"``, that the one the switch chooses can."""
+    get_backend(check_backend_name(name, (*NAMES, "auto"), source))
 
 
 def _require(name: str, source: str) -> None:

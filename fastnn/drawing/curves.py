@@ -47,28 +47,7 @@ def measures(history: Measured) -> tuple[str, ...]:
 def curves(
     history: Measured, stopped: str | None, *, measure: str | None = None, ax: Any = None
 ) -> Figure:
-    """Draw loss and accuracy or R², of training and validation rows, over the epochs.
-
-    Parameters
-    ----------
-    history : mapping
-        Names to values, an epoch each.
-    stopped : str or None
-        Why the fit ended early, as `History.stopped`.
-    measure : {"loss", "accuracy", "r2"}, optional
-        Draw this one alone. By default all that were measured, side by side.
-    ax : matplotlib Axes, optional
-        Where to draw; by default a new figure.
-
-    Returns
-    -------
-    matplotlib Figure
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as described, or the measure was not taken.
-    """
+    """Draw the columns of a history, and why it ended early if it did; see `History.plot`."""
     found = measures(history)
     if measure is not None:
         wanted = validation.check_choice("measure", measure, tuple(PANELS))

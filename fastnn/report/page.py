@@ -13,6 +13,7 @@ from fastnn import validation
 from fastnn.datasets import Dataset
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer, checked_optimizer
+from fastnn.plots.checks import checked_network
 from fastnn.report import facts, findings, parts
 from fastnn.system.files import write_whole
 from fastnn.training.history import History
@@ -135,7 +136,7 @@ def _found(
 
 def _check(network: Any, history: Any, data: Any, optimizer: Any) -> None:
     check = validation.check_instance
-    check("network", network, Network, "a fastnn.Network")
+    checked_network(network)
     check("history", history, History, "what Network.fit returns")
     check("data", data, Dataset, "a fastnn.datasets.Dataset")
     validation.check_not_empty(parts.n_rows(data, "train"))

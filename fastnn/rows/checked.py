@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.rows.trained_on import TrainedOn, takes_bytes
+from fastnn.system.memory_maps import check_whole
 from fastnn.validation.values import as_array
 
 
@@ -133,8 +134,12 @@ def checked_rows(
     ------
     TypeError, ValueError
         If they are not as `Network.fit` describes them.
+    OSError
+        If a file that they are mapped from was cut short.
     """
     a = architecture
+    for mapped in (y, sample_weight):  # x is looked at where it is read
+        check_whole(mapped)
     x = checked_x(a, trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)

@@ -389,6 +389,42 @@ def test_a_map_of_a_file_that_was_cut_short_is_an_error(tmp_path, small_windows,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut short there")
+@pytest.mark.parametrize("part", ["y", "weight"])
+@pytest.mark.parametrize("work", ["fit", "evaluate"])
+@pytest.mark.parametrize("left", [0, 1, 4096])
+def test_targets_and_weights_of_a_file_that_was_cut_short_are_an_error(tmp_path, part, work, left):
+    x = np.random.default_rng(0).random((5000, 4))
+    np.save(tmp_path / "cut.npy", x.sum(axis=1))
+    on_disk = np.load(tmp_path / "cut.npy", mmap_mode="r")
+    y, *weight = (on_disk,) if part == "y" else (x.sum(axis=1), on_disk)
+    with (tmp_path / "cut.npy").open("r+b") as file:
+        file.truncate(left)
+    net = small_network((4, 3, 1), output="identity")
+    with pytest.raises(
+        OSError, match=rf"cut\.npy was cut short .* {left} bytes are left of the 40"
+    ):
+        getattr(net, work)(x, y, **({"sample_weight": weight[0]} if weight else {}))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut short there")
+@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+def test_targets_that_are_cut_short_between_two_passes_are_an_error(
+    tmp_path, small_windows, shuffle
+):
+    x = np.random.default_rng(0).random((5000, 4))
+    np.save(tmp_path / "y.npy", x.sum(axis=1, keepdims=True))
+    y = np.load(tmp_path / "y.npy", mmap_mode="r")
+
+    def cut(*_):
+        with (tmp_path / "y.npy").open("r+b") as file:
+            file.truncate(4096)
+
+    net = small_network((4, 3, 1), output="identity")
+    with pytest.raises(OSError, match=r"y\.npy was cut short"):
+        net.fit(x, y, epochs=2, shuffle=shuffle, progress=False, callbacks=cut)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file cannot be cut short there")
 def test_zeros_that_take_the_place_of_rows_are_no_rows(tmp_path, small_windows):
     x, _ = rows_of_bytes(n_rows=1100)  # a window, and the beginning of another page
     on_disk = mapped(tmp_path, x)
