@@ -8,8 +8,7 @@ was cut short meanwhile is an error before the next rows are read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-@dataclass(frozen=True)
-class Passes:
+class Passes(NamedTuple):
     """Rows as a fit reads them, again and again.
 
     Parameters
@@ -65,12 +63,12 @@ class Passes:
         order = row_order(rng, x, self.n_rows, self.shuffle)
         window = window_rows(x, self.shuffle)
         ahead = 0
+        check_whole(x)
+        check_whole(y)
         for part in calls(self.architecture, len(order), self.batch_size, window):
             if part.start >= ahead:  # a window begins: read the next while this one is worked on
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])
-            check_whole(x)
-            check_whole(y)
             yield order[part]
             check_whole(x)
             check_whole(y)

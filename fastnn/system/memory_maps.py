@@ -49,17 +49,22 @@ def check_whole(x: Any) -> None:
     OSError
         If it was cut short.
     """
+    owner = x
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if owner is None:  # memory of NumPy's own, as nearly always
+        return
+    owner = owner.obj if isinstance(owner, memoryview) else owner
+    if not isinstance(owner, mmap.mmap):
+        return
     name, offset = "the file", 0
     while isinstance(x, np.ndarray):
         if isinstance(x, np.memmap):
             name, offset = str(x.filename or name), x.offset
         x = x.base
-    x = x.obj if isinstance(x, memoryview) else x
-    if not isinstance(x, mmap.mmap):
-        return
-    expected = offset - offset % mmap.ALLOCATIONGRANULARITY + len(x)
+    expected = offset - offset % mmap.ALLOCATIONGRANULARITY + len(owner)
     try:
-        size = x.size()
+        size = owner.size()
     except (OSError, ValueError):  # a map of no file, or one that does not keep its file open
         return
     if size < expected:

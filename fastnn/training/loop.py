@@ -135,6 +135,8 @@ def _start(hooks: Sequence[Hook], snapshot: Snapshot | None, path: Any) -> None:
 
 def _end(hooks: Sequence[Hook]) -> None:
     """End with the hooks, one after the other, whichever raises."""
+    if not hooks:  # as in steps of microseconds
+        return
     with ExitStack() as ends:
         for hook in reversed(hooks):
             ends.callback(hook.on_fit_end)

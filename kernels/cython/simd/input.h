@@ -135,29 +135,47 @@ INLINE ptrdiff_t index_at(const void *indices, int wide, ptrdiff_t i) {
 
 /* The arrays are the user's, and another thread may write to them after the check: each number that
    an address is made of is looked at when it is read, once. */
+
+/* Take n column numbers from the one at `first` on; of one that is none, 0. Return whether all are.
+   There is no branch in it, so that it is done vector by vector. */
+INLINE int gather_columns(const struct csr_input *x, int wide, ptrdiff_t first, ptrdiff_t n,
+                          ptrdiff_t *RESTRICT to) {
+    const size_t n_in = (size_t)x->n_in;
+    int outside = 0;
+    for (ptrdiff_t k = 0; k < n; k++) {
+        const size_t column = (size_t)index_at(x->indices, wide, first + k); /* below 0 is large */
+        outside |= column >= n_in;
+        to[k] = column < n_in ? (ptrdiff_t)column : 0;
+    }
+    return !outside;
+}
+
 static int gather_sparse(const struct csr_input *x, const int64_t *order, ptrdiff_t n_rows,
                          double scale, const struct sparse *out) {
     const ptrdiff_t size = input_size(x->type);
-    real *const value = out->value;
     ptrdiff_t n = 0;
     int is_sound = 1;
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[i] : i;
-        ptrdiff_t e = index_at(x->indptr, x->wide, row), last = index_at(x->indptr, x->wide, row + 1);
-        if (e < 0 || last < e || last > x->n_entries || last - e > out->room - n) {
-            is_sound = 0;
-            last = e;
-        }
+        const ptrdiff_t first = index_at(x->indptr, x->wide, row);
+        const ptrdiff_t last = index_at(x->indptr, x->wide, row + 1);
+        const char *from;
+        real *const value = (real *)out->value + n;
         out->start[i] = n;
-        for (; e < last; e++) {
-            const ptrdiff_t column = index_at(x->indices, x->wide, e);
-            if (column < 0 || column >= x->n_in) {
-                is_sound = 0;
-                continue;
-            }
-            out->column[n] = column;
-            value[n++] = number_at((const char *)x->data + e * size, x->type, (real)scale);
+        if (first < 0 || last < first || last > x->n_entries || last - first > out->room - n) {
+            is_sound = 0;
+            continue;
         }
+        from = (const char *)x->data + first * size;
+        is_sound &= x->wide ? gather_columns(x, 1, first, last - first, out->column + n)
+                            : gather_columns(x, 0, first, last - first, out->column + n);
+        switch (x->type) {
+#define CASE(CODE, NAME, TYPE, LETTER, IS_SCALED) \
+    case CODE: gather_row(from, size, CODE, (real)scale, last - first, value); break;
+            INPUT_TYPES(CASE)
+#undef CASE
+        }
+        n += last - first;
     }
     out->start[n_rows] = n;
     return is_sound;
