@@ -180,9 +180,12 @@ class Network(Model):
 
         Raises
         ------
+        TypeError
+            If `model` is none.
         BackendUnavailableError
             If that backend cannot run here.
         """
+        validation.check_instance("model", model, Model, "a model, such as a fastnn.Network")
         network = super().from_model(model, copy=copy)
         network.backend = backend
         return network

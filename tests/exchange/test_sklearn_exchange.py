@@ -178,3 +178,11 @@ def test_rows_of_bytes_are_the_numbers_they_are():
     estimator = MLPClassifier((8,), max_iter=50, random_state=0)
     estimator.fit(x, y)
     assert (fastnn.from_sklearn(estimator).predict(x) == estimator.predict(x)).all()
+
+
+def test_what_fastnn_sklearn_has_besides_estimators_is_refused():
+    from fastnn.sklearn import history, problem
+
+    for value in (history.History(), problem.Problem.__new__(problem.Problem)):
+        with pytest.raises(TypeError, match="estimator must be a fitted"):
+            fastnn.from_sklearn(value)

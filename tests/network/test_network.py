@@ -397,3 +397,9 @@ def test_a_network_from_a_model_shares_nothing_with_it():
 def test_a_wrong_backend_is_said_before_anything_is_read(read):
     with pytest.raises(ValueError, match=r"backend=.*'nope'"):
         read()
+
+
+@pytest.mark.parametrize("model", [3, None, "digits.safetensors", fastnn.Network, object()])
+def test_what_is_no_model_makes_no_network(model):
+    with pytest.raises(TypeError, match="model must be a model"):
+        fastnn.Network.from_model(model)
