@@ -393,16 +393,3 @@ def test_a_zip_file_in_a_packed_file_counts_what_it_unpacks(set_budget, tmp_path
     set_budget("2M")
     with pytest.raises(ValueError, match="holds more than 2,097,152 bytes"):
         read_table(tmp_path / "t.zip.gz")
-
-
-def test_loading_a_network_takes_its_file_and_its_parameters_and_no_third_copy(tmp_path):
-    net = fastnn.Network((1000, 1000, 10), seed=0)
-    net.save(tmp_path / "n.safetensors")
-    fastnn.load(tmp_path / "n.safetensors")
-    tracemalloc.start()
-    try:
-        fastnn.load(tmp_path / "n.safetensors")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2.5 * (tmp_path / "n.safetensors").stat().st_size
