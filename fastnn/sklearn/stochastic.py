@@ -25,7 +25,7 @@ from fastnn.sklearn.history import History
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
 from fastnn.system.progress import progress_bar
-from fastnn.training.hooks import hooks
+from fastnn.training.hooks import begin, end, hooks
 from fastnn.validation import check_not_replaced
 
 
@@ -84,8 +84,7 @@ class Stochastic:
         self.total_weight = problem.weight_of(rows)
         self.offset = estimator._constant(problem.y[rows], None)
         bound = hooks(estimator.callbacks, network)
-        for hook in bound:
-            hook.on_fit_start()
+        begin(bound)
         history.n_iter = 0
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
@@ -119,8 +118,7 @@ class Stochastic:
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
             finally:
-                for hook in bound:
-                    hook.on_fit_end()
+                end(bound)
         if held_out is not None and (history.stopped or not once):
             network.parameters = history.best_parameters
 

@@ -6,7 +6,8 @@ as its `on_epoch_end`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from fastnn.validation import check_callback
@@ -94,6 +95,32 @@ def hooks(callbacks: Any, network: Any) -> list[Hook]:
     several = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [Hook(c if _is_callback(c) else FunctionCallback(check_callback(c)), network)
             for c in several]  # fmt: skip
+
+
+def begin(hooks: Sequence[Hook], then: Callable[[], None] | None = None) -> None:
+    """Tell the hooks that a fit begins, then do the rest of the beginning.
+
+    After an error in one, or in the rest, those that had begun are told of the end.
+    """
+    begun: list[Hook] = []
+    try:
+        for hook in hooks:
+            hook.on_fit_start()
+            begun.append(hook)
+        if then is not None:
+            then()
+    except BaseException:
+        end(begun)
+        raise
+
+
+def end(hooks: Sequence[Hook]) -> None:
+    """Tell the hooks that the fit has ended, one after the other, whichever raises."""
+    if not hooks:  # as in steps of microseconds
+        return
+    with ExitStack() as ends:
+        for hook in reversed(hooks):
+            ends.callback(hook.on_fit_end)
 
 
 def _is_callback(value: Any) -> bool:

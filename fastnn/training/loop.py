@@ -10,7 +10,6 @@ import math
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +24,7 @@ from fastnn.rows.passes import Passes
 from fastnn.system.progress import ProgressBar, progress_bar
 from fastnn.training.checkpoints import Keeper
 from fastnn.training.history import History
-from fastnn.training.hooks import Hook
+from fastnn.training.hooks import Hook, begin, end
 from fastnn.training.snapshot import Snapshot
 
 
@@ -94,7 +93,7 @@ def fit(
         except KeyboardInterrupt:
             history.stopped = "interrupted"
         finally:  # after an error in a callback too, so that the best weights are restored
-            _end(hooks)
+            end(hooks)
     _warn_if_cut_short(history, epochs)
     return history
 
@@ -108,38 +107,15 @@ def _begin(
 ) -> None:
     """Put everything where the fit starts; where that fails, back to where it was."""
     if snapshot is None:
-        _start(hooks, None, path)
+        begin(hooks)
         return
     before = model.parameters.copy(), model.rng.bit_generator.state
     snapshot.restore(model, state)
     try:
-        _start(hooks, snapshot, path)
+        begin(hooks, then=lambda: _load_states(hooks, snapshot, path))
     except BaseException:
         model.parameters[...], model.rng.bit_generator.state = before
         raise
-
-
-def _start(hooks: Sequence[Hook], snapshot: Snapshot | None, path: Any) -> None:
-    """Begin with the hooks; after an error in one, those that had begun are ended."""
-    begun: list[Hook] = []
-    try:
-        for hook in hooks:
-            hook.on_fit_start()
-            begun.append(hook)
-        if snapshot is not None:
-            _load_states(hooks, snapshot, path)
-    except BaseException:
-        _end(begun)
-        raise
-
-
-def _end(hooks: Sequence[Hook]) -> None:
-    """End with the hooks, one after the other, whichever raises."""
-    if not hooks:  # as in steps of microseconds
-        return
-    with ExitStack() as ends:
-        for hook in reversed(hooks):
-            ends.callback(hook.on_fit_end)
 
 
 def _load_states(hooks: Sequence[Hook], snapshot: Snapshot, path: Any) -> None:

@@ -8,6 +8,7 @@ from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn import SGD
+from fastnn.sklearn import MLPClassifier
 
 X, Y = blobs()
 
@@ -196,3 +197,44 @@ def test_a_callable_that_answers_to_every_name_is_a_function():
     called = Mock(return_value=None)
     history = small_network().fit(*blobs(), epochs=3, callbacks=called, progress=False)
     assert (history.n_epochs, called.call_count) == (3, 3)
+
+
+class Told(fastnn.Callback):
+    """Counts what it is told, and raises at one of the calls."""
+
+    def __init__(self, raises=None):
+        self.raises, self.calls = raises, []
+
+    def told(self, what):
+        self.calls.append(what)
+        if what == self.raises:
+            raise ZeroDivisionError(what)
+
+    def on_fit_start(self, network):
+        self.told("start")
+
+    def on_epoch_end(self, network, epoch, record):
+        self.told("epoch")
+
+    def on_fit_end(self, network):
+        self.told("end")
+
+
+def fit_of_network(callbacks):
+    small_network().fit(X, Y, epochs=2, callbacks=callbacks)
+
+
+def fit_of_estimator(callbacks):
+    MLPClassifier((3,), max_iter=2, callbacks=callbacks).fit(X, Y)
+
+
+@pytest.mark.parametrize("fit", [fit_of_network, fit_of_estimator])
+@pytest.mark.parametrize("where", ["start", "epoch", "end"])
+@pytest.mark.parametrize("which", range(3))
+def test_who_was_told_of_the_start_is_told_of_the_end_whoever_raises(fit, where, which):
+    callbacks = [Told(where if i == which else None) for i in range(3)]
+    with pytest.raises(ZeroDivisionError):
+        fit(callbacks)
+    for i, callback in enumerate(callbacks):
+        begun = where != "start" or i < which
+        assert callback.calls.count("end") == begun
