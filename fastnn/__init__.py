@@ -40,6 +40,7 @@ from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastnn.system.version import __version__
 from fastnn.training.checkpoints import Checkpoint
 from fastnn.training.history import History
+from fastnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from fastnn import datasets, plots, report
@@ -60,6 +61,7 @@ __all__ = [
     "Predictor",
     "RMSprop",
     "TensorBoard",
+    "Trainer",
     "__version__",
     "available_backends",
     "datasets",

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import check_backend, get_backend
-from fastnn.backends.base import PREDICT_ROWS, largest_product
+from fastnn.backends.base import PREDICT_ROWS
+from fastnn.backends.minibatch import largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.model.evaluation import evaluate
@@ -31,6 +32,7 @@ from fastnn.training.history import History
 from fastnn.training.hooks import hooks
 from fastnn.training.loop import fit
 from fastnn.training.options import checked_options
+from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
     Activation,
     BackendName,
@@ -555,6 +557,66 @@ class Network(Model):
         """
         reader = RowReader(self.architecture, self.trained_on)
         return get_backend(self._backend).predictor(self.architecture, self.parameters, reader)
+
+    def trainer(
+        self,
+        *,
+        optimizer: Optimizer | None = None,
+        reduction: Reduction = "mean",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        max_rows: int = 1024,
+    ) -> Trainer:
+        """Return a training step to call: options checked and buffers made once, microseconds.
+
+        For streams, losses of your own and minimizers. ``trainer(x, y)`` updates the network once
+        from one minibatch, or one row, and returns its loss; ``trainer.forward(x)`` and
+        ``trainer.backward(delta)`` do the same with a loss of your own, and
+        ``trainer.value_and_gradient(x, y)`` does no update. See `fastnn.Trainer`.
+
+        Parameters
+        ----------
+        optimizer : Optimizer, optional
+            As for `partial_fit`: the default is the one used last, or ``Adam()``.
+        reduction, l1, l2, max_norm, clip_norm, dropout
+            As for `fit`.
+        max_rows : int, default 1024
+            Most rows of a minibatch.
+
+        Returns
+        -------
+        Trainer
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn
+        >>> net = fastnn.Network((2, 8, 1), activation="tanh", output="sigmoid", seed=0)
+        >>> trainer = net.trainer(optimizer=fastnn.SGD(0.5))
+        >>> for step in range(500):
+        ...     x = np.random.default_rng(step).random((16, 2), np.float32)
+        ...     loss = trainer(x, x[:, 0] > x[:, 1])
+        >>> bool(loss < 0.3)
+        True
+        """
+        given = optimizer if optimizer is None else checked_optimizer(optimizer)
+        max_rows = validation.check_count("max_rows", max_rows)
+        options = checked_options(
+            self.architecture, given or Adam(), max_rows, reduction, l1, l2, max_norm, clip_norm,
+            dropout,
+        )  # fmt: skip
+        arguments = {
+            "optimizer": optimizer, "reduction": reduction, "l1": l1, "l2": l2,
+            "max_norm": max_norm, "clip_norm": clip_norm, "dropout": dropout, "max_rows": max_rows,
+        }  # fmt: skip
+        return Trainer(self, get_backend(self._backend), given, options, arguments)
 
     def save(self, path: Any) -> None:
         """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.

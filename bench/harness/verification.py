@@ -52,7 +52,7 @@ class Reference:
 
     def train(self, case: TrainCase, data: Data, order: NDArray[np.int64]) -> list[Array]:
         """Return the parameters after training on these rows, in this order."""
-        from fastnn.backends.base import TrainingOptions
+        from fastnn.backends.minibatch import TrainingOptions
         from fastnn.optimizers import OptimizerState
         from peers.ours import optimizer
 

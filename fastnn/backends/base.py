@@ -24,61 +24,29 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
-from fastnn.backends.dropout import dropout_mask
+from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
+from fastnn.backends.minibatch import (
+    ForwardPass,
+    TrainingOptions,
+    Views,
+    add_penalty,
+    clip_to_norm,
+    dropout_factor,
+    gather,
+    limit_column_norms,
+    rows_right,
+    targets_of,
+)
 from fastnn.backends.predictor import PlainPredictor, Predictor
+from fastnn.backends.steps import PlainSteps, Steps, Taken
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.rows.strides import copied_by_rows, lies_by_columns
-from fastnn.validation.arrays import check_below
-from fastnn.validation.sparse import rows_of_csr
-
-Views = tuple[Layer, Array, Array | None]
-"""A layer's place, and its weights and bias or their gradients."""
 
 PREDICT_ROWS = 512
 """Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What a training step is, data and network aside.
-
-    Attributes
-    ----------
-    optimizer : Optimizer
-        The update rule and its learning rate.
-    batch_size : int
-        Rows in a minibatch; the last one of a pass may be shorter.
-    reduction : {"mean", "sum"}
-        Whether a minibatch's gradient is divided by the sum of its sample weights (its row count,
-        when there are none).
-    l1, l2 : float
-        The penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
-    max_norm : float
-        Largest norm of the weights into one unit, restored after each update; 0: no limit.
-    clip_norm : float
-        Largest norm of the whole gradient, penalty included; 0: no limit.
-    dropout : tuple of float
-        For each hidden layer, the probability that a unit is dropped; the kept ones are divided by
-        one minus it.
-    dropout_seed : int
-        Selects the masks (see `fastnn.backends.dropout`).
-    """
-
-    optimizer: Optimizer
-    batch_size: int
-    reduction: str = "mean"
-    l1: float = 0.0
-    l2: float = 0.0
-    max_norm: float = 0.0
-    clip_norm: float = 0.0
-    dropout: tuple[float, ...] = ()
-    dropout_seed: int = 0
 
 
 class EpochResult(NamedTuple):
@@ -219,6 +187,20 @@ class Backend(ABC):
         """Return the network frozen for serving; see `Predictor`."""
         return PlainPredictor(self, architecture, params, reader)
 
+    def steps(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        options: TrainingOptions,
+        taken: Taken,
+    ) -> Steps:
+        """Return a training step, frozen: see `fastnn.backends.steps.Steps`.
+
+        `options.batch_size` is the most rows of a minibatch; params and state change in place.
+        """
+        return PlainSteps(self, architecture, params, state, options)
+
     def train_epoch(
         self,
         architecture: Architecture,
@@ -251,7 +233,7 @@ class Backend(ABC):
                     architecture, layers, gradients, gather(architecture, x, rows, batch),
                     targets_of(architecture, y, rows), row_weight, count, options, state.step,
                 )  # fmt: skip
-                penalty = _add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
+                penalty = add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
                 if options.clip_norm:
                     clip_to_norm(grads, options.clip_norm)
                 self.update(options.optimizer, state.step + 1, params, grads, state.slots)
@@ -279,33 +261,60 @@ class Backend(ABC):
     ) -> tuple[float, float]:
         """Write a minibatch's gradient; return the weighted sums of loss and of right rows."""
         n_rows, dtype = len(y), np.dtype(architecture.dtype)
-        inputs, stored = [x], []  # of each layer; what its activation's derivative is taken from
+        passed = self.forward(architecture, layers, x, n_rows, options, step)
+        factor = 1.0 if options.reduction == "sum" else (1.0 / count if count else 0.0)
+        weights = np.ones(n_rows, dtype) if row_weight is None else row_weight
+        delta = np.empty_like(passed.z)
+        loss = self.loss(
+            architecture, passed.z, y, np.multiply(weights, factor, dtype=dtype), delta
+        )
+        right = float(weights[rows_right(architecture, passed.z, y)].sum(dtype=np.float64))
+        self.backward(layers, gradients, passed, delta, options, step)
+        return (loss / factor if factor else 0.0), right
+
+    def forward(
+        self,
+        architecture: Architecture,
+        layers: list[Views],
+        x: Any,
+        n_rows: int,
+        options: TrainingOptions,
+        step: int,
+    ) -> ForwardPass:
+        """Return what a minibatch's way through the layers leaves behind for `backward`."""
+        dtype = np.dtype(architecture.dtype)
+        inputs, stored = [x], []
         for i, (layer, weight, bias) in enumerate(layers[:-1]):
             out = np.empty((n_rows, layer.n_out), dtype)
             z = np.empty_like(out) if layer.activation in FROM_PREACTIVATION else None
             self.dense_forward(inputs[i], weight, bias, layer.activation, out, z)
             stored.append(out if z is None else z)
-            inputs.append(out * _dropout_factor(options, step, i, out) if options.dropout else out)
+            inputs.append(out * dropout_factor(options, step, i, out) if options.dropout else out)
         layer, weight, bias = layers[-1]
         z = np.empty((n_rows, layer.n_out), dtype)
         self.dense_forward(inputs[-1], weight, bias, "identity", z)
+        return ForwardPass(inputs, stored, z)
 
-        factor = 1.0 if options.reduction == "sum" else (1.0 / count if count else 0.0)
-        weights = np.ones(n_rows, dtype) if row_weight is None else row_weight
-        delta = np.empty_like(z)
-        loss = self.loss(architecture, z, y, np.multiply(weights, factor, dtype=dtype), delta)
-        right = float(weights[rows_right(architecture, z, y)].sum(dtype=np.float64))
-
+    def backward(
+        self,
+        layers: list[Views],
+        gradients: list[Views],
+        passed: ForwardPass,
+        delta: Array,
+        options: TrainingOptions,
+        step: int,
+    ) -> Array:
+        """Write the gradient that the last layer's delta makes; return the first layer's delta."""
         for i in range(len(layers) - 1, -1, -1):
-            self.weight_gradient(inputs[i], delta, *gradients[i][1:])
+            self.weight_gradient(passed.inputs[i], delta, *gradients[i][1:])
             if i:
-                below = np.empty((n_rows, layers[i][0].n_in), dtype)
+                below = np.empty((len(delta), layers[i][0].n_in), delta.dtype)
                 activation = layers[i - 1][0].activation
-                self.input_gradient(delta, layers[i][1], activation, stored[i - 1], below)
+                self.input_gradient(delta, layers[i][1], activation, passed.stored[i - 1], below)
                 if options.dropout:
-                    below *= _dropout_factor(options, step, i - 1, below)
+                    below *= dropout_factor(options, step, i - 1, below)
                 delta = below
-        return (loss / factor if factor else 0.0), right
+        return delta
 
     def loss(
         self,
@@ -323,26 +332,6 @@ class Backend(ABC):
         )
 
 
-def largest_product(architecture: Architecture, n_rows: int) -> float:
-    """Return the multiply-adds of the largest matrix product that n_rows rows take."""
-    return float(n_rows) * max(n_in * n_out for n_in, n_out in architecture.shapes)
-
-
-def rows_of(x: Any, rows: Array | slice) -> Any:
-    """Return rows of x: dense ones side by side, as matrix products are at their best.
-
-    Of an array whose columns lie together, column after column is read: row by row each number
-    would cost a cache line of its own.
-    """
-    if not isinstance(x, np.ndarray):
-        return rows_of_csr(x, rows)
-    if not lies_by_columns(x):
-        return np.ascontiguousarray(x[rows])
-    if isinstance(rows, slice):
-        return copied_by_rows(x[rows])
-    return np.ascontiguousarray(x.T[:, rows].T)
-
-
 def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
     """Return the rates of the n_steps updates after the first `step`, if a schedule gives as many.
 
@@ -358,64 +347,6 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
             f"{rates.shape}"
         )
     return rates
-
-
-def gather(
-    architecture: Architecture, x: Any, rows: Array | slice, into: Array | None = None
-) -> Any:
-    """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be.
-
-    Whatever the strides of a dense x, what is returned is row-major: the products' bits with it.
-
-    Bytes are written to the first rows of `into` (as many, n_in), if given.
-    """
-    batch = rows_of(x, rows)
-    dense = isinstance(batch, np.ndarray)
-    values = batch if dense else batch.data
-    dtype = np.dtype(architecture.dtype)
-    out = into[: len(batch)] if dense and into is not None else None
-    if values.dtype == np.uint8:
-        scale = dtype.type(architecture.input_scale)
-        values = np.multiply(values, scale, out=out, dtype=dtype)
-    elif values.dtype != dtype:
-        values = values.astype(dtype)
-    if dense:
-        return values
-    return type(batch)((values, batch.indices, batch.indptr), shape=batch.shape)
-
-
-def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
-    """Return labels, looked at once more since another thread may write to y, or targets of rows.
-
-    Raises
-    ------
-    ValueError
-        If there are labels that are no classes.
-    """
-    targets = y[rows]
-    if architecture.loss == "cross_entropy":
-        check_below("y", targets, architecture.n_out, "classes")
-    return targets
-
-
-def rows_right(architecture: Architecture, z: Array, y: Array) -> Array:
-    """Say which rows of the last layer's z (n, k) are classified as y says: all their outputs."""
-    if architecture.output == "softmax":
-        return np.asarray(z.argmax(axis=1) == y)
-    return np.asarray(((z > 0) == (y > 0.5)).all(axis=1))
-
-
-def clip_to_norm(grads: Array, max_norm: float) -> None:
-    """Scale the whole gradient down to the norm `max_norm` if it is longer."""
-    norm = float(np.linalg.norm(grads.astype(np.float64)))
-    if norm > max_norm:
-        grads *= grads.dtype.type(max_norm / norm)
-
-
-def limit_column_norms(weight: Array, max_norm: float) -> None:
-    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer."""
-    norms = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=0))
-    weight *= np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
 
 
 @contextmanager
@@ -440,23 +371,3 @@ def ctrl_c_held() -> Iterator[Callable[[], None]]:
     finally:
         signal.signal(signal.SIGINT, handler)
     let_through()
-
-
-def _add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> float:
-    """Add the gradient of the L1 and L2 penalty; return the penalty."""
-    penalty = 0.0
-    if options.l2:
-        grads += weights.dtype.type(options.l2) * weights
-        penalty += 0.5 * options.l2 * float(np.square(weights, dtype=np.float64).sum())
-    if options.l1:
-        grads += weights.dtype.type(options.l1) * np.sign(weights)
-        penalty += options.l1 * float(np.abs(weights).sum(dtype=np.float64))
-    return penalty
-
-
-def _dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> Array:
-    """Return what dropout multiplies hidden layer i by: 0, or 1 / (1 − rate)."""
-    rate = options.dropout[i]
-    mask = dropout_mask(options.dropout_seed, step, i, rate, *like.shape)
-    factor: Array = np.multiply(mask, like.dtype.type(1.0 / (1.0 - rate)))
-    return factor

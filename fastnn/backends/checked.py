@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture, Array
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.base import Backend, EpochResult
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor
+from fastnn.backends.steps import Steps, Taken
 from fastnn.optimizers import Optimizer, OptimizerState
 from fastnn.validation import check_choice, check_count, check_in_range, check_number
 from fastnn.validation.arrays import (
@@ -222,6 +224,22 @@ class Checked(Backend):
         for dtype in dtypes:
             check_choice("dtype", dtype, ("float32", "float64"))
         self._inside.warmup(dtypes)
+
+    def steps(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        options: TrainingOptions,
+        taken: Taken,
+    ) -> Steps:
+        check_is_architecture(architecture)
+        check_loss_of_output(architecture)
+        params = _check_params(architecture, params, is_written=True)
+        _check_options(architecture, options)
+        own = _own_state(architecture, options.optimizer, state)
+        check_apart("params", params, ("state.slots", own.slots))
+        return self._inside.steps(architecture, params, state, options, taken)
 
     def train_epoch(
         self,

@@ -11,16 +11,18 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends import restored_predictor
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions, learning_rates
+from fastnn.backends.base import Backend, EpochResult, learning_rates
 from fastnn.backends.dropout import dropout_threshold
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor, check_csr
+from fastnn.backends.steps import Steps, Taken
 from fastnn.backends.threads import show_to_threadpoolctl, usable_threads
 from fastnn.optimizers import Optimizer, OptimizerState
 
@@ -41,6 +43,7 @@ except ImportError as error:
 
 show_to_threadpoolctl(_kernels.__file__)
 Predictor.register(_kernels.Predictor)
+Steps.register(_kernels.Steps)
 
 # A name's code is its place in the list of kernels/cython/simd/vocabulary.h.
 _ACTIVATION = {name: code for code, name in enumerate(_kernels.ACTIVATIONS)}
@@ -160,6 +163,38 @@ class CythonBackend(Backend):
         )
         return predictor
 
+    def steps(
+        self,
+        architecture: Architecture,
+        params: Array,
+        state: OptimizerState,
+        options: TrainingOptions,
+        taken: Taken,
+    ) -> Steps:
+        """Return a training step, frozen, as one compiled object."""
+        optimizer = options.optimizer
+        steps: Steps = _kernels.Steps(
+            self._program(architecture),
+            (params, state.slots, state),
+            (
+                _RULE[optimizer.rule],
+                optimizer.coefficients,
+                partial(learning_rates, optimizer),
+            ),
+            (
+                options.reduction == "mean",
+                options.l1,
+                options.l2,
+                options.max_norm,
+                options.clip_norm,
+                *_dropout(options),
+            ),
+            options.batch_size,
+            tuple(taken),
+            (np.empty, np.dtype(architecture.dtype)),
+        )
+        return steps
+
     def train_epoch(
         self,
         architecture: Architecture,
@@ -190,9 +225,7 @@ class CythonBackend(Backend):
             options.l2,
             options.max_norm,
             options.clip_norm,
-            np.array(options.dropout, np.float64),
-            np.array([dropout_threshold(rate) for rate in options.dropout], np.uint32),
-            options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
+            *_dropout(options),
         )
         if not weight:
             return EpochResult(np.nan, np.nan, np.nan)
@@ -222,6 +255,15 @@ class CythonBackend(Backend):
             architecture.huber_delta,
             self._n_threads,
         )
+
+
+def _dropout(options: TrainingOptions) -> tuple[Array, Array, int]:
+    """Return the rates by layer, what hashes are compared with, and the seed."""
+    return (
+        np.array(options.dropout, np.float64),
+        np.array([dropout_threshold(rate) for rate in options.dropout], np.uint32),
+        options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
+    )
 
 
 def _weights(sample_weight: Array | None) -> Array | None:

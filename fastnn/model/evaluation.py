@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture, Array
-from fastnn.backends.base import Backend, rows_right
+from fastnn.backends.base import Backend
+from fastnn.backends.minibatch import rows_right
 from fastnn.rows.calls import calls
 from fastnn.system.memory_maps import check_whole, walk
 from fastnn.system.progress import progress_bar

@@ -47,6 +47,7 @@ class Model:
     seed: int | None = None
     trained_on: TrainedOn | None = None
     chooses_scale = False
+    _current_fit: object | None = None
 
     def __init__(
         self,

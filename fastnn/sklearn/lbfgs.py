@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from fastnn.backends import get_backend
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
 from fastnn.sklearn.optimizer import ScikitSGD

@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import get_backend
-from fastnn.backends.base import PREDICT_ROWS, Backend, largest_product
+from fastnn.backends.base import PREDICT_ROWS, Backend
+from fastnn.backends.minibatch import largest_product
 from fastnn.backends.threads import blas_limited, threads_limited
 from fastnn.callbacks.base import Callback
 from fastnn.network import Network

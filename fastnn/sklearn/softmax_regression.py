@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnn.architecture import Architecture
 from fastnn.backends import get_backend
-from fastnn.backends.base import gather
+from fastnn.backends.minibatch import gather
 from fastnn.network import Network
 from fastnn.sklearn.classifier import MLPClassifier
 from fastnn.sklearn.inputs import checked_x

@@ -21,7 +21,7 @@ from fastnn.system.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
 
 if TYPE_CHECKING:
-    from fastnn.backends.base import TrainingOptions
+    from fastnn.backends.minibatch import TrainingOptions
     from fastnn.rows.checked import Rows
     from fastnn.training.hooks import Hook
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.backends.base import Backend, EpochResult, TrainingOptions
+from fastnn.backends.base import Backend, EpochResult
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.model.evaluation import evaluate
 from fastnn.model.model import Model
 from fastnn.optimizers import OptimizerState, RunningOptimizer

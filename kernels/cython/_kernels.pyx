@@ -14,7 +14,7 @@ The chapters, each of which stands on those before it:
     vocabulary, memory, spares, door     words, memory and arrays of Python's
     team, pool                           threads
     program, training                    the programs
-    predictor, contract                  a network for serving; the kernels one by one
+    predictor, steps, contract           a network for serving; a step; the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
 """
@@ -30,6 +30,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.number cimport PyIndex_Check
 from cpython.pythread cimport (
     PyThread_acquire_lock,
     PyThread_allocate_lock,
@@ -38,7 +39,18 @@ from cpython.pythread cimport (
 )
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cython cimport critical_section, final
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.float cimport DBL_MAX, FLT_MAX
+from libc.stdint cimport (
+    int8_t,
+    int16_t,
+    int32_t,
+    int64_t,
+    uint8_t,
+    uint16_t,
+    uint32_t,
+    uint64_t,
+    uintptr_t,
+)
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -78,16 +90,25 @@ from kernels.cython.gate cimport (
     wait,
     write_shared,
 )
-from kernels.cython.loss cimport add_up
-from kernels.cython.network cimport Layer, Network, Workspace, work_of_a_row
+from kernels.cython.loss cimport add_up, judge
+from kernels.cython.gradient cimport add_gradient
+from kernels.cython.network cimport Activations, Layer, Network, Workspace, work_of_a_row
 from kernels.cython.parts cimport ROW_BLOCK, Part, rows_of
 from kernels.cython.prediction cimport PREDICTED_TOGETHER, lay_out_prediction, predict_rows
-from kernels.cython.shared cimport Options, Shared, lay_out
-from kernels.cython.step cimport fetch_rows, train_batch
+from kernels.cython.shared cimport Options, Shared, has_penalty, lay_out
+from kernels.cython.step cimport (
+    backward_batch,
+    fetch_rows,
+    forward_batch,
+    normalize,
+    train_batch,
+    update_limited,
+)
 from kernels.cython.table cimport (
     ACTIVATION_NAMES,
     CROSS_ENTROPY,
     EXP,
+    INPUT_BYTE,
     INPUT_TYPE_NAMES,
     LEAKY_RELU_SLOPE,
     LOSS_NAMES,
@@ -124,4 +145,5 @@ include "pool.pxi"
 include "program.pxi"
 include "training.pxi"
 include "predictor.pxi"
+include "steps.pxi"
 include "contract.pxi"

@@ -14,7 +14,7 @@ from kernels.cython.arrays cimport padded
 from kernels.cython.batch cimport outer
 from kernels.cython.dropout cimport drop
 from kernels.cython.network cimport Activations, Layer
-from kernels.cython.parts cimport Part, part_of
+from kernels.cython.parts cimport Part, part_of, rows_of
 from kernels.cython.shared cimport OwnSpace, Shared, gradient_rows, has_penalty, part_of_layer
 from kernels.cython.table cimport SGD, kernels, step
 
@@ -49,6 +49,23 @@ cdef inline void backward(
     drop(shared, i - 1, n_done, &part, True)
 
 
+cdef inline void backward_to_input(
+    Shared *shared, Py_ssize_t n_rows, OwnSpace *own, int member, int n_members
+) noexcept nogil:
+    """Take a member's rows of the first layer's delta to the rows that came in."""
+    cdef const kernels *k = shared.net.kernels
+    cdef const Layer *layer = &shared.net.layers[0]
+    cdef const Activations *a = &shared.w.activations[0]
+    cdef Part part = rows_of(n_rows, layer.n_in, member, n_members)
+    if part.n_rows > 0:
+        k.backward(
+            part.n_rows, layer.n_in, layer.n_out, a.delta + part.row * a.row * k.size, a.row,
+            shared.params + layer.weight * k.size, layer.stride, own.panel,
+            shared.input_gradient + part.row * shared.input_gradient_row * k.size,
+            shared.input_gradient_row,
+        )
+
+
 cdef inline void learn(
     Shared *shared,
     Py_ssize_t i,
@@ -71,9 +88,10 @@ cdef inline void learn(
         return
     if shared.gradient != NULL:
         add_gradient(
-            shared, i, &part, n_rows, 1.0, False, own.panel, shared.gradient + offset, layer.stride
+            shared, i, &part, n_rows, 1.0, shared.adds_gradient, own.panel,
+            shared.gradient + offset, layer.stride,
         )
-        if has_penalty(&shared.options):
+        if has_penalty(&shared.options) and not shared.adds_gradient:
             k.add_penalty(
                 part.n_rows, part.n_columns, shared.params + offset, layer.stride,
                 shared.options.l1, shared.options.l2, shared.gradient + offset, layer.stride,
@@ -149,7 +167,10 @@ cdef inline void learn_bias(
     cdef Part one_row = part[0]
     one_row.n_rows = 1
     if shared.gradient != NULL:
-        k.column_sums(n_rows, part.n_columns, delta, a.row, 1.0, False, shared.gradient + offset)
+        k.column_sums(
+            n_rows, part.n_columns, delta, a.row, 1.0, shared.adds_gradient,
+            shared.gradient + offset,
+        )
     elif direct:
         k.column_sums(
             n_rows, part.n_columns, delta, a.row, -constants.learning_rate, True,

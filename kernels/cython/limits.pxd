@@ -31,7 +31,9 @@ cdef inline double gradient_norm(Shared *shared, int member, int n_members) noex
 cdef inline void apply_limited(
     Shared *shared, Py_ssize_t i, const step *constants, double norm, int member, int n_members
 ) noexcept nogil:
-    """Update a member's part of layer i from the gradient, scaled down to the limit."""
+    """Update a member's part of layer i from the gradient, scaled down to the limit if its norm
+    is above one.
+    """
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[i]
     cdef Part part = part_of_layer(shared, i, layer.n_in, member, n_members)
@@ -53,7 +55,7 @@ cdef inline void apply_row(
     """The same for one row, offset bytes from the first parameter."""
     cdef Part one_row = part[0]
     one_row.n_rows = 1
-    if norm > shared.options.clip_norm:
+    if shared.options.clip_norm != 0 and norm > shared.options.clip_norm:
         shared.net.kernels.scale(
             part.n_columns, shared.options.clip_norm / norm, shared.gradient + offset
         )

@@ -26,7 +26,8 @@ cdef inline double judge(
         for i in range(part.row, part.row + part.n_rows):
             shared.row_weight[i] = shared.sample_weight[order[i]]
     if shared.options.mean:
-        factor = 1.0 / count if count != 0 else 0.0
+        factor = shared.count_of_all if shared.count_of_all != 0 else count
+        factor = 1.0 / factor if factor != 0 else 0.0
     if part.n_rows > 0:
         judge_rows(shared, order, part.row, part.n_rows, factor)
     if has_penalty(&shared.options):

@@ -198,6 +198,44 @@ cdef class Program:
         )
         return 0
 
+    cdef int hold_model(
+        self, Shared *shared, object params, object slots, int rule_code, list held
+    ) except -1:
+        """Hold the parameters, and the vectors that the optimizer remembers, to be changed."""
+        cdef Array seen
+        cdef Py_ssize_t n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
+        held.append(self.hold_parameters("params", params, True, &seen))
+        shared.params = seen.data
+        needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
+        shared.first_state = shared.second_state = NULL
+        if n_vectors > 0:
+            held.append(self.hold_parameters("slots[0]", slots[0], True, &seen))
+            shared.first_state = seen.data
+        if n_vectors > 1:
+            held.append(self.hold_parameters("slots[1]", slots[1], True, &seen))
+            shared.second_state = seen.data
+        return 0
+
+    cdef int read_rule(
+        self, step *constants, double *weight_decay, int rule_code, tuple coefficients
+    ) except -1:
+        """Read what of an update does not change from step to step."""
+        constants.rule = <rule>code_in(RULES, "rule", rule_code)
+        (constants.first_decay, constants.second_decay, constants.epsilon,
+         weight_decay[0]) = coefficients
+        return 0
+
+    cdef int check_dropout(
+        self, const double[::1] dropout, const uint32_t[::1] thresholds
+    ) except -1:
+        cdef Py_ssize_t n_hidden = self.net.n_layers - 1
+        return needs(
+            dropout is None
+            or dropout.shape[0] == 0
+            or (dropout.shape[0] == n_hidden and thresholds.shape[0] == n_hidden),
+            "dropout", "{} rates, one for each hidden layer", n_hidden,
+        )
+
     def train_epoch(
         self,
         params,
@@ -227,23 +265,12 @@ cdef class Program:
         cdef Epoch epoch = Epoch(self)
         cdef Shared *shared = &epoch.shared
         cdef Options *options = &shared.options
-        cdef Array seen
         cdef list held = []
-        cdef Py_ssize_t n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
-        cdef Py_ssize_t n_in = self.net.layers[0].n_in, n_hidden = self.net.n_layers - 1
+        cdef Py_ssize_t n_in = self.net.layers[0].n_in
         if order.shape[0] == 0:
             return 0.0, 0.0, 0.0, 0.0
         needs(batch_size >= 1, "batch_size", "at least 1")
-        held.append(self.hold_parameters("params", params, True, &seen))
-        shared.params = seen.data
-        needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
-        shared.first_state = shared.second_state = NULL
-        if n_vectors > 0:
-            held.append(self.hold_parameters("slots[0]", slots[0], True, &seen))
-            shared.first_state = seen.data
-        if n_vectors > 1:
-            held.append(self.hold_parameters("slots[1]", slots[1], True, &seen))
-            shared.second_state = seen.data
+        self.hold_model(shared, params, slots, rule_code, held)
         shared.x = read_input(x, held)
         needs(shared.x.n_in == n_in, "x", "{} columns wide", n_in)
         held.append(hold("y", y, False, &shared.y))
@@ -256,19 +283,12 @@ cdef class Program:
             rates.shape[0] >= (order.shape[0] - 1) // batch_size + 1,
             "learning_rates", "one for each minibatch",
         )
-        needs(
-            dropout is None
-            or dropout.shape[0] == 0
-            or (dropout.shape[0] == n_hidden and thresholds.shape[0] == n_hidden),
-            "dropout", "{} rates, one for each hidden layer", n_hidden,
-        )
+        self.check_dropout(dropout, thresholds)
         shared.order, shared.n_order = &order[0], order.shape[0]
         shared.sample_weight = NULL if sample_weight is None else &sample_weight[0]
         shared.rates = &rates[0]
         shared.t = state.step
-        epoch.step.rule = <rule>rule_code
-        (epoch.step.first_decay, epoch.step.second_decay, epoch.step.epsilon,
-         epoch.weight_decay) = coefficients
+        self.read_rule(&epoch.step, &epoch.weight_decay, rule_code, coefficients)
         options.batch_size = min(batch_size, shared.n_order)
         options.mean = mean
         options.l1, options.l2 = l1, l2

@@ -52,7 +52,7 @@ cdef struct Shared:
     char *first_state
     char *second_state
     Input x
-    Array y
+    Array y  # data NULL where nobody says what the rows should give
     const int64_t *order
     Py_ssize_t n_order
     const double *sample_weight
@@ -61,7 +61,12 @@ cdef struct Shared:
     int64_t t  # updates done before this epoch
 
     Workspace w
-    char *gradient  # of all parameters, if its norm is limited
+    char *gradient  # of all parameters, if it is wanted before they are updated
+    bint adds_gradient  # to what is there, from minibatches before
+    double count_of_all  # weights that the gradient is the mean over; 0: the minibatch's own
+    bint keeps_logits  # apart from the outputs
+    char *input_gradient  # the derivative by the rows, (n_rows, n_in), if it is wanted
+    Py_ssize_t input_gradient_row
     int64_t *labels
     char *targets
     Py_ssize_t target_row
@@ -89,7 +94,12 @@ cdef inline Py_ssize_t gradient_rows(Shared *shared, const Layer *layer) noexcep
 
 
 cdef inline void lay_out(
-    Shared *shared, Form form, Py_ssize_t n_non_zeros, int n_threads, Space *space
+    Shared *shared,
+    Form form,
+    Py_ssize_t n_non_zeros,
+    int n_threads,
+    bint with_gradient,
+    Space *space,
 ) noexcept nogil:
     """Divide the space among what the pass needs; without memory yet, only add it up."""
     cdef const kernels *k = shared.net.kernels
@@ -109,13 +119,13 @@ cdef inline void lay_out(
         a = &counted_only if space.base == NULL else &shared.w.activations[i]
         a.row = padded(layer.n_out, k.size)
         a.delta = reserve(space, n_rows * a.row * k.size)
-        if layer.keeps_z:
+        if layer.keeps_z or (shared.keeps_logits and i == shared.net.n_layers - 1):
             a.z = reserve(space, n_rows * a.row * k.size)
         if i < shared.net.n_layers - 1 and shared.options.dropout != NULL:
             a.dropped = reserve(space, n_rows * a.row * k.size)
         n_bytes = max(n_bytes, gradient_rows(shared, layer) * a.row * k.size)
     shared.gradient = NULL
-    if shared.options.clip_norm != 0:
+    if with_gradient:
         shared.gradient = reserve(space, shared.net.n_slots * k.size)
     shared.labels = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
     shared.target_row = padded(shared.net.layers[shared.net.n_layers - 1].n_out, k.size)

@@ -77,6 +77,12 @@ cdef extern from "simd/kernels.h" nogil:
         Py_ssize_t (*count_non_zeros)(
             const dense_input *x, Py_ssize_t n_in, Py_ssize_t row
         ) noexcept nogil
+        bint (*lies_within)(
+            const dense_input *x, Py_ssize_t n_rows, Py_ssize_t n_in, double low, double high
+        ) noexcept nogil
+        bint (*holds_flags)(
+            const dense_input *x, Py_ssize_t n_rows, Py_ssize_t n_in
+        ) noexcept nogil
         void (*gather)(
             const dense_input *x, const int64_t *order, Py_ssize_t n_rows, Py_ssize_t n_in,
             double scale, void *out, Py_ssize_t out_row

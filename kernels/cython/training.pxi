@@ -63,6 +63,7 @@ cdef class Epoch(Team):
         cdef Form form
         cdef Space space
         cdef Memory memory
+        cdef bint limits_gradient = shared.options.clip_norm != 0
         self.check_rows()
         with nogil:
             form = form_of(
@@ -74,10 +75,10 @@ cdef class Epoch(Team):
         work = shared.options.batch_size * work_of_a_row(net, 1.0 if form == DENSE else density)
         n_threads = program.threads_for(3 * work, work_to_share)
         space.base, space.used = NULL, 0
-        lay_out(shared, form, n_non_zeros, n_threads, &space)
+        lay_out(shared, form, n_non_zeros, n_threads, limits_gradient, &space)
         memory = program.take_memory(space.used)
         space.base, space.used = memory.data, 0
-        lay_out(shared, form, n_non_zeros, n_threads, &space)
+        lay_out(shared, form, n_non_zeros, n_threads, limits_gradient, &space)
         if shared.gradient != NULL:
             memset(shared.gradient, 0, net.n_slots * net.kernels.size)
         self.run(n_threads)

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION, LOSSES, Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 
 H = 1e-5

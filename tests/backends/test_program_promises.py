@@ -15,7 +15,7 @@ from support.programs import Problem, parameters, targets
 from support.strategies import values
 
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, OptimizerState
 
 

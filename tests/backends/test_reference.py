@@ -8,8 +8,8 @@ from scipy import sparse
 
 from fastnn.architecture import ACTIVATIONS, Architecture
 from fastnn.backends import reference as ref
-from fastnn.backends.base import clip_to_norm, gather, limit_column_norms, rows_right
 from fastnn.backends.dropout import dropout_mask
+from fastnn.backends.minibatch import clip_to_norm, gather, limit_column_norms, rows_right
 from fastnn.backends.reference import Reference
 
 kernels = Reference()

@@ -4,8 +4,8 @@ import numpy as np
 
 import fastnn
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
 from fastnn.backends.dropout import dropout_mask
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 
 

@@ -13,7 +13,7 @@ from support.backends import under_test
 
 import fastnn
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 
 # Counts what is compiled, or loaded from disk, by what is done after a warm-up.

@@ -23,7 +23,8 @@ from support.programs import (
 from support.strategies import values
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
-from fastnn.backends.base import Backend, TrainingOptions
+from fastnn.backends.base import Backend
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.reference import Reference
 from fastnn.optimizers import SGD, Adam, AdamW, RMSprop
 

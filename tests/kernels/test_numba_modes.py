@@ -15,7 +15,7 @@ PARITY = textwrap.dedent("""
     import numpy as np
     from fastnn.architecture import Architecture
     from fastnn.backends import get_backend
-    from fastnn.backends.base import TrainingOptions
+    from fastnn.backends.minibatch import TrainingOptions
     from fastnn.optimizers import SGD, AdamW, OptimizerState, RMSprop
 
     rng = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from support.team_work import Work
 
 import fastnn
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
@@ -253,7 +253,7 @@ def test_an_interrupt_ends_a_shared_pass_between_two_steps():
     under_test("cython")
     done = run_program("""
 from fastnn.optimizers import SGD, Adam, OptimizerState
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 seconds, n_passes = 0.1, 300
 for attempt in range(12):  # until it comes in the middle, whatever else the machine does

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 import fastnn
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 
 STEPS, BATCH_SIZE, LEARNING_RATE = 1000, 100, 0.001

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastnn.architecture import Architecture, aligned_zeros
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
 from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
 

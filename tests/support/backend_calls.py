@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from fastnn.architecture import ACTIVATIONS, Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop
 from support.strategies import parts
 

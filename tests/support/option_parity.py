@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastnn.architecture import LOSSES, Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD
 from support.programs import (
     Problem,

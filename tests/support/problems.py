@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from support import strategies as draw
 from support.programs import Problem, parameters, targets
 from support.strategies import freeze, lay_out, values

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastnn.architecture import Architecture
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 from support.programs import parameters
 

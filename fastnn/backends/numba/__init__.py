@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
-from fastnn.backends.base import EpochResult, TrainingOptions, ctrl_c_held, learning_rates
+from fastnn.backends.base import EpochResult, ctrl_c_held, learning_rates
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 from fastnn.system.progress import is_progress_wanted
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import ALIGNMENT, FROM_PREACTIVATION, Architecture, Array, aligned_zeros
-from fastnn.backends import base
-from fastnn.backends.base import TrainingOptions, gather
+from fastnn.backends import minibatch
 from fastnn.backends.dropout import dropout_key, dropout_threshold
+from fastnn.backends.minibatch import TrainingOptions, gather
 from fastnn.kernels.numba import activations, losses, updates
 from fastnn.kernels.numba.arrays import NO_DROPOUT, is_csr, lies_ready, plain, rows_of
 from fastnn.kernels.numba.layout import (
@@ -195,7 +195,10 @@ def targets_of(
     architecture: Architecture, y: Array, sample_weight: Array | None, rows: Array
 ) -> Targets:
     """Return what the rows of a piece should give, in their order."""
-    is_labels, wanted = architecture.loss == "cross_entropy", base.targets_of(architecture, y, rows)
+    is_labels, wanted = (
+        architecture.loss == "cross_entropy",
+        minibatch.targets_of(architecture, y, rows),
+    )
     return Targets(
         labels=wanted if is_labels else np.empty(0, np.int64),
         target=np.empty((0, 0), architecture.dtype) if is_labels else plain(wanted),

@@ -79,6 +79,16 @@ INLINE void finish(const struct epilogue *e, ptrdiff_t n_rows, ptrdiff_t n_colum
         activate(e->activation, n_rows, n_columns, z, row, (real *)e->h + (z - out), row);
 }
 
+INLINE void derive_softmax(ptrdiff_t n_out, const real *y, real *delta) {
+    vec sum = broadcast(0);
+    for (ptrdiff_t j = 0; j < n_out; j += LANES)
+        sum += keep_lanes(first_lanes(n_out - j), load(y + j) * load(delta + j));
+    const vec mean = broadcast(sum_lanes(sum));
+    for (ptrdiff_t j = 0; j < n_out; j += LANES)
+        store(delta + j,
+              keep_lanes(first_lanes(n_out - j), load(y + j) * (load(delta + j) - mean)));
+}
+
 static void derive(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row) {
     const ptrdiff_t width = vectors(n_out) * LANES;
@@ -94,8 +104,17 @@ static void derive(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out
         break;
         HIDDEN_ACTIVATIONS(CASE)
 #undef CASE
-    case EXP: /* of outputs only: their delta comes from the loss */
-    case SOFTMAX: break;
+    case EXP:
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            for (ptrdiff_t j = 0; j < width; j += LANES) {
+                real *const d = (real *)delta + i * delta_row + j;
+                store(d, load(d) * load((const real *)y + i * y_row + j));
+            }
+        break;
+    case SOFTMAX:
+        for (ptrdiff_t i = 0; i < n_rows; i++)
+            derive_softmax(n_out, (const real *)y + i * y_row, (real *)delta + i * delta_row);
+        break;
     }
 }
 

@@ -4,6 +4,8 @@
 #ifndef FASTNN_INPUT_H
 #define FASTNN_INPUT_H
 
+#include <float.h>
+
 #include "vector.h"
 
 #define CACHE_LINE 64
@@ -45,6 +47,58 @@ static ptrdiff_t count_non_zeros(const struct dense_input *x, ptrdiff_t n_in, pt
         for (ptrdiff_t j = 0; j < n_in; j++)
             n += number_at(from + j * x->column_stride, x->type, 1) != 0;
     return n;
+}
+
+/* Whether every number of some rows is within [low, high], which no NaN is. */
+#define WITHIN(NAME, TYPE) \
+    INLINE int NAME(const char *from, ptrdiff_t stride, ptrdiff_t n, TYPE low, TYPE high) { \
+        int outside = 0; \
+        for (ptrdiff_t j = 0; j < n; j++) { \
+            TYPE number; \
+            memcpy(&number, from + j * stride, sizeof number); \
+            outside |= !((number >= low) & (number <= high)); \
+        } \
+        return !outside; \
+    }
+WITHIN(floats_within, float)
+WITHIN(doubles_within, double)
+#undef WITHIN
+
+static int lies_within(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t n_in, double low,
+                       double high) {
+    const ptrdiff_t stride = x->column_stride;
+    int within = 1;
+    if (x->row_stride == n_in * stride) { /* rows that lie one after the other are one */
+        n_in *= n_rows;
+        n_rows = 1;
+    }
+    for (ptrdiff_t i = 0; i < n_rows && within; i++) {
+        const char *const from = x->data + i * x->row_stride;
+        if (x->type == INPUT_FLOAT) {
+            const float least = low < -FLT_MAX ? -FLT_MAX : (float)low;
+            const float most = high > FLT_MAX ? FLT_MAX : (float)high;
+            /* A constant stride lets the compiler vectorize the common case. */
+            within = stride == sizeof(float)
+                         ? floats_within(from, sizeof(float), n_in, least, most)
+                         : floats_within(from, stride, n_in, least, most);
+        } else if (x->type == INPUT_DOUBLE)
+            within = stride == sizeof(double)
+                         ? doubles_within(from, sizeof(double), n_in, low, high)
+                         : doubles_within(from, stride, n_in, low, high);
+    }
+    return within;
+}
+
+/* Whether every number of some rows is 0 or 1. */
+static int holds_flags(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t n_in) {
+    int other = 0;
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        for (ptrdiff_t j = 0; j < n_in; j++) {
+            const real number =
+                number_at(x->data + i * x->row_stride + j * x->column_stride, x->type, 1);
+            other |= number != 0 && number != 1;
+        }
+    return !other;
 }
 
 /* Ask for columns [first, last) of rows [begin, end) of those to come. */

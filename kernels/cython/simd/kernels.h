@@ -82,6 +82,10 @@ struct kernels {
     /* -- a user's arrays: rows order[0 … n_rows), the first n_rows where order is NULL ---------- */
 
     ptrdiff_t (*count_non_zeros)(const struct dense_input *x, ptrdiff_t n_in, ptrdiff_t row);
+    /* Whether all numbers of the first rows are within [low, high], as bytes always are; a NaN is not */
+    int (*lies_within)(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t n_in, double low,
+                       double high);
+    int (*holds_flags)(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t n_in);
     /* out = x[order], bytes multiplied by scale */
     void (*gather)(const struct dense_input *x, const int64_t *order, ptrdiff_t n_rows,
                    ptrdiff_t n_in, double scale, void *out, ptrdiff_t out_row);
@@ -137,7 +141,8 @@ struct kernels {
 
     /* -- derivatives, dropout ------------------------------------------------------------------ */
 
-    /* delta *= activation', taken from the output y (of gelu and silu: from z) */
+    /* delta *= activation', taken from the output y (of gelu and silu: from z); of softmax, whose
+       derivative is a matrix, delta = y ∘ (delta − Σ y ∘ delta) */
     void (*derive)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row);
     /* out = h · mask / (1 - rate), the mask that fastnn.backends.dropout defines: units are counted

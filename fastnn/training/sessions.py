@@ -1,0 +1,128 @@
+"""A model in training: one fit at a time, its rows, its optimizer, and all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from fastnn import validation
+from fastnn.architecture import Architecture
+from fastnn.model.model import Model
+from fastnn.optimizers import Adam, Optimizer, RunningOptimizer
+from fastnn.rows.checked import Rows, checked_rows, checked_x
+from fastnn.rows.trained_on import TrainedOn, chosen_scale, kind_after, kind_of
+
+ONE_AT_A_TIME = (
+    "a fit of this network has not ended yet, and a callback or another thread begins a second "
+    "one: a network is trained by one fit at a time; train a copy.deepcopy of it"
+)
+
+
+class only_fit:  # noqa: N801  a context manager, which costs less as a class
+    """Refuse a fit that begins while another trains this model.
+
+    No lock, since those are neither copied nor pickled. Nothing is called between the fit's end
+    and the deletion, so that no interrupt can come between them.
+    """
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __enter__(self) -> None:
+        model = self._model
+        try:
+            if model.__dict__.setdefault("_current_fit", self) is not self:
+                raise RuntimeError(ONE_AT_A_TIME)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        if self._model._current_fit is self:
+            del self._model._current_fit
+
+
+def training_rows(
+    model: Model, x: Any, y: Any, sample_weight: Any
+) -> tuple[Architecture, TrainedOn, Rows]:
+    """Return checked rows, with the architecture and what is remembered after training on them."""
+    a, before = model.architecture, model.trained_on
+    data = checked_rows(a, model.class_labels, before, x, y, sample_weight)
+    label = None if before is None else before.label_name
+    a, trained_on = _remembered(model, x, data.x, label or validation.series_name(y))
+    return a, trained_on, data
+
+
+def training_x(model: Model, x: Any) -> tuple[Architecture, TrainedOn, Any]:
+    """Return the same for rows without labels or targets."""
+    before = model.trained_on
+    checked = checked_x(model.architecture, before, x)
+    validation.check_not_empty(checked.shape[0])
+    a, trained_on = _remembered(model, x, checked, None if before is None else before.label_name)
+    return a, trained_on, checked
+
+
+def _remembered(
+    model: Model, given: Any, x: Any, label_name: str | None
+) -> tuple[Architecture, TrainedOn]:
+    a, before = model.architecture, model.trained_on
+    if model.chooses_scale:
+        a = replace(a, input_scale=chosen_scale(x))
+    if before is None:
+        inputs = kind_of(x, a.input_scale)
+    else:
+        inputs = kind_after(before.inputs, x, a.input_scale)
+    names = None if before is None else before.feature_names
+    # what was measured of earlier rows, and their checksum, are not true of these
+    return a, TrainedOn(inputs, names or validation.frame_names(given), label_name)
+
+
+def started(model: Model, optimizer: Optimizer) -> RunningOptimizer:
+    """Return the optimizer with a state of zeros; the model's generator draws dropout's seed."""
+    dropout_seed = int(model.rng.integers(2**63))
+    return RunningOptimizer.start(optimizer, model.architecture, dropout_seed=dropout_seed)
+
+
+def going_on(
+    model: Model, optimizer: Optimizer | None
+) -> tuple[Optimizer, RunningOptimizer | None]:
+    """Return the optimizer that training goes on with, and with which state.
+
+    By default it is the one used last, or Adam. The state is None where it must start anew, since
+    the last one was not of this kind, or there was none.
+    """
+    running = model._running
+    if optimizer is None:
+        optimizer = Adam() if running is None else running.optimizer
+    if running is None or not running.understood_by(optimizer):
+        return optimizer, None
+    return optimizer, running.resumed(model.architecture, optimizer)
+
+
+@contextmanager
+def training(
+    model: Model,
+    running: RunningOptimizer,
+    architecture: Architecture,
+    trained_on: TrainedOn | None,
+) -> Iterator[None]:
+    """Have `running` as the optimizer of this fit; `trained_on` is None if it sees no rows.
+
+    Of a fit that fails before its first step nothing is remembered.
+    """
+    before = model.architecture, model.trained_on, model.chooses_scale, model._running
+    first_step = running.state.step
+    model.architecture, model.trained_on = architecture, trained_on
+    model._running = running
+    if trained_on is not None:
+        model.chooses_scale = False
+    try:
+        yield
+    except BaseException:
+        if running.state.step == first_step:
+            model.architecture, model.trained_on, model.chooses_scale, model._running = before
+        raise

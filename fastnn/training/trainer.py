@@ -1,0 +1,511 @@
+"""Trainer: a network's training step for callers in Python, checked once, in microseconds.
+
+`Network.fit` runs passes; a `Trainer` does one update at a time, for streams, losses of the
+caller's own, and minimizers. It holds the backend's `Steps` for the network as it is now, and makes
+new ones when something that they stand on was replaced: the optimizer by a fit, the input scale by
+the first rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from operator import methodcaller
+from typing import Any, Literal
+
+import numpy as np
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array
+from fastnn.backends.base import Backend
+from fastnn.backends.minibatch import TrainingOptions
+from fastnn.backends.steps import Steps, Taken
+from fastnn.model.model import Model
+from fastnn.optimizers import Optimizer, RunningOptimizer
+from fastnn.rows.checked import checked_rows
+from fastnn.rows.trained_on import TrainedOn, takes_bytes
+from fastnn.training.sessions import (
+    ONE_AT_A_TIME,
+    going_on,
+    only_fit,
+    started,
+    training,
+    training_rows,
+    training_x,
+)
+from fastnn.validation.values import describe
+
+Of = Literal["logits", "outputs"]
+
+
+class Trainer:
+    """Training steps of one network, each a call; made by `Network.trainer`.
+
+    The network is trained in place. Its optimizer's state is shared: `fit`, `partial_fit` and other
+    trainers of the same network continue from what a trainer did, and a trainer from what they did.
+    ``trainer(x, y)`` does, bit for bit, what ``partial_fit(x, y, batch_size=len(x),
+    shuffle=False)`` does with the same options.
+
+    One thread at a time may train a network: a call that begins during another one raises a
+    RuntimeError and changes nothing. A trainer can be pickled and copied, with its network; what
+    `forward` kept is left behind.
+
+    Parameters
+    ----------
+    network : Network
+    backend : Backend
+    optimizer : Optimizer or None
+        None for the one used last.
+    options : TrainingOptions
+        Checked; its `batch_size` is the most rows of a minibatch.
+    arguments : mapping
+        What `Network.trainer` was called with, to make an equal one.
+    """
+
+    def __init__(
+        self,
+        network: Model,
+        backend: Backend,
+        optimizer: Optimizer | None,
+        options: TrainingOptions,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self._model, self._backend, self._optimizer = network, backend, optimizer
+        self._options, self._arguments = options, arguments
+        self._steps: Steps | None = None
+        self._running: RunningOptimizer | None = None
+        self._slots: Any = None
+        self._made_for: tuple[Any, ...] = (None, None, None, None)
+        self._measuring: tuple[tuple[Any, ...], Steps] | None = None
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self._arguments.items())
+        return f"<Trainer of {self._model!r} with {told}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make an equal one: of the network, with the same arguments."""
+        return methodcaller("trainer", **self._arguments), (self._model,)
+
+    @property
+    def network(self) -> Any:
+        """The network that is trained."""
+        return self._model
+
+    # -- one update -------------------------------------------------------------------------------
+
+    def __call__(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """Update the network once, from one minibatch.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in), or array of shape (n_in,)
+            As for `Network.fit`, at most `max_rows` rows; one row may be one-dimensional.
+        y : array
+            As for `Network.fit`; of a one-dimensional x a label, or targets (n_out,).
+        sample_weight : array of shape (n_rows,), optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            The weighted mean of the rows' losses before the update, penalty excluded.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described, or has more rows than `max_rows`.
+        RuntimeError
+            If the network is being trained already: by another thread, or around a callback.
+        """
+        model, fit = self._model, object()
+        try:
+            if model.__dict__.setdefault("_current_fit", fit) is not fit:
+                raise RuntimeError(ONE_AT_A_TIME)
+            steps = self._current_steps()
+            if steps is not None:
+                loss = steps.train(x, y, sample_weight)
+                if loss is not None:
+                    return loss
+            return self._train_checked(x, y, sample_weight)
+        finally:
+            if model._current_fit is fit:
+                del model._current_fit
+
+    def forward(self, x: Any, *, logits: bool = False) -> Array:
+        """Return the outputs of a minibatch, and keep what `backward` needs.
+
+        With dropout, hidden units are dropped as in the update that follows.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in), or array of shape (n_in,)
+            As for a call of the trainer.
+        logits : bool, default False
+            Whether to return the logits, what the last layer computes before softmax, sigmoid or
+            exp, instead.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_out) or (n_out,)
+            A new array of the network's dtype.
+
+        Raises
+        ------
+        TypeError, ValueError, RuntimeError
+            As for a call of the trainer.
+        """
+        logits = validation.check_flag("logits", logits)
+        with only_fit(self._model):
+            steps = self._current_steps()
+            if steps is not None:
+                outputs = steps.forward(x, logits)
+                if outputs is not None:
+                    return outputs
+            return self._forward_checked(x, logits)
+
+    def backward(
+        self,
+        delta: Any,
+        *,
+        of: Of = "logits",
+        update: bool = True,
+        input_gradient: bool = False,
+    ) -> Array | None:
+        """Update the network from the derivative of a loss of your own, after `forward`.
+
+        Penalties and limits of the trainer apply. The derivative is that of the whole minibatch's
+        loss: for a mean over rows, divide by their number (`reduction` is not applied).
+
+        Parameters
+        ----------
+        delta : array of the shape that `forward` returned
+            ∂loss/∂logits, finite; see `of`.
+        of : {"logits", "outputs"}, default "logits"
+            What delta is the derivative by. That by the outputs is multiplied by the derivative of
+            softmax, sigmoid or exp here.
+        update : bool, default True
+            False leaves the network as it is: for `gradient`, or for ∂loss/∂x. Then `backward` may
+            be called again after the same `forward`.
+        input_gradient : bool, default False
+            Whether to return ∂loss/∂x.
+
+        Returns
+        -------
+        ndarray of the shape of x, or None
+            ∂loss/∂x, if asked for, at the parameters before the update; of bytes by each byte.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described.
+        RuntimeError
+            If `forward` was not called before, or something else was called since, or the network
+            is being trained already.
+        """
+        validation.check_choice("of", of, ("logits", "outputs"))
+        update = validation.check_flag("update", update)
+        input_gradient = validation.check_flag("input_gradient", input_gradient)
+        if type(delta) is not np.ndarray or delta.dtype.kind != "f" or delta.dtype.itemsize < 4:
+            delta = np.asarray(delta, self._model.architecture.dtype)
+        with only_fit(self._model):
+            steps = self._current_steps()
+            if steps is None:
+                raise RuntimeError("call trainer.forward(x) before trainer.backward(delta)")
+            return steps.backward(delta, of == "outputs", update, input_gradient)
+
+    def gradient(self) -> Array:
+        """Return the gradient of the last update, or of the last `backward`.
+
+        Returns
+        -------
+        ndarray of shape (architecture.n_slots,)
+            In the layout of `Network.parameters`, as it was applied: reduced, with the penalty's,
+            and clipped. ``network.architecture.weights(gradient)`` and ``biases(gradient)`` are its
+            views by layer.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none: before the first update, or after a `forward`.
+        """
+        steps = self._current_steps()
+        if steps is None:
+            raise RuntimeError(
+                "there is no gradient yet: it is that of the last update or backward"
+            )
+        return steps.gradient()
+
+    def apply(self, gradient: Any) -> None:
+        """Update the network once, from a gradient that was computed elsewhere.
+
+        Limits of the trainer apply; no penalty is added.
+
+        Parameters
+        ----------
+        gradient : array of shape (architecture.n_slots,)
+            In the layout of `Network.parameters`, finite; its padding is not read.
+
+        Raises
+        ------
+        ValueError
+            If the gradient is not as described.
+        RuntimeError
+            If the network is being trained already.
+        """
+        architecture, array = self._model.architecture, np.ascontiguousarray(gradient)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(architecture.dtype)
+        if array.shape != (architecture.n_slots,):
+            raise ValueError(
+                f"gradient must have the shape of the parameters, ({architecture.n_slots},), got "
+                f"{array.shape}"
+            )
+        with only_fit(self._model):
+            steps = self._current_steps()
+            if steps is not None:
+                steps.apply(array)
+                return
+            model = self._model
+            with self._beginning(model.architecture, model.trained_on) as steps:
+                steps.apply(array)
+
+    # -- no update --------------------------------------------------------------------------------
+
+    def value_and_gradient(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        parameters: Any = None,
+        out: Array | None = None,
+    ) -> tuple[float, Array]:
+        """Return the loss of all rows and its gradient, and leave the network as it is.
+
+        For minimizers: ``scipy.optimize.minimize(lambda p: trainer.value_and_gradient(x, y,
+        parameters=p), network.parameters, jac=True)``. There is no dropout.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for a call of the trainer, any number of rows.
+        parameters : array of shape (architecture.n_slots,), optional
+            Where to work them out, by default at the network's own. Their padding must be zero, as
+            it is in what minimizers make of the network's own.
+        out : ndarray of shape (architecture.n_slots,), optional
+            Of the network's dtype, C-contiguous and writable: where to write the gradient. By
+            default a new array.
+
+        Returns
+        -------
+        value : float
+            The reduced loss plus the penalty.
+        gradient : ndarray of shape (architecture.n_slots,)
+            `out`, in the layout of `Network.parameters`; the padding is zero.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not as described.
+        """
+        model = self._model
+        a = model.architecture
+        params = model.parameters if parameters is None else self._vector("parameters", parameters)
+        if out is None:
+            out = np.empty(a.n_slots, a.dtype)
+        elif not (
+            isinstance(out, np.ndarray)
+            and out.shape == (a.n_slots,)
+            and out.dtype == a.dtype
+            and out.flags.carray
+        ):
+            raise ValueError(
+                f"out must be a writable, contiguous array of {a.dtype} and shape ({a.n_slots},), "
+                f"got {describe(out)}"
+            )
+        with only_fit(model):
+            steps = self._steps_that_measure()
+            value = steps.value_and_gradient(params, x, y, sample_weight, out)
+            if value is None:
+                x, y, is_row = as_rows(x, y)
+                data = checked_rows(a, model.class_labels, model.trained_on, x, y, sample_weight)
+                rows = of_one_row(data.x, is_row), data.y, data.sample_weight
+                value = steps.value_and_gradient(params, *rows, out, is_checked=True)
+        assert value is not None
+        return value, out
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _current_steps(self) -> Steps | None:
+        """Return the steps for the network as it is now; None if it must first see rows."""
+        model = self._model
+        architecture, trained_on, parameters, labels = self._made_for
+        running = model._running
+        if (
+            running is self._running
+            and model.architecture is architecture
+            and model.trained_on is trained_on
+            and model._parameters is parameters
+            and model._class_labels is labels
+            and running is not None
+            and running.state.slots is self._slots
+        ):
+            return self._steps
+        if model.trained_on is None and running is None:
+            return None
+        _, resumed = going_on(model, self._optimizer)
+        if resumed is None:
+            return None
+        model._running = resumed
+        return self._new_steps()
+
+    def _new_steps(self) -> Steps:
+        model, running = self._model, self._model._running
+        assert running is not None
+        self._steps = self._backend.steps(
+            model.architecture,
+            model.parameters,
+            running.state,
+            replace(
+                self._options,
+                optimizer=running.optimizer,
+                dropout_seed=running.state.dropout_seed,
+            ),
+            taken_by(model),
+        )
+        self._running, self._slots = running, running.state.slots
+        self._made_for = (
+            model.architecture, model.trained_on, model._parameters, model._class_labels,
+        )  # fmt: skip
+        return self._steps
+
+    def _steps_that_measure(self) -> Steps:
+        """Return steps for `value_and_gradient`, with an optimizer's state that nobody looks at."""
+        model = self._model
+        key = (model.architecture, model.trained_on, model._parameters, model._class_labels)
+        if self._measuring is not None:
+            made_for, steps = self._measuring
+            if all(one is other for one, other in zip(made_for, key, strict=True)):
+                return steps
+        optimizer, _ = going_on(model, self._optimizer)
+        steps = self._backend.steps(
+            model.architecture,
+            model.parameters,
+            RunningOptimizer.start(optimizer, model.architecture).state,
+            replace(self._options, optimizer=optimizer),
+            taken_by(model, in_training=False),
+        )
+        self._measuring = key, steps
+        return steps
+
+    @contextmanager
+    def _beginning(
+        self, architecture: Architecture, trained_on: TrainedOn | None
+    ) -> Iterator[Steps]:
+        """Have the optimizer go on, or start, with rows of another kind than before, or none yet.
+
+        If nothing was learned from them, the network is as it was before.
+        """
+        model = self._model
+        if trained_on == model.trained_on:
+            trained_on = model.trained_on
+        optimizer, running = going_on(model, self._optimizer)
+        running = started(model, optimizer) if running is None else running
+        with training(model, running, architecture, trained_on):
+            yield self._new_steps()
+
+    def _train_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
+        """Update from a minibatch of any kind."""
+        x, y, is_row = as_rows(x, y)
+        a, trained_on, data = training_rows(self._model, x, y, sample_weight)
+        self._check_n_rows(len(data.y))
+        rows = of_one_row(data.x, is_row), data.y, data.sample_weight
+        with self._ready(a, trained_on) as steps:
+            loss = steps.train(*rows, is_checked=True)
+        assert loss is not None
+        return loss
+
+    def _forward_checked(self, x: Any, logits: bool) -> Array:
+        x, _, is_row = as_rows(x, None)
+        a, trained_on, x = training_x(self._model, x)
+        self._check_n_rows(x.shape[0])
+        with self._ready(a, trained_on) as steps:
+            outputs = steps.forward(of_one_row(x, is_row), logits, is_checked=True)
+        assert outputs is not None
+        return outputs
+
+    @contextmanager
+    def _ready(self, architecture: Architecture, trained_on: TrainedOn) -> Iterator[Steps]:
+        """Have steps for rows that were checked: those there are, if the rows are of their kind."""
+        steps, model = self._current_steps(), self._model
+        if (
+            steps is not None
+            and architecture == model.architecture
+            and trained_on == model.trained_on
+            and not model.chooses_scale
+        ):
+            yield steps
+            return
+        with self._beginning(architecture, trained_on) as steps:
+            yield steps
+
+    def _check_n_rows(self, n_rows: int) -> None:
+        most = self._options.batch_size
+        if n_rows > most:
+            raise ValueError(
+                f"x has {n_rows} rows, more than the trainer takes at a time: make it with "
+                f"network.trainer(max_rows={n_rows})"
+            )
+
+    def _vector(self, name: str, values: Any) -> Array:
+        """Return a vector in the layout of the parameters, in the network's dtype."""
+        own = self._model.parameters
+        if type(values) is np.ndarray and values.shape == own.shape and values.dtype == own.dtype:
+            return np.ascontiguousarray(values)
+        array = np.asarray(values)
+        if array.shape != own.shape or array.dtype.kind not in "fiu":
+            raise ValueError(f"{name} must be numbers of shape {own.shape}, got {describe(values)}")
+        return np.ascontiguousarray(array, own.dtype)
+
+
+def taken_by(model: Model, *, in_training: bool = True) -> Taken:
+    """Return which rows a network may take without a look by Python.
+
+    Those that can mean one thing only, and change nothing of what it remembers of its rows.
+    """
+    a, known = model.architecture, model.trained_on
+    largest = float(np.finfo(a.dtype).max)
+    low, high = {"sigmoid": (0.0, 1.0), "exp": (0.0, largest)}.get(a.output, (-largest, largest))
+    if in_training and (known is None or known != without_measurements(known)):
+        floats, uint8 = 0, False
+    elif known is None:
+        floats, uint8 = 1, True
+    else:
+        of_bytes = takes_bytes(known.inputs, a.input_scale)
+        floats = 0 if of_bytes else 2 if known.inputs == "flags" else 1
+        uint8 = of_bytes or (known.inputs == "numbers" and a.input_scale == 1.0)
+    return Taken(floats, uint8, model.class_labels is None, low, high)
+
+
+def without_measurements(known: TrainedOn) -> TrainedOn:
+    """Return what stays true of a network's rows when it is trained on others."""
+    return replace(known, mean=None, deviation=None, training_rows=None)
+
+
+def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:
+    """Return one row and what it should give as several of each, and whether it was one."""
+    n_dims = getattr(x, "ndim", None)
+    if n_dims is None and isinstance(x, list | tuple):
+        n_dims = np.ndim(x)
+    if n_dims != 1:
+        return x, y, False
+    return np.asarray(x)[None], None if y is None else np.asarray(y)[None], True
+
+
+def of_one_row(x: Any, is_row: bool) -> Any:
+    """Return checked rows as a plain array, of one row if it was one."""
+    if not isinstance(x, np.ndarray):
+        return x
+    x = np.asarray(x)
+    return x[0] if is_row else x
