@@ -1,8 +1,8 @@
-"""Callbacks: a function that ends a fit, and a class that averages weights over the last epochs.
+"""Callbacks: a function that stops a fit, and a class that averages weights over the last epochs.
 
     python examples/custom_callback.py
 
-Averaging the weights of several epochs often does better than the last of them, at the price of one
+Averaged weights of several epochs are often better than the last ones, at the cost of one
 more vector: all parameters of a network are one array.
 """
 
@@ -15,19 +15,19 @@ from fastnn.datasets import digits
 
 
 class WeightAveraging(fastnn.Callback):
-    """Averages the parameters from an epoch on, and puts the mean in place when the fit ends.
+    """Averages the parameters from a given epoch on, and sets them to the mean when the fit ends.
 
     Parameters
     ----------
     first : int
-        The first epoch that counts, from 1.
+        The first epoch to include, from 1.
     """
 
     def __init__(self, first: int) -> None:
         self.first = first
 
     def on_fit_start(self, network: fastnn.Network) -> None:
-        """Begin with nothing: a callback may be used for several fits."""
+        """Reset the sum: a callback may be used for several fits."""
         self.total, self.count = np.zeros_like(network.parameters, np.float64), 0
 
     def on_epoch_end(
@@ -39,13 +39,13 @@ class WeightAveraging(fastnn.Callback):
             self.count += 1
 
     def on_fit_end(self, network: fastnn.Network) -> None:
-        """Put the mean in place, also when the fit was interrupted."""
+        """Set the parameters to the mean, also if the fit was interrupted."""
         if self.count:
             network.parameters = self.total / self.count
 
 
 def good_enough(network: fastnn.Network, epoch: int, record: Mapping[str, float]) -> bool:
-    """End the fit when the validation rows are right: a plain function is a callback too."""
+    """Stop at a validation accuracy of 0.999: a plain function is a callback too."""
     return record["val_accuracy"] >= 0.999
 
 

@@ -1,9 +1,9 @@
-"""Train a network on MNIST, look at what it gets wrong, save it, and load it again.
+"""Train a network on MNIST, list its most frequent mistakes, save it, and load it again.
 
     python examples/mnist.py --epochs 5
 
-MNIST is read from the folder that FASTNN_MNIST_DIR names, or downloaded with ``--download``;
-without either, digits that fastnn makes on the spot take its place.
+MNIST is read from the folder FASTNN_MNIST_DIR, or downloaded with ``--download``;
+without either, synthetic digits are used instead.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--download", action="store_true", help="get MNIST if it is not here")
+    parser.add_argument("--download", action="store_true", help="download MNIST if it is missing")
     options = parser.parse_args()
 
     here = options.download or os.environ.get("FASTNN_MNIST_DIR")
@@ -46,19 +46,19 @@ def main() -> None:
     measured = net.evaluate(*data.test)
     print(f"test: loss {measured['loss']:.4f}, accuracy {measured['accuracy']:.2%}")
 
-    # Which digits are taken for which? Rows are what they are, columns what the network says.
+    # The confusion matrix: rows are true labels, columns are predictions.
     confused = np.zeros((10, 10), int)
     np.add.at(confused, (data.test.y, net.predict(data.test.x)), 1)
     np.fill_diagonal(confused, 0)
     for flat in confused.ravel().argsort()[:-4:-1]:
         truth, said = divmod(int(flat), 10)
-        print(f"a {truth} was taken for a {said} {confused[truth, said]} times")
+        print(f"a {truth} was predicted as a {said} {confused[truth, said]} times")
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digits.safetensors"
         net.save(path)
         again = fastnn.load(path)
-        print(f"{path.stat().st_size:,} bytes; loaded, it agrees to the bit:",
+        print(f"{path.stat().st_size:,} bytes; bit-identical after loading:",
               np.array_equal(again.parameters, net.parameters))  # fmt: skip
 
 

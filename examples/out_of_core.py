@@ -1,9 +1,9 @@
-"""Train on more rows than are held in memory: files on the disk, a memory map, pieces of it.
+"""Train on more rows than fit in memory, from files on the disk.
 
     python examples/out_of_core.py --rows 200000
 
-The rows are written to a file first, piece by piece. Then a network is trained on the file in two
-ways: by `partial_fit`, a piece at a time, and by one `fit` over the memory map.
+The rows are first written to a file in pieces. Then a network is trained on the file in two
+ways: with `partial_fit`, one piece at a time, and with one `fit` over the memory map.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
         net = fastnn.Network((N_IN, 64, N_CLASSES), activation="relu", seed=0)
         start = time.perf_counter()
         for epoch in range(1, options.epochs + 1):
-            # A new order of the pieces each epoch; within a piece partial_fit shuffles.
+            # Shuffle the pieces in each epoch; partial_fit shuffles the rows within a piece.
             pieces = np.arange(0, len(x), PIECE)
             np.random.default_rng(epoch).shuffle(pieces)
             for first in pieces:
@@ -57,8 +57,8 @@ def main() -> None:
             print(f"epoch {epoch}: test accuracy {net.evaluate(*test)['accuracy']:.2%}")
         print(f"pieces: {time.perf_counter() - start:.2f} s")
 
-        # A memory map is an array like another: fit reads the rows of a minibatch as it comes to
-        # them. With blocks it reads runs of rows that lie together, and mixes those of many.
+        # fit reads the rows of each minibatch from the memory map. With shuffle="blocks" it reads
+        # blocks of consecutive rows, and mixes the rows of many blocks.
         net = fastnn.Network((N_IN, 64, N_CLASSES), activation="relu", seed=0)
         history = net.fit(
             x, y, epochs=options.epochs, optimizer=fastnn.Adam(0.003), shuffle="blocks"

@@ -1,9 +1,9 @@
-"""Answer requests one by one with a frozen network, and measure how long each answer takes.
+"""Answer requests one by one with a frozen network, and measure the latency.
 
     python examples/serving_loop.py --requests 20000
 
-Requests come as bytes through an asyncio queue, as from a socket; the answers are computed on the
-event loop itself, since a call takes less time than handing it to a thread would.
+Requests arrive as bytes through an asyncio queue, as from a socket; predictions run on the
+event loop itself, since a call takes less time than passing it to a thread.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from fastnn.datasets import digits
 
 
 async def serve(requests: asyncio.Queue, predictor: fastnn.Predictor) -> np.ndarray:
-    """Answer until None comes; return the nanoseconds that each answer took."""
+    """Answer requests until None arrives; return the time of each in nanoseconds."""
     probabilities = np.empty(10, np.float32)  # written in place, request after request
     took = []
     while (message := await requests.get()) is not None:
@@ -53,13 +53,13 @@ def main() -> None:
     print(f"accuracy {net.evaluate(*data.test)['accuracy']:.2%}, backend {net.backend}")
 
     predictor = net.predictor()
-    for image in data.test.x[:100]:  # caches, branch predictors and the clock's frequency warm up
+    for image in data.test.x[:100]:  # warm up caches, branch predictors and the clock frequency
         predictor(image)
     took = asyncio.run(run(data.test.x, predictor, options.requests)) / 1000
-    print(f"{len(took):,} answers of one image, bytes in and a digit out:")
+    print(f"{len(took):,} predictions of one image, bytes in and a digit out:")
     for percent in (50, 90, 99, 99.9):
         print(f"  {percent:>5} % within {np.percentile(took, percent):7.2f} µs")
-    print(f"  longest {took.max():.0f} µs: what the system did in between counts too")
+    print(f"  longest {took.max():.0f} µs, including interruptions by the system")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A table in a CSV file: read, split, standardise, stop early, predict names.
+"""A table in a CSV file: read, split, standardize, stop early, predict labels.
 
     python examples/tabular.py [table.csv]
 
-Without a file a table is made on the spot: three kinds of penguin-like birds, with columns in
-grams and in millimetres. What matters here is what is done with the columns.
+Without a file a synthetic table is generated: three kinds of penguin-like birds, with columns in
+grams and in millimetres. The example shows why columns should be standardized.
 """
 
 import argparse
@@ -46,11 +46,11 @@ def main() -> None:
     names = data.class_labels.tolist()
     print(f"{len(table.x)} rows, columns {', '.join(table.feature_names)}, classes {names}")
 
-    # Grams are thousands and millimetres tens: a network learns badly from such columns. What the
-    # training rows say about each column is applied to all rows.
+    # Masses are thousands and lengths tens: a network learns poorly from such columns. The mean and
+    # deviation of the training rows are applied to all rows.
     mean, deviation = data.train.x.mean(axis=0), data.train.x.std(axis=0)
 
-    def standardised(x: np.ndarray) -> np.ndarray:
+    def standardized(x: np.ndarray) -> np.ndarray:
         return (x - mean) / deviation
 
     def fit(prepare) -> tuple[fastnn.Network, fastnn.History]:
@@ -65,7 +65,7 @@ def main() -> None:
         return net, history
 
     truth = [names[k] for k in data.test.y]
-    for words, prepare in (("as they are", lambda x: x), ("standardised", standardised)):
+    for words, prepare in (("unchanged", lambda x: x), ("standardized", standardized)):
         net, history = fit(prepare)
         measured = net.evaluate(prepare(data.test.x), truth)
         print(f"columns {words}: {history.n_epochs} epochs, test accuracy "
@@ -73,7 +73,7 @@ def main() -> None:
 
     rows = data.test.x[:3]
     for row, name, p in zip(
-        rows, net.predict(standardised(rows)), net.predict_proba(standardised(rows)), strict=True
+        rows, net.predict(standardized(rows)), net.predict_proba(standardized(rows)), strict=True
     ):
         print(f"{row.tolist()}: {name}, {p.max():.0%} sure")
 

@@ -9,8 +9,8 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUNS = {
-    "mnist.py": (("--epochs", "1"), "loaded, it agrees to the bit: True"),
-    "tabular.py": ((), "columns standardised"),
+    "mnist.py": (("--epochs", "1"), "bit-identical after loading: True"),
+    "tabular.py": ((), "columns standardized"),
     "out_of_core.py": (("--rows", "40000", "--epochs", "1"), "memory map:"),
     "serving_loop.py": (("--requests", "2000"), "99.9 % within"),
     "custom_callback.py": ((), "mean of epochs 6 to 15"),

@@ -1,8 +1,8 @@
 """Any sequence of fits, changed parameters, copies and other data ends as scikit-learn's does.
 
 Each step is taken by an estimator of fastnn and by scikit-learn's: both train or both raise, and
-where they train the losses and shapes are the same. Where fastnn promises something else (see "What
-differs" in docs/scikit-learn.md) that is what is expected, and from there on the two part.
+where they train the losses and shapes are the same. Where fastnn promises something else (see
+"Differences" in docs/scikit-learn.md) that is what is expected, and from there on the two part.
 """
 
 import copy

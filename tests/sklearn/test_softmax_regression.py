@@ -26,14 +26,14 @@ def digits():
 
 def test_the_page_says_what_becomes_of_every_parameter_of_logistic_regression(digits):
     text = (Path(__file__).parents[2] / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
-    table = text[text.index("| of `LogisticRegression` |") :]
+    table = text[text.index("| in `LogisticRegression` |") :]
     rows = [line.split("|")[1:3] for line in table[: table.index("\n\n")].splitlines()[2:]]
     told = {name: fate for names, fate in rows for name in re.findall(r"`(\w+)`", names)}
     assert inspect.signature(LogisticRegression).parameters.keys() <= told.keys()
     mine = inspect.signature(SoftmaxRegression).parameters
     for name, fate in told.items():
         if not name.endswith("_") and name not in METHODS:
-            assert (name in mine) == ("not there" not in fate and name != "n_jobs"), name
+            assert (name in mine) == ("absent" not in fate and name != "n_jobs"), name
     model = SoftmaxRegression().fit(*digits)
     for name in METHODS | {name for name in told if name.endswith("_")} - {"feature_names_in_"}:
         assert hasattr(model, name), name
