@@ -70,7 +70,7 @@ def load(case: Case, folder: str | None, n_rows: int | None) -> tuple[Any, Any, 
         x, source = x / 16, "scikit-learn's digits"
     else:
         net = next(c.net for c in cases.TRAIN_CASES if c.name == "mnist-adam")
-        data = cases.load("mnist", net, 60_000, folder)
+        data = cases.load("mnist", net, n_rows or 60_000, folder)
         x, y, source = data.x.astype(np.float32) / 255, data.y, data.source
     return x[:n_rows].astype(case.dtype), y[:n_rows], source
 

@@ -5,10 +5,12 @@ them. Left out are only Numba where the package is not installed, and what is no
 ``FASTNN_TEST_BACKENDS`` where that is set: ``FASTNN_TEST_BACKENDS=numpy,numba`` is for an install
 without a compiler.
 
-``FASTNN_TEST_PROFILE=thorough`` draws many more examples, at random; the default draws the same
-ones each time, and ``short`` the first few of them, for builds that run many times slower.
+Of each property hypothesis draws 30 examples, the same ones each time: shapes, layouts, values and
+options of a call, or a whole training. ``FASTNN_TEST_PROFILE=thorough`` draws 400, others each
+time, and ``short`` the first 8 of the 30, for builds that run many times slower.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -28,26 +30,36 @@ pytest.register_assert_rewrite(*(f"support.{name}" for name in SHARED))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True, database=None, max_examples=30
+    "default", deadline=None, derandomize=True, database=None, max_examples=30
 )
-hypothesis.settings.register_profile("short", hypothesis.settings.get_profile("ci"), max_examples=8)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=300, print_blob=True)
-hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "ci"))
+hypothesis.settings.register_profile(
+    "short", hypothesis.settings.get_profile("default"), max_examples=8
+)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=400, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("FASTNN_TEST_PROFILE", "default"))
 
 
-@pytest.fixture(scope="session", params=["numpy", "numba", "cython"])
+def pytest_collection_finish(session):
+    """Leave what was imported and collected, a million objects, out of garbage collections."""
+    gc.collect()
+    gc.freeze()
+
+
+# Of a module, not the session: pytest would run all tests of one backend before those of the next,
+# and what a module's tests share would be made again for each.
+@pytest.fixture(scope="module", params=["numpy", "numba", "cython"])
 def backend(request):
     """Each backend."""
     return under_test(request.param)
 
 
-@pytest.fixture(scope="session", params=["numba", "cython"])
+@pytest.fixture(scope="module", params=["numba", "cython"])
 def compiled(request):
     """Each compiled backend."""
     return under_test(request.param)
 
 
-@pytest.fixture(scope="session", params=["numba", "cython", *(f"cython {s}" for s in OTHER_SETS)])
+@pytest.fixture(scope="module", params=["numba", "cython", *(f"cython {s}" for s in OTHER_SETS)])
 def each_set(request):
     """Each compiled backend, Cython's with each instruction set that this processor runs."""
     name, _, instruction_set = request.param.partition(" ")

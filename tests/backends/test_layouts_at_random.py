@@ -20,7 +20,7 @@ import fastnn
 from fastnn.backends import get_backend
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop
 
-PROFILE = os.environ.get("FASTNN_TEST_PROFILE", "ci")
+PROFILE = os.environ.get("FASTNN_TEST_PROFILE", "default")
 N_LAYOUTS = int(
     os.environ.get("FASTNN_TEST_LAYOUTS") or {"short": 60, "thorough": 10_000}.get(PROFILE, 250)
 )

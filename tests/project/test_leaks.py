@@ -13,7 +13,7 @@ import sys
 import pytest
 
 THOROUGH = os.environ.get("FASTNN_TEST_PROFILE") == "thorough"
-N_CALLS, N_OBJECTS = (1_000_000, 100_000) if THOROUGH else (3000, 500)
+N_CALLS, N_OBJECTS = (1_000_000, 100_000) if THOROUGH else (3000, 400)
 
 MOST_BLOCKS = 300
 """Blocks by which caches of Python's and NumPy's may grow meanwhile."""
@@ -97,8 +97,8 @@ def held():
     gc.collect()
     return [sys.getrefcount(one) for one in shared], sys.getallocatedblocks(), resident()
 
-def growth(do, n):
-    for seed in range(max(n // 10, 1500)):  # after which all caches are full, Numba's last
+def growth(do, n, n_first):
+    for seed in range(n_first):  # after which all caches are full, Numba's last
         do(seed)
     references, blocks, bytes_ = held()
     for seed in range(n):
@@ -111,8 +111,8 @@ def growth(do, n):
     }
 
 print(json.dumps(
-    {name: growth(do, n_calls) for name, do in calls.items()}
-    | {name: growth(do, n_objects) for name, do in objects.items()}
+    {name: growth(do, n_calls, max(n_calls // 10, 1500)) for name, do in calls.items()}
+    | {name: growth(do, n_objects, max(n_objects // 10, 400)) for name, do in objects.items()}
 ))
 """
 

@@ -131,10 +131,22 @@ def test_wheel_holds_every_module_and_no_more(checkout, pure_wheel):
     assert names == modules | {"fastnn/py.typed", "fastnn/report/report.html.j2"}
 
 
-def test_wheel_from_sdist_holds_the_extensions(checkout, sdist, tmp_path):
+@pytest.fixture
+def quick_compiler(tmp_path):
+    """The compiler as a build asks for it, which optimises nothing: that takes most of the time."""
+    command = os.environ.get("CC") or sysconfig.get_config_var("CC")
+    if not command:  # MSVC
+        return {}
+    script = tmp_path / "quick-cc"
+    script.write_text(f'#!/bin/sh\nexec {command} "$@" -O0\n', encoding="utf-8")
+    script.chmod(0o755)
+    return {"CC": str(script)}
+
+
+def test_wheel_from_sdist_holds_the_extensions(checkout, sdist, quick_compiler, tmp_path):
     if importlib.util.find_spec("fastnn.kernels.cython._kernels") is None:
         pytest.skip("the compiled extension is not built here: no working C compiler")
-    wheel = wheel_from(sdist, tmp_path, FASTNN_REQUIRE_EXT="1")
+    wheel = wheel_from(sdist, tmp_path, FASTNN_REQUIRE_EXT="1", **quick_compiler)
     modules = {path.removesuffix(".pyx") for path in sources(checkout, ".pyx")}
     extensions = {f"fastnn/{module}{MODULE_SUFFIX}" for module in modules}
     assert {name for name in names_in(wheel) if name.endswith(MODULE_SUFFIX)} == extensions

@@ -11,6 +11,8 @@ weight of 0 under L1, a tie for the largest logit. `Watched` finds how near the 
 one.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from fastnn.architecture import aligned_zeros
@@ -231,13 +233,26 @@ def must_be_suitable(condition):
     assert condition, "a problem on which right backends may differ: choose other data"
 
 
-def assert_trains_like_the_reference(backend, problem, suitable=must_be_suitable):
-    """Train both; `suitable` is told whether the problem is one on which they must agree."""
-    a, dtype = problem.architecture, problem.architecture.dtype
+class Allowed(NamedTuple):
+    """What the reference ends with, and its jittered runs: parameters, slots, results of each."""
+
+    run: tuple
+    jittered: list
+
+
+def allowed(problem, suitable=must_be_suitable):
+    """Train the reference; `suitable` is told whether right backends must agree on the problem."""
     suitable(is_unambiguous(problem))
-    params, slots, results = problem.train(reference)
-    suitable(np.abs(params).max() < DIVERGED)
+    run = problem.train(reference)
+    suitable(np.abs(run[0]).max() < DIVERGED)
     jittered = [problem.train(Jittered(seed, problem.options)) for seed in range(JITTERED_RUNS)]
+    return Allowed(run, jittered)
+
+
+def assert_trains_like_the_reference(backend, problem, suitable=must_be_suitable, known=None):
+    """Train it; `known` is what `allowed` returned, if that is known already."""
+    a, dtype = problem.architecture, problem.architecture.dtype
+    (params, slots, results), jittered = known or allowed(problem, suitable)
     inputs = (problem.x, problem.y, problem.sample_weight, *problem.orders)
     with inputs_unchanged(*inputs):
         got_params, got_slots, got_results = problem.train(backend)
