@@ -90,6 +90,7 @@ from kernels.cython.table cimport (
     EXP,
     INPUT_TYPE_NAMES,
     LEAKY_RELU_SLOPE,
+    LOSS_ACTIVATION_NAMES,
     LOSS_NAMES,
     RULE_NAMES,
     SOFTMAX,
