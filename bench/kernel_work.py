@@ -188,8 +188,10 @@ def _softmax_cross_entropy(a: _Layer) -> Work:
 def _elementwise_loss(a: _Layer) -> Work:
     z, target = a.delta, (a.rng.random(a.delta.shape) < 0.5).astype(np.float32)
     return Work(
-        lambda b, i, o: b.elementwise_loss("binary_cross_entropy", *i, None, 1.0, *o),
-        (z, target),
+        lambda b, i, o: b.elementwise_loss(
+            "binary_cross_entropy", "identity", i[0], i[1], None, i[2], *o
+        ),
+        (z, target, np.zeros(a.n_out, np.float32)),
         (np.zeros_like(z),),
         (np.ones_like(z), np.asarray((np.abs(z) + 1.0).sum())),
         a.n_out,

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnn.vocabulary import Activation
+from fastnn.vocabulary import Activation, Loss
 
 Array = NDArray[Any]
 
@@ -46,13 +46,28 @@ back, so two inputs share one output. For these the pre-activation z is stored b
 
 LOSSES = {
     "softmax": ("cross_entropy",),
-    "sigmoid": ("binary_cross_entropy",),
+    "sigmoid": ("binary_cross_entropy", "squared_error"),
     "identity": ("squared_error", "huber", "absolute_error"),
     "exp": ("poisson",),
+    "tanh": ("squared_error", "huber", "absolute_error"),
+    "relu": ("squared_error", "huber", "absolute_error"),
 }
-"""The losses each output can be trained with; the first is the canonical one and the default."""
+"""The losses each output can be trained with; the first is the default, and the canonical one where
+there is one."""
+
+LOSS_NAMES: tuple[str, ...] = get_args(Loss)
+"""The losses of all outputs."""
+
+LOSSES_OF_LOGITS = frozenset({"cross_entropy", "binary_cross_entropy", "poisson"})
+"""Losses whose formula takes the pre-activation z and includes the output's activation, so that
+nothing overflows. The others compare the output itself with the target."""
 
 OUTPUTS = tuple(LOSSES)
+
+
+LOSS_ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu")
+"""Outputs that losses compare with the target, each with a derivative from its value; identity for
+the losses of logits."""
 
 
 class Layer(NamedTuple):
@@ -76,7 +91,7 @@ class Architecture:
         Width of the input, of each hidden layer and of the output.
     activations : tuple of str
         One of `ACTIVATIONS` for each hidden layer.
-    output : {"softmax", "sigmoid", "identity", "exp"}
+    output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}
         What turns the last layer's z into predictions.
     loss : str, optional
         One of ``LOSSES[output]``; by default the first.
@@ -162,6 +177,17 @@ class Architecture:
         if not self.one_class_a_row:
             return 0
         return self.n_out if self.output == "softmax" else 2
+
+    @property
+    def loss_activation(self) -> str:
+        """What is applied to the last layer's z before the loss: identity for a loss of logits."""
+        return "identity" if self.loss in LOSSES_OF_LOGITS else self.output
+
+    @property
+    def loss_constants(self) -> Array:
+        """The loss's constant for each output, (n_out,): Huber's δ; zero for losses without one."""
+        constant = self.huber_delta if self.loss == "huber" else 0.0
+        return np.full(self.n_out, constant, self.dtype)
 
     @cached_property
     def n_parameters(self) -> int:

@@ -63,7 +63,7 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     ----------
     path : path-like
         Weights in files beside the model's are read too; in other folders they are not.
-    output : {"softmax", "sigmoid", "identity", "exp"}, optional
+    output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}, optional
         What turns the graph's last numbers into predictions, where it ends in plain logits: such
         a graph has otherwise the output identity, or softmax if it chooses the largest. "softmax"
         also reads a graph that ends in LogSoftmax.
@@ -125,7 +125,7 @@ def from_torch(
         are such a chain: its forward is then run on random rows, on a copy, and compared. On any
         device; half precision is widened to float32. DataParallel and what torch.compile returns
         are seen through.
-    output : {"softmax", "sigmoid", "identity", "exp"}, optional
+    output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}, optional
         What turns the last Linear's numbers into predictions, where nothing follows it; by default
         identity. "softmax" also reads a model that ends in LogSoftmax.
     class_labels : sequence of str or numbers, optional

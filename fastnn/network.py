@@ -62,11 +62,15 @@ class Network(Model):
     activation : str or sequence of str, default "sigmoid"
         Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu
         (slope 0.01), elu (α = 1), gelu (exact), silu, softplus.
-    output : {"softmax", "sigmoid", "identity", "exp"}, default "softmax"
-        Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson).
+    output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}, default "softmax"
+        Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson); numbers
+        from −1 to 1; numbers of at least 0.
     loss : str, optional
-        The default is the output's own: cross_entropy, binary_cross_entropy, squared_error (half of
-        it), poisson. With identity also ``"huber"`` and ``"absolute_error"``.
+        The default is the output's own: cross_entropy, binary_cross_entropy, poisson, and
+        squared_error (half of it, ``(h − t)² / 2`` of the output h) of identity, tanh and relu.
+        These three also take ``"huber"`` and ``"absolute_error"``. A sigmoid may be trained with
+        ``"squared_error"`` too, the quadratic cost of textbooks; its targets are then those of
+        binary cross-entropy, 0 and 1 or numbers between, and accuracy is measured as there.
     huber_delta : float, default 1.0
         Where the Huber loss turns from quadratic to linear, in units of the target.
     bias : bool, default True
@@ -277,7 +281,8 @@ class Network(Model):
             by.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
-            (n_rows, n_out). Identity and exp: targets, (n_rows,) or (n_rows, n_out).
+            (n_rows, n_out). Else targets, (n_rows,) or (n_rows, n_out): any numbers for identity
+            and relu, not negative for exp, within [−1, 1] for tanh.
         epochs : int, default 10
             Passes over the rows.
         batch_size : int, default 100
@@ -470,8 +475,8 @@ class Network(Model):
         Returns
         -------
         ndarray
-            Softmax: class indices, or `class_labels`, (n_rows,). Sigmoid: 0 and 1. Identity and
-            exp: the outputs. These have shape (n_rows, n_out), or (n_rows,) for one output.
+            Softmax: class indices, or `class_labels`, (n_rows,). Sigmoid: 0 and 1. Else the
+            outputs. These have shape (n_rows, n_out), or (n_rows,) for one output.
 
         Raises
         ------
@@ -545,8 +550,8 @@ class Network(Model):
         -------
         Predictor
             ``predictor(x, out=None)`` returns what `predict_proba` does, or the numbers of an
-            identity or exp output, for rows (n_rows, n_in) or one row (n_in,). It holds a copy of
-            the parameters and may be called from several threads at once.
+            output that does not classify, for rows (n_rows, n_in) or one row (n_in,). It holds a
+            copy of the parameters and may be called from several threads at once.
 
         Examples
         --------
@@ -739,7 +744,8 @@ class Network(Model):
         ----------
         logits : bool, default False
             Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
-            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
+            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss. A last tanh or relu
+            stays, since MSELoss compares it with the targets as it is.
 
         Returns
         -------

@@ -23,7 +23,7 @@ Activation: TypeAlias = Literal[
 ]
 """Of hidden layers."""
 
-Output: TypeAlias = Literal["softmax", "sigmoid", "identity", "exp"]
+Output: TypeAlias = Literal["softmax", "sigmoid", "identity", "exp", "tanh", "relu"]
 
 Loss: TypeAlias = Literal[
     "cross_entropy",

@@ -50,10 +50,11 @@ class Kernels:
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
         """Of binary cross-entropy, ``max(z, 0) − t z + log(1 + exp(−|z|))``."""

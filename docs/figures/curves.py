@@ -41,7 +41,7 @@ def losses(figure: Any, ink: Ink) -> None:
     z = np.linspace(-2.5, 3.0, 221)
     grid = figure.subplots(2, len(cases), sharex=True, sharey="row")
     for (above, below), (name, title, target) in zip(grid.T, cases, strict=True):
-        loss, delta = ELEMENTWISE_LOSS[name](z, np.full_like(z, target), 1.0)
+        loss, delta = ELEMENTWISE_LOSS[name](z, np.full_like(z, target), np.ones(1))
         above.plot(z, loss, color=ink.blue, linewidth=1.8)
         above.set_title(f"{title}\ntarget {target:g}", fontsize=8.5, loc="left")
         below.axhline(0, color=ink.soft, linewidth=0.5)

@@ -12,9 +12,11 @@ Forward and backward through layer l, with h the outputs, z the pre-activations 
     ∂W_l = h_{l-1}ᵀ @ δ_l              ∂b_l = Σ_rows δ_l
     δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1}
 
-The first line of the backward pass holds for every output because each is paired with its canonical
-loss: softmax with cross-entropy, sigmoid with binary cross-entropy, identity with half the squared
-error, exp with Poisson. Huber and absolute error bend that delta.
+The first line of the backward pass holds for every output that is paired with its canonical loss:
+softmax with cross-entropy, sigmoid with binary cross-entropy, identity with half the squared error,
+exp with Poisson. A loss that compares another output h = f(z) with its target, such as the
+quadratic cost of a sigmoid, multiplies its derivative by f'(z); Huber and absolute error bend the
+difference.
 """
 
 from __future__ import annotations
@@ -115,20 +117,23 @@ class Backend(ABC):
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: Array | None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
-        """Return the weighted sum of a loss without softmax; ``delta = ∂loss/∂z · weight``.
+        """Return the weighted sum of a loss of h = activation(z); ``delta = ∂loss/∂z · weight``.
 
-        loss one of ``LOSSES`` other than cross_entropy; z and target (n, k); delta (n, k):
+        loss one of ``LOSSES`` other than cross_entropy; activation one of ``LOSS_ACTIVATIONS``,
+        identity for a loss of logits; z and target (n, k); constants (k,) those of the loss, one
+        for each output; delta (n, k), the derivative by h as below, times activation'(z):
 
-            binary_cross_entropy   log(1 + eᶻ) − t z     sigmoid(z) − t
-            squared_error          (z − t)² / 2          z − t
-            poisson                eᶻ − t z              eᶻ − t
-            huber                  r²/2 or d(|r| − d/2)  clip(r, −d, d),  r = z − t, d = huber_delta
+            binary_cross_entropy   log(1 + eʰ) − t h     sigmoid(h) − t
+            squared_error          (h − t)² / 2          h − t
+            poisson                eʰ − t h              eʰ − t
+            huber                  r²/2 or d(|r| − d/2)  clip(r, −d, d),  r = h − t, d the constant
             absolute_error         |r|                   sign(r)
         """
 
@@ -328,8 +333,9 @@ class Backend(ABC):
         if architecture.loss == "cross_entropy":
             return self.softmax_cross_entropy(z, y, sample_weight, delta)
         return self.elementwise_loss(
-            architecture.loss, z, y, sample_weight, architecture.huber_delta, delta
-        )
+            architecture.loss, architecture.loss_activation, z, y, sample_weight,
+            architecture.loss_constants, delta,
+        )  # fmt: skip
 
 
 def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.architecture import ACTIVATIONS, LOSSES, Architecture, Array
+from fastnn.architecture import ACTIVATIONS, LOSS_ACTIVATIONS, LOSS_NAMES, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor
@@ -46,9 +46,7 @@ from fastnn.validation.sparse import check_entries
 from fastnn.validation.values import describe
 
 _FORWARD = (*ACTIVATIONS, "exp")
-_ELEMENTWISE = tuple(
-    loss for losses in LOSSES.values() for loss in losses if loss != "cross_entropy"
-)
+_ELEMENTWISE = tuple(loss for loss in LOSS_NAMES if loss != "cross_entropy")
 _N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 """How many vectors compiled code uses of each rule."""
 
@@ -129,25 +127,27 @@ class Checked(Backend):
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: Array | None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
         check_choice("loss", loss, _ELEMENTWISE)
-        check_in_range("huber_delta", huber_delta, 0.0, math.inf)
+        check_choice("activation", activation, LOSS_ACTIVATIONS)
         z = check_float_array("z", z, 2)
         z = check_operand("z", z, z.shape, z.dtype)
         _not_empty("z", z, rows_too=False)
         target = check_operand("target", target, z.shape, z.dtype)
+        constants = check_operand("constants", constants, z.shape[1:], z.dtype)
         sample_weight = check_row_weights(sample_weight, len(z), *FLOATS)
         delta = check_written("delta", delta, z.shape, z.dtype)
         total: float = _apart(
             lambda delta: self._inside.elementwise_loss(
-                loss, z, target, sample_weight, huber_delta, delta
+                loss, activation, z, target, sample_weight, constants, delta
             ),
-            (delta,), (z, target, sample_weight),
+            (delta,), (z, target, sample_weight, constants),
         )  # fmt: skip
         return total
 

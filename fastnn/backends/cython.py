@@ -108,15 +108,17 @@ class CythonBackend(Backend):
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: Array | None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
         total: float = self._kernels[delta.dtype].elementwise_loss(
-            _LOSS[loss], z, target, _weights(sample_weight), huber_delta, delta
-        )
+            _LOSS[loss], _ACTIVATION[activation], z, target, _weights(sample_weight), constants,
+            delta,
+        )  # fmt: skip
         return total
 
     def weight_gradient(
@@ -249,10 +251,11 @@ class CythonBackend(Backend):
                 for layer in architecture.layers
             ],
             _LOSS[architecture.loss],
+            _ACTIVATION[architecture.loss_activation],
+            architecture.loss_constants,
             architecture.n_slots,
             architecture.n_weight_slots,
             architecture.input_scale,
-            architecture.huber_delta,
             self._n_threads,
         )
 

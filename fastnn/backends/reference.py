@@ -90,35 +90,35 @@ DERIVATIVE: dict[str, Callable[[Array], Array]] = {
     "softplus": lambda y: -np.expm1(-y),
 }
 
-# -- losses without softmax: z, target, huber δ → loss and its derivative, element by element ------
+# -- losses of h: h, target, the loss's constants (n_out,) → loss and its derivative by h ----------
 
 
-def _binary_cross_entropy(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+def _binary_cross_entropy(z: Array, t: Array, _: Array) -> tuple[Array, Array]:
     return softplus(z) - t * z, sigmoid(z) - t
 
 
-def _squared_error(z: Array, t: Array, _: float) -> tuple[Array, Array]:
-    r = z - t
+def _squared_error(h: Array, t: Array, _: Array) -> tuple[Array, Array]:
+    r = h - t
     return 0.5 * r * r, r
 
 
-def _poisson(z: Array, t: Array, _: float) -> tuple[Array, Array]:
+def _poisson(z: Array, t: Array, _: Array) -> tuple[Array, Array]:
     rate = np.exp(z)
     return rate - t * z, rate - t
 
 
-def _huber(z: Array, t: Array, d: float) -> tuple[Array, Array]:
-    r = z - t
+def _huber(h: Array, t: Array, d: Array) -> tuple[Array, Array]:
+    r = h - t
     slope = np.clip(r, -d, d)
     return slope * (r - 0.5 * slope), slope
 
 
-def _absolute_error(z: Array, t: Array, _: float) -> tuple[Array, Array]:
-    r = z - t
+def _absolute_error(h: Array, t: Array, _: Array) -> tuple[Array, Array]:
+    r = h - t
     return np.abs(r), np.sign(r)
 
 
-ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, float], tuple[Array, Array]]] = {
+ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, Array], tuple[Array, Array]]] = {
     "binary_cross_entropy": _binary_cross_entropy,
     "squared_error": _squared_error,
     "poisson": _poisson,
@@ -172,13 +172,17 @@ class Reference(Backend):
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: Array | None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
-        losses, delta[...] = ELEMENTWISE_LOSS[loss](z, target, huber_delta)
+        h = FORWARD[activation](z)
+        losses, delta[...] = ELEMENTWISE_LOSS[loss](h, target, constants)
+        if activation != "identity":
+            delta *= DERIVATIVE[activation](h)
         return _weighted_sum(losses.sum(axis=1), sample_weight, delta)
 
     def weight_gradient(

@@ -57,7 +57,8 @@ def to_torch(network: Model, *, logits: bool = False) -> Any:
                 linear.bias.copy_(torch.from_numpy(bias.copy()))
         modules.append(linear)
         is_last = layer is architecture.layers[-1]
-        if layer.activation != "identity" and not (is_last and logits):
+        left_off = is_last and logits and layer.activation in ("softmax", "sigmoid", "exp")
+        if layer.activation != "identity" and not left_off:
             modules.append(made[layer.activation]())
     return nn.Sequential(*modules)
 

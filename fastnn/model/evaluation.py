@@ -11,6 +11,7 @@ An output that does not vary counts in R² as 1 if it is predicted exactly, else
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,14 @@ from fastnn.backends.minibatch import rows_right
 from fastnn.rows.calls import calls
 from fastnn.system.memory_maps import check_whole, walk
 from fastnn.system.progress import progress_bar
+
+_NUMBERS: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda z: z,
+    "exp": np.exp,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+}
+"""What outputs that do not classify make of z."""
 
 ROWS_AT_A_TIME = 8192
 """Rows whose outputs are held in memory at once."""
@@ -75,7 +84,7 @@ def evaluate(
             if architecture.classifies:
                 right += float(w_rows @ rows_right(architecture, z, y_rows))
             else:
-                predicted = np.exp(z) if architecture.output == "exp" else z
+                predicted = _NUMBERS[architecture.output](z)
                 error = np.subtract(y_rows, predicted, dtype=np.float64)
                 squared_error += w_rows @ np.square(error)
                 absolute_error += w_rows @ np.abs(error)

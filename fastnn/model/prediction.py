@@ -60,8 +60,8 @@ def answers(
     Returns
     -------
     ndarray
-        Softmax: class indices, or the class labels, (n_rows,). Sigmoid: 0 and 1. Identity and exp:
-        the outputs. These have shape (n_rows, n_out), or (n_rows,) for one output.
+        Softmax: class indices, or the class labels, (n_rows,). Sigmoid: 0 and 1. Else the outputs.
+        These have shape (n_rows, n_out), or (n_rows,) for one output.
     """
     if architecture.output == "softmax":
         found = outputs.argmax(axis=1)

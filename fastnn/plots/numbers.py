@@ -26,7 +26,7 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     Parameters
     ----------
     network : Network
-        With identity or exp output.
+        With an output of numbers: identity, exp, tanh or relu.
     x, y : array
         As for `Network.evaluate`.
     ax : matplotlib Axes, optional

@@ -242,6 +242,11 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
             "y must lie in [0, 1] for a sigmoid output, got values from "
             f"{targets.min():g} to {targets.max():g}"
         )
+    if output == "tanh" and len(targets) and np.abs(targets).max() > 1:
+        raise ValueError(
+            "y must lie in [-1, 1] for a tanh output, got values from "
+            f'{targets.min():g} to {targets.max():g}: scale the targets, or use output="identity"'
+        )
     if output == "exp" and len(targets) and targets.min() < 0:
         raise ValueError(f"y must not be negative for an exp output, got {targets.min():g}")
     return targets

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastnn.architecture import ACTIVATIONS, LOSSES, OUTPUTS, Architecture, Array
+from fastnn.architecture import ACTIVATIONS, LOSS_NAMES, LOSSES, OUTPUTS, Architecture, Array
 from fastnn.validation.frames import some
 from fastnn.validation.values import (
     as_array,
@@ -42,7 +42,7 @@ def check_architecture(
     sizes = check_sizes(sizes)
     output = check_choice("output", output, OUTPUTS)
     losses = LOSSES[output]
-    if loss is not None and check_choice("loss", loss, sum(LOSSES.values(), ())) not in losses:
+    if loss is not None and check_choice("loss", loss, LOSS_NAMES) not in losses:
         raise ValueError(
             f"the output {output!r} is trained with {listed(losses)}, got loss={loss!r}"
         )
@@ -81,7 +81,7 @@ def check_is_architecture(architecture: Any) -> None:
     for i, activation in enumerate(a.activations):
         check_choice(f"activations[{i}]", activation, ACTIVATIONS)
     check_choice("output", a.output, OUTPUTS)
-    check_choice("loss", a.loss, sum(LOSSES.values(), ()))
+    check_choice("loss", a.loss, LOSS_NAMES)
     check_flag("bias", a.bias)
     check_choice("dtype", a.dtype, ("float32", "float64"))
     check_in_range("input_scale", a.input_scale, 0.0, math.inf)

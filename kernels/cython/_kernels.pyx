@@ -111,6 +111,7 @@ from kernels.cython.table cimport (
     INPUT_BYTE,
     INPUT_TYPE_NAMES,
     LEAKY_RELU_SLOPE,
+    LOSS_ACTIVATION_NAMES,
     LOSS_NAMES,
     RULE_NAMES,
     SOFTMAX,

@@ -218,22 +218,27 @@ cdef class Kernels:
         d.write_back()
         return verdicts.total_loss()
 
-    def elementwise_loss(self, int code, z, target, row_weight, double huber_delta, delta):
-        """As above; row_weight float64, contiguous."""
+    def elementwise_loss(
+        self, int code, int activation_code, z, target, row_weight, constants, delta
+    ):
+        """As above; row_weight float64, contiguous; constants one for each column."""
         cdef const kernels *k = self.table
         cdef Padded last = pad("z", k, z), t = pad("target", k, target)
+        cdef Padded c = pad("constants", k, constants)
         cdef Padded d = pad("delta", k, delta, True)
         cdef Array weight
         cdef Buffer held = hold_column("sample_weight", row_weight, d.n_rows, False, &weight)
         cdef Verdicts verdicts = Verdicts(d.n_rows)
         needs(code_in(LOSSES, "loss", code) != CROSS_ENTROPY, "loss", "one without softmax")
+        loss_activation_in(activation_code)
         has_shape("target", t, last.n_rows, last.n_columns)
+        has_shape("constants", c, 1, last.n_columns)
         has_shape("delta", d, last.n_rows, last.n_columns)
         with nogil:
             k.elementwise_loss(
-                <loss>code, d.n_rows, d.n_columns, last.data, last.row, t.data, t.row,
-                <const double *>weight.data, 1.0, huber_delta, d.data, d.row, verdicts.loss,
-                verdicts.right,
+                <loss>code, <activation>activation_code, d.n_rows, d.n_columns, last.data,
+                last.row, t.data, t.row, <const double *>weight.data, 1.0, c.data, d.data, d.row,
+                verdicts.loss, verdicts.right,
             )
         d.write_back()
         return verdicts.total_loss()

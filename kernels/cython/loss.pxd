@@ -68,9 +68,9 @@ cdef inline void judge_rows(
         target = shared.targets + first * shared.target_row * k.size
         k.gather(&targets, order + first, n_rows, n_out, 1.0, target, shared.target_row)
         k.elementwise_loss(
-            shared.net.loss, n_rows, n_out, z, a.row, target, shared.target_row, row_weight,
-            factor, shared.net.huber_delta, delta, a.row, shared.row_loss + first,
-            shared.row_right + first,
+            shared.net.loss, shared.net.loss_activation, n_rows, n_out, z, a.row, target,
+            shared.target_row, row_weight, factor, shared.net.loss_constants, delta, a.row,
+            shared.row_loss + first, shared.row_right + first,
         )
 
 

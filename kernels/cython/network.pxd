@@ -35,9 +35,11 @@ cdef struct Network:
     const Layer *layers
     int n_layers
     loss loss
+    activation loss_activation  # what is applied to z before the loss
+    const char *loss_constants  # (n_out), padded
     Py_ssize_t n_slots, n_weight_slots  # lengths of the parameters and of the weights among them
     Py_ssize_t widest  # outputs of a layer
-    double input_scale, huber_delta
+    double input_scale
 
 
 cdef inline double work_of_a_row(const Network *net, double density) noexcept nogil:

@@ -36,11 +36,13 @@ cdef class Program:
         The table of the network's dtype.
     layers : list of tuple
         ``(n_in, n_out, stride, weight offset, bias offset or -1, activation code, keeps z)``.
-    loss : int
-        Code of the loss.
+    loss, loss_activation : int
+        Codes of the loss, and of what is applied to the last layer's z before it.
+    loss_constants : ndarray of shape (n_out,)
+        The loss's constant for each output.
     n_slots, n_weight_slots : int
         Lengths of the parameters and of the weights among them.
-    input_scale, huber_delta : float
+    input_scale : float
         As in `fastnn.architecture.Architecture`.
     get_num_threads : callable
         Returns how many threads may compute; asked when there is work for several.
@@ -49,6 +51,7 @@ cdef class Program:
     cdef Kernels owner
     cdef Network net
     cdef Memory memory
+    cdef Padded loss_constants
     cdef Spare spare
     cdef object get_num_threads
 
@@ -57,10 +60,11 @@ cdef class Program:
         Kernels kernels,
         list layers,
         int loss_code,
+        int loss_activation_code,
+        loss_constants,
         Py_ssize_t n_slots,
         Py_ssize_t n_weight_slots,
         double input_scale,
-        double huber_delta,
         get_num_threads,
     ):
         cdef Layer *layer
@@ -71,7 +75,7 @@ cdef class Program:
         self.net.n_layers, self.net.layers = len(layers), <const Layer *>self.memory.data
         self.net.loss = <loss>code_in(LOSSES, "loss", loss_code)
         self.net.n_slots, self.net.n_weight_slots = n_slots, n_weight_slots
-        self.net.input_scale, self.net.huber_delta = input_scale, huber_delta
+        self.net.input_scale = input_scale
         self.net.widest = 0
         self.get_num_threads = get_num_threads
         for i in range(self.net.n_layers):
@@ -80,6 +84,12 @@ cdef class Program:
              layer.keeps_z) = layers[i]
             layer.activation = <activation>code_in(ACTIVATIONS, "activation", code)
             self.net.widest = max(self.net.widest, layer.n_out)
+        self.net.loss_activation = <activation>loss_activation_in(loss_activation_code)
+        self.loss_constants = pad("loss_constants", kernels.table, loss_constants)
+        has_shape(
+            "loss_constants", self.loss_constants, 1, self.net.layers[self.net.n_layers - 1].n_out
+        )
+        self.net.loss_constants = self.loss_constants.data
 
     cdef int threads_for(self, double work, double work_of_each) except -1:
         """Return how many threads to divide so much work among."""

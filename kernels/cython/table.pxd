@@ -16,6 +16,7 @@ cdef extern from "simd/vocabulary.h" nogil:
         INPUT_FLOAT, INPUT_DOUBLE, INPUT_BYTE
     const char *const ACTIVATION_NAMES[]
     const char *const LOSS_NAMES[]
+    const char *const LOSS_ACTIVATION_NAMES[]
     const char *const RULE_NAMES[]
     const char *const INPUT_TYPE_NAMES[]
     const double LEAKY_RELU_SLOPE "LEAKY_SLOPE"
@@ -161,10 +162,10 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t delta_row, double *row_loss, double *row_right
         ) noexcept nogil
         void (*elementwise_loss)(
-            loss loss, Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
-            const void *target, Py_ssize_t target_row, const double *row_weight, double factor,
-            double huber_delta, void *delta, Py_ssize_t delta_row, double *row_loss,
-            double *row_right
+            loss loss, activation activation, Py_ssize_t n_rows, Py_ssize_t n_out,
+            const void *z, Py_ssize_t z_row, const void *target, Py_ssize_t target_row,
+            const double *row_weight, double factor, const void *constants, void *delta,
+            Py_ssize_t delta_row, double *row_loss, double *row_right
         ) noexcept nogil
         void (*update)(
             const step *step, Py_ssize_t n_rows, Py_ssize_t n_out, void *params,

@@ -12,6 +12,7 @@ cdef tuple words(const char *const *name):
 
 ACTIVATIONS = words(ACTIVATION_NAMES)
 LOSSES = words(LOSS_NAMES)
+LOSS_ACTIVATIONS = words(LOSS_ACTIVATION_NAMES)
 RULES = words(RULE_NAMES)
 INPUT_TYPES = words(INPUT_TYPE_NAMES)
 RULE_VECTORS = tuple([vectors_of_rule(code) for code in range(len(RULES))])
@@ -22,6 +23,16 @@ cdef int code_in(tuple names, str what, int code) except -1:
     """Return a code that is one of the list's, and raise an error for another."""
     if not 0 <= code < len(names):
         raise ValueError(f"{what} must have a code in [0, {len(names)}), got {code}")
+    return code
+
+
+cdef int loss_activation_in(int code) except -1:
+    """Return the code of an activation that a loss may be of, and raise an error for another."""
+    if ACTIVATIONS[code_in(ACTIVATIONS, "activation", code)] not in LOSS_ACTIVATIONS:
+        raise ValueError(
+            f"activation before a loss must be one of {', '.join(LOSS_ACTIVATIONS)}, "
+            f"got {ACTIVATIONS[code]}"
+        )
     return code
 
 

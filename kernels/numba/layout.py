@@ -106,11 +106,16 @@ class Targets(NamedTuple):
 
 
 class Training(NamedTuple):
-    """What a step is: codes of the loss and the rule, and the numbers of `TrainingOptions`."""
+    """What a step is: codes of the loss and the rule, and the numbers of `TrainingOptions`.
+
+    loss_activation is the code of what is applied to z before the loss; loss_constants (n_out,) are
+    the loss's.
+    """
 
     batch_size: int
     loss: int
-    huber_delta: float
+    loss_activation: int
+    loss_constants: Any
     mean: bool
     l1: float
     l2: float

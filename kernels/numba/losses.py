@@ -4,12 +4,12 @@ Softmax with cross-entropy, row by row, shifted by the row maximum so that nothi
 
     loss = log Σ exp z − z[label]        δ = (softmax(z) − onehot(label)) · weight
 
-and element by element
+and element by element, of h = f(z), the derivative by h then multiplied by f':
 
-    binary cross-entropy   log(1 + eᶻ) − t z      sigmoid(z) − t
-    squared error          (z − t)² / 2           z − t
-    Poisson                eᶻ − t z               eᶻ − t
-    Huber                  s (r − s/2)            s = clip(r, −d, d),  r = z − t
+    binary cross-entropy   log(1 + eʰ) − t h      sigmoid(h) − t
+    squared error          (h − t)² / 2           h − t
+    Poisson                eʰ − t h               eʰ − t
+    Huber                  s (r − s/2)            s = clip(r, −d, d),  r = h − t
     absolute error         |r|                    sign(r)
 
 z, target and delta are (n, stride) with n_out columns in use; delta's padding is zero afterwards. A
@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from .activations import sigmoid, softplus
+from .activations import activate, multiply_by_derivative, sigmoid, softplus
 from .compiling import exact_kernel, kernel
 from .exponential import exp_in_place
 
@@ -96,11 +96,14 @@ def softmax_cross_entropy(z, n_out, labels, weight, delta):
 
 
 @kernel
-def elementwise_loss(code, z, n_out, target, weight, huber_delta, delta):
-    """Return the weighted sum of a loss without softmax; ``delta = ∂loss/∂z · weight``."""
+def elementwise_loss(code, activation, z, n_out, target, weight, constants, delta):
+    """Return the weighted sum of a loss of h = f(z); ``delta = ∂loss/∂z · weight``.
+
+    `activation` is the code of f; z becomes h. constants (n_out,) are those of the loss.
+    """
     total = 0.0
     one = z.dtype.type(1.0)
-    limit = z.dtype.type(huber_delta)
+    activate(activation, z.reshape(z.size))
     for r in range(len(z)):
         loss = 0.0
         v, t, d = z[r, :n_out], target[r, :n_out], delta[r, :n_out]
@@ -123,6 +126,7 @@ def elementwise_loss(code, z, n_out, target, weight, huber_delta, delta):
         elif code == HUBER:
             for j in range(n_out):
                 residual = v[j] - t[j]
+                limit = constants[j]
                 slope = limit if residual > limit else residual
                 d[j] = -limit if residual < -limit else slope
                 loss += d[j] * (residual - 0.5 * d[j])
@@ -139,6 +143,7 @@ def elementwise_loss(code, z, n_out, target, weight, huber_delta, delta):
             d[j] *= factor
         for j in range(n_out, delta.shape[1]):
             delta[r, j] = 0
+    multiply_by_derivative(activation, z.reshape(z.size), delta.reshape(delta.size))
     return total
 
 

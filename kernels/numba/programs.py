@@ -133,8 +133,9 @@ def _measure(first, n_rows, targets, training, model, memory):
     else:
         target = targets.target[first : first + n_rows]
         loss = elementwise_loss(
-            training.loss, z, n_out, target, row_weight, training.huber_delta, delta
-        )
+            training.loss, training.loss_activation, z, n_out, target, row_weight,
+            training.loss_constants, delta,
+        )  # fmt: skip
     return count, (loss / factor if factor != 0 else 0.0), right
 
 

@@ -15,6 +15,7 @@ from support.backends import under_test
 from support.examples import same_bits
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop
 from fastnn.schedules import Schedule
 
@@ -25,7 +26,7 @@ def draw_call(data):
     method = data.draw(st.sampled_from(METHODS))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     dtype = data.draw(st.sampled_from(["float32", "float64"]))
-    output = data.draw(st.sampled_from(["softmax", "sigmoid", "identity", "exp"]))
+    output = data.draw(st.sampled_from(OUTPUTS))
     return right_call(rng, method, dtype, data.draw(st.booleans()), output)
 
 

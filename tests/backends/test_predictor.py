@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 
 RNG = np.random.default_rng(3)
 
@@ -27,7 +28,7 @@ def test_a_predictor_says_what_the_network_says(backend, dtype, n_rows):
     )
 
 
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exp"])
+@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("sizes", [(20, 4), (20, 1), (20, 17, 31, 3)])
 def test_every_output_and_depth(backend, output, sizes):
     net = network(backend, output, sizes, activation="gelu", dtype="float64")

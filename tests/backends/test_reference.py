@@ -181,7 +181,7 @@ def test_cross_entropy_of_an_impossible_label_is_infinite():
 
 LN2, E = math.log(2), math.e
 EXPECTED_LOSSES = {
-    # z, target → loss, delta; huber with d = 1.5
+    # h, target → loss, delta; huber with d = 1.5
     "binary_cross_entropy": [(0, 0, LN2, 0.5), (0, 1, LN2, -0.5), (1e4, 0, 1e4, 1), (1e4, 1, 0, 0)],
     "squared_error": [(3, 1, 2, 2), (1, 1, 0, 0), (0, 4, 8, -4)],
     "poisson": [(0, 1, 1, 0), (1, 2, E - 2, E - 2), (0, 0, 1, 1)],
@@ -194,9 +194,27 @@ EXPECTED_LOSSES = {
 def test_elementwise_losses_and_their_deltas(loss):
     z, target, expected, expected_delta = np.array(EXPECTED_LOSSES[loss], float).T[:, :, None]
     delta = np.empty_like(z)
-    value = kernels.elementwise_loss(loss, z, target, None, 1.5, delta)
+    value = kernels.elementwise_loss(loss, "identity", z, target, None, np.array([1.5]), delta)
     assert value == pytest.approx(expected.sum(), rel=1e-14)
     np.testing.assert_allclose(delta, expected_delta, rtol=1e-14, atol=1e-300)
+
+
+EXPECTED_OUTPUTS = {  # z and h = f(z), f'(z)
+    "sigmoid": (-math.log(3), 0.25, 0.25 * 0.75),
+    "tanh": (math.log(3) / 2, 0.5, 0.75),
+    "relu": (1.25, 1.25, 1),
+}
+
+
+@pytest.mark.parametrize("activation", EXPECTED_OUTPUTS)
+def test_a_loss_of_an_output_multiplies_its_delta_by_the_derivative(activation):
+    z, h, slope = EXPECTED_OUTPUTS[activation]
+    delta, none = np.empty((1, 2)), np.zeros(2)
+    value = kernels.elementwise_loss(
+        "squared_error", activation, np.array([[z, z]]), np.array([[1.0, 0.0]]), None, none, delta
+    )
+    assert value == pytest.approx(((h - 1) ** 2 + h**2) / 2, rel=1e-14)
+    np.testing.assert_allclose(delta, [[(h - 1) * slope, h * slope]], rtol=1e-14)
 
 
 @pytest.mark.parametrize("loss", EXPECTED_LOSSES)
@@ -205,11 +223,12 @@ def test_elementwise_losses_weight_rows(loss):
     z, target, weight = rng.normal(size=(4, 3)), rng.random((4, 3)), rng.random(4)
     delta, row_delta = np.empty_like(z), np.empty((1, 3))
     total = 0.0
-    value = kernels.elementwise_loss(loss, z, target, weight, 1.5, delta)
+    constants = np.full(3, 1.5)
+    value = kernels.elementwise_loss(loss, "identity", z, target, weight, constants, delta)
     for i in range(4):
         rows = slice(i, i + 1)
         total += weight[i] * kernels.elementwise_loss(
-            loss, z[rows], target[rows], None, 1.5, row_delta
+            loss, "identity", z[rows], target[rows], None, constants, row_delta
         )
         np.testing.assert_allclose(delta[rows], weight[i] * row_delta, rtol=1e-14)
     assert value == pytest.approx(total, rel=1e-14)

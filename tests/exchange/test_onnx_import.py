@@ -13,6 +13,7 @@ from support.examples import same_bits, small_network
 from support.random_networks import N_NETWORKS, random_network
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 from fastnn.model.persistence import to_bytes
 
 pytest.importorskip("onnx")
@@ -171,6 +172,8 @@ ENDS = {
     "Softmax of the columns": ([("Softmax", ["y"], "p", {"axis": 1})], ["p"], "softmax"),
     "Sigmoid": ([("Sigmoid", ["y"], "p")], ["p"], "sigmoid"),
     "Exp": ([("Exp", ["y"], "p")], ["p"], "exp"),
+    "Tanh": ([("Tanh", ["y"], "p")], ["p"], "tanh"),
+    "Relu": ([("Relu", ["y"], "p")], ["p"], "relu"),
     "logits": ([], ["y"], "identity"),
     "the largest logit": ([("ArgMax", ["y"], "p", {"axis": 1})], ["p"], "softmax"),
     "logits and the largest": ([("ArgMax", ["y"], "p", {"axis": -1})], ["y", "p"], "softmax"),
@@ -185,7 +188,7 @@ def test_the_end_of_a_graph_is_the_output(name, tmp_path):
 
 
 def test_logits_are_what_the_user_says(tmp_path):
-    for output in ("softmax", "sigmoid", "identity", "exp"):
+    for output in OUTPUTS:
         assert read(tmp_path, output=output).architecture.output == output
     ends = [*PLAIN, ("LogSoftmax", ["y"], "p")]
     assert read(tmp_path, ends, "softmax", outputs=["p"]).architecture.output == "softmax"

@@ -5,6 +5,7 @@ import pytest
 from support.examples import small_network
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 from fastnn.model.standardization import Standardization, fold
 from fastnn.rows.trained_on import TrainedOn
 
@@ -18,7 +19,7 @@ def through(network, path, **options):
     return fastnn.from_onnx(path)
 
 
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exp"])
+@pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("input_dtype", [None, "float32", "uint8"])
 def test_it_comes_back_as_it_was(tmp_path, output, input_dtype):
     network = small_network((4, 3), output=output)

@@ -354,7 +354,16 @@ def test_torchscript_is_refused_with_what_to_do():
 
 
 def test_an_activation_at_the_end_leaves_no_choice_of_output():
-    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh())
-    assert fastnn.from_torch(model, output="identity").architecture.activations == ("tanh",)
-    with pytest.raises(ValueError, match=r"model\[1\] Tanh.* ends the model, but output='softmax'"):
+    model = nn.Sequential(nn.Linear(4, 3), nn.ELU())
+    assert fastnn.from_torch(model, output="identity").architecture.activations == ("elu",)
+    with pytest.raises(ValueError, match=r"model\[1\] ELU.* ends the model, but output='softmax'"):
         fastnn.from_torch(model, output="softmax")
+
+
+@pytest.mark.parametrize(("end", "output"), [(nn.Tanh, "tanh"), (nn.ReLU, "relu")])
+def test_an_activation_that_is_an_output_is_the_output(end, output):
+    model = nn.Sequential(nn.Linear(4, 3), end())
+    a = fastnn.from_torch(model).architecture
+    assert (a.sizes, a.activations, a.output) == ((4, 3), (), output)
+    with pytest.raises(ValueError, match=f"ends in {output}, but output='identity'"):
+        fastnn.from_torch(model, output="identity")

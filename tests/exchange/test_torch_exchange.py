@@ -55,6 +55,12 @@ def test_logits_leave_off_the_last_activation(output):
     assert same_bits(back.parameters, network.parameters)
 
 
+@pytest.mark.parametrize("output", ["tanh", "relu"])
+def test_outputs_that_are_trained_as_they_are_have_no_logits(output):
+    network = small_network(output=output)
+    assert len(network.to_torch(logits=True)) == len(network.to_torch())
+
+
 def test_the_parameters_are_copies_that_can_be_trained():
     network = small_network()
     before = network.parameters.copy()

@@ -65,9 +65,12 @@ def calls(dtype):
     yield "softmax", "", (delta,)
     yield "softmax_cross_entropy", "", (delta, labels, None)
     yield "softmax_cross_entropy", "weighted", (delta, labels, w)
-    for loss in [loss for losses in LOSSES.values() for loss in losses][1:]:
-        yield "elementwise_loss", loss, (loss, delta, target, None, 0.5)
-        yield "elementwise_loss", f"{loss}, weighted", (loss, delta, target, w, 0.5)
+    constants = rng.uniform(0.2, 0.8, N_OUT).astype(dtype)
+    for loss, activation in parity.ELEMENTWISE_LOSSES:
+        of = f"{loss} of {activation}"
+        args = (loss, activation, delta, target)
+        yield "elementwise_loss", of, (*args, None, constants)
+        yield "elementwise_loss", f"{of}, weighted", (*args, w, constants)
     yield "weight_gradient", "", (x, delta)
     yield "weight_gradient", "csr", (csr, delta)
     for activation in ACTIVATIONS:
@@ -155,7 +158,7 @@ def test_one_wrong_element_is_caught(kernel, args):
 
 @each_call("softmax_cross_entropy", "elementwise_loss")
 def test_a_wrong_loss_is_caught(kernel, args):
-    eps = np.finfo(args[-3 if kernel == "softmax_cross_entropy" else 1].dtype).eps
+    eps = np.finfo(args[0 if kernel == "softmax_cross_entropy" else 2].dtype).eps
     wrong = altered(kernel, lambda _, compute: compute() * (1 + 1000 * eps))
     with pytest.raises(AssertionError, match="out of bounds"):
         getattr(parity, kernel)(wrong, *args)

@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 from support import strategies
 
 from fastnn import vocabulary
-from fastnn.architecture import ACTIVATIONS, LEAKY_SLOPE, LOSSES
+from fastnn.architecture import (
+    ACTIVATIONS,
+    LEAKY_SLOPE,
+    LOSS_ACTIVATIONS,
+    LOSS_NAMES,
+    LOSSES,
+    LOSSES_OF_LOGITS,
+)
 from fastnn.backends import reference
 from fastnn.optimizers import Optimizer
 
 EVERY_ACTIVATION = {*ACTIVATIONS, "exp", "softmax"}
-EVERY_LOSS = {loss for losses in LOSSES.values() for loss in losses}
+EVERY_LOSS = set(LOSS_NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +42,7 @@ def test_the_words_of_the_cython_kernels(cython):
     for words, expected in (
         (cython.ACTIVATIONS, EVERY_ACTIVATION),
         (cython.LOSSES, EVERY_LOSS),
+        (cython.LOSS_ACTIVATIONS, LOSS_ACTIVATIONS),
         (cython.RULES, Optimizer.RULES),
         (cython.INPUT_TYPES, get_args(vocabulary.InputType)),
     ):
@@ -59,6 +67,14 @@ def test_the_words_of_the_reference():
     assert set(reference.ELEMENTWISE_LOSS) == EVERY_LOSS - {"cross_entropy"}
 
 
+def test_losses_compare_outputs_that_they_know():
+    compared = [
+        output for output, losses in LOSSES.items() if not LOSSES_OF_LOGITS.issuperset(losses)
+    ]
+    assert sorted(compared) == sorted(LOSS_ACTIVATIONS)
+    assert set(LOSS_ACTIVATIONS) <= set(ACTIVATIONS)
+
+
 def test_rules_remember_as_many_vectors_as_their_optimizers_say(cython):
     remembered = dict(zip(cython.RULES, cython.RULE_VECTORS, strict=True))
     for rule in Optimizer.RULES:
@@ -76,9 +92,12 @@ def test_an_unknown_code_is_an_error_of_the_cython_kernels(cython, data):
     kernels = cython.Kernels(None, False)
     one = np.ones((1, 1), "float32")
 
-    def program(activation=0, loss=0):
+    def program(activation=0, loss=0, loss_activation=0):
         layers = [(1, 1, 16, 0, 16, activation, False)]
-        return cython.Program(kernels, layers, loss, 32, 16, 1.0, 1.0, lambda: 1)
+        constants = np.zeros(1, "float32")
+        return cython.Program(
+            kernels, layers, loss, loss_activation, constants, 32, 16, 1.0, lambda: 1
+        )
 
     def train(rule):
         program().train_epoch(
@@ -93,9 +112,11 @@ def test_an_unknown_code_is_an_error_of_the_cython_kernels(cython, data):
             lambda code: kernels.dense_forward(one, one, None, code, one.copy(), None),
             lambda code: kernels.input_gradient(one, one, code, one, one.copy()),
             lambda code: program(activation=code),
+            lambda code: program(loss_activation=code),
+            lambda code: kernels.elementwise_loss(1, code, one, one, None, one[0], one.copy()),
         ],
         "loss": [
-            lambda code: kernels.elementwise_loss(code, one, one, None, 1.0, one.copy()),
+            lambda code: kernels.elementwise_loss(code, 0, one, one, None, one[0], one.copy()),
             lambda code: program(loss=code),
         ],
         "rule": [
@@ -121,7 +142,7 @@ def test_an_unknown_code_is_an_error_of_the_numba_kernels(numba, data):
         numba.activations.multiply_by_derivative(data.draw(not_in(words)), row, row)
     code = data.draw(not_in(numba.losses.CODES))
     with pytest.raises(ValueError, match="no loss"):
-        numba.losses.elementwise_loss(code, rows, 1, rows, row[:0], 1.0, rows.copy())
+        numba.losses.elementwise_loss(code, 0, rows, 1, rows, row[:0], row[:1], rows.copy())
     code = data.draw(not_in(numba.updates.CODES))
     with pytest.raises(ValueError, match="no rule"):
         numba.updates.update(code, (0.0,) * 4, 0.1, 1, row, row, np.zeros((2, 16), "float32"))

@@ -5,6 +5,7 @@ import pytest
 from support.examples import blobs, small_network
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 from fastnn.backends import get_backend
 from fastnn.system.progress import is_progress_wanted
 
@@ -154,7 +155,7 @@ def test_counts_are_predicted_by_their_rate_and_measured_by_poisson(backend):
     assert measured["r2"] == pytest.approx(1 - 1 / 2, rel=1e-14)
 
 
-@pytest.mark.parametrize("output", ["identity", "exp"])
+@pytest.mark.parametrize("output", ["identity", "exp", "tanh", "relu"])
 def test_outputs_that_are_no_probabilities_say_to_use_predict(output):
     with pytest.raises(ValueError, match=f"{output}.* does not give probabilities; use predict"):
         fixed(Z, output).predict_proba(EYE)
@@ -170,9 +171,48 @@ def test_measuring_more_rows_than_fit_at_a_time_is_the_mean_over_all(monkeypatch
     assert in_pieces["loss"] == pytest.approx(whole["loss"], rel=1e-14)
 
 
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exp"])
+@pytest.mark.parametrize("output", OUTPUTS)
 def test_no_rows_give_no_predictions(output):
     assert len(fixed(Z, output).predict(np.empty((0, 2)))) == 0
+
+
+# -- outputs that are compared with their targets -------------------------------------------------
+
+BOUNDED = {"tanh": (np.tanh(Z), [[0.5, 0.0], [1.0, -1.0]]), "relu": (Z, [[-1.0, 1.0], [0.0, 2.0]])}
+
+
+@pytest.mark.parametrize("output", BOUNDED)
+def test_tanh_and_relu_predict_numbers_and_are_measured_as_those(backend, output):
+    h, y = BOUNDED[output]
+    net = fixed(Z, output)
+    net.backend = backend.name
+    np.testing.assert_allclose(net.predict(EYE), h, rtol=1e-14)
+    np.testing.assert_allclose(net.predictor()(EYE), h, rtol=1e-14)
+    measured = net.evaluate(EYE, y)
+    assert measured["loss"] == pytest.approx(0.5 * np.square(h - y).sum() / 2, rel=1e-14)
+    assert measured["mae"] == pytest.approx(np.abs(h - y).mean(), rel=1e-14)
+    assert set(measured) == {"loss", "r2", "rmse", "mae"}
+
+
+def test_the_quadratic_cost_of_a_sigmoid_and_its_accuracy(backend):
+    net = fixed([[np.log(3.0)], [-np.log(4.0)]], "sigmoid", loss="squared_error")  # 0.75 and 0.2
+    net.backend = backend.name
+    measured = net.evaluate(EYE, [1, 1])
+    assert measured == {"loss": pytest.approx(0.5 * (0.25**2 + 0.8**2) / 2), "accuracy": 0.5}
+    np.testing.assert_array_equal(net.predict(EYE), [1, 0])
+
+
+def test_a_step_of_the_quadratic_cost_is_the_textbooks(backend):
+    """δ = (h − t) h (1 − h), from the weights 0, where h = 1/2."""
+    net = fixed([[0.0], [0.0]], "sigmoid", loss="squared_error")
+    net.backend = backend.name
+    net.fit(EYE, [1, 0], epochs=1, batch_size=2, optimizer=fastnn.SGD(1.0), reduction="sum")
+    np.testing.assert_allclose(net.weights[0], [[0.125], [-0.125]], rtol=1e-14)
+
+
+def test_targets_that_a_tanh_cannot_reach_are_refused():
+    with pytest.raises(ValueError, match=r"\[-1, 1\] for a tanh output.* from 0 to 3: scale"):
+        fixed(Z, "tanh").evaluate(EYE, [[0, 1], [2, 3]])
 
 
 # -- class labels ---------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_dir_loads_nothing():
     [
         (vocabulary.Activation, ACTIVATIONS),
         (vocabulary.Output, OUTPUTS),
-        (vocabulary.Loss, [loss for losses in LOSSES.values() for loss in losses]),
+        (vocabulary.Loss, {loss for losses in LOSSES.values() for loss in losses}),
         (vocabulary.BackendName, ["auto", *backends.NAMES]),
         (vocabulary.Initial, _RADIUS),
         (vocabulary.Measure, PANELS),

@@ -10,6 +10,7 @@ from support.examples import small_network
 from support.report_pages import Page, X, Y, dataset, rendered, trained
 
 import fastnn
+from fastnn.architecture import OUTPUTS
 from fastnn.training.history import History
 
 pytest.importorskip("matplotlib")
@@ -171,7 +172,7 @@ def test_any_training_has_a_page(seed):
     n_in = int(rng.choice([1, 2, 5, 64, 81, 200]))
     n_out = int(rng.choice([1, 2, 3, 11, 14]))
     hidden = tuple(rng.integers(1, 40, rng.integers(0, 3)).tolist())
-    output = str(rng.choice(["softmax", "sigmoid", "identity", "exp"]))
+    output = str(rng.choice(OUTPUTS))
     n_out += output == "softmax" and n_out == 1
     scale = 10.0 ** rng.integers(-6, 7)
     x = (
@@ -186,6 +187,7 @@ def test_any_training_has_a_page(seed):
         y = rng.permutation(np.resize([0.0, 1.0], 120 * n_out)).reshape(120, n_out)
     else:
         y = np.abs(rng.normal(size=(120, n_out))) * (scale if output == "identity" else 1.0)
+        y = np.tanh(y) if output == "tanh" else y
     data = dataset(labels, x, y, bool(rng.integers(2)), bool(rng.integers(2)))
     network = small_network((n_in, *hidden, n_out), output=output)
     with warnings.catch_warnings():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from fastnn.architecture import ACTIVATIONS, Architecture
+from fastnn.architecture import ACTIVATIONS, LOSS_ACTIVATIONS, Architecture
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, OptimizerState, RMSprop
 from support.strategies import parts
@@ -104,8 +104,9 @@ def right_call(rng, method, dtype="float32", csr=False, output="softmax"):
             }  # fmt: skip
         case "elementwise_loss":
             call.arguments = {
-                "loss": "huber", "z": real(n, n_out), "target": real(n, n_out),
-                "sample_weight": weights, "huber_delta": 1.0, "delta": real(n, n_out),
+                "loss": "huber", "activation": str(rng.choice(LOSS_ACTIVATIONS)),
+                "z": real(n, n_out), "target": real(n, n_out), "sample_weight": weights,
+                "constants": np.abs(real(n_out)), "delta": real(n, n_out),
             }  # fmt: skip
         case "weight_gradient":
             call.arguments = {
@@ -208,7 +209,6 @@ class Unruly(SGD):
 WRONG_VALUES = {
     "activation": ("softmax", "nonsense", "", None, 3, b"relu"),
     "loss": ("cross_entropy", "nonsense", None, 2),
-    "huber_delta": (float("nan"), float("inf"), -1.0, None, "1"),
     "step": (0, -1, 1.5, None, "1", True),
     "optimizer": (None, "adam", Liar(0.1), Unruly(0.1), SGD),
 }

@@ -19,6 +19,8 @@ import math
 
 import numpy as np
 
+from fastnn.backends.reference import DERIVATIVE, FORWARD
+
 ULPS = 8.0
 """Of an elementwise function: 4 each of the reference and of its twin."""
 
@@ -128,26 +130,33 @@ def softmax_cross_entropy(p, onehot, row_loss, weight, dtype):
     return float(loss.sum()) + accumulation(weight * row_loss), delta
 
 
-def elementwise_loss(name, z, target, weight, huber_delta, dtype):
-    """Of the loss and of its delta."""
+def elementwise_loss(name, activation_name, z, target, weight, constants, dtype):
+    """Of the loss of ``h = activation(z)`` and of its delta."""
     z, t, e = z.astype(np.float64), target.astype(np.float64), eps(dtype)
-    weight, r = weight[:, None], np.abs(z - t)
+    h = FORWARD[activation_name](z)
+    dh = activation(activation_name, z, h, 0.0, dtype)
+    weight, r, bend = weight[:, None], np.abs(h - t), dh
     match name:
         case "binary_cross_entropy":
-            size = np.logaddexp(0, z) + np.abs(t * z)
+            size = np.logaddexp(0, h) + np.abs(t * h)
             slope = 1 + np.abs(t)
         case "poisson":
-            size = np.exp(z) + np.abs(t * z)
-            slope = np.exp(z) + np.abs(t)
+            size = np.exp(h) + np.abs(t * h)
+            slope = np.exp(h) + np.abs(t)
         case "squared_error":
             size, slope = 0.5 * r * r, r
         case "huber":
-            slope = np.minimum(r, huber_delta)
+            slope = np.minimum(r, constants)
             size = slope * r
         case "absolute_error":
-            size, slope = r, np.sign(r)
-    loss = weight * size * (ULPS * e + sum_factor(z.shape[1], dtype))
-    return float(loss.sum()) + accumulation(weight * size), weight * slope * ULPS * e + tiny(dtype)
+            size, slope, bend = r, np.sign(r), 0.0
+    loss = weight * (size * (ULPS * e + sum_factor(z.shape[1], dtype)) + slope * dh)
+    delta = slope * ULPS * e
+    if activation_name != "identity":  # times f', whose own derivative is at most 2
+        f = DERIVATIVE[activation_name](h)
+        df = derivative(activation_name, h, f, dtype) + 2 * dh
+        delta = (delta + bend) * np.abs(f) + slope * df
+    return float(loss.sum()) + accumulation(weight * size), weight * delta + tiny(dtype)
 
 
 def accumulation(terms):

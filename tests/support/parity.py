@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from fastnn.architecture import FROM_PREACTIVATION
+from fastnn.architecture import FROM_PREACTIVATION, LOSSES, LOSSES_OF_LOGITS
 from fastnn.backends.reference import DERIVATIVE, Reference
 from support import bounds
 from support.strategies import Guarded, parts
@@ -31,6 +31,17 @@ def assert_within(got, expected, bound, what):
             f"{what}: {int(wrong.sum())} of {expected.size} elements out of bounds; worst: got "
             f"{got[finite][i]!r}, expected {expected[finite][i]!r} within {bound[i]:.2g}"
         )
+
+
+ELEMENTWISE_LOSSES = sorted(
+    {
+        (loss, "identity" if loss in LOSSES_OF_LOGITS else output)
+        for output, losses in LOSSES.items()
+        for loss in losses
+    }
+    - {("cross_entropy", "identity")}
+)
+"""Each loss without softmax, and what it is of."""
 
 
 @contextmanager
@@ -118,17 +129,20 @@ def softmax_cross_entropy(backend, z, labels, sample_weight):
     out.assert_untouched_around()
 
 
-def elementwise_loss(backend, loss, z, target, sample_weight, huber_delta):
+def elementwise_loss(backend, loss, activation, z, target, sample_weight, constants):
     expected, out = np.empty_like(z), Guarded(z.shape, z.dtype)
     weight = np.ones(len(z)) if sample_weight is None else sample_weight.astype(float)
-    args = (loss, z, target, sample_weight, huber_delta)
+    args = (loss, activation, z, target, sample_weight, constants)
     with np.errstate(invalid="ignore", over="ignore"):
         expected_value = reference.elementwise_loss(*args, expected)
-        with inputs_unchanged(z, target, sample_weight):
+        with inputs_unchanged(z, target, sample_weight, constants):
             value = backend.elementwise_loss(*args, out.view)
-        bound, delta_bound = bounds.elementwise_loss(loss, z, target, weight, huber_delta, z.dtype)
-    assert_within(value, expected_value, bound, f"elementwise_loss, {loss}")
-    assert_within(out.view, expected, delta_bound, f"elementwise_loss, delta of {loss}")
+        bound, delta_bound = bounds.elementwise_loss(
+            loss, activation, z, target, weight, constants, z.dtype
+        )
+    what = f"{loss} of {activation}"
+    assert_within(value, expected_value, bound, f"elementwise_loss, {what}")
+    assert_within(out.view, expected, delta_bound, f"elementwise_loss, delta of {what}")
     out.assert_untouched_around()
 
 

@@ -72,10 +72,14 @@ class Jittered(Reference):
         self.jitter(delta, bound)
         return loss + self.rng.uniform(-1, 1) * value
 
-    def elementwise_loss(self, loss, z, target, sample_weight, huber_delta, delta):
-        result = super().elementwise_loss(loss, z, target, sample_weight, huber_delta, delta)
+    def elementwise_loss(self, loss, activation, z, target, sample_weight, constants, delta):
+        result = super().elementwise_loss(
+            loss, activation, z, target, sample_weight, constants, delta
+        )
         weight = np.ones(len(z)) if sample_weight is None else sample_weight.astype(float)
-        value, bound = bounds.elementwise_loss(loss, z, target, weight, huber_delta, z.dtype)
+        value, bound = bounds.elementwise_loss(
+            loss, activation, z, target, weight, constants, z.dtype
+        )
         self.jitter(delta, bound)
         return result + self.rng.uniform(-1, 1) * value
 
@@ -134,8 +138,10 @@ class Watched(Reference):
         elif architecture.output == "softmax" and z.shape[1] > 1:
             best = np.sort(z, axis=1)
             self.note(best[:, -1] - best[:, -2])
-        elif architecture.loss == "absolute_error":
-            self.note(z - y)
+        if architecture.output == "relu":
+            self.note(z)
+        if architecture.loss == "absolute_error":
+            self.note(FORWARD[architecture.loss_activation](z) - y)
         return super().loss(architecture, z, y, sample_weight, delta)
 
     def update(self, optimizer, step, params, grads, state):

@@ -11,6 +11,7 @@ from support.examples import same_bits, small_network
 
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
+from fastnn.architecture import OUTPUTS
 from fastnn.training.fit_description import AnotherFitError
 from fastnn.training.history import measurements as names_measured
 
@@ -301,7 +302,7 @@ def test_a_folder_that_is_not_there_is_told_before_the_first_epoch(tmp_path):
 
 @pytest.mark.parametrize("penalty", [{}, {"l2": 0.1}])
 @pytest.mark.parametrize("validation", [{}, {"validation_data": (X, Y % 2)}])
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity", "exp"])
+@pytest.mark.parametrize("output", OUTPUTS)
 def test_a_checkpoint_knows_what_the_epochs_of_its_fit_measure(
     tmp_path, output, validation, penalty
 ):

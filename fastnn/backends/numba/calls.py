@@ -165,7 +165,8 @@ def training_of(architecture: Architecture, options: TrainingOptions) -> Trainin
     return Training(
         batch_size=options.batch_size,
         loss=losses.CODES[architecture.loss],
-        huber_delta=float(architecture.huber_delta),
+        loss_activation=activations.CODES[architecture.loss_activation],
+        loss_constants=architecture.loss_constants,
         mean=options.reduction == "mean",
         l1=float(options.l1),
         l2=float(options.l2),

@@ -59,17 +59,19 @@ class Kernels(Backend):
     def elementwise_loss(
         self,
         loss: str,
+        activation: str,
         z: Array,
         target: Array,
         sample_weight: Array | None,
-        huber_delta: float,
+        constants: Array,
         delta: Array,
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
         weight = _weight_or_none(sample_weight, z)
         total = losses.elementwise_loss(
-            losses.CODES[loss], plain(z), z.shape[1], plain(target), weight, huber_delta, d
-        )
+            losses.CODES[loss], activations.CODES[activation], z.copy("C"), z.shape[1],
+            plain(target), weight, plain(constants), d,
+        )  # fmt: skip
         delta[...] = d
         return float(total)
 

@@ -88,6 +88,8 @@ def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
         "sigmoid": "the probability of yes for each output, each on its own",
         "identity": "numbers",
         "exp": "counts to be expected",
+        "tanh": "numbers from -1 to 1",
+        "relu": "numbers of at least 0",
     }[a.output]
     calls = [
         (f"float x[{name}_N_IN];", f"one row, {a.n_in} numbers"),

@@ -38,6 +38,9 @@ OLDEST_OPSET = 7  # since then Gemm, Add and Mul broadcast as they do today
 HIDDEN_ONLY = frozenset(ACTIVATIONS) - frozenset(OUTPUTS)
 """Activations that no network ends in by itself."""
 
+NUMBERS_ONLY = frozenset({"tanh", "relu"})
+"""Outputs that no class is chosen from."""
+
 
 def from_onnx(path: Any, *, output: Output | None = None) -> Model:
     """Read a model from an ONNX file that is a plain MLP; see `fastnn.from_onnx`."""
@@ -132,7 +135,8 @@ def _end(
             f"({', '.join(OUTPUTS)}) nor one of its activations: {PLAIN}"
         )
     name = "identity"
-    if steps and isinstance(steps[-1], Activation) and steps[-1].kind not in HIDDEN_ONLY:
+    kept = HIDDEN_ONLY | NUMBERS_ONLY if labels else HIDDEN_ONLY
+    if steps and isinstance(steps[-1], Activation) and steps[-1].kind not in kept:
         name = steps.pop().kind  # type: ignore[union-attr]
     steps = [*last.steps.listed(), *steps]
     for step in steps:

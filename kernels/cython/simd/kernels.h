@@ -160,11 +160,12 @@ struct kernels {
                                   ptrdiff_t z_row, const int64_t *labels,
                                   const double *row_weight, double factor, void *delta,
                                   ptrdiff_t delta_row, double *row_loss, double *row_right);
-    void (*elementwise_loss)(enum loss loss, ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                             ptrdiff_t z_row, const void *target, ptrdiff_t target_row,
-                             const double *row_weight, double factor, double huber_delta,
-                             void *delta, ptrdiff_t delta_row, double *row_loss,
-                             double *row_right);
+    /* of h = activation(z), one of LOSS_ACTIVATIONS; constants (n_out) of the loss, padded too */
+    void (*elementwise_loss)(enum loss loss, enum activation activation, ptrdiff_t n_rows,
+                             ptrdiff_t n_out, const void *z, ptrdiff_t z_row, const void *target,
+                             ptrdiff_t target_row, const double *row_weight, double factor,
+                             const void *constants, void *delta, ptrdiff_t delta_row,
+                             double *row_loss, double *row_right);
 
     /* -- parameters: parts of matrices, n_out wide, with the state at the stride of the parameters */
 

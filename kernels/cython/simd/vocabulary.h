@@ -37,6 +37,14 @@
     X(ABSOLUTE_ERROR, absolute_error)
 #define LOSSES(X) X(CROSS_ENTROPY, cross_entropy) ELEMENTWISE_LOSSES(X)
 
+/* fastnn.architecture.LOSS_ACTIVATIONS: outputs that a loss compares with the target; identity for
+   the losses of logits. */
+#define LOSS_ACTIVATIONS(X) \
+    X(IDENTITY, identity) \
+    X(SIGMOID, sigmoid) \
+    X(TANH, tanh) \
+    X(RELU, relu)
+
 /* fastnn.optimizers.Optimizer.RULES, and how many vectors each remembers (n_state); the formulas
    are in optimizer.h. */
 #define RULES(X) \
@@ -65,6 +73,7 @@ enum input_type { INPUT_TYPES(CODE) };
 #define NAME(CODE, NAME_) #NAME_,
 static const char *const ACTIVATION_NAMES[] = {ACTIVATIONS(NAME) NULL};
 static const char *const LOSS_NAMES[] = {LOSSES(NAME) NULL};
+static const char *const LOSS_ACTIVATION_NAMES[] = {LOSS_ACTIVATIONS(NAME) NULL};
 #undef NAME
 #define NAME(CODE, NAME_, ...) #NAME_,
 static const char *const RULE_NAMES[] = {RULES(NAME) NULL};
