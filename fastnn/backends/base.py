@@ -105,6 +105,9 @@ class Backend(ABC):
     name: str
     uses_blas: bool = True
     """Whether products are NumPy's."""
+    checks_arrays: bool = False
+    """Whether the programs themselves refuse arrays that they would read or write past their ends,
+    or that share memory where one is written."""
     checks_rows: bool = False
     """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
     isa: str | None = None
@@ -325,7 +328,7 @@ class Backend(ABC):
 
 def largest_product(architecture: Architecture, n_rows: int) -> float:
     """Return the multiply-adds of the largest matrix product that n_rows rows take."""
-    return float(n_rows) * max(n_in * n_out for n_in, n_out in architecture.shapes)
+    return float(n_rows) * architecture.largest_matrix
 
 
 def rows_of(x: Any, rows: Array | slice) -> Any:
