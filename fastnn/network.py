@@ -30,7 +30,7 @@ from fastnn.training.fit_description import description
 from fastnn.training.history import History
 from fastnn.training.hooks import hooks
 from fastnn.training.loop import fit
-from fastnn.training.options import checked_options
+from fastnn.training.options import Told
 from fastnn.vocabulary import (
     Activation,
     BackendName,
@@ -116,6 +116,7 @@ class Network(Model):
     """
 
     _current_fit: object | None = None
+    _told: Told | None = None
 
     def __init__(
         self,
@@ -335,10 +336,11 @@ class Network(Model):
             If a checkpoint is gone on from under another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
-        options = checked_options(
-            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
-            dropout,
+        self._told = told = Told.after(
+            self._told, self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm,
+            clip_norm, dropout,
         )  # fmt: skip
+        options = told.options
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
@@ -370,13 +372,14 @@ class Network(Model):
             product = largest_product(a, options.batch_size)
             with held as snapshot, blas_limited(backend.uses_blas, product):
                 running = self._started(optimizer)
+                self._told = told = told.of(running)
                 with self._training(running, a, trained_on):
                     return fit(
                         self,
                         running,
                         backend,
                         Passes.over(data, a, options.batch_size, shuffle),
-                        options,
+                        told.options,
                         epochs=epochs,
                         validation=watched,
                         hooks=bound,
@@ -430,10 +433,11 @@ class Network(Model):
             optimizer = Adam() if self._running is None else self._running.optimizer
         checked_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
-        options = checked_options(
-            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
-            dropout,
+        self._told = told = Told.after(
+            self._told, self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm,
+            clip_norm, dropout,
         )  # fmt: skip
+        options = told.options
         with self._only_fit():
             a, trained_on, data = self._training_rows(x, y, sample_weight)
             running = self._running
@@ -441,6 +445,7 @@ class Network(Model):
                 running = running.resumed(self.architecture, optimizer)
             else:
                 running = self._started(optimizer)
+            self._told = told = told.of(running)
             backend = get_backend(self._backend)
             product = largest_product(a, options.batch_size)
             with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
@@ -449,7 +454,7 @@ class Network(Model):
                     running,
                     backend,
                     Passes.over(data, a, options.batch_size, shuffle),
-                    options,
+                    told.options,
                     epochs=1,
                     progress=False,
                 )
@@ -704,7 +709,9 @@ class Network(Model):
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.model.persistence import to_bytes
 
-        state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit")}
+        state = {
+            k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit", "_told")
+        }
         return state | {"file": to_bytes(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -749,16 +756,11 @@ class Network(Model):
             inputs = kind_after(before.inputs, data.x, a.input_scale)
         names = None if before is None else before.feature_names
         label = None if before is None else before.label_name
-        return (
-            a,
-            # what was measured of earlier rows, and their checksum, are not true of these
-            TrainedOn(
-                inputs,
-                names or validation.frame_names(x),
-                label or validation.series_name(y),
-            ),
-            data,
-        )
+        names, label = names or validation.frame_names(x), label or validation.series_name(y)
+        # what was measured of earlier rows, and their checksum, are not true of these
+        if before is not None and before.same_kind == (inputs, names, label):
+            return a, before, data
+        return a, TrainedOn(inputs, names, label), data
 
     @contextmanager
     def _only_fit(self) -> Iterator[None]:

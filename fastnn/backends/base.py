@@ -25,6 +25,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +33,16 @@ import numpy as np
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.predictor import PlainPredictor, Predictor
-from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
 from fastnn.rows.strides import copied_by_rows, lies_by_columns
 from fastnn.validation.arrays import check_below
 from fastnn.validation.sparse import rows_of_csr
 
 Views = tuple[Layer, Array, Array | None]
 """A layer's place, and its weights and bias or their gradients."""
+
+CONSTANT_RATES = (SGD, RMSprop, Adam, AdamW)
+"""Optimizers whose rate, where it is a number, is the same in each step."""
 
 PREDICT_ROWS = 512
 """Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
@@ -354,6 +358,9 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
     ValueError
         If a schedule gives another number of them.
     """
+    rate = optimizer.learning_rate
+    if n_steps == 1 and type(rate) is float and type(optimizer) in CONSTANT_RATES:
+        return _one_rate(rate)
     rates = np.ascontiguousarray(optimizer.learning_rates(step, n_steps), np.float64)
     if rates.shape != (n_steps,):
         raise ValueError(
@@ -361,6 +368,11 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
             f"{rates.shape}"
         )
     return rates
+
+
+@lru_cache(maxsize=64)
+def _one_rate(rate: float) -> Array:
+    return np.array([rate])
 
 
 def gather(

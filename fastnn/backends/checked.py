@@ -247,29 +247,19 @@ class Checked(Backend):
         check_is_architecture(architecture)
         check_loss_of_output(architecture)
         _check_options(architecture, options)
-        own = _own_state(architecture, options.optimizer, state)
-        read = [(x, 2), (y, 1 if architecture.loss == "cross_entropy" else 2), (order, 1)]
-        if sample_weight is not None:
-            read.append((sample_weight, 1))
-        if (
-            self.checks_arrays
-            and are_plain(*read)
-            and are_written((params, 1), (own.slots, 2))
-            and order.dtype == INT64
-            and (sample_weight is None or sample_weight.dtype == FLOATS[1])
-            and options.batch_size < MOST_ROWS
+        if self.checks_arrays and _are_plain(
+            architecture, params, state, x, y, order, options, sample_weight
         ):
-            before = own.step
+            before = state.step
             try:
                 return self._inside.train_epoch(
-                    architecture, params, own, x, y, order, options, sample_weight
+                    architecture, params, state, x, y, order, options, sample_weight
                 )
             except (BufferError, TypeError, ValueError):
-                if own.step != before:
+                if state.step != before:
                     raise
                 # else it is the checks that say why
-            finally:
-                state.step = own.step
+        own = _own_state(architecture, options.optimizer, state)
         params = _check_params(architecture, params, is_written=True)
         x = check_input_form(x, architecture.n_in, self._copied)
         given_order = check_order(order)
@@ -293,6 +283,34 @@ class Checked(Backend):
             )
         finally:
             state.step = own.step
+
+
+def _are_plain(
+    architecture: Architecture,
+    params: Any,
+    state: Any,
+    x: Any,
+    y: Any,
+    order: Any,
+    options: TrainingOptions,
+    sample_weight: Any,
+) -> bool:
+    """Say whether compiled code takes the arrays of a pass as they are, or refuses them."""
+    if type(state) is not OptimizerState or type(state.step) is not int or state.step < 0:
+        return False
+    slots, n_dims_of_y = state.slots, 1 if architecture.loss == "cross_entropy" else 2
+    return (
+        are_plain((x, 2), (y, n_dims_of_y), (order, 1))
+        and are_written((params, 1), (slots, 2))
+        and slots.shape == (options.optimizer.n_state, architecture.n_slots)
+        and slots.dtype == params.dtype
+        and order.dtype == INT64
+        and (
+            sample_weight is None
+            or (are_plain((sample_weight, 1)) and sample_weight.dtype == FLOATS[1])
+        )
+        and options.batch_size < MOST_ROWS
+    )
 
 
 def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:

@@ -1,8 +1,8 @@
 """A first look at what a user hands in: sure where it says yes, silent where it says no.
 
-Most rows are plain arrays, sound as they are, and few at a time; to ask all that might be wrong with
-them takes longer than to compute with them. What a first look does not pass goes through the checks
-of `fastnn.validation.data`, which say what is wrong or convert it.
+Most rows are plain arrays, sound as they are, and few at a time; to ask all that might be wrong
+with them takes longer than to compute with them. What a first look does not pass goes through the
+checks of `fastnn.validation.data`, which say what is wrong or convert it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ BYTES, INT64 = np.dtype(np.uint8), np.dtype(np.int64)
 
 FEW = 8192
 """Numbers in one scalar product: OpenBLAS shares those of more than 10,000 among threads."""
+
+FEW_LABELS = 128
+"""Labels that Python compares faster than NumPy."""
 
 MOST = 1e76
 """Sum of squares below which no float64 lies beyond what float32 holds, 3.4e38."""
@@ -67,11 +70,10 @@ def are_sound_rows(x: Any, n_in: int) -> bool:
 
 def are_sound_labels(y: Any, n_rows: int, n_classes: int) -> bool:
     """Say whether y is an array (n_rows,) of int64 class numbers, with at least one."""
-    return (
-        type(y) is np.ndarray
-        and y.dtype == INT64
-        and y.shape == (n_rows,)
-        and n_rows > 0
-        # negative ones are the largest of all without their sign
-        and bool(y.view(np.uint64).max() < n_classes)
-    )
+    if type(y) is not np.ndarray or y.dtype != INT64 or y.shape != (n_rows,) or not n_rows:
+        return False
+    if n_rows <= FEW_LABELS:
+        labels = y.tolist()
+        return bool(min(labels) >= 0 and max(labels) < n_classes)
+    # negative ones are the largest of all without their sign
+    return bool(y.view(np.uint64).max() < n_classes)
