@@ -20,7 +20,7 @@ and a penalty on the weights (not the biases) is one on its prefix ``[:n_weight_
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
@@ -150,6 +150,16 @@ class Architecture:
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """``(n_in, n_out)`` of each layer."""
         return tuple(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+    @cached_property
+    def to_logits(self) -> Architecture:
+        """The same up to the last layer's z."""
+        return replace(self, output="identity")
+
+    @cached_property
+    def largest_matrix(self) -> int:
+        """Weights of the largest matrix: the multiply-adds that a row takes there."""
+        return max(n_in * n_out for n_in, n_out in self.shapes)
 
     @property
     def n_in(self) -> int:

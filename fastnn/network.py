@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -25,13 +24,14 @@ from fastnn.model.prediction import answers, outputs
 from fastnn.optimizers import Adam, Optimizer, RunningOptimizer, checked_optimizer
 from fastnn.rows.checked import RowReader, Rows, checked_rows, checked_x
 from fastnn.rows.passes import Passes
-from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn, chosen_scale, kind_after, kind_of
+from fastnn.rows.trained_on import IMAGE_SCALE
 from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
 from fastnn.training.fit_description import description
 from fastnn.training.history import History
 from fastnn.training.hooks import hooks
 from fastnn.training.loop import fit
-from fastnn.training.options import checked_options
+from fastnn.training.options import Told, checked_options
+from fastnn.training.sessions import only_fit, started, training, training_rows
 from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
     Activation,
@@ -121,7 +121,7 @@ class Network(Model):
     array([0, 1, 1, 0])
     """
 
-    _current_fit: object | None = None
+    _told: Told | None = None
 
     def __init__(
         self,
@@ -342,16 +342,17 @@ class Network(Model):
             If a checkpoint is gone on from under another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
-        options = checked_options(
-            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
-            dropout,
+        self._told = told = Told.after(
+            self._told, self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm,
+            clip_norm, dropout,
         )  # fmt: skip
+        options = told.options
         epochs = validation.check_count("epochs", epochs, minimum=0)
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         bound = hooks(callbacks, self)
-        with self._only_fit():
-            a, trained_on, data = self._training_rows(x, y, sample_weight)
+        with only_fit(self):
+            a, trained_on, data = training_rows(self, x, y, sample_weight)
             watched = None
             if validation_data is not None:
                 validation_data = validation.check_validation_data(validation_data)
@@ -376,14 +377,15 @@ class Network(Model):
             held = nullcontext() if keeper is None else keeper.held(self, optimizer.n_state, epochs)
             product = largest_product(a, options.batch_size)
             with held as snapshot, blas_limited(backend.uses_blas, product):
-                running = self._started(optimizer)
-                with self._training(running, a, trained_on):
+                running = started(self, optimizer)
+                self._told = told = told.of(running)
+                with training(self, running, a, trained_on):
                     return fit(
                         self,
                         running,
                         backend,
                         Passes.over(data, a, options.batch_size, shuffle),
-                        options,
+                        told.options,
                         epochs=epochs,
                         validation=watched,
                         hooks=bound,
@@ -437,26 +439,28 @@ class Network(Model):
             optimizer = Adam() if self._running is None else self._running.optimizer
         checked_optimizer(optimizer)
         shuffle = validation.check_shuffle(shuffle)
-        options = checked_options(
-            self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm,
-            dropout,
+        self._told = told = Told.after(
+            self._told, self.architecture, optimizer, batch_size, reduction, l1, l2, max_norm,
+            clip_norm, dropout,
         )  # fmt: skip
-        with self._only_fit():
-            a, trained_on, data = self._training_rows(x, y, sample_weight)
+        options = told.options
+        with only_fit(self):
+            a, trained_on, data = training_rows(self, x, y, sample_weight)
             running = self._running
             if running is not None and running.understood_by(optimizer):
                 running = running.resumed(self.architecture, optimizer)
             else:
-                running = self._started(optimizer)
+                running = started(self, optimizer)
+            self._told = told = told.of(running)
             backend = get_backend(self._backend)
             product = largest_product(a, options.batch_size)
-            with blas_limited(backend.uses_blas, product), self._training(running, a, trained_on):
+            with blas_limited(backend.uses_blas, product), training(self, running, a, trained_on):
                 return fit(
                     self,
                     running,
                     backend,
                     Passes.over(data, a, options.batch_size, shuffle),
-                    options,
+                    told.options,
                     epochs=1,
                     progress=False,
                 )
@@ -772,7 +776,9 @@ class Network(Model):
         """Pickle and copy through the safe format, with where the training stands beside it."""
         from fastnn.model.persistence import to_bytes
 
-        state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit")}
+        state = {
+            k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit", "_told")
+        }
         return state | {"file": to_bytes(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -802,71 +808,3 @@ class Network(Model):
         return checked_rows(
             self.architecture, self.class_labels, self.trained_on, x, y, sample_weight
         )
-
-    def _training_rows(
-        self, x: Any, y: Any, sample_weight: Any
-    ) -> tuple[Architecture, TrainedOn, Rows]:
-        """Return checked rows, with the architecture and what is remembered after a fit on them."""
-        a, before = self.architecture, self.trained_on
-        data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
-        if self.chooses_scale:
-            a = replace(a, input_scale=chosen_scale(data.x))
-        if before is None:
-            inputs = kind_of(data.x, a.input_scale)
-        else:
-            inputs = kind_after(before.inputs, data.x, a.input_scale)
-        names = None if before is None else before.feature_names
-        label = None if before is None else before.label_name
-        return (
-            a,
-            # what was measured of earlier rows, and their checksum, are not true of these
-            TrainedOn(
-                inputs,
-                names or validation.frame_names(x),
-                label or validation.series_name(y),
-            ),
-            data,
-        )
-
-    @contextmanager
-    def _only_fit(self) -> Iterator[None]:
-        """Refuse a fit that begins while another trains this network.
-
-        No lock, since those are neither copied nor pickled. Nothing is called between the fit's end
-        and the deletion, so that no interrupt can come between them.
-        """
-        fit = object()
-        try:
-            if self.__dict__.setdefault("_current_fit", fit) is not fit:
-                raise RuntimeError(
-                    "a fit of this network has not ended yet, and a callback or another thread "
-                    "begins a second one: a network is trained by one fit at a time; train a "
-                    "copy.deepcopy of it"
-                )
-            yield
-        finally:
-            if self._current_fit is fit:
-                del self._current_fit
-
-    @contextmanager
-    def _training(
-        self, running: RunningOptimizer, architecture: Architecture, trained_on: TrainedOn
-    ) -> Iterator[None]:
-        """Have `running` as the optimizer of this fit.
-
-        Of a fit that fails before its first step nothing is remembered.
-        """
-        before = self.architecture, self.trained_on, self.chooses_scale, self._running
-        first_step = running.state.step
-        self.architecture, self.trained_on = architecture, trained_on
-        self.chooses_scale, self._running = False, running
-        try:
-            yield
-        except BaseException:
-            if running.state.step == first_step:
-                self.architecture, self.trained_on, self.chooses_scale, self._running = before
-            raise
-
-    def _started(self, optimizer: Optimizer) -> RunningOptimizer:
-        dropout_seed = int(self.rng.integers(2**63))
-        return RunningOptimizer.start(optimizer, self.architecture, dropout_seed=dropout_seed)

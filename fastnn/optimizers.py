@@ -283,7 +283,7 @@ class RunningOptimizer:
         """
         shape = (optimizer.n_state, architecture.n_slots)
         _check_state(self.state, shape, architecture.dtype)
-        return RunningOptimizer(optimizer, self.state)
+        return self if optimizer is self.optimizer else RunningOptimizer(optimizer, self.state)
 
 
 def checked_optimizer(optimizer: Any) -> Optimizer:
@@ -302,6 +302,16 @@ def _check_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> N
     Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
     """
     slots = state.slots
+    if (
+        type(slots) is np.ndarray
+        and slots.shape == shape
+        and slots.dtype == dtype
+        and slots.flags.carray
+        and type(state.step) is type(state.dropout_seed) is int
+        and 0 <= state.step < 2**63
+        and 0 <= state.dropout_seed < 2**63
+    ):
+        return
     if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
         got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
         raise ValueError(

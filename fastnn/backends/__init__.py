@@ -92,24 +92,28 @@ def get_backend(name: str | None = None) -> Backend:
     ValueError
         If there is no backend of that name.
     """
-    for source, choice in (
-        ("backend=", name),
-        ("use_backend", _used.get()),
-        ("set_backend", _default.get()),
-        ("FASTNN_BACKEND", os.environ.get("FASTNN_BACKEND") or None),
-    ):
-        if choice is None or (choice == "auto" and source == "backend="):
-            continue
-        check_backend_name(choice, (*NAMES, "auto"), source)
-        if choice == "auto":
-            break
-        found = _load(choice)
-        if isinstance(found, str):
-            raise BackendUnavailableError(
-                f"the backend {choice!r}, asked for by {source}, cannot run here: {found}"
-            )
-        return found
-    return next(found for name in NAMES if isinstance(found := _load(name), Backend))
+    if name is not None and name != "auto":
+        return _named(name, "backend=")
+    choice, source = _used.get(), "use_backend"
+    if choice is None:
+        choice, source = _default.get(), "set_backend"
+    if choice is None:
+        choice, source = os.environ.get("FASTNN_BACKEND") or "auto", "FASTNN_BACKEND"
+    if choice != "auto":
+        return _named(choice, source)
+    return next(found for name in NAMES if not isinstance(found := _load(name), str))
+
+
+def _named(name: str, source: str) -> Backend:
+    """Return the backend of that name; `source` is where it was given."""
+    if type(name) is not str or name not in NAMES:
+        check_backend_name(name, (*NAMES, "auto"), source)
+    found = _load(name)
+    if isinstance(found, str):
+        raise BackendUnavailableError(
+            f"the backend {name!r}, asked for by {source}, cannot run here: {found}"
+        )
+    return found
 
 
 def set_backend(name: BackendName) -> None:

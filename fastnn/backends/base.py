@@ -26,6 +26,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +46,10 @@ from fastnn.backends.minibatch import (
 )
 from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.backends.steps import PlainSteps, Steps, Taken
-from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
+
+CONSTANT_RATES = (SGD, RMSprop, Adam, AdamW)
+"""Optimizers whose rate, where it is a number, is the same in each step."""
 
 PREDICT_ROWS = 512
 """Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
@@ -75,6 +79,9 @@ class Backend(ABC):
     name: str
     uses_blas: bool = True
     """Whether products are NumPy's."""
+    checks_arrays: bool = False
+    """Whether the programs themselves refuse arrays that they would read or write past their ends,
+    or that share memory where one is written."""
     checks_rows: bool = False
     """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
     isa: str | None = None
@@ -346,6 +353,9 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
     ValueError
         If a schedule gives another number of them.
     """
+    rate = optimizer.learning_rate
+    if n_steps == 1 and type(rate) is float and type(optimizer) in CONSTANT_RATES:
+        return _one_rate(rate)
     rates = np.ascontiguousarray(optimizer.learning_rates(step, n_steps), np.float64)
     if rates.shape != (n_steps,):
         raise ValueError(
@@ -353,6 +363,11 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
             f"{rates.shape}"
         )
     return rates
+
+
+@lru_cache(maxsize=64)
+def _one_rate(rate: float) -> Array:
+    return np.array([rate])
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from fastnn.optimizers import Optimizer, OptimizerState
 from fastnn.validation import check_choice, check_count, check_in_range, check_number
 from fastnn.validation.arrays import (
     FLOATS,
+    INT64,
     check_apart,
     check_below,
     check_float_array,
@@ -41,6 +42,7 @@ from fastnn.validation.arrays import (
     check_written,
     may_share_memory,
 )
+from fastnn.validation.first_look import are_plain, are_written
 from fastnn.validation.networks import check_is_architecture, check_loss_of_output
 from fastnn.validation.sparse import check_entries
 from fastnn.validation.values import describe
@@ -49,6 +51,9 @@ _FORWARD = (*ACTIVATIONS, "exp")
 _ELEMENTWISE = tuple(loss for loss in LOSS_NAMES if loss != "cross_entropy")
 _N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
 """How many vectors compiled code uses of each rule."""
+
+MOST_ROWS = 2**62
+"""What compiled code can count to, with room for a minibatch more."""
 
 
 class Checked(Backend):
@@ -64,7 +69,7 @@ class Checked(Backend):
         self._inside = inside
         self.name = inside.name
         self.uses_blas = inside.uses_blas
-        self.checks_rows = inside.checks_rows
+        self.checks_arrays, self.checks_rows = inside.checks_arrays, inside.checks_rows
         # Arrays of a CSR matrix that are followed without another look at what they hold.
         self._copied = () if inside.checks_rows else ("indptr",)
         self._copied_of_a_minibatch = () if inside.checks_rows else ("indptr", "indices")
@@ -208,6 +213,11 @@ class Checked(Backend):
 
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         check_is_architecture(architecture)
+        if self.checks_arrays and are_plain((params, 1), (x, 2)) and are_written((out, 2)):
+            try:
+                return self._inside.predict(architecture, params, x, out)
+            except (BufferError, TypeError, ValueError):
+                pass  # the checks say why, or what to do about it
         dtype = np.dtype(architecture.dtype)
         params = _check_params(architecture, params, is_written=False)
         check = check_input_form if self.checks_rows else check_input
@@ -254,24 +264,35 @@ class Checked(Backend):
     ) -> EpochResult:
         check_is_architecture(architecture)
         check_loss_of_output(architecture)
-        params = _check_params(architecture, params, is_written=True)
         _check_options(architecture, options)
+        if self.checks_arrays and _are_plain(
+            architecture, params, state, x, y, order, options, sample_weight
+        ):
+            before = state.step
+            try:
+                return self._inside.train_epoch(
+                    architecture, params, state, x, y, order, options, sample_weight
+                )
+            except (BufferError, TypeError, ValueError):
+                if state.step != before:
+                    raise
+                # else it is the checks that say why
         own = _own_state(architecture, options.optimizer, state)
+        params = _check_params(architecture, params, is_written=True)
         x = check_input_form(x, architecture.n_in, self._copied)
-        n_rows = x.shape[0]
         given_order = check_order(order)
         order = given_order.copy()  # nobody else's: backends take rows of these numbers
-        y = _check_targets(architecture, y, n_rows)
-        sample_weight = check_row_weights(sample_weight, n_rows, FLOATS[1])
+        y = _check_targets(architecture, y, x.shape[0])
+        sample_weight = check_row_weights(sample_weight, x.shape[0], FLOATS[1])
         if not self.checks_rows:
-            check_below("order", order, n_rows, "row numbers")
+            check_below("order", order, x.shape[0], "row numbers")
             if architecture.loss == "cross_entropy":
                 check_below("y", y[order], architecture.n_out, "classes")
             if not isinstance(x, np.ndarray):
                 check_entries(x, order)
-        read = ("x", x), ("y", y), ("order", given_order), ("sample_weight", sample_weight)
-        check_apart("params", params, ("state.slots", own.slots), *read)
-        check_apart("state.slots", own.slots, *read)
+        apart = ("x", x), ("y", y), ("order", given_order), ("sample_weight", sample_weight)
+        check_apart("params", params, ("state.slots", own.slots), *apart)
+        check_apart("state.slots", own.slots, *apart)
         if options.batch_size > len(order):  # which may be past what C can count to
             options = replace(options, batch_size=max(1, len(order)))
         try:
@@ -280,6 +301,34 @@ class Checked(Backend):
             )
         finally:
             state.step = own.step
+
+
+def _are_plain(
+    architecture: Architecture,
+    params: Any,
+    state: Any,
+    x: Any,
+    y: Any,
+    order: Any,
+    options: TrainingOptions,
+    sample_weight: Any,
+) -> bool:
+    """Say whether compiled code takes the arrays of a pass as they are, or refuses them."""
+    if type(state) is not OptimizerState or type(state.step) is not int or state.step < 0:
+        return False
+    slots, n_dims_of_y = state.slots, 1 if architecture.loss == "cross_entropy" else 2
+    return (
+        are_plain((x, 2), (y, n_dims_of_y), (order, 1))
+        and are_written((params, 1), (slots, 2))
+        and slots.shape == (options.optimizer.n_state, architecture.n_slots)
+        and slots.dtype == params.dtype
+        and order.dtype == INT64
+        and (
+            sample_weight is None
+            or (are_plain((sample_weight, 1)) and sample_weight.dtype == FLOATS[1])
+        )
+        and options.batch_size < MOST_ROWS
+    )
 
 
 def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:
@@ -338,6 +387,8 @@ def _check_options(architecture: Architecture, options: Any) -> None:
     if not isinstance(options, TrainingOptions):
         raise TypeError(f"options must be TrainingOptions, got {describe(options)}")
     _check_optimizer(options.optimizer)
+    if vars(options).get("_checked_for") is architecture:
+        return
     check_count("batch_size", options.batch_size)
     if options.reduction not in ("mean", "sum"):
         check_choice("reduction", options.reduction, ("mean", "sum"))
@@ -347,7 +398,12 @@ def _check_options(architecture: Architecture, options: Any) -> None:
             check_in_range(name, value, 0.0, math.inf)
     if type(options.dropout_seed) is not int:
         check_count("dropout_seed", options.dropout_seed, minimum=-(2**64))
-    rates = options.dropout
+    _check_rates(architecture, options.dropout)
+    vars(options)["_checked_for"] = architecture  # a value, which needs no second look
+
+
+def _check_rates(architecture: Architecture, rates: Any) -> None:
+    """Check the rates of dropout."""
     if rates == ():
         return
     n_hidden = len(architecture.activations)

@@ -67,7 +67,7 @@ class CythonBackend(Backend):
 
     name = "cython"
     uses_blas = False
-    checks_rows = True
+    checks_arrays = checks_rows = True
 
     def __init__(self, n_threads: Callable[[], int] = usable_threads) -> None:
         self._n_threads = n_threads
@@ -78,6 +78,7 @@ class CythonBackend(Backend):
         }
         self.isa = self._kernels[np.dtype("float32")].isa
         self._program = lru_cache(maxsize=64)(self._compile)
+        self._last: tuple[Any, Any] = (None, None)
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class CythonBackend(Backend):
 
     def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
         """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
-        self._program(architecture).predict(params, x, out)
+        self._program_of(architecture).predict(params, x, out)
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         """Return the network frozen for serving, as one compiled object."""
@@ -189,7 +190,8 @@ class CythonBackend(Backend):
                 options.l2,
                 options.max_norm,
                 options.clip_norm,
-                *_dropout(options),
+                *_dropout_arrays(options.dropout),
+                options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
             ),
             options.batch_size,
             tuple(taken),
@@ -210,7 +212,7 @@ class CythonBackend(Backend):
     ) -> EpochResult:
         """Train on the rows `order` in one native call; see `Backend.train_epoch`."""
         n_steps = -(-len(order) // options.batch_size)
-        weight, loss, right, penalty = self._program(architecture).train_epoch(
+        weight, loss, right, penalty = self._program_of(architecture).train_epoch(
             params,
             state.slots,
             state,
@@ -227,12 +229,21 @@ class CythonBackend(Backend):
             options.l2,
             options.max_norm,
             options.clip_norm,
-            *_dropout(options),
+            *_dropout_arrays(options.dropout),
+            options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
         )
         if not weight:
             return EpochResult(np.nan, np.nan, np.nan)
         accuracy = right / weight if architecture.classifies else np.nan
         return EpochResult(loss / weight, accuracy, penalty / weight)
+
+    def _program_of(self, architecture: Architecture) -> _kernels.Program:
+        """Return an architecture's program; most often the one asked for last."""
+        last, program = self._last
+        if architecture is not last:
+            program = self._program(architecture)
+            self._last = architecture, program
+        return program
 
     def _compile(self, architecture: Architecture) -> _kernels.Program:
         """Translate an architecture for the compiled programs."""
@@ -260,13 +271,11 @@ class CythonBackend(Backend):
         )
 
 
-def _dropout(options: TrainingOptions) -> tuple[Array, Array, int]:
-    """Return the rates by layer, what hashes are compared with, and the seed."""
-    return (
-        np.array(options.dropout, np.float64),
-        np.array([dropout_threshold(rate) for rate in options.dropout], np.uint32),
-        options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
-    )
+@lru_cache(maxsize=64)
+def _dropout_arrays(rates: tuple[float, ...]) -> tuple[Array, Array]:
+    """Return each hidden layer's rate, and its threshold."""
+    thresholds = [dropout_threshold(rate) for rate in rates]
+    return np.array(rates, np.float64), np.array(thresholds, np.uint32)
 
 
 def _weights(sample_weight: Array | None) -> Array | None:

@@ -172,4 +172,4 @@ def dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> 
 
 def largest_product(architecture: Architecture, n_rows: int) -> float:
     """Return the multiply-adds of the largest matrix product that n_rows rows take."""
-    return float(n_rows) * max(n_in * n_out for n_in, n_out in architecture.shapes)
+    return float(n_rows) * architecture.largest_matrix

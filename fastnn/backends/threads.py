@@ -14,7 +14,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -119,8 +119,10 @@ for a busy processor a product takes as long as the system lets it wait, some mi
 busy neighbours a fit of 784-100-10 took sixty times the time of one thread."""
 
 
-@contextmanager
-def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> Iterator[None]:
+_NO_BLAS = nullcontext()
+
+
+def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> AbstractContextManager[None]:
     """Hold NumPy's BLAS, if it is used, to as many threads as were asked for and its work is worth.
 
     Several blocks may be in force at once, in several threads: the least number counts, and the
@@ -133,8 +135,13 @@ def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> Iterator[N
     multiply_adds : float
         Of the largest of these.
     """
-    asked = _wanted() if uses_blas else None
-    wanted = 1 if uses_blas and multiply_adds < BLAS_SHARES_FROM else asked
+    return _limited_to(multiply_adds) if uses_blas else _NO_BLAS
+
+
+@contextmanager
+def _limited_to(multiply_adds: float) -> Iterator[None]:
+    asked = _wanted()
+    wanted = 1 if multiply_adds < BLAS_SHARES_FROM else asked
     libraries = None if wanted is None else _blas_libraries()
     if wanted is None:
         yield

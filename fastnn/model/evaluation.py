@@ -12,7 +12,6 @@ An output that does not vary counts in R² as 1 if it is predicted exactly, else
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +65,6 @@ def evaluate(
     dict
         ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …, "rmse": …, "mae": …}``.
     """
-    to_logits = replace(architecture, output="identity")
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
     total = weights.sum()
     loss = right = 0.0
@@ -77,7 +75,7 @@ def evaluate(
             check_whole(y)
             y_rows, w_rows = y[rows], weights[rows]
             z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
-            backend.predict(to_logits, params, x[rows], z)
+            backend.predict(architecture.to_logits, params, x[rows], z)
             loss += backend.loss(
                 architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
             )

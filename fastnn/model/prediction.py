@@ -37,7 +37,9 @@ def outputs(
     n_rows = x.shape[0]
     check_whole(x)
     out = np.empty((n_rows, architecture.n_out), architecture.dtype)
-    parts = calls(architecture, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
+    parts = []
+    if n_rows > PREDICT_ROWS:
+        parts = calls(architecture, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
     if len(parts) <= 1:
         with progress_wanted(progress):
             backend.predict(architecture, params, x, out)

@@ -18,6 +18,8 @@ def calls(
 
     Where every `window` rows are given, calls also end with the batch in which a window does.
     """
+    if n_rows <= batch_size:  # one call, as those of microseconds are
+        return [slice(0, n_rows)] if n_rows else []
     per_batch = 6.0 * architecture.n_parameters * batch_size  # forward and two gradients
     step = max(1, int(WORK_PER_CALL / per_batch)) * batch_size
     cuts = {*range(0, n_rows, step), n_rows}

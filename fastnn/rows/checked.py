@@ -13,7 +13,11 @@ from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.rows.trained_on import TrainedOn, takes_bytes
 from fastnn.system.memory_maps import check_whole
+from fastnn.validation.first_look import are_sound_labels, are_sound_rows
 from fastnn.validation.values import as_array
+
+UNKNOWN = TrainedOn()
+"""What a network was trained on that was not trained yet."""
 
 
 class Rows(NamedTuple):
@@ -51,7 +55,12 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     TypeError, ValueError
         If x is not as `Network.fit` describes it.
     """
-    a, known = architecture, trained_on or TrainedOn()
+    a, known = architecture, trained_on or UNKNOWN
+    of_bytes = takes_bytes(known.inputs, a.input_scale)
+    if are_sound_rows(x, a.n_in):
+        if of_bytes:
+            validation.check_not_bytes_as_floats(x, a.input_scale)
+        return x
     names = validation.frame_names(x)
     if names is not None and known.feature_names is not None:
         order = validation.check_frame_names(names, known.feature_names, known.label_name)
@@ -65,7 +74,6 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
         x = validation.frame_values(x)
     else:
         x = validation.plain_values(x)
-    of_bytes = takes_bytes(known.inputs, a.input_scale)
     if of_bytes:
         x = validation.check_whole_bytes(x)
     elif known.inputs == "fractions":
@@ -92,7 +100,7 @@ class RowReader:
     @property
     def looks_at_floats(self) -> bool:
         """Whether floats may be bytes that somebody converted: see `check_floats`."""
-        known = self.trained_on or TrainedOn()
+        known = self.trained_on or UNKNOWN
         return takes_bytes(known.inputs, self.architecture.input_scale)
 
     def __call__(self, x: Any) -> Any:
@@ -143,7 +151,9 @@ def checked_rows(
     x = checked_x(a, trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
-    if a.output == "softmax":
+    if a.output == "softmax" and class_labels is None and are_sound_labels(y, n_rows, a.n_out):
+        y = y.copy()
+    elif a.output == "softmax":
         y = validation.check_labels(y, n_rows, a.n_out, class_labels)
     else:
         if class_labels is not None:

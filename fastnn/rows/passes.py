@@ -7,7 +7,7 @@ was cut short meanwhile is an error before the next rows are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from fastnn.rows.checked import Rows
 from fastnn.rows.order import read_blocks_ahead, row_order, window_rows
 from fastnn.rows.strides import by_rows
 from fastnn.system.memory_maps import check_whole, release
+from fastnn.validation.first_look import is_own
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -37,12 +38,15 @@ class Passes(NamedTuple):
         Parts are whole minibatches, the last one of a pass apart.
     shuffle : bool or "blocks"
         See `Network.fit`.
+    is_mapped : bool
+        Whether x or y may lie in a file.
     """
 
     data: Rows
     architecture: Architecture
     batch_size: int
     shuffle: bool | str
+    is_mapped: bool
 
     @classmethod
     def over(
@@ -50,22 +54,38 @@ class Passes(NamedTuple):
     ) -> Passes:
         """Return passes over checked rows; those that lie by columns are copied once."""
         batch_size = min(batch_size, len(data.y))  # may be past what C can count to
-        return cls(data._replace(x=by_rows(data.x)), architecture, batch_size, shuffle)
+        x = by_rows(data.x)
+        if x is not data.x:
+            data = data._replace(x=x)
+        is_mapped = not (is_own(x) and is_own(data.y))
+        return cls(data, architecture, batch_size, shuffle, is_mapped)
 
     @property
     def n_rows(self) -> int:
         """Rows of a pass."""
         return len(self.data.y)
 
-    def one(self, rng: Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield the row numbers of one pass, part by part; `rng` draws their order."""
-        x, y, _ = self.data
-        order = row_order(rng, x, self.n_rows, self.shuffle)
+    def one(self, rng: Generator) -> Iterable[NDArray[np.int64]]:
+        """Return the row numbers of one pass, part by part; `rng` draws their order."""
+        x, n_rows = self.data.x, self.n_rows
+        order = row_order(rng, x, n_rows, self.shuffle)
+        if n_rows <= self.batch_size and not self.is_mapped:
+            return [order]
         window = window_rows(x, self.shuffle)
+        parts = calls(self.architecture, n_rows, self.batch_size, window)
+        if self.is_mapped:
+            return self._watched(order, window, parts)
+        return [order[part] for part in parts]
+
+    def _watched(
+        self, order: NDArray[np.int64], window: int, parts: Iterable[slice]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield the parts of an order, with an eye on the file that the rows lie in."""
+        x, y, _ = self.data
         ahead = 0
         check_whole(x)
         check_whole(y)
-        for part in calls(self.architecture, len(order), self.batch_size, window):
+        for part in parts:
             if part.start >= ahead:  # a window begins: read the next while this one is worked on
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])

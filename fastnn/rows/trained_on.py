@@ -22,6 +22,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -32,6 +33,7 @@ from fastnn.validation.values import check_choice, describe
 
 Inputs = Literal["bytes", "fractions", "flags", "numbers"]
 
+BYTES = np.dtype(np.uint8)
 IMAGE_SCALE = 1.0 / 255.0
 BRIGHT = 128
 """Bytes from which on values use the upper half of their range, as images do and codes do not."""
@@ -71,6 +73,13 @@ class TrainedOn:
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None
     training_rows: str | None = None
+
+    @cached_property
+    def same_kind(self) -> tuple[Any, ...] | None:
+        """`inputs`, `feature_names` and `label_name`, if nothing else is known of the rows."""
+        if (self.mean, self.deviation, self.training_rows) != (None, None, None):
+            return None
+        return self.inputs, self.feature_names, self.label_name
 
 
 def chosen_scale(x: Any) -> float:
@@ -119,7 +128,7 @@ def kind_of(x: Any, input_scale: float) -> Inputs:
 def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
     """Return what a network that was trained on `before` is trained on after x too."""
     values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
-    if values.dtype == np.uint8 and input_scale != 1.0:
+    if values.dtype == BYTES and input_scale != 1.0:
         return "bytes"
     if before != "flags":
         return before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, TextIO
 
@@ -18,9 +18,16 @@ METER = 50
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
 
 
-@contextmanager
-def progress_wanted(wanted: bool) -> Iterator[None]:
+_AS_IT_IS = nullcontext()
+
+
+def progress_wanted(wanted: bool) -> AbstractContextManager[None]:
     """Say whether what goes on within the block, a compilation too, may be shown."""
+    return _AS_IT_IS if _wanted.get() == wanted else _set_to(wanted)
+
+
+@contextmanager
+def _set_to(wanted: bool) -> Iterator[None]:
     token = _wanted.set(wanted)
     try:
         yield
@@ -48,6 +55,16 @@ class ProgressBar:
         self._n_before = self._n_done = n_before
         self._record: Mapping[str, float] = {}
         self._bar: Any = None
+
+    def __enter__(self) -> ProgressBar:
+        self._token = _wanted.set(self._wanted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.close()
+        finally:
+            _wanted.reset(self._token)
 
     def update(self, n_rows: int) -> None:
         """Count `n_rows` more as done."""
@@ -150,15 +167,9 @@ def _short(record: Mapping[str, float], width: int) -> str:
     return text
 
 
-@contextmanager
-def progress_bar(n_rows: int, wanted: bool, n_before: int = 0) -> Iterator[ProgressBar]:
+def progress_bar(n_rows: int, wanted: bool, n_before: int = 0) -> ProgressBar:
     """Show, within the block, a bar over `n_rows` rows if they take over `DELAY` seconds.
 
     `n_before` of them were done earlier, and do not count for the rate.
     """
-    bar = ProgressBar(n_rows, wanted, n_before)
-    with progress_wanted(wanted):
-        try:
-            yield bar
-        finally:
-            bar.close()
+    return ProgressBar(n_rows, wanted, n_before)

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.model.evaluation import evaluate
@@ -54,12 +52,9 @@ def fit(
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
     path = None if keeper is None else keeper.checkpoint.path
     _begin(model, running.state, hooks, snapshot, path)
-    options = replace(
-        options,
-        optimizer=running.optimizer,
-        batch_size=passes.batch_size,
-        dropout_seed=running.state.dropout_seed,
-    )
+    seed = running.state.dropout_seed
+    if options.dropout_seed != seed or options.optimizer is not running.optimizer:
+        options = replace(options, optimizer=running.optimizer, dropout_seed=seed)
     with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
@@ -75,8 +70,9 @@ def fit(
                 if not math.isfinite(result.loss):
                     history.stopped = "diverged"
                     break
-                wishes = [hook.on_epoch_end(epoch, record) for hook in hooks]
-                stop_asked = any(wishes)
+                stop_asked = False
+                for hook in hooks:  # each of them, whichever asks
+                    stop_asked |= hook.on_epoch_end(epoch, record)
                 if stop_asked and epoch < epochs:
                     history.stopped = "callback"
                 is_last = stop_asked or epoch == epochs
@@ -95,7 +91,8 @@ def fit(
             history.stopped = "interrupted"
         finally:  # after an error in a callback too, so that the best weights are restored
             end(hooks)
-    _warn_if_cut_short(history, epochs)
+    if history.stopped is not None:
+        _warn_if_cut_short(history, epochs)
     return history
 
 
@@ -138,7 +135,8 @@ def _train_epoch(
     bar: ProgressBar,
 ) -> EpochResult:
     """One pass over the rows; its measurements are the weighted mean over the calls."""
-    data, total, weight = passes.data, np.zeros(3), 0.0
+    data, weight = passes.data, 0.0
+    loss = accuracy = penalty = 0.0
     for rows in passes.one(model.rng):
         result = backend.train_epoch(
             model.architecture,
@@ -150,12 +148,15 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
-        count = len(rows) if data.sample_weight is None else data.sample_weight[rows].sum()
+        count = float(len(rows) if data.sample_weight is None else data.sample_weight[rows].sum())
         if count:  # rows of no weight measure nothing
-            total += np.array(result) * count
+            loss += result.loss * count
+            accuracy += result.accuracy * count
+            penalty += result.penalty * count
             weight += count
         bar.update(len(rows))
-    return EpochResult(*(total / weight).tolist())
+    weight = weight or math.nan
+    return EpochResult(loss / weight, accuracy / weight, penalty / weight)
 
 
 def _record(result: EpochResult, options: TrainingOptions) -> dict[str, float]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from operator import is_
+from typing import Any, NamedTuple
 
 from fastnn.architecture import Architecture
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, RunningOptimizer
 from fastnn.validation import (
     check_choice,
     check_count,
@@ -16,6 +18,45 @@ from fastnn.validation import (
     check_per_layer,
     check_positive,
 )
+
+
+class Told(NamedTuple):
+    """What a fit was told, and the options that this is.
+
+    Attributes
+    ----------
+    arguments : tuple
+        The architecture, and those of `checked_options` behind it.
+    options : TrainingOptions
+    """
+
+    arguments: tuple[Any, ...]
+    options: TrainingOptions
+
+    @classmethod
+    def after(cls, before: Told | None, *arguments: Any) -> Told:
+        """Return what this fit is told: `before`, if that is the same objects, which do not change.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `checked_options`.
+        """
+        if before is not None and before.arguments and all(map(is_, arguments, before.arguments)):
+            return before
+        dropout = arguments[-1]
+        options = checked_options(*arguments)
+        # a list or an array may hold other rates by the next fit
+        return cls(arguments if isinstance(dropout, float | int | tuple) else (), options)
+
+    def of(self, running: RunningOptimizer) -> Told:
+        """Return what is told to the optimizer of a fit, whose state selects the dropout masks."""
+        options, seed = self.options, running.state.dropout_seed
+        if options.dropout_seed == seed and options.optimizer is running.optimizer:
+            return self
+        return self._replace(
+            options=replace(options, optimizer=running.optimizer, dropout_seed=seed)
+        )
 
 
 def checked_options(

@@ -76,9 +76,11 @@ def _remembered(
         inputs = kind_of(x, a.input_scale)
     else:
         inputs = kind_after(before.inputs, x, a.input_scale)
-    names = None if before is None else before.feature_names
+    names = (None if before is None else before.feature_names) or validation.frame_names(given)
     # what was measured of earlier rows, and their checksum, are not true of these
-    return a, TrainedOn(inputs, names or validation.frame_names(given), label_name)
+    if before is not None and before.same_kind == (inputs, names, label_name):
+        return a, before
+    return a, TrainedOn(inputs, names, label_name)
 
 
 def started(model: Model, optimizer: Optimizer) -> RunningOptimizer:

@@ -408,8 +408,6 @@ class Trainer:
         If nothing was learned from them, the network is as it was before.
         """
         model = self._model
-        if trained_on == model.trained_on:
-            trained_on = model.trained_on
         optimizer, running = going_on(model, self._optimizer)
         running = started(model, optimizer) if running is None else running
         with training(model, running, architecture, trained_on):
@@ -442,7 +440,7 @@ class Trainer:
         if (
             steps is not None
             and architecture == model.architecture
-            and trained_on == model.trained_on
+            and trained_on is model.trained_on
             and not model.chooses_scale
         ):
             yield steps
@@ -477,7 +475,7 @@ def taken_by(model: Model, *, in_training: bool = True) -> Taken:
     a, known = model.architecture, model.trained_on
     largest = float(np.finfo(a.dtype).max)
     low, high = {"sigmoid": (0.0, 1.0), "exp": (0.0, largest)}.get(a.output, (-largest, largest))
-    if in_training and (known is None or known != without_measurements(known)):
+    if in_training and (known is None or known.same_kind is None):
         floats, uint8 = 0, False
     elif known is None:
         floats, uint8 = 1, True
@@ -486,11 +484,6 @@ def taken_by(model: Model, *, in_training: bool = True) -> Taken:
         floats = 0 if of_bytes else 2 if known.inputs == "flags" else 1
         uint8 = of_bytes or (known.inputs == "numbers" and a.input_scale == 1.0)
     return Taken(floats, uint8, model.class_labels is None, low, high)
-
-
-def without_measurements(known: TrainedOn) -> TrainedOn:
-    """Return what stays true of a network's rows when it is trained on others."""
-    return replace(known, mean=None, deviation=None, training_rows=None)
 
 
 def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:

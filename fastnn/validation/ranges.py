@@ -13,6 +13,9 @@ from fastnn.architecture import Array
 LOOKED_AT = 4096
 """Rows from the front that are looked at."""
 
+FEW = 64
+"""Rows that nearly always show that there is nothing to warn of."""
+
 APART = 1e3
 """How many times larger the numbers of one column than another's may be."""
 
@@ -29,8 +32,10 @@ def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> No
     """
     if x.dtype == np.uint8 or len(x) < 2:
         return
-    rows = x[:LOOKED_AT].astype(np.float64)
-    low, high = rows.min(axis=0), rows.max(axis=0)
+    rows = x[:LOOKED_AT]
+    if _are_alike(rows):
+        return
+    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
     varies = np.flatnonzero(low < high)
     if not len(varies):
         return
@@ -42,8 +47,9 @@ def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> No
             f"columns of very different ranges: {_shown(smallest, low, high, names)}, but "
             f"{_shown(largest, low, high, names)}"
         )
-    else:
-        mean, deviation = rows[:, varies].mean(axis=0), rows[:, varies].std(axis=0)
+    elif len(varies := varies[size > 0.999 * FAR]):  # no mean is larger, rounded or not
+        columns = rows[:, varies].astype(np.float64)
+        mean, deviation = columns.mean(axis=0), columns.std(axis=0)
         far = np.flatnonzero((np.abs(mean) > FAR * deviation) & (np.abs(mean) > FAR))
         if len(far):
             column = varies[far[0]]
@@ -56,6 +62,19 @@ def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> No
             UserWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def _are_alike(rows: Array) -> bool:
+    """Say whether a few rows, and the largest number of all, show that there is nothing to warn of.
+
+    A column is at least as large in all rows as it is in the first ones.
+    """
+    few = rows[:FEW]
+    largest = max(rows.max(), -rows.min())
+    low, high = few.min(axis=0), few.max(axis=0)
+    if largest > 0.999 * FAR or not (low < high).all():
+        return False
+    return bool(largest <= 0.999 * APART * np.maximum(high, -low).min())
 
 
 def _shown(

@@ -20,6 +20,8 @@ MOST_THREADS = 2**31 - 1
 
 def check_number(name: str, value: object) -> float:
     """Return `value` as a float if it is a real number."""
+    if type(value) is float:
+        return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {describe(value)}")
     try:
@@ -32,16 +34,20 @@ def check_number(name: str, value: object) -> float:
 
 def check_flag(name: str, value: object) -> bool:
     """Return `value` if it is True or False."""
-    if not isinstance(value, bool | np.bool_):
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {describe(value)}")
     return bool(value)
 
 
 def check_shuffle(value: object) -> Shuffle:
     """Return `value` if it is a way to order the rows: True, False or "blocks"."""
+    if value is True or value is False:
+        return value
     if isinstance(value, str) and value == "blocks":
         return "blocks"
-    if not isinstance(value, bool | np.bool_):
+    if not isinstance(value, np.bool_):
         raise TypeError(f'shuffle must be True, False or "blocks", got {describe(value)}')
     return bool(value)
 

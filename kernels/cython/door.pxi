@@ -202,10 +202,34 @@ cdef bint share_memory(
     return first < other + others and other < first + n_bytes
 
 
+cdef bint lies_in(const Array *array, const char *memory, Py_ssize_t n_bytes) noexcept nogil:
+    """Say whether some of the memory lies where an array does, or between its numbers."""
+    cdef Py_ssize_t rows, columns
+    cdef const char *first
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        return False
+    rows = (array.shape[0] - 1) * array.strides[0]
+    columns = (array.shape[1] - 1) * array.strides[1]
+    first = array.data + min(rows, <Py_ssize_t>0) + min(columns, <Py_ssize_t>0)
+    rows, columns = max(rows, -rows), max(columns, -columns)
+    return share_memory(memory, n_bytes, first, rows + columns + array.itemsize)
+
+
+cdef Py_ssize_t extent(const Array *array) noexcept nogil:
+    """Return the bytes from an array's first number to behind its last; strides not negative."""
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        return 0
+    return (
+        (array.shape[0] - 1) * array.strides[0]
+        + (array.shape[1] - 1) * array.strides[1]
+        + array.itemsize
+    )
+
+
 cdef bint reads(const Input *x, const char *memory, Py_ssize_t n_bytes) noexcept nogil:
     """Say whether some of the memory lies where the input does, or between its parts."""
-    cdef Py_ssize_t size, rows, columns, width = 8 if x.csr.wide else 4
-    cdef const char *first
+    cdef Py_ssize_t size, width = 8 if x.csr.wide else 4
+    cdef Array dense
     if x.is_sparse:
         size = input_size(x.csr.type)
         return (
@@ -213,11 +237,7 @@ cdef bint reads(const Input *x, const char *memory, Py_ssize_t n_bytes) noexcept
             or share_memory(memory, n_bytes, <const char *>x.csr.indices, x.csr.n_entries * width)
             or share_memory(memory, n_bytes, <const char *>x.csr.indptr, (x.n_rows + 1) * width)
         )
-    if x.n_rows == 0 or x.n_in == 0:
-        return False
-    size = input_size(x.dense.type)
-    rows = (x.n_rows - 1) * x.dense.row_stride
-    columns = (x.n_in - 1) * x.dense.column_stride
-    first = x.dense.data + min(rows, <Py_ssize_t>0) + min(columns, <Py_ssize_t>0)
-    rows, columns = max(rows, -rows), max(columns, -columns)
-    return share_memory(memory, n_bytes, first, rows + columns + size)
+    dense.data, dense.itemsize = <char *>x.dense.data, input_size(x.dense.type)
+    dense.shape[0], dense.shape[1] = x.n_rows, x.n_in
+    dense.strides[0], dense.strides[1] = x.dense.row_stride, x.dense.column_stride
+    return lies_in(&dense, memory, n_bytes)

@@ -133,6 +133,11 @@ cdef class Program:
             and result.kind == letter_of_size(self.net.kernels.size),
             "out", "a row of the network's outputs, in its dtype, for each row of x",
         )
+        needs(
+            not lies_in(&seen, result.data, extent(&result))
+            and not reads(&rows, result.data, extent(&result)),
+            "out", "apart from x and params in memory",
+        )
         check_entries(&rows, NULL, rows.n_rows)
         self.run(seen.data, &rows, &result)
 
@@ -209,22 +214,30 @@ cdef class Program:
         return 0
 
     cdef int hold_model(
-        self, Shared *shared, object params, object slots, int rule_code, list held
+        self,
+        Shared *shared,
+        object params,
+        object slots,
+        int rule_code,
+        list held,
+        Array *written,
     ) except -1:
-        """Hold the parameters, and the vectors that the optimizer remembers, to be changed."""
-        cdef Array seen
-        cdef Py_ssize_t n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
-        held.append(self.hold_parameters("params", params, True, &seen))
-        shared.params = seen.data
+        """Hold what is written to, the parameters and the vectors that the optimizer remembers;
+        return how many of these there are.
+        """
+        cdef int n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
+        memset(written, 0, 3 * sizeof(Array))
+        held.append(self.hold_parameters("params", params, True, &written[0]))
+        shared.params = written[0].data
         needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
         shared.first_state = shared.second_state = NULL
         if n_vectors > 0:
-            held.append(self.hold_parameters("slots[0]", slots[0], True, &seen))
-            shared.first_state = seen.data
+            held.append(self.hold_parameters("slots[0]", slots[0], True, &written[1]))
+            shared.first_state = written[1].data
         if n_vectors > 1:
-            held.append(self.hold_parameters("slots[1]", slots[1], True, &seen))
-            shared.second_state = seen.data
-        return 0
+            held.append(self.hold_parameters("slots[1]", slots[1], True, &written[2]))
+            shared.second_state = written[2].data
+        return n_vectors
 
     cdef int read_rule(
         self, step *constants, double *weight_decay, int rule_code, tuple coefficients
@@ -276,11 +289,13 @@ cdef class Program:
         cdef Shared *shared = &epoch.shared
         cdef Options *options = &shared.options
         cdef list held = []
+        cdef Array written[3]  # params, and the optimizer's vectors
+        cdef int i, n_vectors
         cdef Py_ssize_t n_in = self.net.layers[0].n_in
         if order.shape[0] == 0:
             return 0.0, 0.0, 0.0, 0.0
         needs(batch_size >= 1, "batch_size", "at least 1")
-        self.hold_model(shared, params, slots, rule_code, held)
+        n_vectors = self.hold_model(shared, params, slots, rule_code, held, written)
         shared.x = read_input(x, held)
         needs(shared.x.n_in == n_in, "x", "{} columns wide", n_in)
         held.append(hold("y", y, False, &shared.y))
@@ -296,6 +311,12 @@ cdef class Program:
         self.check_dropout(dropout, thresholds)
         shared.order, shared.n_order = &order[0], order.shape[0]
         shared.sample_weight = NULL if sample_weight is None else &sample_weight[0]
+        for i in range(1 + n_vectors):
+            needs(
+                is_apart(&written[i], shared)
+                and not lies_in(&written[(i + 1) % 3], written[i].data, extent(&written[i])),
+                "params and slots", "apart from each other and from what is read",
+            )
         shared.rates = &rates[0]
         shared.t = state.step
         self.read_rule(&epoch.step, &epoch.weight_decay, rule_code, coefficients)
@@ -312,6 +333,25 @@ cdef class Program:
         finally:
             state.step = shared.t + epoch.n_steps
         return shared.weight, shared.loss, shared.right, shared.penalty
+
+
+cdef bint is_apart(const Array *written, const Shared *shared) noexcept nogil:
+    """Say whether nothing that a pass reads lies where it writes."""
+    cdef Py_ssize_t n_bytes = extent(written)
+    return not (
+        reads(&shared.x, written.data, n_bytes)
+        or lies_in(&shared.y, written.data, n_bytes)
+        or share_memory(
+            written.data, n_bytes, <const char *>shared.order, shared.n_order * sizeof(int64_t)
+        )
+        or (
+            shared.sample_weight != NULL
+            and share_memory(
+                written.data, n_bytes,
+                <const char *>shared.sample_weight, shared.x.n_rows * sizeof(double),
+            )
+        )
+    )
 
 
 cdef class Prediction(Team):

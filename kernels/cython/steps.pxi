@@ -108,12 +108,13 @@ cdef class Steps(Team):
     ):
         cdef Shared *shared = &self.shared
         cdef Options *kept = &shared.options
+        cdef Array written[3]
         params, slots, self.state = model
         rule_code, coefficients, self.rates_of = rule_parts
         self.program = program
         shared.net, shared.gate = &program.net, &self.gate
         self.held = []
-        program.hold_model(shared, params, slots, rule_code, self.held)
+        program.hold_model(shared, params, slots, rule_code, self.held, written)
         program.read_rule(&self.step, &self.weight_decay, rule_code, coefficients)
         (kept.mean, kept.l1, kept.l2, kept.max_norm, kept.clip_norm, self.dropout, self.thresholds,
          kept.dropout_seed) = options
@@ -131,7 +132,7 @@ cdef class Steps(Team):
         self.gradient_place = NOWHERE
         self.room = 0
 
-    # -- what is handed in ------------------------------------------------------------------------
+    # -- what is handed in -----------------------------------------------------------------------
 
     cdef int enter(self) except -1:
         if not take(&self.busy):
@@ -305,7 +306,7 @@ cdef class Steps(Team):
         if self.gradient_place == IN_DELTAS:
             self.gradient_place = NOWHERE
 
-    # -- buffers ----------------------------------------------------------------------------------
+    # -- buffers ---------------------------------------------------------------------------------
 
     cdef int prepare(self, Py_ssize_t together, bint drops) except -1:
         """Choose how the rows are kept and by how many threads, and lay out the buffers for as many
@@ -374,7 +375,7 @@ cdef class Steps(Team):
         self.state.step = self.shared.t + self.n_done + 1
         return 0
 
-    # -- what is asked for --------------------------------------------------------------------------
+    # -- what is asked for -------------------------------------------------------------------------
 
     def train(self, x, y, sample_weight=None, bint is_checked=False):
         """One update from a minibatch; return the mean loss of its rows, or None."""
@@ -665,7 +666,7 @@ cdef class Steps(Team):
         self.prepare(1, self.dropout.shape[0] > 0)
         return 0
 
-    # -- a pass -------------------------------------------------------------------------------------
+    # -- a pass ------------------------------------------------------------------------------------
 
     cdef int go(self, int tasks, Py_ssize_t end, int n_threads) except -1:
         """Go through the rows from `begin` on, as many at a time as there is room for."""
