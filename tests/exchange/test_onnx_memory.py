@@ -19,6 +19,7 @@ FIXED, TIMES = 50_000_000, 50
 """Bytes that a model may take at its peak, and how many more for each of its file's: what
 `fastnn.exchange.onnx.tensors` lets arrays take, and about as much for nodes as objects."""
 
+
 @pytest.fixture(scope="module", autouse=True)
 def imported(tmp_path_factory):
     """What the first file that is read imports: not the memory of another one."""
