@@ -48,7 +48,7 @@ def targets(net: fastnn.Network) -> Any:
         return rng.integers(0, 2, (N_ROWS, a.n_out))
     if a.output == "tanh":
         return rng.uniform(-1, 1, (N_ROWS, a.n_out))
-    return rng.gamma(2.0, size=(N_ROWS, a.n_out))
+    return rng.gamma(2.0, size=(N_ROWS, a.n_targets))
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
@@ -68,6 +68,11 @@ def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
         if loss != "cross_entropy"
     ):
         yield f"{output}, {loss}", {"output": output, "loss": loss}, {}, "float32"
+    quantile = {"output": "identity", "loss": "quantile"}
+    yield "quantile 0.1", quantile | {"quantiles": 0.1}, {}, "float32"
+    yield "ten quantiles", quantile | {"quantiles": np.linspace(0.05, 0.95, 10)}, {}, "float32"
+    for dtype in ("float32", "float64"):
+        yield f"label smoothing {dtype}", {"label_smoothing": 0.1, "dtype": dtype}, {}, dtype
     for kind in ("uint8", "float32", "float64", "csr float32", "csr float64"):
         yield f"inputs {kind}", {}, {}, kind
         yield f"inputs {kind}, float64", {"dtype": "float64"}, {}, kind

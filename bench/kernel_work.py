@@ -176,7 +176,7 @@ def _softmax_cross_entropy(a: _Layer) -> Work:
     z, labels = a.delta, a.rng.integers(a.n_out, size=a.n)
     one_hot = np.eye(a.n_out)[labels]
     return Work(
-        lambda b, i, o: b.softmax_cross_entropy(*i, None, *o),
+        lambda b, i, o: b.softmax_cross_entropy(*i, None, 0.0, *o),
         (z, labels),
         (np.zeros_like(z),),
         (_probabilities(z) + one_hot, np.asarray(np.abs(z).max(axis=1).sum() + a.n)),

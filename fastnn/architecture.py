@@ -47,7 +47,7 @@ back, so two inputs share one output. For these the pre-activation z is stored b
 LOSSES = {
     "softmax": ("cross_entropy",),
     "sigmoid": ("binary_cross_entropy", "squared_error"),
-    "identity": ("squared_error", "huber", "absolute_error"),
+    "identity": ("squared_error", "huber", "absolute_error", "quantile"),
     "exp": ("poisson",),
     "tanh": ("squared_error", "huber", "absolute_error"),
     "relu": ("squared_error", "huber", "absolute_error"),
@@ -103,6 +103,11 @@ class Architecture:
         What uint8 inputs are multiplied by; float inputs are taken as they are.
     huber_delta : float
         Where the Huber loss turns from quadratic to linear.
+    quantiles : tuple of float
+        Of the quantile loss, else empty: the quantile that every output estimates of its own
+        target, or one for each output, which then all estimate one target.
+    label_smoothing : float
+        The share of a softmax's target that is spread evenly over all classes.
     """
 
     sizes: tuple[int, ...]
@@ -113,10 +118,14 @@ class Architecture:
     dtype: str = "float32"
     input_scale: float = 1.0 / 255.0
     huber_delta: float = 1.0
+    quantiles: tuple[float, ...] = ()
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.loss:
             object.__setattr__(self, "loss", LOSSES[self.output][0])
+        if self.loss == "quantile" and not self.quantiles:
+            object.__setattr__(self, "quantiles", (0.5,))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -172,6 +181,18 @@ class Architecture:
         return self.sizes[-1]
 
     @property
+    def n_targets(self) -> int:
+        """Numbers that a row's target holds: one for each output, or one for several quantiles."""
+        return 1 if len(self.quantiles) > 1 else self.n_out
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What a network is measured by, besides its loss."""
+        if self.classifies:
+            return ("accuracy",)
+        return ("mae",) if self.loss == "quantile" else ("r2", "rmse", "mae")
+
+    @property
     def classifies(self) -> bool:
         """Whether predictions are classes (softmax) or yes and no (sigmoid)."""
         return self.output in ("softmax", "sigmoid")
@@ -195,9 +216,15 @@ class Architecture:
 
     @property
     def loss_constants(self) -> Array:
-        """The loss's constant for each output, (n_out,): Huber's δ; zero for losses without one."""
-        constant = self.huber_delta if self.loss == "huber" else 0.0
-        return np.full(self.n_out, constant, self.dtype)
+        """The loss's constant for each output, (n_out,): Huber's δ, a quantile, or zero."""
+        constant: float | tuple[float, ...] = 0.0
+        if self.loss == "huber":
+            constant = self.huber_delta
+        elif self.loss == "quantile":
+            constant = self.quantiles
+        constants = np.empty(self.n_out, self.dtype)
+        constants[...] = constant
+        return constants
 
     @cached_property
     def n_parameters(self) -> int:

@@ -68,11 +68,20 @@ class Network(Model):
     loss : str, optional
         The default is the output's own: cross_entropy, binary_cross_entropy, poisson, and
         squared_error (half of it, ``(h − t)² / 2`` of the output h) of identity, tanh and relu.
-        These three also take ``"huber"`` and ``"absolute_error"``. A sigmoid may be trained with
+        These three also take ``"huber"`` and ``"absolute_error"``, and identity ``"quantile"``, the
+        pinball loss. A sigmoid may be trained with
         ``"squared_error"`` too, the quadratic cost of textbooks; its targets are then those of
         binary cross-entropy, 0 and 1 or numbers between, and accuracy is measured as there.
     huber_delta : float, default 1.0
         Where the Huber loss turns from quadratic to linear, in units of the target.
+    quantiles : float or sequence of float, optional
+        What ``loss="quantile"`` estimates, within (0, 1); by default 0.5, the median. With one,
+        each output estimates that quantile of its own target. With several there is one output for
+        each, and all estimate those of the one target, (n_rows,) or (n_rows, 1).
+    label_smoothing : float, default 0.0
+        ε in [0, 1) of a softmax: the cross-entropy is that with ``(1 − ε) onehot + ε / n_classes``,
+        as in PyTorch's CrossEntropyLoss. Every loss that is measured is that one, of `evaluate` and
+        of validation data too; accuracy is not affected.
     bias : bool, default True
         Whether layers have biases.
     init : "glorot", "he", float or callable, default "glorot"
@@ -131,6 +140,8 @@ class Network(Model):
         output: Output = "softmax",
         loss: Loss | None = None,
         huber_delta: float = 1.0,
+        quantiles: float | Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
         bias: bool = True,
         init: Initializer = "glorot",
         dtype: NumberType | np.dtype[Any] | type[np.floating[Any]] = "float32",
@@ -141,7 +152,7 @@ class Network(Model):
     ) -> None:
         architecture = validation.check_architecture(
             sizes, activation, output, loss, huber_delta, bias, dtype,
-            IMAGE_SCALE if input_scale is None else input_scale,
+            IMAGE_SCALE if input_scale is None else input_scale, quantiles, label_smoothing,
         )  # fmt: skip
         self.backend = backend
         super().__init__(architecture, seed=seed, class_labels=class_labels)
@@ -167,8 +178,9 @@ class Network(Model):
         """
         a = architecture
         architecture = validation.check_architecture(
-            a.sizes, a.activations, a.output, a.loss, a.huber_delta, a.bias, a.dtype, a.input_scale
-        )
+            a.sizes, a.activations, a.output, a.loss, a.huber_delta, a.bias, a.dtype, a.input_scale,
+            a.quantiles or None, a.label_smoothing,
+        )  # fmt: skip
         model = Model(architecture, seed=seed, class_labels=class_labels)
         return cls.from_model(model, backend=backend, copy=False)
 
@@ -282,7 +294,8 @@ class Network(Model):
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Else targets, (n_rows,) or (n_rows, n_out): any numbers for identity
-            and relu, not negative for exp, within [−1, 1] for tanh.
+            and relu, not negative for exp, within [−1, 1] for tanh. One column for several
+            `quantiles`.
         epochs : int, default 10
             Passes over the rows.
         batch_size : int, default 100
@@ -533,7 +546,8 @@ class Network(Model):
             ``"loss"``, the weighted mean; and ``"accuracy"``, the weighted fraction of rows with
             every output right. For numbers, each the mean over outputs: ``"r2"``, 1 − the squared
             error over the variance; ``"rmse"``, the root of the mean squared error; ``"mae"``, the
-            mean absolute error.
+            mean absolute error. With ``loss="quantile"`` only ``"mae"``, of the quantile nearest
+            0.5 if there are several.
 
         Raises
         ------

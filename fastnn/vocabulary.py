@@ -32,6 +32,7 @@ Loss: TypeAlias = Literal[
     "huber",
     "absolute_error",
     "poisson",
+    "quantile",
 ]
 
 NumberType: TypeAlias = Literal["float32", "float64"]

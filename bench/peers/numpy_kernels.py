@@ -39,7 +39,12 @@ class Kernels:
         tuned_numpy.softmax(out, self._buffer("row", (len(z), 1)))
 
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
         self.softmax(z, delta)
         rows = np.arange(len(z))

@@ -112,12 +112,18 @@ class Backend(ABC):
 
     @abstractmethod
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: Array | None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
-        """Return ``Σ_rows weight · (log Σ exp z − z[label])``; ``delta = (p − onehot) · weight``.
+        """Return ``Σ_rows weight · (log Σ exp z − t · z)``; ``delta = (p − t) · weight``.
 
         z (n, k) logits; labels (n,) int64 in [0, k); sample_weight (n,) or None for ones;
-        delta (n, k).
+        label_smoothing ε in [0, 1), by which ``t = (1 − ε) onehot(label) + ε / k`` (Szegedy et al.,
+        2016); delta (n, k).
         """
 
     @abstractmethod
@@ -142,6 +148,8 @@ class Backend(ABC):
             poisson                eʰ − t h              eʰ − t
             huber                  r²/2 or d(|r| − d/2)  clip(r, −d, d),  r = h − t, d the constant
             absolute_error         |r|                   sign(r)
+            quantile               s r                   s = 1 − q if r > 0, −q if r < 0, else 0,
+                                                         q the constant
         """
 
     @abstractmethod
@@ -338,7 +346,8 @@ class Backend(ABC):
     ) -> float:
         """Return the weighted sum of the network's loss at the last layer's z; write its delta."""
         if architecture.loss == "cross_entropy":
-            return self.softmax_cross_entropy(z, y, sample_weight, delta)
+            smoothing = architecture.label_smoothing
+            return self.softmax_cross_entropy(z, y, sample_weight, smoothing, delta)
         return self.elementwise_loss(
             architecture.loss, architecture.loss_activation, z, y, sample_weight,
             architecture.loss_constants, delta,

@@ -112,8 +112,14 @@ class Checked(Backend):
         _apart(lambda out: self._inside.softmax(z, out), (out,), (z,))
 
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: Array | None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
+        label_smoothing = check_in_range("label_smoothing", label_smoothing, 0.0, 1.0)
         z = check_float_array("z", z, 2)
         n_rows, n_out = z.shape
         z = check_operand("z", z, z.shape, z.dtype)
@@ -124,7 +130,9 @@ class Checked(Backend):
         if not n_out:
             raise ValueError(f"z must have at least one column, got shape {z.shape}")
         total: float = _apart(
-            lambda delta: self._inside.softmax_cross_entropy(z, labels, sample_weight, delta),
+            lambda delta: self._inside.softmax_cross_entropy(
+                z, labels, sample_weight, label_smoothing, delta
+            ),
             (delta,), (z, labels, sample_weight),
         )  # fmt: skip
         return total

@@ -99,10 +99,19 @@ class CythonBackend(Backend):
         self._kernels[out.dtype].softmax(z, out)
 
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: Array | None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
         loss: float = self._kernels[delta.dtype].softmax_cross_entropy(
-            z, np.ascontiguousarray(labels, np.int64), _weights(sample_weight), delta
+            z,
+            np.ascontiguousarray(labels, np.int64),
+            _weights(sample_weight),
+            label_smoothing,
+            delta,
         )
         return loss
 
@@ -264,6 +273,7 @@ class CythonBackend(Backend):
             _LOSS[architecture.loss],
             _ACTIVATION[architecture.loss_activation],
             architecture.loss_constants,
+            architecture.label_smoothing,
             architecture.n_slots,
             architecture.n_weight_slots,
             architecture.input_scale,

@@ -118,12 +118,20 @@ def _absolute_error(h: Array, t: Array, _: Array) -> tuple[Array, Array]:
     return np.abs(r), np.sign(r)
 
 
+def _quantile(h: Array, t: Array, q: Array) -> tuple[Array, Array]:
+    """The pinball loss (Koenker and Bassett, 1978)."""
+    r = h - t
+    slope = np.where(r > 0, 1 - q, np.where(r < 0, -q, r))  # r: 0, or not a number
+    return slope * r, slope
+
+
 ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, Array], tuple[Array, Array]]] = {
     "binary_cross_entropy": _binary_cross_entropy,
     "squared_error": _squared_error,
     "poisson": _poisson,
     "huber": _huber,
     "absolute_error": _absolute_error,
+    "quantile": _quantile,
 }
 
 
@@ -158,15 +166,24 @@ class Reference(Backend):
         out /= out.sum(axis=-1, keepdims=True)
 
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: Array | None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
         rows = np.arange(len(z))
         shifted = z - z.max(axis=1, keepdims=True)
         np.exp(shifted, out=delta)
         total = delta.sum(axis=1, keepdims=True)
-        losses = np.log(total[:, 0]) - shifted[rows, labels]
+        wanted = shifted[rows, labels]
         delta /= total
-        delta[rows, labels] -= 1
+        delta[rows, labels] -= 1 - label_smoothing
+        if label_smoothing:
+            wanted = (1 - label_smoothing) * wanted + label_smoothing * shifted.mean(axis=1)
+            delta -= label_smoothing / z.shape[1]
+        losses = np.log(total[:, 0]) - wanted
         return _weighted_sum(losses, sample_weight, delta)
 
     def elementwise_loss(

@@ -155,6 +155,27 @@ def positive_number(text: str) -> float:
         ) from None
 
 
+def quantiles(text: str) -> tuple[float, ...]:
+    """Return the quantiles in ``"0.5"`` or ``"0.1,0.5,0.9"``."""
+    try:
+        return validation.check_quantiles([float(q) for q in text.split(",")], "quantile")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "must be numbers between 0 and 1 such as 0.5 or 0.1,0.5,0.9, got "
+            f"{shortened(repr(text))}"
+        ) from None
+
+
+def share(text: str) -> float:
+    """Return an argument's value: a number of at least 0 and below 1."""
+    try:
+        return validation.check_in_range("it", float(text), 0.0, 1.0, open_high=True)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 0 to below 1, got {shortened(repr(text))}"
+        ) from None
+
+
 def hidden_sizes(text: str) -> tuple[int, ...]:
     """Return the widths in ``"100"``, ``"128,64"`` or ``"none"``."""
     if text.strip().lower() == "none":

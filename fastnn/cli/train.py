@@ -41,6 +41,10 @@ LEARNING_RATES = {
     "adamw": 0.003,
 }
 
+LOSSES = ("squared_error", "absolute_error", "quantile")
+"""Of a regression, whose targets are standardised: scaled targets have scaled predictions. Huber's
+bend would lie elsewhere for each column."""
+
 BATCH_SIZE, SMALLEST_BATCH = 100, 8
 EPOCHS = 15
 STEPS, STEPS_AN_EPOCH = 2000, 20
@@ -107,6 +111,27 @@ def add_parser(commands: Any) -> None:
         choices=("classification", "regression"),
         help="what a file's labels mean (default: text and a few different whole numbers are "
         "classes, other numbers a regression)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=LOSSES,
+        metavar="NAME",
+        help=f"of a regression: {', '.join(LOSSES)} (default: {LOSSES[0]})",
+    )
+    parser.add_argument(
+        "--quantiles",
+        type=words.quantiles,
+        metavar="Q[,Q…]",
+        help="of --loss quantile, which they imply: between 0 and 1; with several, such as "
+        "0.1,0.5,0.9, the network predicts each of them for the one target (default: 0.5)",
+    )
+    parser.add_argument(
+        "--label-smoothing",
+        type=words.share,
+        default=0.0,
+        metavar="SHARE",
+        help="of a classification: the share of each label that is spread over all classes "
+        "(default: 0)",
     )
     parser.add_argument("--seed", type=words.whole_number(0), default=0, help="default: 0")
     parser.add_argument(
@@ -294,14 +319,45 @@ def _network(options: argparse.Namespace, data: Dataset, targets: Standardizatio
     wide = x.dtype == np.float64 or targets.needs_float64
     regression = data.class_labels is None
     n_out = (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels)  # type: ignore[arg-type]
+    loss, quantiles = _loss(options, regression, n_out)
     return Network(
-        (x.shape[1], *options.layers, n_out),
+        (x.shape[1], *options.layers, max(n_out, len(quantiles or ()))),
         activation=options.activation,
         output="identity" if regression else "softmax",
+        loss=loss,
+        quantiles=quantiles,
+        label_smoothing=options.label_smoothing,
         dtype="float64" if wide else "float32",
         backend=options.backend,
         seed=options.seed,
     )
+
+
+def _loss(
+    options: argparse.Namespace, regression: bool, n_targets: int
+) -> tuple[Any, tuple[float, ...] | None]:
+    """Return the loss, None for the output's own, and its quantiles, if they fit the data."""
+    loss, quantiles = options.loss, options.quantiles
+    if quantiles is not None and loss not in (None, "quantile"):
+        raise ValueError(f"--quantiles are of --loss quantile, got --loss {loss}")
+    if quantiles is not None:
+        loss = "quantile"
+    if loss is not None and not regression:
+        option = "--loss" if options.loss else "--quantiles"
+        raise ValueError(
+            f"{option} is of a regression, and these labels are classes: leave it out, or say "
+            "--task regression"
+        )
+    if options.label_smoothing and regression:
+        raise ValueError(
+            "--label-smoothing is of a classification, and these labels are numbers: leave it "
+            "out, or say --task classification"
+        )
+    if quantiles is not None and len(quantiles) > 1 and n_targets > 1:
+        raise ValueError(
+            f"several --quantiles are of one target, and a row has {n_targets}: give one quantile"
+        )
+    return loss, quantiles
 
 
 def _labels(data: Dataset) -> tuple[Any, ...] | None:

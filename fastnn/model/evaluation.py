@@ -1,5 +1,8 @@
 """Measuring a network on data: its loss from the logits, and accuracy, or R², RMSE and MAE.
 
+Of a network of quantiles, whose predictions lie off the mean on purpose, only the MAE is measured:
+that of the quantile nearest the median, which is what minimises it.
+
 With weights w over rows and outputs y, each averaged over outputs:
 
     R²   = 1 − Σ w (y − ŷ)² / Σ w (y − ȳ)²
@@ -63,7 +66,8 @@ def evaluate(
     Returns
     -------
     dict
-        ``{"loss": …, "accuracy": …}`` or ``{"loss": …, "r2": …, "rmse": …, "mae": …}``.
+        ``"loss"`` and the measures of the architecture: ``"accuracy"``, or ``"r2"``, ``"rmse"`` and
+        ``"mae"``.
     """
     weights = np.ones(len(y)) if sample_weight is None else sample_weight
     total = weights.sum()
@@ -90,11 +94,19 @@ def evaluate(
     measured = {"loss": float(loss / total)}
     if architecture.classifies:
         measured["accuracy"] = float(right / total)
+    elif architecture.loss == "quantile":
+        measured["mae"] = float(np.mean(absolute_error[_medians(architecture)] / total))
     else:
         measured["r2"] = _r2(squared_error, y, weights)
         measured["rmse"] = float(np.mean(np.sqrt(squared_error / total)))
         measured["mae"] = float(np.mean(absolute_error / total))
     return measured
+
+
+def _medians(architecture: Architecture) -> slice | int:
+    """Return the outputs whose quantile is nearest 0.5: all, or one of several."""
+    distances = [abs(q - 0.5) for q in architecture.quantiles]
+    return slice(None) if len(distances) == 1 else distances.index(min(distances))
 
 
 def _r2(squared_error: Array, y: Array, weights: NDArray[np.float64]) -> float:

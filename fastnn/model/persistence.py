@@ -6,7 +6,8 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
     format          "fastnn"
     format_version  "2"
     fastnn_version  the version that wrote it
-    architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta
+    architecture    JSON: sizes, activations, output, loss, bias, dtype, input_scale, huber_delta;
+                    quantiles and label_smoothing where there are any
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.rows.trained_on`), or null
@@ -56,6 +57,7 @@ _FIELDS = (
     "input_scale",
     "huber_delta",
 )
+_OPTIONAL_FIELDS = ("quantiles", "label_smoothing")
 
 
 def save(model: Model, path: Any) -> None:
@@ -161,10 +163,19 @@ def metadata_of(model: Model) -> dict[str, str]:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "fastnn_version": __version__,
-        "architecture": json.dumps(asdict(model.architecture)),
+        "architecture": json.dumps(architecture_fields(model.architecture)),
         "class_labels": json.dumps(model.class_labels),
         "trained_on": json.dumps(model.trained_on and asdict(model.trained_on)),
     } | ({"input_scale": OPEN} if model.chooses_scale else {})
+
+
+def architecture_fields(architecture: Architecture) -> dict[str, Any]:
+    """Return an architecture's fields; the optional ones only where they say something.
+
+    So the file of a network that an older fastnn can read is one that it reads.
+    """
+    fields = asdict(architecture)
+    return {k: v for k, v in fields.items() if v or k not in _OPTIONAL_FIELDS}
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
@@ -205,7 +216,7 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
         class_labels = json.loads(metadata["class_labels"])
     except (KeyError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
-    if not isinstance(fields, dict) or set(fields) != set(_FIELDS):
+    if not isinstance(fields, dict) or set(fields) - set(_OPTIONAL_FIELDS) != set(_FIELDS):
         raise ValueError(f"its architecture must hold {', '.join(_FIELDS)}")
     validation.check_choice("dtype", fields["dtype"], ("float32", "float64"))
     fields["activation"] = fields.pop("activations")

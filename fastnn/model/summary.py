@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from fastnn.architecture import Architecture
 from fastnn.model.model import Model
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.system.html import html_table
@@ -54,7 +55,7 @@ def _facts(model: Model, backend: str) -> list[tuple[str, str]]:
     size = a.n_parameters * (8 if a.dtype == "float64" else 4)
     facts = [
         ("parameters", f"{a.n_parameters:,}, {a.dtype}, {_bytes(size)}"),
-        ("loss", a.loss or ""),
+        ("loss", loss_words(a)),
         ("backend", backend),
         ("inputs", _inputs(model.trained_on, a.input_scale)),
     ]
@@ -66,6 +67,14 @@ def _facts(model: Model, backend: str) -> list[tuple[str, str]]:
     if model.class_labels is not None:
         facts.append(("classes", _some(list(map(str, model.class_labels)))))
     return facts
+
+
+def loss_words(architecture: Architecture) -> str:
+    """Return the name of the loss, with its quantiles, or how much labels are smoothed."""
+    a = architecture
+    quantiles = "".join(f" {q:g}," for q in a.quantiles).rstrip(",")
+    smoothing = f", labels smoothed by {a.label_smoothing:g}" if a.label_smoothing else ""
+    return f"{a.loss}{quantiles}{smoothing}"
 
 
 def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:

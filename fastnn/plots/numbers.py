@@ -46,7 +46,8 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     x = checked_x(a, network.trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
-    truth = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+    truth = validation.check_targets(y, n_rows, a.n_targets, a.output, a.dtype)
+    truth = np.broadcast_to(truth, (n_rows, a.n_out))
     rows = evenly(n_rows, MOST_POINTS)
     predicted = network.predict(x[rows], progress=False).reshape(len(rows), a.n_out)
     n = min(a.n_out, MOST_OUTPUTS)
@@ -55,7 +56,9 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     places = [ax] if n == 1 else panels(ax, n, n_columns, (0.35, 0.5))
     for output, place in enumerate(places):
         _scatter(place, truth[rows, output], predicted[:, output], 5 if n == 1 else 3)
-        if n > 1:
+        if a.n_targets < a.n_out:
+            place.set_title(f"quantile {a.quantiles[output]:g}")
+        elif n > 1:
             place.set_title(f"output {output + 1}" + (f" of {a.n_out}" if a.n_out > n else ""))
     return figure_of(ax)
 

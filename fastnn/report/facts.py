@@ -13,6 +13,7 @@ import numpy as np
 from fastnn.backends import machine
 from fastnn.datasets import Dataset
 from fastnn.drawing.canvas import evenly
+from fastnn.model.summary import loss_words
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
 from fastnn.report.parts import PARTS, Result, n_rows, parts
@@ -126,7 +127,7 @@ def network_facts(network: Network) -> Facts:
     a = network.architecture
     return [
         ("parameters", f"{a.n_parameters:,}"),
-        ("loss", a.loss.replace("_", " ")),
+        ("loss", loss_words(a).replace("_", " ")),
         ("biases", "yes" if a.bias else "no"),
         ("precision", a.dtype),
     ]

@@ -158,7 +158,9 @@ def checked_rows(
     else:
         if class_labels is not None:
             y = validation.check_labels(y, n_rows, 2, class_labels)
-        y = validation.check_targets(y, n_rows, a.n_out, a.output, a.dtype)
+        y = validation.check_targets(y, n_rows, a.n_targets, a.output, a.dtype)
+        if a.n_targets < a.n_out:  # several quantiles of one target
+            y = np.broadcast_to(y, (n_rows, a.n_out))
     if sample_weight is not None:
         sample_weight = validation.check_sample_weight(sample_weight, n_rows)
     return Rows(x, y, sample_weight)

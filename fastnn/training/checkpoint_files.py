@@ -201,7 +201,7 @@ def _count(name: str, value: Any) -> int:
 def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) -> None:
     """Check that the epochs so far measured what the next ones will."""
     expected = measurements(
-        classifies=model.architecture.classifies,
+        measures=model.architecture.measures,
         penalty=bool(fit["l1"] or fit["l2"]),
         validation=fit["validation_data"] is not None,
     )

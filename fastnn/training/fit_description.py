@@ -16,6 +16,7 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array
 from fastnn.model.model import Model
+from fastnn.model.persistence import architecture_fields
 from fastnn.system.checksums import checksum
 from fastnn.system.memory_maps import file_map, walk
 from fastnn.validation.values import shortened
@@ -64,7 +65,7 @@ def description(
     settings.pop("optimizer")
     return _through_json(
         {
-            "architecture": asdict(architecture),
+            "architecture": architecture_fields(architecture),
             "class_labels": model.class_labels,
             **settings,
             "shuffle": shuffle,

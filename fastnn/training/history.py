@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastnn.system.html import html_table
@@ -15,16 +15,16 @@ LAST_EPOCHS = 10
 """Epochs of a long history that HTML shows."""
 
 
-def measurements(*, classifies: bool, penalty: bool, validation: bool) -> set[str]:
-    """Return the names of what each epoch of a fit measures, as `History` lists them."""
-    found = {"loss", "time"}
-    measured = {"accuracy"} if classifies else {"r2", "rmse", "mae"}
-    if classifies:
-        found |= measured
+def measurements(*, measures: Iterable[str], penalty: bool, validation: bool) -> set[str]:
+    """Return the names of what each epoch of a fit measures, as `History` lists them.
+
+    `measures` are the architecture's; of the training rows only accuracy is measured.
+    """
+    found = {"loss", "time"} | ({"accuracy"} & set(measures))
     if penalty:
         found.add("penalty")
     if validation:
-        found |= {f"val_{name}" for name in {"loss", *measured}}
+        found |= {f"val_{name}" for name in ("loss", *measures)}
     return found
 
 
@@ -36,8 +36,8 @@ class History(Mapping[str, list[float]]):
     - ``loss``: weighted mean loss over the epoch, each minibatch measured before its update;
     - ``accuracy``: likewise the fraction of rows classified right (softmax and sigmoid outputs);
     - ``penalty``: likewise the L1 and L2 penalty, if there is one;
-    - ``val_loss`` and ``val_accuracy``, or ``val_r2``, ``val_rmse`` and ``val_mae``: after the
-      epoch, on the validation data;
+    - ``val_loss`` and ``val_accuracy``, or ``val_r2``, ``val_rmse`` and ``val_mae`` (of quantiles
+      the last only): after the epoch, on the validation data;
     - ``time``: seconds from the start of the fit to the end of the epoch.
 
     Attributes

@@ -37,6 +37,8 @@ def check_architecture(
     bias: Any,
     dtype: Any,
     input_scale: Any,
+    quantiles: Any = None,
+    label_smoothing: Any = 0.0,
 ) -> Architecture:
     """Return the architecture that the arguments of `fastnn.Network` describe."""
     sizes = check_sizes(sizes)
@@ -46,6 +48,7 @@ def check_architecture(
         raise ValueError(
             f"the output {output!r} is trained with {listed(losses)}, got loss={loss!r}"
         )
+    loss = losses[0] if loss is None else loss
     return Architecture(
         sizes=sizes,
         activations=check_per_layer(
@@ -55,12 +58,51 @@ def check_architecture(
             lambda name, value: check_choice(name, value, ACTIVATIONS),
         ),
         output=output,
-        loss=losses[0] if loss is None else loss,
+        loss=loss,
         bias=check_flag("bias", bias),
         dtype=check_dtype(dtype),
         input_scale=check_positive("input_scale", input_scale),
         huber_delta=check_positive("huber_delta", huber_delta),
+        quantiles=check_quantiles(quantiles, loss, sizes[-1]),
+        label_smoothing=check_label_smoothing(label_smoothing, output),
     )
+
+
+def check_quantiles(quantiles: Any, loss: str, n_out: int | None = None) -> tuple[float, ...]:
+    """Return the quantiles that the outputs estimate; none for a loss of another kind."""
+    one = isinstance(quantiles, str) or not isinstance(quantiles, Iterable)
+    values = () if quantiles is None else (quantiles,) if one else tuple(quantiles)
+    if loss != "quantile":
+        if values:
+            raise ValueError(
+                f'quantiles are of loss="quantile", got {describe(quantiles)} with loss={loss!r}'
+            )
+        return ()
+    if quantiles is None:
+        return (0.5,)
+    checked = tuple(
+        check_in_range(
+            "quantiles" if one else f"quantiles[{i}]", q, 0.0, 1.0, open_low=True, open_high=True
+        )
+        for i, q in enumerate(values)
+    )
+    if len(checked) not in (1, n_out or len(checked)):
+        raise ValueError(
+            f"quantiles must be one number, or one for each output: got {len(checked)} of them for "
+            f"{n_out} outputs; make the last of sizes {max(1, len(checked))}"
+        )
+    return checked
+
+
+def check_label_smoothing(label_smoothing: Any, output: str) -> float:
+    """Return the share of a target that is spread over all classes, 0 for outputs without any."""
+    share = check_in_range("label_smoothing", label_smoothing, 0.0, 1.0, open_high=True)
+    if share and output != "softmax":
+        raise ValueError(
+            f"label_smoothing is of a softmax output, got {label_smoothing!r} with "
+            f"output={output!r}"
+        )
+    return share
 
 
 def check_is_architecture(architecture: Any) -> None:
@@ -86,6 +128,8 @@ def check_is_architecture(architecture: Any) -> None:
     check_choice("dtype", a.dtype, ("float32", "float64"))
     check_in_range("input_scale", a.input_scale, 0.0, math.inf)
     check_in_range("huber_delta", a.huber_delta, 0.0, math.inf)
+    check_quantiles(a.quantiles, a.loss, a.n_out)
+    check_in_range("label_smoothing", a.label_smoothing, 0.0, 1.0)
     vars(architecture)["_is_checked"] = True
 
 

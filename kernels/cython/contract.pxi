@@ -195,7 +195,7 @@ cdef class Kernels:
             k.softmax(p.n_rows, p.n_columns, logits.data, logits.row, p.data, p.row)
         p.write_back()
 
-    def softmax_cross_entropy(self, z, labels, row_weight, delta):
+    def softmax_cross_entropy(self, z, labels, row_weight, double label_smoothing, delta):
         """Labels int64 and row_weight float64, both contiguous."""
         cdef const kernels *k = self.table
         cdef Padded logits = pad("z", k, z), d = pad("delta", k, delta, True)
@@ -213,7 +213,8 @@ cdef class Kernels:
         with nogil:
             k.softmax_cross_entropy(
                 d.n_rows, d.n_columns, logits.data, logits.row, <const int64_t *>label.data,
-                <const double *>weight.data, 1.0, d.data, d.row, verdicts.loss, verdicts.right,
+                <const double *>weight.data, 1.0, label_smoothing, d.data, d.row, verdicts.loss,
+                verdicts.right,
             )
         d.write_back()
         return verdicts.total_loss()

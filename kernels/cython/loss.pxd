@@ -58,8 +58,9 @@ cdef inline void judge_rows(
         row_weight = shared.row_weight + first
     if shared.net.loss == CROSS_ENTROPY:
         k.softmax_cross_entropy(
-            n_rows, n_out, z, a.row, shared.labels + first, row_weight, factor, delta, a.row,
-            shared.row_loss + first, shared.row_right + first,
+            n_rows, n_out, z, a.row, shared.labels + first, row_weight, factor,
+            shared.net.label_smoothing, delta, a.row, shared.row_loss + first,
+            shared.row_right + first,
         )
     else:
         targets.data = shared.y.data

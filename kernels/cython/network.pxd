@@ -39,7 +39,7 @@ cdef struct Network:
     const char *loss_constants  # (n_out), padded
     Py_ssize_t n_slots, n_weight_slots  # lengths of the parameters and of the weights among them
     Py_ssize_t widest  # outputs of a layer
-    double input_scale
+    double label_smoothing, input_scale
 
 
 cdef inline double work_of_a_row(const Network *net, double density) noexcept nogil:

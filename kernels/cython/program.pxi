@@ -40,6 +40,8 @@ cdef class Program:
         Codes of the loss, and of what is applied to the last layer's z before it.
     loss_constants : ndarray of shape (n_out,)
         The loss's constant for each output.
+    label_smoothing : float
+        Of softmax's targets.
     n_slots, n_weight_slots : int
         Lengths of the parameters and of the weights among them.
     input_scale : float
@@ -62,6 +64,7 @@ cdef class Program:
         int loss_code,
         int loss_activation_code,
         loss_constants,
+        double label_smoothing,
         Py_ssize_t n_slots,
         Py_ssize_t n_weight_slots,
         double input_scale,
@@ -75,7 +78,7 @@ cdef class Program:
         self.net.n_layers, self.net.layers = len(layers), <const Layer *>self.memory.data
         self.net.loss = <loss>code_in(LOSSES, "loss", loss_code)
         self.net.n_slots, self.net.n_weight_slots = n_slots, n_weight_slots
-        self.net.input_scale = input_scale
+        self.net.label_smoothing, self.net.input_scale = label_smoothing, input_scale
         self.net.widest = 0
         self.get_num_threads = get_num_threads
         for i in range(self.net.n_layers):

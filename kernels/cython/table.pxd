@@ -158,8 +158,8 @@ cdef extern from "simd/kernels.h" nogil:
         ) noexcept nogil
         void (*softmax_cross_entropy)(
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, Py_ssize_t z_row,
-            const int64_t *labels, const double *row_weight, double factor, void *delta,
-            Py_ssize_t delta_row, double *row_loss, double *row_right
+            const int64_t *labels, const double *row_weight, double factor, double smoothing,
+            void *delta, Py_ssize_t delta_row, double *row_loss, double *row_right
         ) noexcept nogil
         void (*elementwise_loss)(
             loss loss, activation activation, Py_ssize_t n_rows, Py_ssize_t n_out,

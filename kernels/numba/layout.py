@@ -116,6 +116,7 @@ class Training(NamedTuple):
     loss: int
     loss_activation: int
     loss_constants: Any
+    label_smoothing: float
     mean: bool
     l1: float
     l2: float

@@ -2,7 +2,9 @@
 
 Softmax with cross-entropy, row by row, shifted by the row maximum so that nothing overflows:
 
-    loss = log Σ exp z − z[label]        δ = (softmax(z) − onehot(label)) · weight
+    loss = log Σ exp z − t · z        δ = (softmax(z) − t) · weight
+
+with the target t = onehot(label), smoothed (1 − ε) onehot(label) + ε / n_out,
 
 and element by element, of h = f(z), the derivative by h then multiplied by f':
 
@@ -11,6 +13,7 @@ and element by element, of h = f(z), the derivative by h then multiplied by f':
     Poisson                eʰ − t h               eʰ − t
     Huber                  s (r − s/2)            s = clip(r, −d, d),  r = h − t
     absolute error         |r|                    sign(r)
+    quantile               s r                    s = 1 − q if r > 0, −q if r < 0
 
 z, target and delta are (n, stride) with n_out columns in use; delta's padding is zero afterwards. A
 ``weight`` of no elements stands for ones. Losses are summed in float64.
@@ -31,8 +34,17 @@ CODES = {
     "poisson": 3,
     "huber": 4,
     "absolute_error": 5,
+    "quantile": 6,
 }
-CROSS_ENTROPY, BINARY_CROSS_ENTROPY, SQUARED_ERROR, POISSON, HUBER, ABSOLUTE_ERROR = CODES.values()
+(
+    CROSS_ENTROPY,
+    BINARY_CROSS_ENTROPY,
+    SQUARED_ERROR,
+    POISSON,
+    HUBER,
+    ABSOLUTE_ERROR,
+    QUANTILE,
+) = CODES.values()
 
 
 @kernel
@@ -69,11 +81,23 @@ def _row_loss(total, z, largest):
     return math.log(np.float64(total)) - np.float64(z - largest)
 
 
+@exact_kernel
+def _smoothed_row_loss(total, z, n_out, label, largest, smoothing):
+    """Return ``log Σ exp(z − max z) − t · (z − max z)`` for a row z."""
+    shifted = 0.0
+    for j in range(n_out):
+        shifted += np.float64(z[j] - largest)
+    wanted = (1.0 - smoothing) * np.float64(z[label] - largest) + smoothing / n_out * shifted
+    return math.log(np.float64(total)) - wanted
+
+
 @kernel
-def softmax_cross_entropy(z, n_out, labels, weight, delta):
-    """Return ``Σ_rows weight · (log Σ exp z − z[label])``; ``delta = (p − onehot) · weight``."""
+def softmax_cross_entropy(z, n_out, labels, weight, label_smoothing, delta):
+    """Return ``Σ_rows weight · (log Σ exp z − t · z)``; ``delta = (p − t) · weight``."""
     softmax_loss = 0.0
     one = z.dtype.type(1.0)
+    at_label = z.dtype.type(1.0 - label_smoothing)
+    everywhere = z.dtype.type(label_smoothing / n_out)
     _exp_of_shifted_rows(z, n_out, delta)
     for r in range(len(z)):
         row = delta[r]
@@ -82,12 +106,18 @@ def softmax_cross_entropy(z, n_out, labels, weight, delta):
         for j in range(1, n_out):
             total += row[j]
             largest = max(largest, z[r, j])
-        loss = _row_loss(total, z[r, labels[r]], largest)
+        if label_smoothing == 0:
+            loss = _row_loss(total, z[r, labels[r]], largest)
+        else:
+            loss = _smoothed_row_loss(total, z[r], n_out, labels[r], largest, label_smoothing)
         factor = weight[r] if len(weight) else one
         softmax_loss += factor * loss
         for j in range(n_out):
             row[j] /= total
-        row[labels[r]] -= one
+        row[labels[r]] -= at_label
+        if label_smoothing != 0:
+            for j in range(n_out):
+                row[j] -= everywhere
         for j in range(n_out):
             row[j] *= factor
         for j in range(n_out, len(row)):
@@ -135,6 +165,15 @@ def elementwise_loss(code, activation, z, n_out, target, weight, constants, delt
                 residual = v[j] - t[j]
                 loss += abs(residual)
                 d[j] = np.sign(residual)
+        elif code == QUANTILE:
+            for j in range(n_out):
+                residual = v[j] - t[j]
+                d[j] = residual  # 0, or not a number
+                if residual > 0:
+                    d[j] = one - constants[j]
+                elif residual < 0:
+                    d[j] = -constants[j]
+                loss += d[j] * residual
         else:
             raise ValueError("no loss without softmax has this code")
         factor = weight[r] if len(weight) else one

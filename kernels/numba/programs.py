@@ -129,7 +129,7 @@ def _measure(first, n_rows, targets, training, model, memory):
         row_weight[r] = factor * (targets.weight[first + r] if weighted else 1.0)
     if training.loss == CROSS_ENTROPY:
         labels = targets.labels[first : first + n_rows]
-        loss = softmax_cross_entropy(z, n_out, labels, row_weight, delta)
+        loss = softmax_cross_entropy(z, n_out, labels, row_weight, training.label_smoothing, delta)
     else:
         target = targets.target[first : first + n_rows]
         loss = elementwise_loss(

@@ -22,11 +22,13 @@ CANONICAL = [(output, losses[0]) for output, losses in LOSSES.items()]
 PAIRS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
 
 
-def problem(sizes=(4, 5, 3), activation="tanh", output="softmax", loss=None, bias=True, seed=0):
+def problem(
+    sizes=(4, 5, 3), activation="tanh", output="softmax", loss=None, bias=True, seed=0, **constants
+):  # fmt: skip
     """An architecture, its parameters, and rows x, y to train on."""
     architecture = Architecture(
         sizes, (activation,) * (len(sizes) - 2), output, loss or LOSSES[output][0], bias, "float64",
-        huber_delta=0.75,
+        **({"huber_delta": 0.75} | constants),
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     params = architecture.allocate()
@@ -96,6 +98,20 @@ def test_sample_weights(backend, output, loss):
         assert_gradient_is_right(
             backend, *problem(output=output, loss=loss), weight, reduction=reduction
         )
+
+
+@pytest.mark.parametrize("quantiles", [(0.1,), (0.1, 0.5, 0.9)])
+def test_quantiles(backend, quantiles):
+    architecture, params, x, y = problem(output="identity", loss="quantile", quantiles=quantiles)
+    if len(quantiles) > 1:  # of one target, as a view of one column
+        y = np.broadcast_to(y[:, :1], y.shape)
+    assert_gradient_is_right(backend, architecture, params, x, y)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.1, 0.9])
+@pytest.mark.parametrize("weight", [None, np.array([0.5, 2.0, 0.0, 1.0, 0.25, 3.0])])
+def test_label_smoothing(backend, label_smoothing, weight):
+    assert_gradient_is_right(backend, *problem(label_smoothing=label_smoothing), weight)
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.03, 0.0), (0.0, 0.05), (0.03, 0.05)])

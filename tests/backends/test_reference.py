@@ -153,26 +153,34 @@ def test_softmax_makes_a_nan_row_nan_and_no_other():
 
 def test_cross_entropy_is_the_weighted_sum_of_minus_log_p():
     z, labels, delta = np.log([[1.0, 2, 5], [1, 1, 2]]), np.array([2, 0]), np.empty((2, 3))
-    loss = kernels.softmax_cross_entropy(z, labels, None, delta)
+    loss = kernels.softmax_cross_entropy(z, labels, None, 0.0, delta)
     assert loss == pytest.approx(-math.log(5 / 8) - math.log(1 / 4), rel=1e-15)
     expected = np.array([[1 / 8, 2 / 8, 5 / 8 - 1], [1 / 4 - 1, 1 / 4, 2 / 4]])
     np.testing.assert_allclose(delta, expected, rtol=1e-14)
-    loss = kernels.softmax_cross_entropy(z, labels, np.array([2.0, 0.5]), delta)
+    loss = kernels.softmax_cross_entropy(z, labels, np.array([2.0, 0.5]), 0.0, delta)
     assert loss == pytest.approx(-2 * math.log(5 / 8) - 0.5 * math.log(1 / 4), rel=1e-15)
     np.testing.assert_allclose(delta, expected * [[2], [0.5]], rtol=1e-14)
+
+
+def test_a_smoothed_label_wants_a_share_of_every_class():
+    z, labels, delta = np.log([[1.0, 2, 5]]), np.array([2]), np.empty((1, 3))
+    target, p = np.array([0.1, 0.1, 0.8]), np.array([1 / 8, 2 / 8, 5 / 8])
+    loss = kernels.softmax_cross_entropy(z, labels, np.array([2.0]), 0.3, delta)
+    assert loss == pytest.approx(-2 * target @ np.log(p), rel=1e-14)
+    np.testing.assert_allclose(delta, [2 * (p - target)], rtol=1e-14)
 
 
 def test_cross_entropy_comes_from_logits():
     """A probability that rounds to 0 still has its logarithm."""
     delta = np.empty((1, 2))
-    loss = kernels.softmax_cross_entropy(np.array([[1e4, -1e4]]), np.array([1]), None, delta)
+    loss = kernels.softmax_cross_entropy(np.array([[1e4, -1e4]]), np.array([1]), None, 0.0, delta)
     assert loss == 2e4
     np.testing.assert_array_equal(delta, [[1, -1]])
 
 
 def test_cross_entropy_of_an_impossible_label_is_infinite():
     delta = np.empty((1, 2))
-    loss = kernels.softmax_cross_entropy(np.array([[0, -np.inf]]), np.array([1]), None, delta)
+    loss = kernels.softmax_cross_entropy(np.array([[0, -np.inf]]), np.array([1]), None, 0.0, delta)
     assert loss == math.inf
     np.testing.assert_array_equal(delta, [[1, -1]])
 
@@ -187,6 +195,7 @@ EXPECTED_LOSSES = {
     "poisson": [(0, 1, 1, 0), (1, 2, E - 2, E - 2), (0, 0, 1, 1)],
     "huber": [(1, 0, 0.5, 1), (3, 0, 1.5 * (3 - 0.75), 1.5), (0, 3, 1.5 * (3 - 0.75), -1.5)],
     "absolute_error": [(3, 1, 2, 1), (1, 1, 0, 0), (0, 4, 4, -1)],
+    "quantile": [(3, 1, 0.5, 0.25), (1, 1, 0, 0), (0, 4, 3, -0.75)],  # q = 0.75
 }
 
 
@@ -194,7 +203,8 @@ EXPECTED_LOSSES = {
 def test_elementwise_losses_and_their_deltas(loss):
     z, target, expected, expected_delta = np.array(EXPECTED_LOSSES[loss], float).T[:, :, None]
     delta = np.empty_like(z)
-    value = kernels.elementwise_loss(loss, "identity", z, target, None, np.array([1.5]), delta)
+    constants = np.array([0.75 if loss == "quantile" else 1.5])
+    value = kernels.elementwise_loss(loss, "identity", z, target, None, constants, delta)
     assert value == pytest.approx(expected.sum(), rel=1e-14)
     np.testing.assert_allclose(delta, expected_delta, rtol=1e-14, atol=1e-300)
 

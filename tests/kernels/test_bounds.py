@@ -65,6 +65,7 @@ def calls(dtype):
     yield "softmax", "", (delta,)
     yield "softmax_cross_entropy", "", (delta, labels, None)
     yield "softmax_cross_entropy", "weighted", (delta, labels, w)
+    yield "softmax_cross_entropy", "smoothed", (delta, labels, w, 0.1)
     constants = rng.uniform(0.2, 0.8, N_OUT).astype(dtype)
     for loss, activation in parity.ELEMENTWISE_LOSSES:
         of = f"{loss} of {activation}"

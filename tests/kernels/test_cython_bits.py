@@ -40,8 +40,9 @@ def test_softmax_of_a_row_is_the_same_by_itself_and_among_others(table, n_out):
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("n_out", [1, 2, 3, 10, 16, 17, 33, 64, 65, 100])
-def test_cross_entropy_of_a_row_is_the_same_by_itself_and_among_others(table, n_out):
+def test_cross_entropy_of_a_row_is_the_same_by_itself_and_among_others(table, n_out, smoothing):
     made, dtype = table
     z = logits(n_out, dtype)
     labels = np.arange(N_ROWS) % n_out
@@ -49,15 +50,15 @@ def test_cross_entropy_of_a_row_is_the_same_by_itself_and_among_others(table, n_
     together, alone = np.empty_like(z), np.empty_like(z)
     losses = [
         made.softmax_cross_entropy(
-            z[i : i + 1], labels[i : i + 1], weight[i : i + 1], alone[i : i + 1]
+            z[i : i + 1], labels[i : i + 1], weight[i : i + 1], smoothing, alone[i : i + 1]
         )
         for i in range(N_ROWS)
     ]
     numbers = np.isfinite(losses)
     total = made.softmax_cross_entropy(
-        z[numbers], labels[numbers], weight[numbers], np.empty_like(z[numbers])
+        z[numbers], labels[numbers], weight[numbers], smoothing, np.empty_like(z[numbers])
     )
-    made.softmax_cross_entropy(z, labels, weight, together)
+    made.softmax_cross_entropy(z, labels, weight, smoothing, together)
     np.testing.assert_array_equal(together, alone)
     assert total == sum(loss for loss, is_number in zip(losses, numbers, strict=True) if is_number)
 

@@ -96,7 +96,7 @@ def test_an_unknown_code_is_an_error_of_the_cython_kernels(cython, data):
         layers = [(1, 1, 16, 0, 16, activation, False)]
         constants = np.zeros(1, "float32")
         return cython.Program(
-            kernels, layers, loss, loss_activation, constants, 32, 16, 1.0, lambda: 1
+            kernels, layers, loss, loss_activation, constants, 0.0, 32, 16, 1.0, lambda: 1
         )
 
     def train(rule):

@@ -124,15 +124,18 @@ def sample_weights(rng, n, dtype, weighted):
     return rng.choice([0.0, 1.0, 0.3, 2.5], n).astype(dtype) if weighted else None
 
 
-@given(seed=seeds, n=rows, k=widths, dtype=dtypes, kinds=kinds, weighted=st.booleans())
-def test_softmax_cross_entropy(each_set, seed, n, k, dtype, kinds, weighted):
+@given(
+    seed=seeds, n=rows, k=widths, dtype=dtypes, kinds=kinds, weighted=st.booleans(),
+    label_smoothing=st.sampled_from([0.0, 0.1, 0.9]),
+)  # fmt: skip
+def test_softmax_cross_entropy(each_set, seed, n, k, dtype, kinds, weighted, label_smoothing):
     rng = np.random.default_rng(seed)
     z, labels = padded(logits(rng, n, k, dtype, kinds)), rng.integers(0, k, n)
     weight = sample_weights(rng, n, dtype, weighted)
     if not np.isfinite(z).all() and weighted:
         weight += 1  # 0 · inf: what a row without weight may cost is not said
     freeze(z, labels, weight)
-    parity.softmax_cross_entropy(each_set, z, labels, weight)
+    parity.softmax_cross_entropy(each_set, z, labels, weight, label_smoothing)
 
 
 @pytest.mark.parametrize("k", [2, 7, 100])
@@ -151,7 +154,7 @@ def test_elementwise_loss(each_set, seed, n, k, dtype, pair, weighted, special):
     rng = np.random.default_rng(seed)
     z, target = padded(values(rng, (n, k), dtype)), padded(rng.random((n, k)).astype(dtype))
     constants = rng.choice([0.25, 0.5, 0.9], k).astype(dtype)
-    if loss == "absolute_error":
+    if loss in ("absolute_error", "quantile"):
         z[rng.random((n, k)) < 0.2] = target[0, 0] if n else 0  # a residual of exactly 0
     weight = sample_weights(rng, n, dtype, weighted)
     if special is not None and n:

@@ -38,6 +38,17 @@ def test_losses_reductions_and_sample_weights(compiled, dtype, output, loss, red
     assert_parity(compiled, dtype, output=output, loss=loss, reduction=reduction, weighted=weighted)
 
 
+@pytest.mark.parametrize("quantiles", [(0.2,), (0.05, 0.2, 0.4, 0.5, 0.6, 0.8, 0.95)])
+def test_quantiles(compiled, dtype, quantiles):
+    assert_parity(compiled, dtype, output="identity", loss="quantile", quantiles=quantiles)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("label_smoothing", [0.1, 0.5])
+def test_label_smoothing(compiled, dtype, label_smoothing, weighted):
+    assert_parity(compiled, dtype, label_smoothing=label_smoothing, weighted=weighted)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("rule", Optimizer.RULES)
 def test_optimizers_and_schedules(compiled, dtype, rule, schedule):

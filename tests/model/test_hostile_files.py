@@ -130,6 +130,12 @@ HOSTILE = {
     "input_scale NaN": (with_architecture(input_scale=float("nan")), "input_scale must be above 0"),
     "input_scale infinite": (with_architecture(input_scale=float("inf")), "input_scale must be ab"),
     "input_scale 10^400": (with_architecture(input_scale=10**400), "a float can hold"),
+    "quantiles of another loss": (with_architecture(quantiles=[0.5]), 'of loss="quantile"'),
+    "quantiles that are none": (
+        with_architecture(output="identity", loss="quantile", quantiles=[0.5, "a"]),
+        "quantiles.1. must be a number",
+    ),
+    "label_smoothing of one": (with_architecture(label_smoothing=1), "label_smoothing must be in"),
     "huber_delta below zero": (with_architecture(huber_delta=-1), "huber_delta must be above 0"),
     "tensor missing": (
         file_of({k: v for k, v in HEADER.items() if k != "weights.1"}),

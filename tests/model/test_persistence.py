@@ -15,9 +15,27 @@ from support.examples import blobs, same_bits, small_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, LOSSES
+from fastnn.model.persistence import metadata_of
 from fastnn.system.files import write_whole
 
 X, Y = blobs()
+
+# -- fields of networks that have them -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({}, set()),
+        ({"label_smoothing": 0.1}, {"label_smoothing"}),
+        ({"output": "identity", "loss": "quantile"}, {"quantiles"}),
+    ],
+)
+def test_a_file_holds_the_optional_fields_where_they_say_something(options, more):
+    fields = json.loads(metadata_of(small_network(**options))["architecture"])
+    assert set(fields) - set(json.loads(metadata_of(small_network())["architecture"])) == more
+    assert "huber_delta" in fields
+
 
 # -- the round trip -------------------------------------------------------------------------------
 
@@ -35,6 +53,9 @@ ARCHITECTURES = {
     "float32": ((4, 6, 3), {"dtype": "float32"}),
     "input_scale": ((4, 6, 3), {"input_scale": 1 / 3}),
     "huber_delta": ((4, 6, 3), {"output": "identity", "loss": "huber", "huber_delta": 0.1}),
+    "quantile": ((4, 6, 3), {"output": "identity", "loss": "quantile", "quantiles": 0.1}),
+    "quantiles": ((4, 2), {"output": "identity", "loss": "quantile", "quantiles": (0.1, 0.9)}),
+    "label_smoothing": ((4, 6, 3), {"label_smoothing": 0.1}),
 }
 
 

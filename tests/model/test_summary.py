@@ -17,6 +17,13 @@ from fastnn.training.history import History
 X, Y = blobs()
 
 
+def test_a_summary_says_what_is_in_the_loss():
+    quantiles = small_network((4, 2), output="identity", loss="quantile", quantiles=(0.1, 0.9))
+    assert "loss        quantile 0.1, 0.9\n" in quantiles.summary()
+    smoothed = small_network(label_smoothing=0.1)
+    assert "loss        cross_entropy, labels smoothed by 0.1\n" in smoothed.summary()
+
+
 class Cells(HTMLParser):
     """The cells of a page's tables, and whether its tags are closed in order."""
 

@@ -215,6 +215,98 @@ def test_targets_that_a_tanh_cannot_reach_are_refused():
         fixed(Z, "tanh").evaluate(EYE, [[0, 1], [2, 3]])
 
 
+# -- quantiles and smoothed labels ----------------------------------------------------------------
+
+
+def test_several_quantiles_of_one_target_are_measured_by_the_pinball_loss(backend):
+    net = fixed([[0.0, 2.0], [1.0, 3.0]], "identity", loss="quantile", quantiles=(0.25, 0.9))
+    net.backend = backend.name
+    by_hand = (0.25 * 1 + 0.1 * 1) + (0.25 * 3 + 0.9 * 1)  # t − z: 1 and −1, 3 and 1
+    for y in ([1.0, 4.0], [[1.0], [4.0]]):
+        measured = net.evaluate(EYE, y)
+        assert measured == {"loss": pytest.approx(by_hand / 2), "mae": pytest.approx((1 + 3) / 2)}
+    assert net.predict(EYE).shape == (2, 2)
+    with pytest.raises(ValueError, match=r"y must have shape \(n_rows,\) or \(n_rows, 1\)"):
+        net.evaluate(EYE, [[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_one_quantile_is_that_of_every_output():
+    net = fixed([[0.0, 2.0], [1.0, 3.0]], "identity", loss="quantile", quantiles=0.25)
+    measured = net.evaluate(EYE, [[1.0, 1.0], [4.0, 4.0]])
+    by_hand = (0.25 * 1 + 0.75 * 1) + (0.25 * 3 + 0.25 * 1)
+    assert measured == {"loss": pytest.approx(by_hand / 2), "mae": pytest.approx(6 / 4)}
+
+
+def test_the_default_quantile_is_the_median():
+    net = small_network(output="identity", loss="quantile")
+    assert net.architecture.quantiles == (0.5,)
+    assert small_network().architecture.quantiles == ()
+
+
+def test_quantiles_cover_their_share_of_the_targets(backend):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2000, 1)).astype(np.float32)
+    y = (x[:, 0] + (0.5 + 0.4 * x[:, 0]) * rng.normal(size=2000)).astype(np.float32)
+    quantiles = (0.1, 0.5, 0.9)
+    net = fastnn.Network(
+        (1, 16, 3), activation="tanh", output="identity", loss="quantile", quantiles=quantiles,
+        seed=0, backend=backend.name,
+    )  # fmt: skip
+    history = net.fit(x, y, epochs=60, optimizer=fastnn.Adam(0.01), validation_data=(x, y))
+    covered = (y[:, None] <= net.predict(x)).mean(axis=0)
+    np.testing.assert_allclose(covered, quantiles, atol=0.05)
+    assert set(history) == {"loss", "val_loss", "val_mae", "time"}
+
+
+QUANTILES_REFUSED = {
+    "of another loss": ({"quantiles": 0.1}, "quantiles are of loss=.quantile., got 0.1"),
+    "of 0": ({"loss": "quantile", "quantiles": 0.0}, r"quantiles must be in \(0, 1\), got 0.0"),
+    "of 1 in a list": (
+        {"loss": "quantile", "quantiles": [0.5, 1.0, 0.1]}, r"quantiles\[1\] must be in \(0, 1\)",
+    ),
+    "two of three": (
+        {"loss": "quantile", "quantiles": [0.1, 0.9]}, "2 of them for 3 outputs; make the last",
+    ),
+    "none": ({"loss": "quantile", "quantiles": []}, "got 0 of them for 3 outputs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", QUANTILES_REFUSED)
+def test_quantiles_that_are_none_are_refused(case):
+    options, words = QUANTILES_REFUSED[case]
+    with pytest.raises(ValueError, match=words):
+        small_network(output="identity", **options)
+
+
+def test_smoothed_labels_are_in_every_loss_and_in_no_accuracy(backend):
+    net = fixed(Z, "softmax", label_smoothing=0.2)
+    net.backend = backend.name
+    log_p = np.log([[0.25, 0.75], [0.8, 0.2]])
+    measured = net.evaluate(EYE, [1, 1])
+    by_hand = -(np.array([[0.1, 0.9], [0.1, 0.9]]) * log_p).sum() / 2
+    assert measured == {"loss": pytest.approx(by_hand, rel=1e-14), "accuracy": 0.5}
+
+
+def test_smoothed_labels_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    x, y = blobs(50)
+    net = small_network(label_smoothing=0.1)
+    logits = net.to_torch(logits=True)(torch.from_numpy(x))
+    expected = torch.nn.CrossEntropyLoss(label_smoothing=0.1)(logits, torch.from_numpy(y))
+    assert net.evaluate(x, y)["loss"] == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("label_smoothing", [1.0, -0.1, np.nan])
+def test_label_smoothing_lies_within_zero_and_one(label_smoothing):
+    with pytest.raises(ValueError, match=r"label_smoothing must be in \[0, 1\)"):
+        small_network(label_smoothing=label_smoothing)
+
+
+def test_label_smoothing_is_of_softmax():
+    with pytest.raises(ValueError, match=r"label_smoothing is of a softmax output, got 0\\.1 with"):
+        small_network(output="sigmoid", label_smoothing=0.1)
+
+
 # -- class labels ---------------------------------------------------------------------------------
 
 LABELS = {

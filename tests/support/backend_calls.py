@@ -100,7 +100,7 @@ def right_call(rng, method, dtype="float32", csr=False, output="softmax"):
         case "softmax_cross_entropy":
             call.arguments = {
                 "z": real(n, n_out), "labels": labels, "sample_weight": weights,
-                "delta": real(n, n_out),
+                "label_smoothing": 0.1, "delta": real(n, n_out),
             }  # fmt: skip
         case "elementwise_loss":
             call.arguments = {
@@ -209,6 +209,7 @@ class Unruly(SGD):
 WRONG_VALUES = {
     "activation": ("softmax", "nonsense", "", None, 3, b"relu"),
     "loss": ("cross_entropy", "nonsense", None, 2),
+    "label_smoothing": (float("nan"), -0.1, 1.5, None, "0.1"),
     "step": (0, -1, 1.5, None, "1", True),
     "optimizer": (None, "adam", Liar(0.1), Unruly(0.1), SGD),
 }
@@ -369,6 +370,12 @@ def wrong_architectures(architecture):
         "another dtype": lambda: replace(architecture, dtype=other_dtype),
         "an unknown activation": lambda: replace(architecture, activations=("relu", "swoosh")),
         "an unknown output": lambda: replace(architecture, output="none", loss="squared_error"),
+        "a smoothing that is no number": lambda: replace(
+            architecture, label_smoothing=float("nan")
+        ),
+        "quantiles of other outputs": lambda: replace(
+            architecture, output="identity", loss="quantile", quantiles=(0.1, 0.9)
+        ),
         "an unknown loss": lambda: replace(architecture, loss="hinge"),
         "an activation less": lambda: replace(architecture, activations=("relu",)),
         "a negative size": lambda: replace(architecture, sizes=(sizes[0], -1, *sizes[2:])),

@@ -122,10 +122,16 @@ def softmax(p, dtype):
     )
 
 
-def softmax_cross_entropy(p, onehot, row_loss, weight, dtype):
+def smoothed(labels, label_smoothing, n_classes):
+    """What is wanted of softmax: ``(1 − ε) onehot + ε / n_classes``."""
+    return (1 - label_smoothing) * np.eye(n_classes)[labels] + label_smoothing / n_classes
+
+
+def softmax_cross_entropy(p, target, row_loss, weight, dtype):
     """Of the loss and of its delta, from p and each row's loss without its weight."""
     relative = (ULPS + 4) * eps(dtype) + sum_factor(p.shape[1], dtype)
-    delta = weight[:, None] * (softmax(p, dtype) + 2 * eps(dtype) * np.abs(p - onehot))
+    rounded = np.where(target == 1, 0, 2 * target)  # ones and zeros are exact
+    delta = weight[:, None] * (softmax(p, dtype) + 2 * eps(dtype) * (np.abs(p - target) + rounded))
     loss = weight * (relative + ULPS * eps(dtype) * (math.log(p.shape[1]) + np.abs(row_loss)))
     return float(loss.sum()) + accumulation(weight * row_loss), delta
 
@@ -150,6 +156,9 @@ def elementwise_loss(name, activation_name, z, target, weight, constants, dtype)
             size = slope * r
         case "absolute_error":
             size, slope, bend = r, np.sign(r), 0.0
+        case "quantile":
+            slope = np.where(h > t, 1 - constants, np.where(h < t, constants, 0))
+            size, bend = slope * r, 0.0
     loss = weight * (size * (ULPS * e + sum_factor(z.shape[1], dtype)) + slope * dh)
     delta = slope * ULPS * e
     if activation_name != "identity":  # times f', whose own derivative is at most 2

@@ -36,12 +36,13 @@ def assert_parity(backend, dtype, **options):
 
 def problem(
     dtype, seed, sizes=(31, 17, 16, 7), activation="tanh", output="softmax", loss=None, bias=True,
-    x_dtype=None, layout="C", density=0.6, weighted=False, **options,
+    x_dtype=None, layout="C", density=0.6, weighted=False, quantiles=(), label_smoothing=0.0,
+    **options,
 ):  # fmt: skip
     rng = np.random.default_rng(seed)
     architecture = Architecture(
         sizes, (activation,) * (len(sizes) - 2), output, loss or LOSSES[output][0], bias, dtype,
-        input_scale=1 / 64, huber_delta=0.2,
+        input_scale=1 / 64, huber_delta=0.2, quantiles=quantiles, label_smoothing=label_smoothing,
     )  # fmt: skip
     x = lay_out(rng, values(rng, (N_ROWS, sizes[0]), x_dtype or dtype, density), layout)
     y = targets(rng, architecture, N_ROWS)

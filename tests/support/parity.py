@@ -106,23 +106,26 @@ def softmax(backend, z, in_place=False):
     out.assert_untouched_around()
 
 
-def softmax_cross_entropy(backend, z, labels, sample_weight):
+def softmax_cross_entropy(backend, z, labels, sample_weight, label_smoothing=0.0):
     expected, out = np.empty_like(z), Guarded(z.shape, z.dtype)
     row = np.empty((1, z.shape[1]), z.dtype)
     weight = np.ones(len(z)) if sample_weight is None else sample_weight.astype(float)
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        expected_loss = reference.softmax_cross_entropy(z, labels, sample_weight, expected)
+        args = (z, labels, sample_weight, label_smoothing)
+        expected_loss = reference.softmax_cross_entropy(*args, expected)
         with inputs_unchanged(z, labels, sample_weight):
-            loss = backend.softmax_cross_entropy(z, labels, sample_weight, out.view)
+            loss = backend.softmax_cross_entropy(*args, out.view)
         p = np.empty_like(z)
         reference.softmax(z, p)
         row_loss = [
-            reference.softmax_cross_entropy(z[i : i + 1], labels[i : i + 1], None, row)
+            reference.softmax_cross_entropy(
+                z[i : i + 1], labels[i : i + 1], None, label_smoothing, row
+            )
             for i in range(len(z))
         ]
-        onehot = np.eye(z.shape[1])[labels]
+        target = bounds.smoothed(labels, label_smoothing, z.shape[1])
         bound, delta_bound = bounds.softmax_cross_entropy(
-            p, onehot, np.array(row_loss, float), weight, z.dtype
+            p, target, np.array(row_loss, float), weight, z.dtype
         )
     assert_within(loss, expected_loss, bound, "softmax_cross_entropy, loss")
     assert_within(out.view, expected, delta_bound, "softmax_cross_entropy, delta")

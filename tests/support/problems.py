@@ -22,8 +22,18 @@ def networks(draw_, dtype=draw.dtypes, width=draw.widths):
     output, loss = draw_(st.sampled_from(PAIRS))
     scale, huber_delta = draw_(st.sampled_from([1 / 255, 1 / 64])), draw_(st.sampled_from([0.2, 1]))
     return Architecture(
-        sizes, activations, output, loss, draw_(st.booleans()), dtype, scale, huber_delta
-    )
+        sizes, activations, output, loss, draw_(st.booleans()), dtype, scale, huber_delta,
+        label_smoothing=draw_(st.sampled_from([0.0, 0.1])) if output == "softmax" else 0.0,
+        quantiles=draw_(quantiles_for(sizes[-1])) if loss == "quantile" else (),
+    )  # fmt: skip
+
+
+def quantiles_for(n_out):
+    """One for all outputs, or one for each."""
+    q = st.floats(0.05, 0.95)
+    return st.lists(q, min_size=1, max_size=1).map(tuple) | st.lists(
+        q, min_size=n_out, max_size=n_out
+    ).map(tuple)
 
 
 def inputs(rng, n, n_in, dtype, layout, density=1.0):

@@ -60,15 +60,15 @@ class Jittered(Reference):
         super().softmax(z, out)
         self.jitter(out, bounds.softmax(out, out.dtype))
 
-    def softmax_cross_entropy(self, z, labels, sample_weight, delta):
-        loss = super().softmax_cross_entropy(z, labels, sample_weight, delta)
+    def softmax_cross_entropy(self, z, labels, sample_weight, label_smoothing, delta):
+        loss = super().softmax_cross_entropy(z, labels, sample_weight, label_smoothing, delta)
         weight = np.ones(len(z)) if sample_weight is None else sample_weight.astype(float)
         p = np.empty_like(z)
         super().softmax(z, p)
-        onehot = np.eye(z.shape[1])[labels]
+        target = bounds.smoothed(labels, label_smoothing, z.shape[1])
         with np.errstate(divide="ignore"):
-            row_loss = np.minimum(-np.log((p * onehot).sum(axis=1)), 1e5)
-        value, bound = bounds.softmax_cross_entropy(p, onehot, row_loss, weight, z.dtype)
+            row_loss = np.minimum(-(np.log(np.maximum(p, 1e-300)) * target).sum(axis=1), 1e5)
+        value, bound = bounds.softmax_cross_entropy(p, target, row_loss, weight, z.dtype)
         self.jitter(delta, bound)
         return loss + self.rng.uniform(-1, 1) * value
 
@@ -140,7 +140,7 @@ class Watched(Reference):
             self.note(best[:, -1] - best[:, -2])
         if architecture.output == "relu":
             self.note(z)
-        if architecture.loss == "absolute_error":
+        if architecture.loss in ("absolute_error", "quantile"):
             self.note(FORWARD[architecture.loss_activation](z) - y)
         return super().loss(architecture, z, y, sample_weight, delta)
 
@@ -164,7 +164,8 @@ def targets(rng, architecture, n):
     """Labels, or what the output can predict."""
     if architecture.output == "softmax":
         return rng.integers(0, architecture.n_out, n)
-    return rng.random((n, architecture.n_out)).astype(architecture.dtype)
+    found = rng.random((n, architecture.n_targets)).astype(architecture.dtype)
+    return np.broadcast_to(found, (n, architecture.n_out)) if found.shape[1] == 1 else found
 
 
 class Problem:

@@ -28,11 +28,15 @@ def random_network(seed):
     n_hidden = int(rng.integers(MOST_HIDDEN + 1))
     output = str(rng.choice(list(LOSSES)))
     sizes = [_width(rng) for _ in range(n_hidden + 2)]
+    loss = str(rng.choice(LOSSES[output]))
+    n_quantiles = sizes[-1] if rng.random() < 0.5 else 1
     network = fastnn.Network(
         sizes,
         activation=[str(a) for a in rng.choice(ACTIVATIONS, n_hidden)],
         output=output,
-        loss=str(rng.choice(LOSSES[output])),
+        loss=loss,
+        quantiles=rng.uniform(0.1, 0.9, n_quantiles) if loss == "quantile" else None,
+        label_smoothing=float(rng.choice([0.0, 0.1])) if output == "softmax" else 0.0,
         huber_delta=float(rng.uniform(0.5, 2)),
         bias=bool(rng.random() < 0.75),
         dtype=str(rng.choice(["float32", "float64"])),

@@ -167,6 +167,7 @@ def training_of(architecture: Architecture, options: TrainingOptions) -> Trainin
         loss=losses.CODES[architecture.loss],
         loss_activation=activations.CODES[architecture.loss_activation],
         loss_constants=architecture.loss_constants,
+        label_smoothing=float(architecture.label_smoothing),
         mean=options.reduction == "mean",
         l1=float(options.l1),
         l2=float(options.l2),

@@ -47,11 +47,17 @@ class Kernels(Backend):
         out[...] = y.reshape(out.shape)
 
     def softmax_cross_entropy(
-        self, z: Array, labels: Array, sample_weight: Array | None, delta: Array
+        self,
+        z: Array,
+        labels: Array,
+        sample_weight: Array | None,
+        label_smoothing: float,
+        delta: Array,
     ) -> float:
         d = np.empty(delta.shape, delta.dtype)
+        weight = _weight_or_none(sample_weight, z)
         loss = losses.softmax_cross_entropy(
-            plain(z), z.shape[1], plain(labels), _weight_or_none(sample_weight, z), d
+            plain(z), z.shape[1], plain(labels), weight, float(label_smoothing), d
         )
         delta[...] = d
         return float(loss)

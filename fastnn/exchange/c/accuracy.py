@@ -43,7 +43,7 @@ class Agreement(NamedTuple):
         deviations, because none were given.
     classifies : bool
     network, header : float or None
-        The accuracy, or R², of each, if labels or targets were given.
+        The accuracy, or R², of each, if labels or targets were given; None for quantiles.
     """
 
     agreement: float
@@ -122,7 +122,9 @@ def measured(
     result = Agreement(agreement, len(exact), synthetic, a.classifies)
     if y is None:
         return result
-    measure = "accuracy" if a.classifies else "r2"
+    measure = a.measures[0]
+    if measure == "mae":  # of quantiles, which have no R²
+        return result
     scores = [_measured(model, rows, y)[measure] for model, rows in both]
     return result._replace(network=scores[0], header=scores[1])
 

@@ -158,8 +158,9 @@ struct kernels {
                     ptrdiff_t out_row);
     void (*softmax_cross_entropy)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
                                   ptrdiff_t z_row, const int64_t *labels,
-                                  const double *row_weight, double factor, void *delta,
-                                  ptrdiff_t delta_row, double *row_loss, double *row_right);
+                                  const double *row_weight, double factor, double smoothing,
+                                  void *delta, ptrdiff_t delta_row, double *row_loss,
+                                  double *row_right);
     /* of h = activation(z), one of LOSS_ACTIVATIONS; constants (n_out) of the loss, padded too */
     void (*elementwise_loss)(enum loss loss, enum activation activation, ptrdiff_t n_rows,
                              ptrdiff_t n_out, const void *z, ptrdiff_t z_row, const void *target,

@@ -45,6 +45,13 @@ LOSS(absolute_error) {
     return absolute(residual);
 }
 
+LOSS(quantile) {
+    const vec residual = h - target, zero = broadcast(0);
+    const vec below = select_lanes(MASK(residual < zero), -constant, residual); /* 0, or NaN */
+    *slope = select_lanes(MASK(residual > zero), broadcast(1) - constant, below);
+    return *slope * residual;
+}
+
 INLINE vec loss_of(enum loss loss, vec h, vec target, vec constant, vec *slope) {
     switch (loss) {
 #define CASE(CODE, NAME) \

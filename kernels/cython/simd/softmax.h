@@ -1,7 +1,7 @@
 /* Softmax, and the cross-entropy of its outputs with integer labels.
 
-       p = e^(z - max) / Σ e^(z - max)          loss = log Σ e^(z - max) - (z[label] - max)
-       delta = (p - onehot(label)) · scale
+       p = e^(z - max) / Σ e^(z - max)          loss = log Σ e^(z - max) - t · (z - max)
+       delta = (p - t) · scale                  t = (1 - ε) onehot(label) + ε / n_out
 
    Rows are short, so LANES of them go together, a row in each lane: nothing then waits for a sum or a
    maximum across lanes. A few rows, or long ones, go one by one. Both ways do the same operations in the
@@ -63,6 +63,17 @@ INLINE vec column_exponentials(ptrdiff_t n_out, vec largest, vec *column) {
     return sum[0];
 }
 
+/* Sums of column - largest, likewise. */
+INLINE vec column_sums_from(ptrdiff_t n_out, vec largest, const vec *column) {
+    vec sum[sizeof(vec) / sizeof(real)];
+    for EACH_LANE(i) sum[i] = broadcast(0);
+    for (ptrdiff_t j = 0; j < n_out; j += LANES)
+        for (ptrdiff_t i = 0; i < LANES && j + i < n_out; i++) sum[i] += column[j + i] - largest;
+    for (ptrdiff_t half = LANES / 2; half; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
+    return sum[0];
+}
+
 static void softmax_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
                              real *out, ptrdiff_t out_row) {
     vec column[MOST_COLUMNS];
@@ -94,6 +105,14 @@ INLINE real row_exponentials(const real *z, ptrdiff_t n, real largest, real *out
     return sum_lanes(sum);
 }
 
+/* The sum of z - largest. */
+INLINE real row_sum_from(const real *z, ptrdiff_t n, real largest) {
+    vec sum = broadcast(0);
+    for (ptrdiff_t j = 0; j < n; j += LANES)
+        sum += keep_lanes(first_lanes(n - j), load(z + j) - largest);
+    return sum_lanes(sum);
+}
+
 static void softmax_of_row(ptrdiff_t n_out, const real *z, real *out) {
     const real total = row_exponentials(z, n_out, row_maximum(z, n_out), out);
     for (ptrdiff_t j = 0; j < n_out; j += LANES)
@@ -115,6 +134,22 @@ static void softmax(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, ptrdiff_t 
 
 /* -- cross-entropy ----------------------------------------------------------------------------------- */
 
+/* What is wanted of a row: t at the label and at the other classes, and ε. */
+struct target {
+    real label, others, smoothing;
+};
+
+INLINE struct target target_of(ptrdiff_t n_out, double smoothing) {
+    const double others = smoothing / (double)n_out;
+    const struct target target = {(real)(1.0 - smoothing + others), (real)others, (real)smoothing};
+    return target;
+}
+
+/* t · (z - max), of its number at the label and the sum of all. */
+INLINE vec wanted_of(struct target target, vec at_label, vec sum) {
+    return at_label * (1 - target.smoothing) + sum * target.others;
+}
+
 /* What is said of a row: weight times loss, and the weight if the label is the first of the largest. */
 struct verdict {
     double *loss, *right;
@@ -123,7 +158,8 @@ struct verdict {
 /* At most LANES rows. A NaN is larger than any number, as in numpy.argmax. */
 static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
                                    const int64_t *labels, const double *row_weight, double factor,
-                                   real *delta, ptrdiff_t delta_row, struct verdict verdict) {
+                                   struct target target, real *delta, ptrdiff_t delta_row,
+                                   struct verdict verdict) {
     vec column[MOST_COLUMNS];
     integer lane_label[sizeof(vec) / sizeof(real)], lane_right[sizeof(vec) / sizeof(real)];
     real lane_scale[sizeof(vec) / sizeof(real)], lane_loss[sizeof(vec) / sizeof(real)];
@@ -143,13 +179,17 @@ static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real
         right |= here & is_largest & ~seen;
         seen |= is_largest;
     }
+    vec wanted = at_label - largest;
+    if (target.smoothing != 0)
+        wanted = wanted_of(target, wanted, column_sums_from(n_out, largest, column));
     const vec total = column_exponentials(n_out, largest, column), scale = load(lane_scale);
+    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
     for (ptrdiff_t j = 0; j < n_out; j++) {
         const bits here = MASK(label == broadcast_bits((integer)j));
-        column[j] = (column[j] / total - keep_lanes(here, broadcast(1))) * scale;
+        column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
     }
     store_columns(n_rows, n_out, column, delta, delta_row);
-    store(lane_loss, logarithm(total) - (at_label - largest));
+    store(lane_loss, logarithm(total) - wanted);
     memcpy(lane_right, &right, sizeof right);
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const double weight = row_weight ? row_weight[i] : 1.0;
@@ -167,24 +207,33 @@ INLINE int is_first_maximum(const real *z, real largest, int64_t label) {
 }
 
 static void cross_entropy_of_row(ptrdiff_t n_out, const real *z, int64_t label, double weight,
-                                 double factor, real *delta, struct verdict verdict) {
+                                 double factor, struct target target, real *delta,
+                                 struct verdict verdict) {
     const vec scale = broadcast((real)(weight * factor));
-    const real largest = row_maximum(z, n_out), shifted = z[label] - largest;
+    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
+    const real largest = row_maximum(z, n_out);
+    real wanted = z[label] - largest;
+    if (target.smoothing != 0) {
+        const vec sum = broadcast(row_sum_from(z, n_out, largest));
+        wanted = first_lane(wanted_of(target, broadcast(wanted), sum));
+    }
     *verdict.right = is_first_maximum(z, largest, label) ? weight : 0.0;
     const real total = row_exponentials(z, n_out, largest, delta);
     for (ptrdiff_t j = 0; j < n_out; j += LANES) {
         const bits at_label = first_lanes(label - j + 1) & ~first_lanes(label - j);
-        const vec target = keep_lanes(at_label, broadcast(1));
-        const vec slope = (load(delta + j) / broadcast(total) - target) * scale;
+        const vec t = select_lanes(at_label, of_label, of_others);
+        const vec slope = (load(delta + j) / broadcast(total) - t) * scale;
         store(delta + j, keep_lanes(first_lanes(n_out - j), slope));
     }
-    *verdict.loss = weight * (first_lane(logarithm(broadcast(total))) - shifted);
+    *verdict.loss = weight * (first_lane(logarithm(broadcast(total))) - wanted);
 }
 
 static void softmax_cross_entropy(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
                                   ptrdiff_t z_row, const int64_t *labels,
-                                  const double *row_weight, double factor, void *delta,
-                                  ptrdiff_t delta_row, double *row_loss, double *row_right) {
+                                  const double *row_weight, double factor, double smoothing,
+                                  void *delta, ptrdiff_t delta_row, double *row_loss,
+                                  double *row_right) {
+    const struct target target = target_of(n_out, smoothing);
     const ptrdiff_t step = goes_together(n_rows, n_out) ? LANES : 1;
     for (ptrdiff_t i = 0; i < n_rows; i += step) {
         const real *const from = (const real *)z + i * z_row;
@@ -193,9 +242,10 @@ static void softmax_cross_entropy(ptrdiff_t n_rows, ptrdiff_t n_out, const void 
         const struct verdict verdict = {row_loss + i, row_right + i};
         if (step > 1)
             cross_entropy_together(n_rows - i < step ? n_rows - i : step, n_out, from, z_row,
-                                   labels + i, weight, factor, to, delta_row, verdict);
+                                   labels + i, weight, factor, target, to, delta_row, verdict);
         else
-            cross_entropy_of_row(n_out, from, labels[i], weight ? *weight : 1.0, factor, to, verdict);
+            cross_entropy_of_row(n_out, from, labels[i], weight ? *weight : 1.0, factor, target, to,
+                                 verdict);
     }
 }
 

@@ -34,7 +34,8 @@
     X(SQUARED_ERROR, squared_error) \
     X(POISSON, poisson) \
     X(HUBER, huber) \
-    X(ABSOLUTE_ERROR, absolute_error)
+    X(ABSOLUTE_ERROR, absolute_error) \
+    X(QUANTILE, quantile)
 #define LOSSES(X) X(CROSS_ENTROPY, cross_entropy) ELEMENTWISE_LOSSES(X)
 
 /* fastnn.architecture.LOSS_ACTIVATIONS: outputs that a loss compares with the target; identity for
