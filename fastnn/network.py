@@ -1,4 +1,4 @@
-"""Network: the model that everything else is about."""
+"""`Network`, the main class of fastnn."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
 
 
 class Network(Model):
-    """A dense network: architecture, parameters, and the backend that computes.
+    """A dense network: architecture, parameters and backend.
 
     Parameters
     ----------
@@ -58,31 +58,31 @@ class Network(Model):
         Widths of the input, of each hidden layer and of the output: ``(784, 100, 10)``;
         ``(784, 10)`` is softmax regression.
     activation : str or sequence of str, default "sigmoid"
-        Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu
+        For all hidden layers, or one per layer: identity, sigmoid, tanh, relu, leaky_relu
         (slope 0.01), elu (α = 1), gelu (exact), silu, softplus.
     output : {"softmax", "sigmoid", "identity", "exp"}, default "softmax"
         Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson).
     loss : str, optional
-        The default is the output's own: cross_entropy, binary_cross_entropy, squared_error (half of
-        it), poisson. With identity also ``"huber"`` and ``"absolute_error"``.
+        By default determined by the output: cross_entropy, binary_cross_entropy, squared_error
+        (half of it), poisson. With identity also ``"huber"`` and ``"absolute_error"``.
     huber_delta : float, default 1.0
-        Where the Huber loss turns from quadratic to linear, in units of the target.
+        Residual at which the Huber loss changes from quadratic to linear.
     bias : bool, default True
         Whether layers have biases.
     init : "glorot", "he", float or callable, default "glorot"
-        Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or what
-        ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
+        Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or the
+        result of ``init(rng, (n_in, n_out))``. Biases start at zero.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
     input_scale : float, optional
-        What uint8 inputs are multiplied by, so that images stay bytes; other inputs are taken as
-        they are. By default the first rows that the network is trained on decide: 1/255 if they are
-        bytes of which some are 128 or more, or numbers within 0 … 1 that are not only 0 and 1; else
-        1, with a warning where bytes lie between. Until then it is 1/255.
+        Factor for uint8 inputs, so that images stay bytes; other inputs are not scaled. By default
+        it is inferred from the first training rows: 1/255 for bytes with values of 128 or more, or
+        numbers between 0 and 1 that are not only 0 and 1; otherwise 1, with a warning for other
+        bytes. Before training it is 1/255.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        The backend to use; "auto" asks the switch (see `fastnn.use_backend`) at each call.
+        The backend to use; "auto" is resolved at each call (see `fastnn.use_backend`).
     seed : int, SeedSequence or Generator, optional
-        Of everything random: initial weights, shuffles, dropout. The same seed gives the same bits
+        For initial weights, shuffles and dropout. The same seed gives bit-identical results
         on the same backend. None draws one from the system.
     class_labels : sequence of str or numbers, optional
         Names of the classes. With them `fit` and `evaluate` take labels, `predict` returns labels.
@@ -90,19 +90,18 @@ class Network(Model):
     Attributes
     ----------
     architecture : Architecture
-        The network's shape, as a frozen value.
+        Sizes, activations and parameter layout, as a frozen value.
     seed : int or None
-        The one given, if it was a number.
+        The given seed, if it was a number.
     parameters : ndarray of shape (architecture.n_slots,)
         All weights and biases in one buffer.
     weights : list of ndarray
-        Views (n_in, n_out) into it, one a layer; assigning into them changes the network.
+        Views (n_in, n_out) into it, one per layer; assigning into them changes the network.
     biases : list of ndarray or None
-        Views (n_out,), likewise; None without biases.
+        Views (n_out,), one per layer; None without biases.
     trained_on : TrainedOn or None
-        What the training rows were like: bytes or numbers, the names of their columns and of the
-        label. It is saved with the network, and rows that come in are compared with it. None
-        before the first fit.
+        Properties of the training rows: bytes or numbers, the names of the columns and of the
+        label. Saved with the network; later rows are checked against it. None before the first fit.
 
     Examples
     --------
@@ -151,7 +150,7 @@ class Network(Model):
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> Network:
-        """Return a network of that architecture with all parameters zero, to be assigned.
+        """Return a network of that architecture with all parameters zero.
 
         Parameters
         ----------
@@ -168,7 +167,7 @@ class Network(Model):
 
     @classmethod
     def from_model(cls, model: Model, *, backend: BackendName = "auto", copy: bool = True) -> Self:
-        """Return a network of copies of all that a model is.
+        """Return a network with a copy of a model.
 
         Parameters
         ----------
@@ -176,12 +175,12 @@ class Network(Model):
         backend : {"auto", "cython", "numba", "numpy"}, default "auto"
             The backend to use.
         copy : bool, default True
-            False takes over the parameters and the generator of a model that nobody else uses.
+            False uses the parameters and the generator of the model without copying them.
 
         Raises
         ------
         TypeError
-            If `model` is none.
+            If `model` is not a model.
         BackendUnavailableError
             If that backend cannot run here.
         """
@@ -203,14 +202,13 @@ class Network(Model):
         return model_html(self, self.backend)
 
     def summary(self) -> str:
-        """Return a table of the layers, and below it what the network was trained on.
+        """Return a table of the layers, with loss, backend and properties of the training rows.
 
         Returns
         -------
         str
-            Lines to print: each layer's shape, activation and number of parameters; the dtype and
-            size of all, the loss, the backend; bytes or numbers, the columns and the classes, if
-            they have names.
+            Shape, activation and number of parameters of each layer; total size and dtype, loss,
+            backend; type of inputs, and names of columns and classes if known.
 
         Examples
         --------
@@ -223,7 +221,7 @@ class Network(Model):
         parameters  79,510, float32, 318 kB
         loss        cross_entropy
         backend     numpy
-        inputs      not trained yet; bytes would be taken times 0.003922
+        inputs      not trained yet; bytes will be multiplied by 0.003922
         """
         from fastnn.model.summary import model_text
 
@@ -233,7 +231,7 @@ class Network(Model):
 
     @property
     def backend(self) -> str:
-        """Name of the backend that computes now; assigning changes it."""
+        """Name of the current backend; can be assigned."""
         return get_backend(self._backend).name
 
     @backend.setter
@@ -269,44 +267,42 @@ class Network(Model):
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
-            float32, float64 or uint8 (times `input_scale`), read as it is; bool counts as uint8,
-            other real dtypes are converted. No copy is made of the whole. Frames of pandas and
-            polars are taken with the names of their columns, which rows that come later are matched
-            by.
+            float32, float64 or uint8 (times `input_scale`), read directly; bool counts as uint8,
+            other real dtypes are converted, one minibatch at a time. The column names of pandas and
+            polars frames are stored; later frames are matched by name.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Identity and exp: targets, (n_rows,) or (n_rows, n_out).
         epochs : int, default 10
             Passes over the rows.
         batch_size : int, default 100
-            Rows an update; the last of a pass may have fewer.
+            Rows per update; the last minibatch of a pass may have fewer.
         optimizer : Optimizer, default ``Adam()``
             `fastnn.SGD`, `fastnn.RMSprop`, `fastnn.Adam` or `fastnn.AdamW`.
         reduction : {"mean", "sum"}, default "mean"
-            Whether a minibatch's gradient is divided by its rows (by the sum of their weights).
+            Whether to average or sum gradients over the minibatch ("mean" divides by the sum of
+            the weights).
         shuffle : bool or "blocks", default True
-            Whether each pass has an order of its own. With "blocks" it is made for files larger
-            than memory (``np.load(path, mmap_mode="r")``): blocks of rows that lie together, 1 MB
-            each, are put in random order, and the rows of 64 at a time are mixed. So the file is
-            read in long runs, and only what lies in and around these blocks is resident: 64 to
-            200 MB.
+            Whether to shuffle the rows in each pass. "blocks" is for files larger than memory
+            (``np.load(path, mmap_mode="r")``): blocks of 1 MB of consecutive rows are put in random
+            order, and the rows of 64 blocks at a time are shuffled together, so that the file is
+            read sequentially in long pieces and 64 to 200 MB of it are in memory.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
-            Measured after each epoch.
+            Evaluated after each epoch.
         sample_weight : array of shape (n_rows,), optional
-            How much each row counts.
+            Weight of each row in the loss.
         l1, l2 : float, default 0.0
             Penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
         max_norm : float, optional
-            Largest norm of the weights into one unit, restored after each update.
+            Maximum norm of the weights into one unit, enforced after each update.
         clip_norm : float, optional
-            Largest norm of the gradient; a longer one is scaled down to it.
+            Maximum norm of the gradient; larger gradients are scaled down to it.
         dropout : float or sequence of float, default 0.0
-            Probability that a hidden unit is dropped, for all hidden layers or each.
+            Probability that a hidden unit is dropped, for all hidden layers or one per layer.
         callbacks : Callback, function or sequence of them
             Called after each epoch (see `fastnn.Callback`).
         checkpoint : Checkpoint, optional
-            Where the state of the fit is kept, to go on from after it was stopped; see
-            `fastnn.Checkpoint`.
+            File for the state of the fit, to resume it later; see `fastnn.Checkpoint`.
         progress : bool, default True
             Whether to show a progress bar if it takes over a second.
 
@@ -317,12 +313,12 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described; the network is then as it was.
+            If an argument is invalid; the network is then unchanged.
         RuntimeError
-            If a fit of this network has not ended yet, in another thread or around a callback; that
-            one is not disturbed.
+            If this network is already being fitted, in another thread or by the caller of a
+            callback; that fit is not affected.
         OSError
-            If the checkpoint cannot be written or read, or is there and not to be resumed, or if
+            If the checkpoint cannot be written or read, or exists and `resume` is false, or if
             another fit is writing it, or the log of a `fastnn.MetricsLog`.
 
         Warns
@@ -331,8 +327,8 @@ class Network(Model):
             If the fit was interrupted (Ctrl-C; the network keeps what it has learned),
             or stopped because the loss became infinite or NaN.
         UserWarning
-            If columns are of very different ranges, or far from 0: they should be standardised.
-            If a checkpoint is gone on from under another backend or instruction set.
+            If columns have very different ranges, or are far from 0: they should be standardized.
+            If a checkpoint is resumed with another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
         options = checked_options(
@@ -401,17 +397,17 @@ class Network(Model):
         clip_norm: float | None = None,
         dropout: float | Sequence[float] = 0.0,
     ) -> History:
-        """Train one pass over x and y, going on with the optimizer's state.
+        """Train for one pass over x and y, keeping the optimizer's state.
 
-        For data that come in pieces. Parameters are those of `fit`, with one difference:
+        For incremental training. Parameters are those of `fit`, with one difference:
 
         Parameters
         ----------
         optimizer : Optimizer, optional
-            The default is the one used last, or ``Adam()``. One of the same kind takes the state
-            over, with its own learning rate and constants. One of another kind, or SGD with
-            momentum after SGD without, starts with a new state, and its schedule from the first
-            step.
+            By default the one used last, or ``Adam()``. An optimizer of the same kind continues
+            with that state, with its own learning rate and constants. One of another kind, or SGD
+            with momentum after SGD without, starts with a new state, and its schedule from the
+            first step.
 
         Returns
         -------
@@ -421,11 +417,11 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described, or `optimizer_state` was changed in shape or dtype;
-            the network is then as it was.
+            If an argument is invalid, or `optimizer_state` was changed in shape or dtype;
+            the network is then unchanged.
         RuntimeError
             As for `fit`.
-        """  # numpydoc: the shared parameters stand in `fit`
+        """  # numpydoc: the shared parameters are described in `fit`
         if optimizer is None:
             optimizer = Adam() if self._running is None else self._running.optimizer
         checked_optimizer(optimizer)
@@ -474,7 +470,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If x is not as described.
+            If x is invalid.
         """
         outputs = self._outputs(x, progress)
         return answers(self.architecture, self.class_labels, outputs)
@@ -496,7 +492,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If x is not as described, or the network's outputs are not probabilities.
+            If x is invalid, or the network's outputs are not probabilities.
         """
         if not self.architecture.classifies:
             raise ValueError(
@@ -507,7 +503,7 @@ class Network(Model):
     def evaluate(
         self, x: Any, y: Any, sample_weight: Any = None, *, progress: bool = True
     ) -> dict[str, float]:
-        """Measure the network on x and y.
+        """Evaluate the network on x and y.
 
         Parameters
         ----------
@@ -520,14 +516,14 @@ class Network(Model):
         -------
         dict
             ``"loss"``, the weighted mean; and ``"accuracy"``, the weighted fraction of rows with
-            every output right. For numbers, each the mean over outputs: ``"r2"``, 1 − the squared
-            error over the variance; ``"rmse"``, the root of the mean squared error; ``"mae"``, the
-            mean absolute error.
+            every output correct. For regressions, each averaged over outputs: ``"r2"``, 1 − the
+            squared error divided by the variance; ``"rmse"``, the root mean squared error;
+            ``"mae"``, the mean absolute error.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         progress = validation.check_flag("progress", progress)
         data = self._checked_rows(x, y, sample_weight)
@@ -537,13 +533,13 @@ class Network(Model):
             return evaluate(backend, self.architecture, self.parameters, *data, progress=progress)
 
     def predictor(self) -> Predictor:
-        """Return the network frozen for serving: no checks, preallocated, microseconds.
+        """Return a frozen copy for serving: few checks, preallocated memory, low latency.
 
         Returns
         -------
         Predictor
-            ``predictor(x, out=None)`` returns what `predict_proba` does, or the numbers of an
-            identity or exp output, for rows (n_rows, n_in) or one row (n_in,). It holds a copy of
+            ``predictor(x, out=None)`` returns the result of `predict_proba`, or of `predict` for an
+            identity or exp output, for rows (n_rows, n_in) or one row (n_in,). It has a copy of
             the parameters and may be called from several threads at once.
 
         Examples
@@ -557,7 +553,7 @@ class Network(Model):
         return get_backend(self._backend).predictor(self.architecture, self.parameters, reader)
 
     def save(self, path: Any) -> None:
-        """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.
+        """Write the network to a safetensors file, atomically; see `fastnn.load`.
 
         Parameters
         ----------
@@ -566,7 +562,7 @@ class Network(Model):
         Raises
         ------
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
         """
         from fastnn.model.persistence import save
 
@@ -583,52 +579,52 @@ class Network(Model):
         """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
 
         For a network called digits it defines ``digits_predict(x, out)`` for one row of floats,
-        ``digits_predict_bytes`` for one of bytes and, where a row is of one class,
+        ``digits_predict_bytes`` for one of bytes and, if each row has one class,
         ``digits_classify(x)`` and ``digits_classify_bytes``; `class_labels` are
-        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it, and names
-        the columns.
+        ``digits_class_labels``. It is valid C++ too. A comment at the top explains how to call it
+        and lists the columns.
 
-        Arithmetic and biases are float32, and parameters of a float64 network are rounded to it.
-        Where `trained_on` holds the columns' means and deviations, the header subtracts the means
-        first, since float has too few digits for columns far from zero. A column that varies by
-        less than float can tell at its mean is left out.
+        Arithmetic and biases are float32; parameters of a float64 network are rounded.
+        If `trained_on` has the means and deviations of the columns, the header subtracts the means
+        first, since float has too few digits for columns far from zero. A column whose variation is
+        below the resolution of float at its mean is left out.
 
         Parameters
         ----------
         path : path-like
-            Such as ``"digits.h"``; what is there is replaced.
+            Such as ``"digits.h"``; an existing file is replaced.
         weights : {"float32", "int8"}, default "float32"
-            How weights are stored. In int8 they take a quarter of the memory, each column as whole
-            numbers from −127 to 127 times a scale, and are off by half a scale at most; inputs of
-            very different sizes are given a factor each. `fastnn.exchange.quantization.dequantized`
-            returns the network that this computes.
+            How weights are stored. int8 takes a quarter of the memory: each column is stored as
+            integers from −127 to 127 and a scale, with an error of at most half the scale; inputs
+            of very different scales get one factor each. `fastnn.exchange.quantization.dequantized`
+            returns the equivalent network.
         name : str, optional
-            What every name in the header begins with; by default the file's name.
+            Prefix of every name in the header; by default the name of the file.
         rows : array (n_rows, n_in), or tuple (x, y), optional
-            Rows to compare the header with the network on. If the network does not know its
-            columns' means, they are measured on these rows too.
+            Rows on which to compare the header with the network. If the network has no column
+            means, they are measured on these rows too.
 
         Returns
         -------
         Written
             The ``name``, ``n_bytes`` and ``largest_weight_error`` of the header, and its
-            ``agreement`` with the network: ``agreement.agreement``, and ``agreement.network`` and
-            ``agreement.header``, the accuracy or R² of each, if there is a y. Without rows it is
-            measured on synthetic ones, drawn with the columns' means and deviations; None if these
-            are not known.
+            ``agreement`` with the network: ``agreement.agreement``, and, with y,
+            ``agreement.network`` and ``agreement.header``, the accuracy or R² of each. Without rows
+            it is measured on synthetic rows, drawn with the columns' means and deviations; None if
+            these are unknown.
 
         Raises
         ------
         TypeError, ValueError
-            If `name` is not an identifier of C, `weights` is something else, a parameter is not
-            finite in float32, a class label has no place in C, or the rows are not as described.
+            If `name` is not a C identifier, `weights` is not a valid choice, a parameter is not
+            finite in float32, a class label cannot be written in C, or the rows are invalid.
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
 
         Warns
         -----
         UserWarning
-            If the header loses more than 0.01 of accuracy, R² or agreement, or leaves out a column.
+            If the header loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
         """
         from fastnn.exchange.c.header import write
 
@@ -637,17 +633,17 @@ class Network(Model):
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None
     ) -> None:
-        """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
+        """Write the network as an ONNX model, atomically; see `fastnn.from_onnx`.
 
-        The model takes ``x`` (rows, n_in), any number of rows. A classifier's outputs are ``label``
-        (what `predict` returns) and ``probabilities`` (what `predict_proba` does); else the one
-        output is ``prediction`` (rows, n_out). It computes in the network's dtype.
+        The model takes ``x`` (rows, n_in), any number of rows. A classifier has the outputs
+        ``label`` (as from `predict`) and ``probabilities`` (as from `predict_proba`); other
+        networks have ``prediction`` (rows, n_out). It computes in the network's dtype.
 
         Parameters
         ----------
         path : path-like
         input_dtype : {"float32", "float64", "uint8"}, optional
-            Of ``x``; by default the network's dtype. Float rows are taken as they are; uint8 rows
+            Dtype of ``x``; by default the network's. Float rows are not scaled; uint8 rows
             are multiplied by `input_scale` inside the model.
 
         Raises
@@ -655,10 +651,10 @@ class Network(Model):
         ImportError
             If onnx is not installed: ``pip install "fastnn[onnx]"``.
         TypeError, ValueError
-            If an argument is not as described, or the network is larger than a file of the format
-            can be (2 GB), or a class label has no place in it.
+            If an argument is invalid, the network exceeds the size limit of the format (2 GB), or a
+            class label cannot be stored in it.
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -676,14 +672,14 @@ class Network(Model):
         Parameters
         ----------
         logits : bool, default False
-            Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
-            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
+            Whether to omit the final softmax, sigmoid or exp, as required by PyTorch's losses for
+            further training: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss.
 
         Returns
         -------
         torch.nn.Sequential
-            Of Linear modules with copies of the parameters, on the CPU and of the network's dtype,
-            and the activations. Of float rows it computes what `predictor` does.
+            Linear modules with copies of the parameters, on the CPU and in the network's dtype,
+            and the activations. For float rows its results are those of `predictor`.
 
         Raises
         ------
@@ -697,11 +693,11 @@ class Network(Model):
         return to_torch(self, logits=logits)
 
     def __copy__(self) -> Network:
-        """Copy all of it: a twin that shared the optimizer's state would be trained half."""
+        """Copy everything: a copy must not share the optimizer state."""
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle and copy through the safe format, with where the training stands beside it."""
+        """Pickle and copy with the safe file format, and the training state in addition."""
         from fastnn.model.persistence import to_bytes
 
         state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit")}
@@ -738,7 +734,7 @@ class Network(Model):
     def _training_rows(
         self, x: Any, y: Any, sample_weight: Any
     ) -> tuple[Architecture, TrainedOn, Rows]:
-        """Return checked rows, with the architecture and what is remembered after a fit on them."""
+        """Return checked rows, and the architecture and `trained_on` after a fit on them."""
         a, before = self.architecture, self.trained_on
         data = checked_rows(a, self.class_labels, before, x, y, sample_weight)
         if self.chooses_scale:
@@ -751,7 +747,7 @@ class Network(Model):
         label = None if before is None else before.label_name
         return (
             a,
-            # what was measured of earlier rows, and their checksum, are not true of these
+            # statistics and checksum of earlier rows do not apply to these
             TrainedOn(
                 inputs,
                 names or validation.frame_names(x),
@@ -762,17 +758,17 @@ class Network(Model):
 
     @contextmanager
     def _only_fit(self) -> Iterator[None]:
-        """Refuse a fit that begins while another trains this network.
+        """Refuse a fit while another fit of this network is running.
 
-        No lock, since those are neither copied nor pickled. Nothing is called between the fit's end
-        and the deletion, so that no interrupt can come between them.
+        Not a lock, since locks can be neither copied nor pickled. Nothing is called between the end
+        of the fit and the deletion, so that no interrupt can occur in between.
         """
         fit = object()
         try:
             if self.__dict__.setdefault("_current_fit", fit) is not fit:
                 raise RuntimeError(
-                    "a fit of this network has not ended yet, and a callback or another thread "
-                    "begins a second one: a network is trained by one fit at a time; train a "
+                    "this network is already being fitted, and a callback or another thread "
+                    "started a second fit: only one fit at a time can train a network; train a "
                     "copy.deepcopy of it"
                 )
             yield
@@ -784,9 +780,9 @@ class Network(Model):
     def _training(
         self, running: RunningOptimizer, architecture: Architecture, trained_on: TrainedOn
     ) -> Iterator[None]:
-        """Have `running` as the optimizer of this fit.
+        """Use `running` as the optimizer of this fit.
 
-        Of a fit that fails before its first step nothing is remembered.
+        A fit that fails before its first step leaves the network unchanged.
         """
         before = self.architecture, self.trained_on, self.chooses_scale, self._running
         first_step = running.state.step

@@ -1,9 +1,9 @@
-"""The contract of a backend: its kernels, and the two programs written once in their terms.
+"""The contract of a backend: its kernels, and the two programs implemented with them.
 
-Kernels work on one minibatch of n rows. Arrays are row-major with unit inner stride unless said,
-of one dtype (float32 or float64), outputs come last and are written in place. A backend with only
-the kernels already predicts and trains; compiled backends override the programs with one call that
-does the whole thing without returning to Python.
+Kernels work on one minibatch of n rows. Arrays are row-major with unit inner stride unless stated
+otherwise, of one dtype (float32 or float64); outputs are the last arguments and are written in
+place. A backend with only the kernels can already predict and train; compiled backends override the
+programs with a single call that does not return to Python until it is done.
 
 Forward and backward through layer l, with h the outputs, z the pre-activations and δ = ∂loss/∂z:
 
@@ -14,7 +14,7 @@ Forward and backward through layer l, with h the outputs, z the pre-activations 
 
 The first line of the backward pass holds for every output because each is paired with its canonical
 loss: softmax with cross-entropy, sigmoid with binary cross-entropy, identity with half the squared
-error, exp with Poisson. Huber and absolute error bend that delta.
+error, exp with Poisson. Huber and absolute error modify that delta.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from fastnn.validation.arrays import check_below
 from fastnn.validation.sparse import rows_of_csr
 
 Views = tuple[Layer, Array, Array | None]
-"""A layer's place, and its weights and bias or their gradients."""
+"""A layer, and its weights and bias or their gradients."""
 
 PREDICT_ROWS = 512
-"""Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
+"""Rows per step of ``predict``: enough for BLAS, few enough for outputs to stay in L2."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a training step is, data and network aside.
+    """Settings of a training step.
 
     Attributes
     ----------
@@ -55,16 +55,16 @@ class TrainingOptions:
     batch_size : int
         Rows in a minibatch; the last one of a pass may be shorter.
     reduction : {"mean", "sum"}
-        Whether a minibatch's gradient is divided by the sum of its sample weights (its row count,
-        when there are none).
+        Whether the gradient of a minibatch is divided by the sum of its sample weights (its number
+        of rows, if there are none).
     l1, l2 : float
         The penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
     max_norm : float
-        Largest norm of the weights into one unit, restored after each update; 0: no limit.
+        Maximum norm of the weights into one unit, enforced after each update; 0: no limit.
     clip_norm : float
-        Largest norm of the whole gradient, penalty included; 0: no limit.
+        Maximum norm of the whole gradient, including the penalty; 0: no limit.
     dropout : tuple of float
-        For each hidden layer, the probability that a unit is dropped; the kept ones are divided by
+        For each hidden layer, the probability that a unit is dropped; kept units are divided by
         one minus it.
     dropout_seed : int
         Selects the masks (see `fastnn.backends.dropout`).
@@ -82,14 +82,14 @@ class TrainingOptions:
 
 
 class EpochResult(NamedTuple):
-    """What a pass over the rows saw, each minibatch measured before its update.
+    """Metrics of a pass over the rows, each minibatch measured before its update.
 
     Attributes
     ----------
     loss : float
-        Weighted mean of the rows' losses, penalty excluded.
+        Weighted mean loss of the rows, without the penalty.
     accuracy : float
-        Weighted fraction of rows classified right; NaN for outputs that do not classify.
+        Weighted fraction of rows classified correctly; NaN for regressions.
     penalty : float
         Weighted mean of the L1 and L2 penalty over the minibatches.
     """
@@ -100,15 +100,15 @@ class EpochResult(NamedTuple):
 
 
 class Backend(ABC):
-    """Kernels and programs; see the module's text for shapes and notation."""
+    """Kernels and programs; see the module's docstring for shapes and notation."""
 
     name: str
     uses_blas: bool = True
-    """Whether products are NumPy's."""
+    """Whether products are computed by NumPy."""
     checks_rows: bool = False
-    """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
+    """Whether the programs themselves check row numbers, labels and CSR entries."""
     isa: str | None = None
-    """The instruction set, if compiled code chooses among several."""
+    """The instruction set, if compiled code selects one of several."""
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -124,8 +124,8 @@ class Backend(ABC):
     ) -> None:
         """``out = activation(x @ weight + bias)``.
 
-        x (n, n_in), dense or CSR, any strides; weight (n_in, n_out); bias (n_out,); activation a
-        hidden one or an elementwise output; out (n, n_out). If given, preactivation (n, n_out)
+        x (n, n_in), dense or CSR, any strides; weight (n_in, n_out); bias (n_out,); activation of a
+        hidden layer or an elementwise output; out (n, n_out). If given, preactivation (n, n_out)
         receives ``x @ weight + bias``.
         """
 
@@ -178,9 +178,9 @@ class Backend(ABC):
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
-        """``out = (delta @ weightᵀ) ∘ activation'``, the derivative taken from y.
+        """``out = (delta @ weightᵀ) ∘ activation'``, with the derivative computed from y.
 
-        delta (n, n_out); weight (n_in, n_out); activation that of the layer below, y (n, n_in) its
+        delta (n, n_out); weight (n_in, n_out); activation of the previous layer, y (n, n_in) its
         output, or its pre-activation if it is one of ``FROM_PREACTIVATION``; out (n, n_in).
         """
 
@@ -190,8 +190,8 @@ class Backend(ABC):
     ) -> None:
         """One step of the optimizer, in place on params and state.
 
-        step counts from 1; params and grads (n,); state (optimizer.n_state, n). The rules stand in
-        `fastnn.optimizers`.
+        step counts from 1; params and grads (n,); state (optimizer.n_state, n). See
+        `fastnn.optimizers` for the rules.
         """
 
     # -- programs -------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ class Backend(ABC):
                 h = target
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
-        """Compile what networks of these dtypes need, if it is compiled where it runs."""
+        """Compile in advance for networks of these dtypes, if the backend compiles just in time."""
         return
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
@@ -234,7 +234,7 @@ class Backend(ABC):
 
         x (n, n_in) of any input kind; y (n,) int64 labels for softmax, else (n, n_out) targets of
         the network's dtype; order (m,) int64 row numbers; sample_weight (n,) float64. An interrupt
-        leaves params and state as some whole number of updates made them.
+        leaves params and state after a complete update.
         """
         grads = architecture.allocate()
         layers = list(architecture.views(params))
@@ -277,9 +277,9 @@ class Backend(ABC):
         options: TrainingOptions,
         step: int,
     ) -> tuple[float, float]:
-        """Write a minibatch's gradient; return the weighted sums of loss and of right rows."""
+        """Write the gradient of a minibatch; return weighted sums of loss and correct rows."""
         n_rows, dtype = len(y), np.dtype(architecture.dtype)
-        inputs, stored = [x], []  # of each layer; what its activation's derivative is taken from
+        inputs, stored = [x], []  # of each layer; what its activation's derivative needs
         for i, (layer, weight, bias) in enumerate(layers[:-1]):
             out = np.empty((n_rows, layer.n_out), dtype)
             z = np.empty_like(out) if layer.activation in FROM_PREACTIVATION else None
@@ -315,7 +315,7 @@ class Backend(ABC):
         sample_weight: Array | None,
         delta: Array,
     ) -> float:
-        """Return the weighted sum of the network's loss at the last layer's z; write its delta."""
+        """Return the weighted sum of the loss at the last layer's z; write its delta."""
         if architecture.loss == "cross_entropy":
             return self.softmax_cross_entropy(z, y, sample_weight, delta)
         return self.elementwise_loss(
@@ -324,15 +324,15 @@ class Backend(ABC):
 
 
 def largest_product(architecture: Architecture, n_rows: int) -> float:
-    """Return the multiply-adds of the largest matrix product that n_rows rows take."""
+    """Return the multiply-adds of the largest matrix product for n_rows rows."""
     return float(n_rows) * max(n_in * n_out for n_in, n_out in architecture.shapes)
 
 
 def rows_of(x: Any, rows: Array | slice) -> Any:
-    """Return rows of x: dense ones side by side, as matrix products are at their best.
+    """Return rows of x; dense ones contiguous, for fast matrix products.
 
-    Of an array whose columns lie together, column after column is read: row by row each number
-    would cost a cache line of its own.
+    A column-major array is read column by column: row by row each value would be in another cache
+    line.
     """
     if not isinstance(x, np.ndarray):
         return rows_of_csr(x, rows)
@@ -344,18 +344,18 @@ def rows_of(x: Any, rows: Array | slice) -> Any:
 
 
 def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
-    """Return the rates of the n_steps updates after the first `step`, if a schedule gives as many.
+    """Return the learning rates of the n_steps updates after the first `step`.
 
     Raises
     ------
     ValueError
-        If a schedule gives another number of them.
+        If a schedule returns another number of rates.
     """
     rates = np.ascontiguousarray(optimizer.learning_rates(step, n_steps), np.float64)
     if rates.shape != (n_steps,):
         raise ValueError(
-            f"the learning rate's schedule must give a rate for each of {n_steps} steps, got shape "
-            f"{rates.shape}"
+            f"the learning rate schedule must return one rate for each of {n_steps} steps, got "
+            f"shape {rates.shape}"
         )
     return rates
 
@@ -363,11 +363,11 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
 def gather(
     architecture: Architecture, x: Any, rows: Array | slice, into: Array | None = None
 ) -> Any:
-    """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be.
+    """Return rows of x in the network's dtype: uint8 scaled, CSR as CSR, a view if possible.
 
-    Whatever the strides of a dense x, what is returned is row-major: the products' bits with it.
+    The result for a dense x is row-major for any strides, so that products are bit-identical.
 
-    Bytes are written to the first rows of `into` (as many, n_in), if given.
+    Bytes are written to the first rows of `into`, if given.
     """
     batch = rows_of(x, rows)
     dense = isinstance(batch, np.ndarray)
@@ -385,12 +385,12 @@ def gather(
 
 
 def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
-    """Return labels, looked at once more since another thread may write to y, or targets of rows.
+    """Return targets, or labels, which are checked again since another thread may write to y.
 
     Raises
     ------
     ValueError
-        If there are labels that are no classes.
+        If a label is not a class.
     """
     targets = y[rows]
     if architecture.loss == "cross_entropy":
@@ -399,31 +399,31 @@ def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
 
 
 def rows_right(architecture: Architecture, z: Array, y: Array) -> Array:
-    """Say which rows of the last layer's z (n, k) are classified as y says: all their outputs."""
+    """Return which rows of the last layer's z (n, k) have all outputs classified as in y."""
     if architecture.output == "softmax":
         return np.asarray(z.argmax(axis=1) == y)
     return np.asarray(((z > 0) == (y > 0.5)).all(axis=1))
 
 
 def clip_to_norm(grads: Array, max_norm: float) -> None:
-    """Scale the whole gradient down to the norm `max_norm` if it is longer."""
+    """Scale the whole gradient down to the norm `max_norm` if it is larger."""
     norm = float(np.linalg.norm(grads.astype(np.float64)))
     if norm > max_norm:
         grads *= grads.dtype.type(max_norm / norm)
 
 
 def limit_column_norms(weight: Array, max_norm: float) -> None:
-    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer."""
+    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is larger."""
     norms = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=0))
     weight *= np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
 
 
 @contextmanager
 def ctrl_c_held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back during the block; calling what is yielded lets it through there."""
+    """Defer Ctrl-C during the block; calling the yielded function handles it there."""
     handler = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and callable(handler)):  # nobody is interrupted here
+    if not (is_main and callable(handler)):  # Ctrl-C does not interrupt this thread
         yield lambda: None
         return
     held: list[tuple[int, Any]] = []
@@ -455,7 +455,7 @@ def _add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> floa
 
 
 def _dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> Array:
-    """Return what dropout multiplies hidden layer i by: 0, or 1 / (1 − rate)."""
+    """Return the dropout factor of hidden layer i: 0, or 1 / (1 − rate)."""
     rate = options.dropout[i]
     mask = dropout_mask(options.dropout_seed, step, i, rate, *like.shape)
     factor: Array = np.multiply(mask, like.dtype.type(1.0 / (1.0 - rate)))

@@ -1,13 +1,13 @@
-"""The door to the backends: what everybody hands in is checked before compiled code sees it.
+"""Argument checks for all backends, before compiled code is called.
 
-`fastnn.get_backend` returns each backend inside this one. A call of a kernel or a program from
-outside has its arrays compared with each other and with the architecture: a wrong call is an error
-in words, and nothing is written. What a program calls inside is not checked again.
+`fastnn.get_backend` wraps each backend in this one. For calls of a kernel or program from
+outside, arrays are checked against each other and the architecture: a wrong call raises an error,
+and nothing is written. Internal calls of a program are not checked again.
 
-What is compared is also what is used: sparse matrices and optimizer states are read once, through
-references that a callback or another thread cannot replace meanwhile. The numbers inside arrays are
-the caller's, who must not change them during a pass. Where an output lies in the same memory as an
-input, the result is worked out apart and then copied, as if the input had been a copy.
+The checked objects are those used: sparse matrices and optimizer states are read once, through
+references that a callback or another thread cannot replace meanwhile. The caller must not change
+the values in arrays during a pass. If an output overlaps an input in memory, the result is computed
+in a temporary array and then copied, as if the input had been a copy.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ELEMENTWISE = tuple(
     loss for losses in LOSSES.values() for loss in losses if loss != "cross_entropy"
 )
 _N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""How many vectors compiled code uses of each rule."""
+"""Number of state vectors that compiled code uses for each rule."""
 
 
 class Checked(Backend):
@@ -57,7 +57,7 @@ class Checked(Backend):
     Parameters
     ----------
     inside : Backend
-        Who computes, and trusts.
+        The backend that computes, without checks.
     """
 
     def __init__(self, inside: Backend) -> None:
@@ -65,7 +65,7 @@ class Checked(Backend):
         self.name = inside.name
         self.uses_blas = inside.uses_blas
         self.checks_rows = inside.checks_rows
-        # Arrays of a CSR matrix that are followed without another look at what they hold.
+        # Arrays of a CSR matrix that are used without another check.
         self._copied = () if inside.checks_rows else ("indptr",)
         self._copied_of_a_minibatch = () if inside.checks_rows else ("indptr", "indices")
         self.isa = inside.isa
@@ -242,7 +242,7 @@ class Checked(Backend):
         x = check_input_form(x, architecture.n_in, self._copied)
         n_rows = x.shape[0]
         given_order = check_order(order)
-        order = given_order.copy()  # nobody else's: backends take rows of these numbers
+        order = given_order.copy()  # private: backends use these as indices
         y = _check_targets(architecture, y, n_rows)
         sample_weight = check_row_weights(sample_weight, n_rows, FLOATS[1])
         if not self.checks_rows:
@@ -254,7 +254,7 @@ class Checked(Backend):
         read = ("x", x), ("y", y), ("order", given_order), ("sample_weight", sample_weight)
         check_apart("params", params, ("state.slots", own.slots), *read)
         check_apart("state.slots", own.slots, *read)
-        if options.batch_size > len(order):  # which may be past what C can count to
+        if options.batch_size > len(order):  # may exceed a C integer
             options = replace(options, batch_size=max(1, len(order)))
         try:
             return self._inside.train_epoch(
@@ -265,7 +265,7 @@ class Checked(Backend):
 
 
 def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:
-    """Return parameters in the layout of an architecture; those only read may be read-only."""
+    """Return parameters in the layout of an architecture; read-only ones if not written to."""
     shape, dtype = (architecture.n_slots,), np.dtype(architecture.dtype)
     if is_written:
         return check_vectors("params", params, shape, dtype)
@@ -274,7 +274,7 @@ def _check_params(architecture: Architecture, params: Any, *, is_written: bool) 
 
 
 def _own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> OptimizerState:
-    """Return an optimizer's state as one whose vectors nobody else can replace."""
+    """Return a private copy of an optimizer state, with the same vectors."""
     if not isinstance(state, OptimizerState):
         raise TypeError(f"state must be an OptimizerState, got {describe(state)}")
     slots, step = state.slots, state.step
@@ -291,7 +291,7 @@ def _own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> 
 
 
 def _check_targets(architecture: Architecture, y: Any, n_rows: int) -> Array:
-    """Return labels or targets of that many rows; not whether the labels are classes."""
+    """Return labels or targets of that many rows; does not check that labels are classes."""
     if architecture.loss == "cross_entropy":
         return check_labels_of_rows("y", y, n_rows)
     return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
@@ -305,7 +305,7 @@ def _check_optimizer(optimizer: Any) -> None:
         check_choice("rule", rule, Optimizer.RULES)
     if optimizer.n_state != _N_STATE[rule]:
         raise ValueError(
-            f"an optimizer of rule {rule!r} must remember {_N_STATE[rule]} vectors, got "
+            f"an optimizer of rule {rule!r} must have {_N_STATE[rule]} state vectors, got "
             f"n_state={optimizer.n_state!r}"
         )
     coefficients = optimizer.coefficients
@@ -343,7 +343,7 @@ def _check_options(architecture: Architecture, options: Any) -> None:
 
 
 def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, int]:
-    """Return the shape of a matrix, if it has a column, and a row if it must."""
+    """Return the shape of a matrix after checking that it is not empty."""
     n_rows, n_columns = array.shape
     if not n_columns or (rows_too and not n_rows):
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
@@ -353,7 +353,7 @@ def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, 
 def _apart(
     compute: Callable[..., Any], outputs: tuple[Array | None, ...], inputs: tuple[Any, ...]
 ) -> Any:
-    """Compute outputs apart from the inputs in memory, and copy them to where they belong."""
+    """Compute; outputs that overlap inputs in memory are computed in copies."""
     for out in outputs:
         for given in inputs:
             if out is not None and may_share_memory(out, given):

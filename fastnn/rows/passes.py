@@ -1,8 +1,8 @@
-"""Passes over checked rows: in which order, in which parts, and what of a file is in memory.
+"""Passes over checked rows: their order, their parts, and the memory used for files.
 
-A part is what one call of a backend's program takes. Of rows in a file that is mapped into memory
-the disk reads one window ahead, and the pages of a window that was read are given back; a file that
-was cut short meanwhile is an error before the next rows are read.
+A part is the rows of one call of a backend's program. In a memory-mapped file one window is read
+ahead, and the pages of a window already used are released; if the file is truncated meanwhile, an
+error is raised before the next rows are read.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Passes(NamedTuple):
-    """Rows as a fit reads them, again and again.
+    """Repeated passes of a fit over its rows.
 
     Parameters
     ----------
     data : Rows
         See `Passes.over`.
     architecture : Architecture
-        Decides how many rows one call takes.
+        Determines how many rows one call takes.
     batch_size : int
-        Parts are whole minibatches, the last one of a pass apart.
+        Parts are whole minibatches, except at the end of a pass.
     shuffle : bool or "blocks"
         See `Network.fit`.
     """
@@ -48,8 +48,8 @@ class Passes(NamedTuple):
     def over(
         cls, data: Rows, architecture: Architecture, batch_size: int, shuffle: bool | str
     ) -> Passes:
-        """Return passes over checked rows; those that lie by columns are copied once."""
-        batch_size = min(batch_size, len(data.y))  # may be past what C can count to
+        """Return passes over checked rows; column-major arrays are copied once."""
+        batch_size = min(batch_size, len(data.y))  # may exceed a C integer
         return cls(data._replace(x=by_rows(data.x)), architecture, batch_size, shuffle)
 
     @property
@@ -58,7 +58,7 @@ class Passes(NamedTuple):
         return len(self.data.y)
 
     def one(self, rng: Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield the row numbers of one pass, part by part; `rng` draws their order."""
+        """Yield the row numbers of one pass, part by part, in an order drawn from `rng`."""
         x, y, _ = self.data
         order = row_order(rng, x, self.n_rows, self.shuffle)
         window = window_rows(x, self.shuffle)
@@ -66,7 +66,7 @@ class Passes(NamedTuple):
         check_whole(x)
         check_whole(y)
         for part in calls(self.architecture, len(order), self.batch_size, window):
-            if part.start >= ahead:  # a window begins: read the next while this one is worked on
+            if part.start >= ahead:  # a window begins: read the next one in the background
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])
             yield order[part]

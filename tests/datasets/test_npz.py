@@ -113,7 +113,7 @@ class Trap:
         ({"x_train": np.eye(2), "y_train": [0, 1], "x_test": np.eye(2)}, "no labels y_test"),
         ({"x": np.eye(2), "y": [0, 1, 2]}, r"y has shape \(3,\).*each of 2 rows"),
         ({"x": np.zeros(3), "y": [0, 1, 2]}, r"x has shape \(3,\)"),
-        ({"x": np.zeros((0, 3)), "y": []}, "nothing to learn from"),
+        ({"x": np.zeros((0, 3)), "y": []}, "at least one row"),
         ({"x": np.eye(2) * 1j, "y": [0, 1]}, "x has dtype complex128; expected numbers"),
         ({"x": np.array([["a"], ["b"]]), "y": [0, 1]}, "x has dtype <U1; expected numbers"),
         ({"x": [[1.0, np.nan], [0, 1]], "y": [0, 1]}, "x, row 0, column 1: got nan"),

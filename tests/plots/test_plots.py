@@ -292,11 +292,11 @@ def test_weights_of_a_table_are_a_heat_map_with_the_features_names(network):
 
 
 def test_weights_refuses_what_does_not_fit(network):
-    with pytest.raises(ValueError, match=r"image_shape must be .* network's 4 inputs, got .3, 3."):
+    with pytest.raises(ValueError, match=r"image_shape must be .* number of inputs, 4, got .3, 3."):
         plots.weights(network, image_shape=(3, 3))
-    with pytest.raises(ValueError, match="a name for each of the 4 inputs, got 1"):
+    with pytest.raises(ValueError, match="one name for each of the 4 inputs, got 1"):
         plots.weights(network, feature_names=["a"])
-    with pytest.raises(ValueError, match="a finite number for each of the 4 inputs"):
+    with pytest.raises(ValueError, match="one finite number for each of the 4 inputs"):
         plots.weights(network, feature_scale=[1.0])
     with pytest.raises(TypeError, match="feature_names must be a sequence of names"):
         plots.weights(network, feature_names="abcd")

@@ -156,7 +156,7 @@ def features_of(x: Array, key: str, budget: Budget) -> Array:
     if x.dtype.kind not in "buif":
         raise ValueError(f"{key} has dtype {x.dtype}; expected numbers")
     if 0 in x.shape:
-        raise ValueError(f"{key} has shape {x.shape}: nothing to learn from")
+        raise ValueError(f"{key} has shape {x.shape}: it must have at least one row and column")
     narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
     dtype: Any = np.float32 if narrow else np.float64
     if x.dtype in (np.uint8, np.bool_):
