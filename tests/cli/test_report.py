@@ -79,7 +79,7 @@ def test_train_leaves_a_report_of_what_diverged(cli):
     assert "diverged and nothing was saved" in done.stderr
     assert "Traceback" not in done.stderr
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
-    assert page.says("The training diverged")
+    assert page.says("Training diverged")
 
 
 @pytest.mark.filterwarnings("ignore:the fit was interrupted")
@@ -90,7 +90,7 @@ def test_train_leaves_a_report_of_what_was_interrupted(cli, monkeypatch):
     monkeypatch.setattr("fastnn.cli.epochs.EpochLines.on_epoch_end", interrupt)
     assert cli("train", "pets.csv", "--report", "report.html") == 130
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
-    assert page.says("The training was interrupted")
+    assert page.says("Training was interrupted")
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_history_without_a_finite_value_or_an_epoch_says_so():
 
 
 def test_history_refuses_a_measure_that_was_not_taken():
-    with pytest.raises(ValueError, match="did not measure 'accuracy', only loss"):
+    with pytest.raises(ValueError, match="did not record 'accuracy', only loss"):
         history_of(loss=[1.0]).plot(measure="accuracy")
     with pytest.raises(ValueError, match="measure must be one of 'loss', 'accuracy', 'r2'"):
         history_of(loss=[1.0]).plot(measure="los")
