@@ -62,7 +62,7 @@ def test_a_column_left_out_is_said(cli):
     frame = pd.DataFrame(X, columns=list("abc")).assign(kind=NAMES[Y])
     frame.to_csv("t.csv")
     assert said(cli, "t.csv")[-1] == (
-        "note: column 1 has no name, it numbers or names the rows and was left out"
+        "note: column 1 has no name and holds row numbers or names, and was left out"
     )
     assert fastnn.load("t.safetensors").architecture.n_in == 3
 

@@ -89,7 +89,7 @@ ERRORS = {
     "npz of objects": ("train objects.npz", "objects.npz"),
     "label missing": ("train pets.csv --label species", "'species'"),
     "label past the end": ("train pets.csv --label 9", "9"),
-    "label in NPZ": ("train good.npz --label y", "is for CSV and Parquet files: leave it out"),
+    "label in NPZ": ("train good.npz --label y", "is for CSV and Parquet files: omit it"),
     "one class": ("train", "of one class.csv have only one class, 'ant': there", "one class.csv"),
     "classes or amounts": ("train amounts.csv", "different whole numbers as labels"),
     "fractions as classes": ("train fractions.csv --task classification", "fractions"),
@@ -198,7 +198,7 @@ def test_mnist_that_cannot_be_downloaded_is_an_error_that_names_the_option(cli, 
     monkeypatch.setenv("FASTNN_DATA_DIR", "folder")
     monkeypatch.setitem(sys.modules, "pooch", None)
     assert cli("train", "mnist") == 2
-    assert cli.err.endswith("or name a folder that has the files: --data-dir DIR\n")
+    assert cli.err.endswith("or give a folder with the files: --data-dir DIR\n")
     assert cli.err.count("\n") == 1
 
 

@@ -172,7 +172,7 @@ def test_a_setting_that_is_none_is_an_error_in_words(set_budget, tmp_path, text)
 def test_a_budget_that_is_raised_lets_the_file_in(set_budget, tmp_path):
     np.savez_compressed(tmp_path / "t.npz", x=np.zeros((1000, 1000), "i1"), y=np.arange(1000) % 2)
     set_budget("3M")
-    with pytest.raises(ValueError, match=r"turned into float32 \(1000, 1000\)"):
+    with pytest.raises(ValueError, match=r"converted to float32 \(1000, 1000\)"):
         read_table(tmp_path / "t.npz")
     set_budget("6M")
     assert read_table(tmp_path / "t.npz").x.dtype == np.float32
