@@ -423,7 +423,7 @@ except ImportError as error:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == 'pictures need matplotlib: pip install "fastnn[plot]"'
+    assert done.stdout.strip() == 'plots need matplotlib: pip install "fastnn[plot]"'
 
 
 def test_plots_is_found_where_fastnn_is():
