@@ -101,7 +101,7 @@ def files_size(distribution: metadata.Distribution) -> int:
 
 
 def is_editable(distribution: metadata.Distribution) -> bool:
-    """Say whether the distribution is a pointer to a checkout, whose files are not its size."""
+    """Return whether the distribution is a pointer to a checkout, whose files are not its size."""
     files = distribution.files or []
     return not any(file.parts[0] == distribution.name for file in files)
 

@@ -58,7 +58,7 @@ def make(folder: Path, n_rows: int) -> None:
 
 
 def same_bits(folder: Path, backend: str) -> bool:
-    """Say whether a map and an array train to the same parameters, over several windows."""
+    """Return whether a map and an array train to the same parameters, over several windows."""
     y = np.load(folder / "y.npy")[:200_000]
     x = np.load(folder / "x.npy", mmap_mode="r")[: len(y)]
     parameters = []

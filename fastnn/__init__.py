@@ -8,7 +8,7 @@
 True
 """
 
-from fastnn.system import interrupts  # noqa: F401  isort: skip  before all that takes time
+from fastnn.system import interrupts  # noqa: F401  isort: skip  before anything slow
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -85,7 +85,7 @@ _ROOMS = (
     "plots",
     "report",
     "sklearn",
-)  # imported when first named: they take their time
+)  # imported on first use: they are slow to import
 
 
 def __getattr__(name: str) -> Any:
@@ -95,5 +95,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return what users need, without the modules that it comes from."""
+    """Return the public names, without internal modules."""
     return sorted({*__all__, *_ROOMS})

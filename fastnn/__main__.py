@@ -16,7 +16,7 @@ def run() -> NoReturn:
     try:
         interrupts.raise_at_ctrl_c()
         code = main()
-    except KeyboardInterrupt:  # a second one, while the first was dealt with
+    except KeyboardInterrupt:  # a second one, while the first was being handled
         code = INTERRUPTED
     finally:
         interrupts.die_of_ctrl_c()
@@ -24,16 +24,15 @@ def run() -> NoReturn:
 
 
 def _open_missing_streams() -> None:
-    """Open the null device where a standard stream is closed.
+    """Open the null device for closed standard streams.
 
-    Its descriptor would go to the next file that is opened, and what a library in C prints into
-    that file.
+    Otherwise the next file opened would get that descriptor, and with it the output of C libraries.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest one that is free
+            os.open(os.devnull, os.O_RDWR)  # uses the lowest free descriptor
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
-"""What a network is, as a value: its sizes, activations and output, and where each parameter lies.
+"""The architecture of a network: its sizes, activations and output, and the layout of parameters.
 
 A network with layers ``l = 1 … L`` computes ``h_0 = x`` and
 
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l)
 
 with x (n, n_0), W_l (n_{l-1}, n_l), b_l (n_l,), where the last activation is the *output*. All
-parameters live in one flat buffer, 64-byte aligned, the weight matrices first and the biases behind
-them:
+parameters are in one flat buffer, 64-byte aligned, first the weight matrices, then the biases:
 
     | W_1 | W_2 | … | W_L | b_1 | b_2 | … | b_L |
 
-Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, and by one more
-where it would be a multiple of 1 KB (rows that far apart share a few lines of every cache), each
-``b_l`` likewise; the padding is zero and every operation keeps it zero. Gradients and optimizer
+Each ``W_l`` is row-major with its row stride rounded up to whole 64-byte vectors, plus one more
+if it would be a multiple of 1 KB (such rows compete for the same cache sets), and so is each
+``b_l``; the padding is zero and every operation keeps it zero. Gradients and optimizer
 state have the same layout, so that averaging, clipping and updating are operations on one vector,
 and a penalty on the weights (not the biases) is one on its prefix ``[:n_weight_slots]``.
 """
@@ -32,17 +31,17 @@ from fastnn.vocabulary import Activation, Loss
 Array = NDArray[Any]
 
 ALIGNMENT = 64  # bytes: one AVX-512 vector, one cache line
-AVOIDED_STRIDE = 1024  # bytes; compiled code's own rows, which no file holds, avoid 512 too
+AVOIDED_STRIDE = 1024  # bytes; compiled code's internal rows also avoid 512
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 """Activations of hidden layers."""
 
 LEAKY_SLOPE = 0.01
-"""Of ``leaky_relu`` below zero, as in PyTorch and Keras (Maas et al., 2013)."""
+"""Slope of ``leaky_relu`` below zero, as in PyTorch and Keras (Maas et al., 2013)."""
 
 FROM_PREACTIVATION = frozenset({"gelu", "silu"})
-"""Activations whose derivative is not a function of their output: they dip below zero and come
-back, so two inputs share one output. For these the pre-activation z is stored beside the output."""
+"""Activations whose derivative is not a function of their output, since they are not monotonic. For
+these the pre-activation z is stored in addition to the output."""
 
 LOSSES = {
     "softmax": ("cross_entropy",),
@@ -71,7 +70,7 @@ the losses of logits."""
 
 
 class Layer(NamedTuple):
-    """Where one layer's parameters lie in the flat buffer, in elements."""
+    """Location of one layer's parameters in the flat buffer, in elements."""
 
     n_in: int
     n_out: int
@@ -100,7 +99,7 @@ class Architecture:
     dtype : {"float32", "float64"}
         Of parameters and arithmetic.
     input_scale : float
-        What uint8 inputs are multiplied by; float inputs are taken as they are.
+        Factor for uint8 inputs; float inputs are not scaled.
     huber_delta : float
         Where the Huber loss turns from quadratic to linear.
     quantiles : tuple of float
@@ -129,7 +128,7 @@ class Architecture:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """Each layer's sizes, activation (the output's, for the last) and place."""
+        """Sizes, activation (for the last layer the output) and location of each layer."""
         strides = [self._padded(n_out) for n_out in self.sizes[1:]]
         weight_offset = 0
         bias_offset = sum(n * s for n, s in zip(self.sizes[:-1], strides, strict=True))
@@ -199,12 +198,12 @@ class Architecture:
 
     @property
     def one_class_a_row(self) -> bool:
-        """Whether a row is of one class: of several (softmax), or of two (sigmoid of width 1)."""
+        """Whether a row has one class: of several (softmax), or of two (sigmoid of width 1)."""
         return self.output == "softmax" or (self.output == "sigmoid" and self.n_out == 1)
 
     @property
     def n_classes(self) -> int:
-        """How many classes a row may be of; 0 if it is not of one class."""
+        """Number of classes; 0 if a row does not have exactly one."""
         if not self.one_class_a_row:
             return 0
         return self.n_out if self.output == "softmax" else 2
@@ -228,12 +227,12 @@ class Architecture:
 
     @cached_property
     def n_parameters(self) -> int:
-        """How many numbers are learned."""
+        """Number of trained parameters."""
         return sum((n_in + self.bias) * n_out for n_in, n_out, *_ in self.layers)
 
     @cached_property
     def n_weight_slots(self) -> int:
-        """Length of the buffer's prefix that holds the weight matrices, padding included."""
+        """Length of the part of the buffer with the weight matrices, padding included."""
         return sum(layer.n_in * layer.stride for layer in self.layers)
 
     @cached_property
@@ -246,7 +245,7 @@ class Architecture:
         return aligned_zeros(self.n_slots, self.dtype)
 
     def weights(self, buffer: Array) -> list[Array]:
-        """Views ``(n_in, n_out)`` into `buffer` (or any vector of its layout), one a layer."""
+        """Views ``(n_in, n_out)`` into `buffer` (or any vector of its layout), one per layer."""
         return [
             buffer[layer.weight_offset :][: layer.n_in * layer.stride].reshape(
                 layer.n_in, layer.stride
@@ -255,7 +254,7 @@ class Architecture:
         ]
 
     def biases(self, buffer: Array) -> list[Array | None]:
-        """Views ``(n_out,)`` into `buffer`, one a layer; None where there is no bias."""
+        """Views ``(n_out,)`` into `buffer`, one per layer; None where there is no bias."""
         return [
             None
             if layer.bias_offset is None
@@ -270,7 +269,7 @@ class Architecture:
     def copy_parameters(self, source: Array, target: Array) -> None:
         """Copy all but the padding from one vector of this layout to another.
 
-        The padding of `target` stays zero, whatever a `source` that comes from a file may hold.
+        The padding of `target` stays zero, whatever the padding of `source` contains.
         """
         for (_, weight, bias), (_, its_weight, its_bias) in zip(
             self.views(source), self.views(target), strict=True

@@ -1,4 +1,4 @@
-"""Networks from files and from other libraries' models: `load`, and one function a library."""
+"""Networks from files and from other libraries' models: `load`, and one function per library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastnn.vocabulary import BackendName, Output
 
 
 def load(path: Any, *, backend: BackendName = "auto") -> Network:
-    """Read a network from a file that `Network.save` wrote.
+    """Load a network from a file written by `Network.save`.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     Returns
     -------
     Network
-        With the saved parameters, and randomness seeded anew.
+        With the saved parameters, and a newly seeded random generator.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a network's file, or is damaged; nothing in a file is ever executed.
+        If it is not a network file, or is damaged; nothing in a file is ever executed.
     BackendUnavailableError
         If that backend cannot run here.
 
@@ -40,24 +40,24 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     """
     from fastnn.model.persistence import load as load_model
 
-    check_backend(backend)  # before anything is read
+    check_backend(backend)  # before reading anything
     return Network.from_model(load_model(path), backend=backend, copy=False)
 
 
 def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName = "auto") -> Network:
-    """Read a network from an ONNX model that is a plain MLP.
+    """Import a network from an ONNX model that is a plain MLP.
 
-    Read are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as fastnn,
-    PyTorch, Keras and scikit-learn's converters write them; Dropout, Identity, casts to other
-    floating-point numbers; flattening at the input; Softmax, Sigmoid or Exp at the end, and the
-    choice of a class after it; scikit-learn's linear models (``ai.onnx.ml``).
+    Supported are Gemm or MatMul and Add, with or without a bias; fastnn's activations, as written
+    by fastnn, PyTorch, Keras and scikit-learn's converters; Dropout, Identity, casts to other
+    floating-point types; flattening of the input; a final Softmax, Sigmoid or Exp, and the
+    selection of a class after it; scikit-learn's linear models (``ai.onnx.ml``).
 
-    Scales and shifts of all columns or of each, also as BatchNormalization or Scaler, are folded
-    into the layers beside them, in float64. What fastnn's activations can compute with is read
-    too, exact but for rounding: LeakyRelu and PRelu of any slope and Abs are relus of a layer twice
-    as wide; Clip and HardSigmoid two layers of relus; Elu of any alpha and Selu an elu and then
-    relus; and behind an end in tanh, softplus, relu or another activation there is a layer of ones
-    on the diagonal.
+    Scales and shifts of the columns, also as BatchNormalization or Scaler, are folded
+    into neighbouring layers, in float64. Activations that can be expressed with fastnn's are
+    converted, exactly up to rounding: LeakyRelu and PRelu of any slope and Abs become a relu layer
+    of twice the width; Clip and HardSigmoid two relu layers; Elu of any alpha and Selu an elu, then
+    a relu layer; a final tanh, softplus, relu or other activation becomes a hidden layer, followed
+    by a diagonal output layer of ones.
 
     Parameters
     ----------
@@ -73,11 +73,11 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     Returns
     -------
     Network
-        float64 if the weights are, else float32 (half precision is widened); also float64 if the
-        model subtracts a mean of more than 256 spreads from a column, so that folding it loses
-        nothing. Its `input_scale` is the model's for uint8 rows, else 1: bytes are the numbers they
-        are. One sigmoid output stays one where the model gives both classes' probabilities. Names
-        of several sigmoid outputs (ZipMap) have no place in a network and are left out.
+        float64 if the weights are, otherwise float32 (half precision is widened); also float64 if
+        the model subtracts a mean of more than 256 spreads from a column, so that folding loses no
+        precision. Its `input_scale` is the model's scale for uint8 rows, or 1 if it has none. A
+        single sigmoid output is kept even if the model returns the probabilities of both classes.
+        Names of several sigmoid outputs (ZipMap) cannot be stored in a network and are dropped.
 
     Raises
     ------
@@ -86,14 +86,14 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     OSError
         If a file cannot be read.
     ValueError
-        If it is no ONNX model, damaged, or not a plain MLP: the error names the node. Or if it
-        takes far more memory than its files do.
+        If it is not an ONNX model, damaged, or not a plain MLP: the error names the node. Or if it
+        needs far more memory than the size of its files.
     BackendUnavailableError
         If that backend cannot run here.
     """
     from fastnn.exchange.onnx.reading import from_onnx as read
 
-    check_backend(backend)  # before anything is read
+    check_backend(backend)  # before reading anything
     return Network.from_model(read(path, output=output), backend=backend, copy=False)
 
 
@@ -107,20 +107,20 @@ def from_torch(
 ) -> Network:
     """Return a copy of a PyTorch model made of Linear layers and activations.
 
-    What is read is what the model computes after ``eval()``: no dropout, and a BatchNorm1d's
-    running statistics, which are folded into the layer beside it, in float64. What fastnn's
-    activations can compute with is exact but for rounding: LeakyReLU and PReLU of any slope are
-    relus of a layer twice as wide; Hardtanh, ReLU6 and Hardsigmoid two layers of relus; ELU of any
-    alpha and SELU an elu and then relus; and behind an end in tanh, softplus, relu or another
-    activation there is a layer of ones on the diagonal.
+    The model is imported as it behaves after ``eval()``: no dropout, and running statistics of
+    BatchNorm1d, which are folded into the neighbouring layer, in float64. Activations that can be
+    expressed with fastnn's are converted, exactly up to rounding: LeakyReLU and PReLU of any slope
+    become a relu layer of twice the width; Hardtanh, ReLU6 and Hardsigmoid two relu layers; ELU of
+    any alpha and SELU an elu, then a relu layer; a final tanh, softplus, relu or other activation
+    becomes a hidden layer, followed by a diagonal output layer of ones.
 
     Parameters
     ----------
     model : torch.nn.Module
-        An nn.Sequential, nested as you like, of Linear, with or without bias, weight_norm and
-        other parametrizations included; BatchNorm1d; Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU,
-        SELU, exact GELU, SiLU, Softplus (PyTorch's ends at a threshold of 20 where fastnn's goes
-        on, 2e-9 apart) and others; Dropout, Identity, Flatten; and a last Softmax, Sigmoid or what
+        An nn.Sequential, possibly nested, of Linear, with or without bias, including weight_norm
+        and other parametrizations; BatchNorm1d; Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU,
+        SELU, exact GELU, SiLU, Softplus (PyTorch's is linear above 20, fastnn's is not: they differ
+        by 2e-9) and others; Dropout, Identity, Flatten; and a final Softmax, Sigmoid or what
         `Network.to_torch` appends for exp. Also a Module of another class whose children, in order,
         are such a chain: its forward is then run on random rows, on a copy, and compared. On any
         device; half precision is widened to float32. DataParallel and what torch.compile returns
@@ -131,26 +131,26 @@ def from_torch(
     class_labels : sequence of str or numbers, optional
         Names of the classes, as for `Network`.
     input_scale : float, default 1/255
-        What uint8 inputs are multiplied by, as for `Network`.
+        Factor for uint8 inputs, as for `Network`.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
         The backend to use.
 
     Returns
     -------
     Network
-        float64 if a weight is, else float32; with biases if a layer has one, the others' zero.
-        Also float64 if the model first subtracts a mean of more than 256 spreads from a column, so
-        that folding it loses nothing.
+        float64 if a weight is, otherwise float32; with biases if any layer has one, zero for the
+        others. Also float64 if the model first subtracts a mean of more than 256 spreads from a
+        column, so that folding loses no precision.
 
     Raises
     ------
     ImportError
         If PyTorch is not installed: ``pip install "fastnn[torch]"``.
     TypeError
-        If `model` is not such a model, or holds a module of another kind: the error names it.
+        If `model` is not such a model, or contains an unsupported module: the error names it.
     ValueError
-        If a module has other settings than fastnn's, or a place that no network has for it; or if
-        a forward computes something else than the children in order.
+        If a module has unsupported settings or an unsupported position; or if forward does not
+        apply the children in order.
     BackendUnavailableError
         If that backend cannot run here.
 
@@ -162,13 +162,13 @@ def from_torch(
     """
     from fastnn.exchange.torch import from_torch as read
 
-    check_backend(backend)  # before anything is read
+    check_backend(backend)  # before reading anything
     read_model = read(model, output=output, class_labels=class_labels, input_scale=input_scale)
     return Network.from_model(read_model, backend=backend, copy=False)
 
 
 def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
-    """Return a network that predicts what a fitted scikit-learn estimator does.
+    """Return a network with the predictions of a fitted scikit-learn estimator.
 
     Parameters
     ----------
@@ -184,14 +184,14 @@ def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
     Returns
     -------
     Network
-        A copy, float64 if the estimator's weights are, else float32. Rows of bytes are the numbers
-        they are (`input_scale` is 1). The estimator's classes are
-        its `class_labels`, where they are not the ints 0, 1, 2 and so on; two classes are one
-        sigmoid output, the probability of the second. Several labels a row are as many sigmoid
-        outputs, without class labels. Scalers are folded into the first layer, those of targets
-        into the last, in float64: the network takes the rows as the pipeline does. It is float64
-        too if a mean is more than 256 spreads from zero, so that folding it loses nothing. Columns'
-        names, if the estimator was fitted on a frame, are the network's (`Network.trained_on`).
+        A copy, float64 if the weights are, otherwise float32. Rows of bytes are not scaled
+        (`input_scale` is 1). The classes of the estimator become `class_labels`, unless they are
+        the ints 0, 1, 2 and so on; two classes become one
+        sigmoid output, the probability of the second. Multilabel estimators get one sigmoid output
+        per label, without class labels. Scalers are folded into the first layer, those of targets
+        into the last, in float64: the network takes the same rows as the pipeline. It is also
+        float64 if a mean is more than 256 spreads from zero, so that folding loses no precision.
+        Column names of an estimator fitted on a frame are kept (`Network.trained_on`).
 
     Raises
     ------
@@ -200,12 +200,12 @@ def from_sklearn(estimator: Any, *, backend: BackendName = "auto") -> Network:
     TypeError
         If it is another estimator, or a pipeline has another step.
     ValueError
-        If it is not fitted, or a logistic regression of more than two classes, each against the
-        rest; or if a scaler clips.
+        If it is not fitted, or a one-vs-rest logistic regression with more than two classes; or if
+        a scaler clips.
     BackendUnavailableError
         If that backend cannot run here.
     """
     from fastnn.exchange.sklearn import from_sklearn as read
 
-    check_backend(backend)  # before anything is read
+    check_backend(backend)  # before reading anything
     return Network.from_model(read(estimator), backend=backend, copy=False)

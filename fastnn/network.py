@@ -1,4 +1,4 @@
-"""Network: the model that everything else is about."""
+"""`Network`, the main class of fastnn."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
 
 
 class Network(Model):
-    """A dense network: architecture, parameters, and the backend that computes.
+    """A dense network: architecture, parameters and backend.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Network(Model):
         Widths of the input, of each hidden layer and of the output: ``(784, 100, 10)``;
         ``(784, 10)`` is softmax regression.
     activation : str or sequence of str, default "sigmoid"
-        Of the hidden layers, one for all or one each: identity, sigmoid, tanh, relu, leaky_relu
+        For all hidden layers, or one per layer: identity, sigmoid, tanh, relu, leaky_relu
         (slope 0.01), elu (α = 1), gelu (exact), silu, softplus.
     output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}, default "softmax"
         Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson); numbers
@@ -85,19 +85,19 @@ class Network(Model):
     bias : bool, default True
         Whether layers have biases.
     init : "glorot", "he", float or callable, default "glorot"
-        Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or what
-        ``init(rng, (n_in, n_out))`` returns. Biases start at zero.
+        Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or the
+        result of ``init(rng, (n_in, n_out))``. Biases start at zero.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
     input_scale : float, optional
-        What uint8 inputs are multiplied by, so that images stay bytes; other inputs are taken as
-        they are. By default the first rows that the network is trained on decide: 1/255 if they are
-        bytes of which some are 128 or more, or numbers within 0 … 1 that are not only 0 and 1; else
-        1, with a warning where bytes lie between. Until then it is 1/255.
+        Factor for uint8 inputs, so that images stay bytes; other inputs are not scaled. By default
+        it is inferred from the first training rows: 1/255 for bytes with values of 128 or more, or
+        numbers between 0 and 1 that are not only 0 and 1; otherwise 1, with a warning for other
+        bytes. Before training it is 1/255.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        The backend to use; "auto" asks the switch (see `fastnn.use_backend`) at each call.
+        The backend to use; "auto" is resolved at each call (see `fastnn.use_backend`).
     seed : int, SeedSequence or Generator, optional
-        Of everything random: initial weights, shuffles, dropout. The same seed gives the same bits
+        For initial weights, shuffles and dropout. The same seed gives bit-identical results
         on the same backend. None draws one from the system.
     class_labels : sequence of str or numbers, optional
         Names of the classes. With them `fit` and `evaluate` take labels, `predict` returns labels.
@@ -105,19 +105,18 @@ class Network(Model):
     Attributes
     ----------
     architecture : Architecture
-        The network's shape, as a frozen value.
+        Sizes, activations and parameter layout, as a frozen value.
     seed : int or None
-        The one given, if it was a number.
+        The given seed, if it was a number.
     parameters : ndarray of shape (architecture.n_slots,)
         All weights and biases in one buffer.
     weights : list of ndarray
-        Views (n_in, n_out) into it, one a layer; assigning into them changes the network.
+        Views (n_in, n_out) into it, one per layer; assigning into them changes the network.
     biases : list of ndarray or None
-        Views (n_out,), likewise; None without biases.
+        Views (n_out,), one per layer; None without biases.
     trained_on : TrainedOn or None
-        What the training rows were like: bytes or numbers, the names of their columns and of the
-        label. It is saved with the network, and rows that come in are compared with it. None
-        before the first fit.
+        Properties of the training rows: bytes or numbers, the names of the columns and of the
+        label. Saved with the network; later rows are checked against it. None before the first fit.
 
     Examples
     --------
@@ -168,7 +167,7 @@ class Network(Model):
         seed: Any = None,
         class_labels: Sequence[Any] | None = None,
     ) -> Network:
-        """Return a network of that architecture with all parameters zero, to be assigned.
+        """Return a network of that architecture with all parameters zero.
 
         Parameters
         ----------
@@ -186,7 +185,7 @@ class Network(Model):
 
     @classmethod
     def from_model(cls, model: Model, *, backend: BackendName = "auto", copy: bool = True) -> Self:
-        """Return a network of copies of all that a model is.
+        """Return a network with a copy of a model.
 
         Parameters
         ----------
@@ -194,12 +193,12 @@ class Network(Model):
         backend : {"auto", "cython", "numba", "numpy"}, default "auto"
             The backend to use.
         copy : bool, default True
-            False takes over the parameters and the generator of a model that nobody else uses.
+            False uses the parameters and the generator of the model without copying them.
 
         Raises
         ------
         TypeError
-            If `model` is none.
+            If `model` is not a model.
         BackendUnavailableError
             If that backend cannot run here.
         """
@@ -221,14 +220,13 @@ class Network(Model):
         return model_html(self, self.backend)
 
     def summary(self) -> str:
-        """Return a table of the layers, and below it what the network was trained on.
+        """Return a table of the layers, with loss, backend and properties of the training rows.
 
         Returns
         -------
         str
-            Lines to print: each layer's shape, activation and number of parameters; the dtype and
-            size of all, the loss, the backend; bytes or numbers, the columns and the classes, if
-            they have names.
+            Shape, activation and number of parameters of each layer; total size and dtype, loss,
+            backend; type of inputs, and names of columns and classes if known.
 
         Examples
         --------
@@ -241,7 +239,7 @@ class Network(Model):
         parameters  79,510, float32, 318 kB
         loss        cross_entropy
         backend     numpy
-        inputs      not trained yet; bytes would be taken times 0.003922
+        inputs      not trained yet; bytes will be multiplied by 0.003922
         """
         from fastnn.model.summary import model_text
 
@@ -251,7 +249,7 @@ class Network(Model):
 
     @property
     def backend(self) -> str:
-        """Name of the backend that computes now; assigning changes it."""
+        """Name of the current backend; can be assigned."""
         return get_backend(self._backend).name
 
     @backend.setter
@@ -287,10 +285,9 @@ class Network(Model):
         Parameters
         ----------
         x : array or CSR matrix of shape (n_rows, n_in)
-            float32, float64 or uint8 (times `input_scale`), read as it is; bool counts as uint8,
-            other real dtypes are converted. No copy is made of the whole. Frames of pandas and
-            polars are taken with the names of their columns, which rows that come later are matched
-            by.
+            float32, float64 or uint8 (times `input_scale`), read directly; bool counts as uint8,
+            other real dtypes are converted, one minibatch at a time. The column names of pandas and
+            polars frames are stored; later frames are matched by name.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Else targets, (n_rows,) or (n_rows, n_out): any numbers for identity
@@ -299,34 +296,33 @@ class Network(Model):
         epochs : int, default 10
             Passes over the rows.
         batch_size : int, default 100
-            Rows an update; the last of a pass may have fewer.
+            Rows per update; the last minibatch of a pass may have fewer.
         optimizer : Optimizer, default ``Adam()``
             `fastnn.SGD`, `fastnn.RMSprop`, `fastnn.Adam` or `fastnn.AdamW`.
         reduction : {"mean", "sum"}, default "mean"
-            Whether a minibatch's gradient is divided by its rows (by the sum of their weights).
+            Whether to average or sum gradients over the minibatch ("mean" divides by the sum of
+            the weights).
         shuffle : bool or "blocks", default True
-            Whether each pass has an order of its own. With "blocks" it is made for files larger
-            than memory (``np.load(path, mmap_mode="r")``): blocks of rows that lie together, 1 MB
-            each, are put in random order, and the rows of 64 at a time are mixed. So the file is
-            read in long runs, and only what lies in and around these blocks is resident: 64 to
-            200 MB.
+            Whether to shuffle the rows in each pass. "blocks" is for files larger than memory
+            (``np.load(path, mmap_mode="r")``): blocks of 1 MB of consecutive rows are put in random
+            order, and the rows of 64 blocks at a time are shuffled together, so that the file is
+            read sequentially in long pieces and 64 to 200 MB of it are in memory.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
-            Measured after each epoch.
+            Evaluated after each epoch.
         sample_weight : array of shape (n_rows,), optional
-            How much each row counts.
+            Weight of each row in the loss.
         l1, l2 : float, default 0.0
             Penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
         max_norm : float, optional
-            Largest norm of the weights into one unit, restored after each update.
+            Maximum norm of the weights into one unit, enforced after each update.
         clip_norm : float, optional
-            Largest norm of the gradient; a longer one is scaled down to it.
+            Maximum norm of the gradient; larger gradients are scaled down to it.
         dropout : float or sequence of float, default 0.0
-            Probability that a hidden unit is dropped, for all hidden layers or each.
+            Probability that a hidden unit is dropped, for all hidden layers or one per layer.
         callbacks : Callback, function or sequence of them
             Called after each epoch (see `fastnn.Callback`).
         checkpoint : Checkpoint, optional
-            Where the state of the fit is kept, to go on from after it was stopped; see
-            `fastnn.Checkpoint`.
+            File for the state of the fit, to resume it later; see `fastnn.Checkpoint`.
         progress : bool, default True
             Whether to show a progress bar if it takes over a second.
 
@@ -337,12 +333,12 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described; the network is then as it was.
+            If an argument is invalid; the network is then unchanged.
         RuntimeError
-            If a fit of this network has not ended yet, in another thread or around a callback; that
-            one is not disturbed.
+            If this network is already being fitted, in another thread or by the caller of a
+            callback; that fit is not affected.
         OSError
-            If the checkpoint cannot be written or read, or is there and not to be resumed, or if
+            If the checkpoint cannot be written or read, or exists and `resume` is false, or if
             another fit is writing it, or the log of a `fastnn.MetricsLog`.
 
         Warns
@@ -351,8 +347,8 @@ class Network(Model):
             If the fit was interrupted (Ctrl-C; the network keeps what it has learned),
             or stopped because the loss became infinite or NaN.
         UserWarning
-            If columns are of very different ranges, or far from 0: they should be standardised.
-            If a checkpoint is gone on from under another backend or instruction set.
+            If columns have very different ranges, or are far from 0: they should be standardized.
+            If a checkpoint is resumed with another backend or instruction set.
         """
         optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
         self._told = told = Told.after(
@@ -423,17 +419,17 @@ class Network(Model):
         clip_norm: float | None = None,
         dropout: float | Sequence[float] = 0.0,
     ) -> History:
-        """Train one pass over x and y, going on with the optimizer's state.
+        """Train for one pass over x and y, keeping the optimizer's state.
 
-        For data that come in pieces. Parameters are those of `fit`, with one difference:
+        For incremental training. Parameters are those of `fit`, with one difference:
 
         Parameters
         ----------
         optimizer : Optimizer, optional
-            The default is the one used last, or ``Adam()``. One of the same kind takes the state
-            over, with its own learning rate and constants. One of another kind, or SGD with
-            momentum after SGD without, starts with a new state, and its schedule from the first
-            step.
+            By default the one used last, or ``Adam()``. An optimizer of the same kind continues
+            with that state, with its own learning rate and constants. One of another kind, or SGD
+            with momentum after SGD without, starts with a new state, and its schedule from the
+            first step.
 
         Returns
         -------
@@ -443,11 +439,11 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described, or `optimizer_state` was changed in shape or dtype;
-            the network is then as it was.
+            If an argument is invalid, or `optimizer_state` was changed in shape or dtype;
+            the network is then unchanged.
         RuntimeError
             As for `fit`.
-        """  # numpydoc: the shared parameters stand in `fit`
+        """  # numpydoc: the shared parameters are described in `fit`
         if optimizer is None:
             optimizer = Adam() if self._running is None else self._running.optimizer
         checked_optimizer(optimizer)
@@ -498,7 +494,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If x is not as described.
+            If x is invalid.
         """
         outputs = self._outputs(x, progress)
         return answers(self.architecture, self.class_labels, outputs)
@@ -520,7 +516,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If x is not as described, or the network's outputs are not probabilities.
+            If x is invalid, or the network's outputs are not probabilities.
         """
         if not self.architecture.classifies:
             raise ValueError(
@@ -562,7 +558,7 @@ class Network(Model):
     def evaluate(
         self, x: Any, y: Any, sample_weight: Any = None, *, progress: bool = True
     ) -> dict[str, float]:
-        """Measure the network on x and y.
+        """Evaluate the network on x and y.
 
         Parameters
         ----------
@@ -583,7 +579,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         progress = validation.check_flag("progress", progress)
         data = self._checked_rows(x, y, sample_weight)
@@ -593,7 +589,7 @@ class Network(Model):
             return evaluate(backend, self.architecture, self.parameters, *data, progress=progress)
 
     def predictor(self) -> Predictor:
-        """Return the network frozen for serving: no checks, preallocated, microseconds.
+        """Return a frozen copy for serving: few checks, preallocated memory, low latency.
 
         Returns
         -------
@@ -673,7 +669,7 @@ class Network(Model):
         return Trainer(self, get_backend(self._backend), given, options, arguments)
 
     def save(self, path: Any) -> None:
-        """Write the network to a safetensors file, whole or not at all; see `fastnn.load`.
+        """Write the network to a safetensors file, atomically; see `fastnn.load`.
 
         Parameters
         ----------
@@ -682,7 +678,7 @@ class Network(Model):
         Raises
         ------
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
         """
         from fastnn.model.persistence import save
 
@@ -699,52 +695,52 @@ class Network(Model):
         """Write the network as one C99 header, for firmware and plugins: no allocation, only libm.
 
         For a network called digits it defines ``digits_predict(x, out)`` for one row of floats,
-        ``digits_predict_bytes`` for one of bytes and, where a row is of one class,
+        ``digits_predict_bytes`` for one of bytes and, if each row has one class,
         ``digits_classify(x)`` and ``digits_classify_bytes``; `class_labels` are
-        ``digits_class_labels``. C++ takes it too. A comment on top says how to call it, and names
-        the columns.
+        ``digits_class_labels``. It is valid C++ too. A comment at the top explains how to call it
+        and lists the columns.
 
-        Arithmetic and biases are float32, and parameters of a float64 network are rounded to it.
-        Where `trained_on` holds the columns' means and deviations, the header subtracts the means
-        first, since float has too few digits for columns far from zero. A column that varies by
-        less than float can tell at its mean is left out.
+        Arithmetic and biases are float32; parameters of a float64 network are rounded.
+        If `trained_on` has the means and deviations of the columns, the header subtracts the means
+        first, since float has too few digits for columns far from zero. A column whose variation is
+        below the resolution of float at its mean is left out.
 
         Parameters
         ----------
         path : path-like
-            Such as ``"digits.h"``; what is there is replaced.
+            Such as ``"digits.h"``; an existing file is replaced.
         weights : {"float32", "int8"}, default "float32"
-            How weights are stored. In int8 they take a quarter of the memory, each column as whole
-            numbers from −127 to 127 times a scale, and are off by half a scale at most; inputs of
-            very different sizes are given a factor each. `fastnn.exchange.quantization.dequantized`
-            returns the network that this computes.
+            How weights are stored. int8 takes a quarter of the memory: each column is stored as
+            integers from −127 to 127 and a scale, with an error of at most half the scale; inputs
+            of very different scales get one factor each. `fastnn.exchange.quantization.dequantized`
+            returns the equivalent network.
         name : str, optional
-            What every name in the header begins with; by default the file's name.
+            Prefix of every name in the header; by default the name of the file.
         rows : array (n_rows, n_in), or tuple (x, y), optional
-            Rows to compare the header with the network on. If the network does not know its
-            columns' means, they are measured on these rows too.
+            Rows on which to compare the header with the network. If the network has no column
+            means, they are measured on these rows too.
 
         Returns
         -------
         Written
             The ``name``, ``n_bytes`` and ``largest_weight_error`` of the header, and its
-            ``agreement`` with the network: ``agreement.agreement``, and ``agreement.network`` and
-            ``agreement.header``, the accuracy or R² of each, if there is a y. Without rows it is
-            measured on synthetic ones, drawn with the columns' means and deviations; None if these
-            are not known.
+            ``agreement`` with the network: ``agreement.agreement``, and, with y,
+            ``agreement.network`` and ``agreement.header``, the accuracy or R² of each. Without rows
+            it is measured on synthetic rows, drawn with the columns' means and deviations; None if
+            these are unknown.
 
         Raises
         ------
         TypeError, ValueError
-            If `name` is not an identifier of C, `weights` is something else, a parameter is not
-            finite in float32, a class label has no place in C, or the rows are not as described.
+            If `name` is not a C identifier, `weights` is not a valid choice, a parameter is not
+            finite in float32, a class label cannot be written in C, or the rows are invalid.
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
 
         Warns
         -----
         UserWarning
-            If the header loses more than 0.01 of accuracy, R² or agreement, or leaves out a column.
+            If the header loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
         """
         from fastnn.exchange.c.header import write
 
@@ -753,17 +749,17 @@ class Network(Model):
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None
     ) -> None:
-        """Write the network as an ONNX model, whole or not at all; see `fastnn.from_onnx`.
+        """Write the network as an ONNX model, atomically; see `fastnn.from_onnx`.
 
-        The model takes ``x`` (rows, n_in), any number of rows. A classifier's outputs are ``label``
-        (what `predict` returns) and ``probabilities`` (what `predict_proba` does); else the one
-        output is ``prediction`` (rows, n_out). It computes in the network's dtype.
+        The model takes ``x`` (rows, n_in), any number of rows. A classifier has the outputs
+        ``label`` (as from `predict`) and ``probabilities`` (as from `predict_proba`); other
+        networks have ``prediction`` (rows, n_out). It computes in the network's dtype.
 
         Parameters
         ----------
         path : path-like
         input_dtype : {"float32", "float64", "uint8"}, optional
-            Of ``x``; by default the network's dtype. Float rows are taken as they are; uint8 rows
+            Dtype of ``x``; by default the network's. Float rows are not scaled; uint8 rows
             are multiplied by `input_scale` inside the model.
 
         Raises
@@ -771,10 +767,10 @@ class Network(Model):
         ImportError
             If onnx is not installed: ``pip install "fastnn[onnx]"``.
         TypeError, ValueError
-            If an argument is not as described, or the network is larger than a file of the format
-            can be (2 GB), or a class label has no place in it.
+            If an argument is invalid, the network exceeds the size limit of the format (2 GB), or a
+            class label cannot be stored in it.
         OSError
-            If the file cannot be written; what was there before is then still there.
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -799,8 +795,8 @@ class Network(Model):
         Returns
         -------
         torch.nn.Sequential
-            Of Linear modules with copies of the parameters, on the CPU and of the network's dtype,
-            and the activations. Of float rows it computes what `predictor` does.
+            Linear modules with copies of the parameters, on the CPU and in the network's dtype,
+            and the activations. For float rows its results are those of `predictor`.
 
         Raises
         ------
@@ -814,11 +810,11 @@ class Network(Model):
         return to_torch(self, logits=logits)
 
     def __copy__(self) -> Network:
-        """Copy all of it: a twin that shared the optimizer's state would be trained half."""
+        """Copy everything: a copy must not share the optimizer state."""
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle and copy through the safe format, with where the training stands beside it."""
+        """Pickle and copy with the safe file format, and the training state in addition."""
         from fastnn.model.persistence import to_bytes
 
         state = {

@@ -1,6 +1,6 @@
-"""Optimizers: their hyper-parameters, and the state they carry from step to step.
+"""Optimizers: their hyper-parameters, and their state between steps.
 
-The arithmetic on weights is the backends' kernel ``update``; with gradient g, rate η and update t:
+The arithmetic is in the backends' kernel ``update``; with gradient g, learning rate η and step t:
 
     SGD        p ← p − η g
     momentum   m ← μ m + g,               p ← p − η m            (Nesterov: p ← p − η (g + μ m))
@@ -11,7 +11,7 @@ The arithmetic on weights is the backends' kernel ``update``; with gradient g, r
 
 A learning rate is a number or a schedule (see `fastnn.schedules`).
 
-What a rule has written into its vectors means nothing to another rule, so an optimizer in use and
+The state vectors of one rule have no meaning for another, so an optimizer in use and
 its state are one value, `RunningOptimizer`.
 """
 
@@ -38,7 +38,7 @@ from fastnn.validation.values import describe
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """What the optimizers share: a learning rate, and what the ``update`` kernel needs to know."""
+    """Base of the optimizers: a learning rate, and what the ``update`` kernel needs to know."""
 
     learning_rate: float | Schedule
 
@@ -47,12 +47,12 @@ class Optimizer(ABC):
     @property
     @abstractmethod
     def rule(self) -> str:
-        """Which arithmetic ``update`` does, one of `RULES`."""
+        """The update rule, one of `RULES`."""
 
     @property
     @abstractmethod
     def n_state(self) -> int:
-        """How many vectors the rule remembers."""
+        """Number of state vectors of the rule."""
 
     @property
     @abstractmethod
@@ -68,7 +68,7 @@ class Optimizer(ABC):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum if asked for.
+    """Stochastic gradient descent, optionally with momentum.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class SGD(Optimizer):
     momentum : float, default 0.0
         μ in [0, 1).
     nesterov : bool, default False
-        Look ahead along the momentum (Sutskever et al., 2013); needs ``momentum > 0``.
+        Whether to use Nesterov momentum (Sutskever et al., 2013); needs ``momentum > 0``.
     """
 
     learning_rate: float | Schedule = 0.1
@@ -111,14 +111,14 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """Rates divided by a running root mean square (Tieleman and Hinton, 2012).
+    """Gradients divided by their running root mean square (Tieleman and Hinton, 2012).
 
     Parameters
     ----------
     learning_rate : float or Schedule, default 0.01
         η.
     rho : float, default 0.99
-        ρ in [0, 1): how slowly the mean square forgets.
+        ρ in [0, 1): decay of the mean square.
     epsilon : float, default 1e-8
         ε, above 0.
     """
@@ -157,9 +157,9 @@ class Adam(Optimizer):
     learning_rate : float or Schedule, default 0.001
         η.
     beta_1 : float, default 0.9
-        β₁ in [0, 1): how slowly the mean gradient forgets.
+        β₁ in [0, 1): decay of the mean gradient.
     beta_2 : float, default 0.999
-        β₂ in [0, 1): how slowly the mean square forgets.
+        β₂ in [0, 1): decay of the mean square.
     epsilon : float, default 1e-8
         ε, above 0.
     """
@@ -202,9 +202,9 @@ class AdamW(Adam):
     learning_rate : float or Schedule, default 0.001
         η.
     beta_1 : float, default 0.9
-        β₁ in [0, 1): how slowly the mean gradient forgets.
+        β₁ in [0, 1): decay of the mean gradient.
     beta_2 : float, default 0.999
-        β₂ in [0, 1): how slowly the mean square forgets.
+        β₂ in [0, 1): decay of the mean square.
     epsilon : float, default 1e-8
         ε, above 0.
     weight_decay : float, default 0.01
@@ -230,14 +230,14 @@ class AdamW(Adam):
 
 @dataclass
 class OptimizerState:
-    """What an optimizer carries from step to step.
+    """State of an optimizer between steps.
 
     Attributes
     ----------
     slots : ndarray of shape (optimizer.n_state, n_slots)
-        The remembered vectors, in the layout of the parameters.
+        The state vectors, in the layout of the parameters.
     step : int
-        Updates done so far.
+        Number of updates so far.
     dropout_seed : int
         With the step, selects the dropout masks (see `fastnn.backends.dropout`).
     """
@@ -249,7 +249,7 @@ class OptimizerState:
 
 @dataclass(frozen=True)
 class RunningOptimizer:
-    """An optimizer and the state that it has built up, which no other rule reads.
+    """An optimizer and its state.
 
     Attributes
     ----------
@@ -264,22 +264,22 @@ class RunningOptimizer:
     def start(
         cls, optimizer: Optimizer, architecture: Architecture, step: int = 0, dropout_seed: int = 0
     ) -> RunningOptimizer:
-        """Return the optimizer with a state of zeros for the parameters of that architecture."""
+        """Return the optimizer with zero state for the parameters of that architecture."""
         slots = np.zeros((optimizer.n_state, architecture.n_slots), architecture.dtype)
         return cls(optimizer, OptimizerState(slots, step, dropout_seed))
 
     def understood_by(self, optimizer: Optimizer) -> bool:
-        """Say whether the state means the same to `optimizer`: one of this kind and memory."""
+        """Return whether `optimizer` can use the state: same class, same number of vectors."""
         same_kind = type(optimizer) is type(self.optimizer)
         return same_kind and optimizer.n_state == self.optimizer.n_state
 
     def resumed(self, architecture: Architecture, optimizer: Optimizer) -> RunningOptimizer:
-        """Return the same state with an optimizer that understands it, ready to be trained with.
+        """Return the same state with an optimizer that can use it, ready for training.
 
         Raises
         ------
         TypeError, ValueError
-            If the state was changed from outside so that it no longer fits.
+            If the state was changed from outside and is no longer valid.
         """
         shape = (optimizer.n_state, architecture.n_slots)
         _check_state(self.state, shape, architecture.dtype)
@@ -297,9 +297,9 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
 
 
 def _check_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> None:
-    """Check that a state is what a rule with slots of that shape and dtype has left behind.
+    """Check that a state has slots of that shape and dtype.
 
-    Slots that cannot be written to, such as joblib's memory maps, are replaced by a copy.
+    Read-only slots, such as joblib's memory maps, are replaced by a copy.
     """
     slots = state.slots
     if (
@@ -315,8 +315,8 @@ def _check_state(state: OptimizerState, shape: tuple[int, int], dtype: str) -> N
     if not isinstance(slots, np.ndarray) or slots.shape != shape or slots.dtype.name != dtype:
         got = f"{slots.dtype} {slots.shape}" if isinstance(slots, np.ndarray) else describe(slots)
         raise ValueError(
-            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: its numbers may "
-            "be changed, by slots[...] = values, its shape not; fit starts with a new state"
+            f"the optimizer's state must have slots of {dtype} {shape}, got {got}: change only its "
+            "values, with slots[...] = values; fit starts with a new state"
         )
     for name in ("step", "dropout_seed"):
         check_count(f"the optimizer state's {name}", getattr(state, name), minimum=0)

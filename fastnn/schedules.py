@@ -1,8 +1,8 @@
 """Learning-rate schedules: the rate η of update t = 0, 1, 2, …, counted in optimizer steps.
 
 With a warm-up of w steps the rate first rises linearly, ``η_t = η (t + 1) / w`` for ``t < w``; the
-schedule proper then starts at its own ``t = 0``. Rates are worked out in float64 for a whole epoch
-at a time, so that every backend uses the same bits.
+schedule itself then starts at ``t = 0``. Rates are computed in float64 for a whole epoch
+at a time, so that every backend uses bit-identical rates.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastnn.validation.values import describe
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(ABC):
-    """What the schedules share: a warm-up, and being called with step numbers.
+    """Base of the schedules, with a warm-up; called with step numbers.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Schedule(ABC):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """``η_t = η``: of use for its warm-up.
+    """``η_t = η``, for use with a warm-up.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class StepDecay(Schedule):
     every : int
         Steps between two drops.
     factor : float, default 0.1
-        What the rate is multiplied by at each drop, in (0, 1].
+        Factor of the rate at each drop, in (0, 1].
     warmup : int, default 0
         Steps over which the rate rises linearly to its full value.
     """
@@ -137,9 +137,9 @@ class Cosine(Schedule):
     learning_rate : float
         η, above 0.
     n_steps : int
-        Steps from the full rate down to `final`, where it then stays.
+        Steps from the full rate to `final`; the rate is constant afterwards.
     final : float, default 0.0
-        The last rate, from 0 to `learning_rate`.
+        The final rate, from 0 to `learning_rate`.
     warmup : int, default 0
         Steps over which the rate rises linearly to its full value.
     """

@@ -1,4 +1,4 @@
-"""The words that parameters take, as types: editors complete them, type checkers compare them.
+"""Literal types of string parameters, for editors and type checkers.
 
 >>> from typing import get_args
 >>> import fastnn
@@ -21,7 +21,7 @@ Activation: TypeAlias = Literal[
     "silu",
     "softplus",
 ]
-"""Of hidden layers."""
+"""Activations of hidden layers."""
 
 Output: TypeAlias = Literal["softmax", "sigmoid", "identity", "exp", "tanh", "relu"]
 

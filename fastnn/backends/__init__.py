@@ -1,11 +1,11 @@
-"""The registry of backends, and the switch between them.
+"""The registry of backends, and backend selection.
 
 Precedence, highest first: ``Network(backend="cython")``, ``with fastnn.use_backend("numba"):``,
 `fastnn.set_backend`, the environment variable ``FASTNN_BACKEND``, and ``"auto"``: Cython, else
-Numba, else NumPy. A backend that was named and is missing is an error that says why; only
-``"auto"`` falls back. Choices are context variables: threads and asyncio tasks do not see each
-other's, and a task starts with the choice of the one that started it. The environment variable is
-for the whole process.
+Numba, else NumPy. Selecting a missing backend raises an error with the reason; only
+``"auto"`` falls back. The selection is a context variable: threads and asyncio tasks do not affect
+each other, and a task inherits the selection of the one that started it. The environment variable
+applies to the whole process.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _default: ContextVar[str | None] = ContextVar("fastnn_default_backend", default=
 
 
 class BackendUnavailableError(RuntimeError):
-    """A backend was asked for by name and cannot run here; the message says why and what to do."""
+    """A selected backend cannot run here; the message states the reason and what to do."""
 
 
 @cache
@@ -55,12 +55,12 @@ def _load(name: str) -> Backend | str:
 
 
 def available_backends() -> dict[str, str | None]:
-    """Say which backends can run here.
+    """Return which backends are available.
 
     Returns
     -------
     dict
-        Name to None, or to the reason why the backend is absent and how to get it.
+        Name to None, or to the reason why the backend is missing and how to install it.
     """
     return {name: _reason_absent(name) for name in NAMES}
 
@@ -68,18 +68,18 @@ def available_backends() -> dict[str, str | None]:
 def _reason_absent(name: str) -> str | None:
     try:
         found = _load(name)
-    except ValueError as error:  # a wrong FASTNN_ISA: an error when the backend is wanted
+    except ValueError as error:  # an invalid FASTNN_ISA: raised when the backend is selected
         return str(error)
     return found if isinstance(found, str) else None
 
 
 def get_backend(name: str | None = None) -> Backend:
-    """Return the backend that `name` or, without one, the switch selects now.
+    """Return the backend `name` or, without one, the currently selected backend.
 
     Parameters
     ----------
     name : {"auto", "cython", "numba", "numpy"}, optional
-        ``None`` and ``"auto"`` both ask the switch.
+        ``None`` and ``"auto"`` both mean the current selection.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def get_backend(name: str | None = None) -> Backend:
     Raises
     ------
     BackendUnavailableError
-        If a backend was named and cannot run here.
+        If a selected backend cannot run here.
     ValueError
         If there is no backend of that name.
     """
@@ -117,7 +117,7 @@ def _named(name: str, source: str) -> Backend:
 
 
 def set_backend(name: BackendName) -> None:
-    """Make `name` the default of this thread or task; ``"auto"`` picks the fastest that runs here.
+    """Make `name` the default of this thread or task; ``"auto"`` selects the fastest available.
 
     Parameters
     ----------
@@ -158,27 +158,27 @@ def use_backend(name: BackendName) -> Iterator[None]:
 
 
 def warmup(backend: BackendName = "auto", dtypes: Any = ("float32",)) -> None:
-    """Do now what a backend would do at its first fit: compile, or load what was compiled before.
+    """Compile a backend in advance, or load the compiled code from the cache.
 
-    The Numba backend takes some seconds for it, once for each dtype on a machine that can keep what
-    it compiled, and some tenths of a second in later processes. The other backends have nothing to
-    do.
+    For the Numba backend this takes several seconds, once per dtype if the compiled code can be
+    cached, and a few tenths of a second in later processes. The other backends have nothing to
+    compile.
 
     Parameters
     ----------
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        ``"auto"`` asks the switch.
+        ``"auto"`` means the current selection.
     dtypes : dtype or iterable of dtypes, default ("float32",)
-        Of the networks that will be used: float32 or float64. Compiled once for a dtype is all
-        a network of any size can do with dense inputs of any kind; few things for sparse inputs to
-        large networks remain.
+        Of the networks that will be used: float32 or float64. For each dtype this compiles
+        everything for dense inputs to networks of any size; a few functions for sparse inputs to
+        large networks are compiled on first use.
 
     Raises
     ------
     BackendUnavailableError
-        If a backend was named and cannot run here.
+        If a selected backend cannot run here.
     ValueError
-        If there is no backend, or no network, of that name or dtype.
+        If the backend or dtype does not exist.
     """
     several = isinstance(dtypes, Iterable) and not isinstance(dtypes, str)
     names = dtypes if several else [dtypes]
@@ -186,7 +186,7 @@ def warmup(backend: BackendName = "auto", dtypes: Any = ("float32",)) -> None:
 
 
 def check_backend(name: str, source: str = "backend=") -> None:
-    """Check that a backend can run here; for ``"auto"``, that the one the switch chooses can."""
+    """Check that a backend can run here; for ``"auto"``, the currently selected one."""
     get_backend(check_backend_name(name, (*NAMES, "auto"), source))
 
 
@@ -199,7 +199,7 @@ def _require(name: str, source: str) -> None:
 def restored_predictor(
     backend: str, architecture: Architecture, params: Array, reader: Any = None
 ) -> Predictor:
-    """Return a predictor that was pickled, on its backend or the one that runs here."""
+    """Return an unpickled predictor, on its backend or an available one."""
     try:
         found = get_backend(backend)
     except BackendUnavailableError:

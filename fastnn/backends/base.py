@@ -1,9 +1,9 @@
-"""The contract of a backend: its kernels, and the two programs written once in their terms.
+"""The contract of a backend: its kernels, and the two programs implemented with them.
 
-Kernels work on one minibatch of n rows. Arrays are row-major with unit inner stride unless said,
-of one dtype (float32 or float64), outputs come last and are written in place. A backend with only
-the kernels already predicts and trains; compiled backends override the programs with one call that
-does the whole thing without returning to Python.
+Kernels work on one minibatch of n rows. Arrays are row-major with unit inner stride unless stated
+otherwise, of one dtype (float32 or float64); outputs are the last arguments and are written in
+place. A backend with only the kernels can already predict and train; compiled backends override the
+programs with a single call that does not return to Python until it is done.
 
 Forward and backward through layer l, with h the outputs, z the pre-activations and δ = ∂loss/∂z:
 
@@ -52,18 +52,18 @@ CONSTANT_RATES = (SGD, RMSprop, Adam, AdamW)
 """Optimizers whose rate, where it is a number, is the same in each step."""
 
 PREDICT_ROWS = 512
-"""Rows that ``predict`` takes at a time: enough for BLAS, few enough for outputs to stay in L2."""
+"""Rows per step of ``predict``: enough for BLAS, few enough for outputs to stay in L2."""
 
 
 class EpochResult(NamedTuple):
-    """What a pass over the rows saw, each minibatch measured before its update.
+    """Metrics of a pass over the rows, each minibatch measured before its update.
 
     Attributes
     ----------
     loss : float
-        Weighted mean of the rows' losses, penalty excluded.
+        Weighted mean loss of the rows, without the penalty.
     accuracy : float
-        Weighted fraction of rows classified right; NaN for outputs that do not classify.
+        Weighted fraction of rows classified correctly; NaN for regressions.
     penalty : float
         Weighted mean of the L1 and L2 penalty over the minibatches.
     """
@@ -74,7 +74,7 @@ class EpochResult(NamedTuple):
 
 
 class Backend(ABC):
-    """Kernels and programs; see the module's text for shapes and notation."""
+    """Kernels and programs; see the module's docstring for shapes and notation."""
 
     name: str
     uses_blas: bool = True
@@ -83,9 +83,9 @@ class Backend(ABC):
     """Whether the programs themselves refuse arrays that they would read or write past their ends,
     or that share memory where one is written."""
     checks_rows: bool = False
-    """Whether the programs themselves refuse row numbers, labels and CSR entries outside."""
+    """Whether the programs themselves check row numbers, labels and CSR entries."""
     isa: str | None = None
-    """The instruction set, if compiled code chooses among several."""
+    """The instruction set, if compiled code selects one of several."""
 
     # -- kernels --------------------------------------------------------------------------------
 
@@ -101,8 +101,8 @@ class Backend(ABC):
     ) -> None:
         """``out = activation(x @ weight + bias)``.
 
-        x (n, n_in), dense or CSR, any strides; weight (n_in, n_out); bias (n_out,); activation a
-        hidden one or an elementwise output; out (n, n_out). If given, preactivation (n, n_out)
+        x (n, n_in), dense or CSR, any strides; weight (n_in, n_out); bias (n_out,); activation of a
+        hidden layer or an elementwise output; out (n, n_out). If given, preactivation (n, n_out)
         receives ``x @ weight + bias``.
         """
 
@@ -166,9 +166,9 @@ class Backend(ABC):
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
-        """``out = (delta @ weightᵀ) ∘ activation'``, the derivative taken from y.
+        """``out = (delta @ weightᵀ) ∘ activation'``, with the derivative computed from y.
 
-        delta (n, n_out); weight (n_in, n_out); activation that of the layer below, y (n, n_in) its
+        delta (n, n_out); weight (n_in, n_out); activation of the previous layer, y (n, n_in) its
         output, or its pre-activation if it is one of ``FROM_PREACTIVATION``; out (n, n_in).
         """
 
@@ -178,8 +178,8 @@ class Backend(ABC):
     ) -> None:
         """One step of the optimizer, in place on params and state.
 
-        step counts from 1; params and grads (n,); state (optimizer.n_state, n). The rules stand in
-        `fastnn.optimizers`.
+        step counts from 1; params and grads (n,); state (optimizer.n_state, n). See
+        `fastnn.optimizers` for the rules.
         """
 
     # -- programs -------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class Backend(ABC):
                 h = target
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
-        """Compile what networks of these dtypes need, if it is compiled where it runs."""
+        """Compile in advance for networks of these dtypes, if the backend compiles just in time."""
         return
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
@@ -247,7 +247,7 @@ class Backend(ABC):
 
         x (n, n_in) of any input kind; y (n,) int64 labels for softmax, else (n, n_out) targets of
         the network's dtype; order (m,) int64 row numbers; sample_weight (n,) float64. An interrupt
-        leaves params and state as some whole number of updates made them.
+        leaves params and state after a complete update.
         """
         grads = architecture.allocate()
         layers = list(architecture.views(params))
@@ -290,7 +290,7 @@ class Backend(ABC):
         options: TrainingOptions,
         step: int,
     ) -> tuple[float, float]:
-        """Write a minibatch's gradient; return the weighted sums of loss and of right rows."""
+        """Write the gradient of a minibatch; return weighted sums of loss and correct rows."""
         n_rows, dtype = len(y), np.dtype(architecture.dtype)
         passed = self.forward(architecture, layers, x, n_rows, options, step)
         factor = 1.0 if options.reduction == "sum" else (1.0 / count if count else 0.0)
@@ -355,7 +355,7 @@ class Backend(ABC):
         sample_weight: Array | None,
         delta: Array,
     ) -> float:
-        """Return the weighted sum of the network's loss at the last layer's z; write its delta."""
+        """Return the weighted sum of the loss at the last layer's z; write its delta."""
         if architecture.loss == "cross_entropy":
             smoothing = architecture.label_smoothing
             return self.softmax_cross_entropy(z, y, sample_weight, smoothing, delta)
@@ -366,12 +366,12 @@ class Backend(ABC):
 
 
 def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
-    """Return the rates of the n_steps updates after the first `step`, if a schedule gives as many.
+    """Return the learning rates of the n_steps updates after the first `step`.
 
     Raises
     ------
     ValueError
-        If a schedule gives another number of them.
+        If a schedule returns another number of rates.
     """
     rate = optimizer.learning_rate
     if n_steps == 1 and type(rate) is float and type(optimizer) in CONSTANT_RATES:
@@ -379,8 +379,8 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
     rates = np.ascontiguousarray(optimizer.learning_rates(step, n_steps), np.float64)
     if rates.shape != (n_steps,):
         raise ValueError(
-            f"the learning rate's schedule must give a rate for each of {n_steps} steps, got shape "
-            f"{rates.shape}"
+            f"the learning rate schedule must return one rate for each of {n_steps} steps, got "
+            f"shape {rates.shape}"
         )
     return rates
 
@@ -392,10 +392,10 @@ def _one_rate(rate: float) -> Array:
 
 @contextmanager
 def ctrl_c_held() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back during the block; calling what is yielded lets it through there."""
+    """Defer Ctrl-C during the block; calling the yielded function handles it there."""
     handler = signal.getsignal(signal.SIGINT)
     is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and callable(handler)):  # nobody is interrupted here
+    if not (is_main and callable(handler)):  # Ctrl-C does not interrupt this thread
         yield lambda: None
         return
     held: list[tuple[int, Any]] = []

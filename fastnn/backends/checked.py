@@ -1,13 +1,13 @@
-"""The door to the backends: what everybody hands in is checked before compiled code sees it.
+"""Argument checks for all backends, before compiled code is called.
 
-`fastnn.get_backend` returns each backend inside this one. A call of a kernel or a program from
-outside has its arrays compared with each other and with the architecture: a wrong call is an error
-in words, and nothing is written. What a program calls inside is not checked again.
+`fastnn.get_backend` wraps each backend in this one. For calls of a kernel or program from
+outside, arrays are checked against each other and the architecture: a wrong call raises an error,
+and nothing is written. Internal calls of a program are not checked again.
 
-What is compared is also what is used: sparse matrices and optimizer states are read once, through
-references that a callback or another thread cannot replace meanwhile. The numbers inside arrays are
-the caller's, who must not change them during a pass. Where an output lies in the same memory as an
-input, the result is worked out apart and then copied, as if the input had been a copy.
+The checked objects are those used: sparse matrices and optimizer states are read once, through
+references that a callback or another thread cannot replace meanwhile. The caller must not change
+the values in arrays during a pass. If an output overlaps an input in memory, the result is computed
+in a temporary array and then copied, as if the input had been a copy.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Checked(Backend):
     Parameters
     ----------
     inside : Backend
-        Who computes, and trusts.
+        The backend that computes, without checks.
     """
 
     def __init__(self, inside: Backend) -> None:
@@ -329,7 +329,7 @@ def _check_n_layers(architecture: Architecture, n_layers: Any) -> int:
 
 
 def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:
-    """Return parameters in the layout of an architecture; those only read may be read-only."""
+    """Return parameters in the layout of an architecture; read-only ones if not written to."""
     shape, dtype = (architecture.n_slots,), np.dtype(architecture.dtype)
     if is_written:
         return check_vectors("params", params, shape, dtype)
@@ -338,14 +338,14 @@ def _check_params(architecture: Architecture, params: Any, *, is_written: bool) 
 
 
 def _check_targets(architecture: Architecture, y: Any, n_rows: int) -> Array:
-    """Return labels or targets of that many rows; not whether the labels are classes."""
+    """Return labels or targets of that many rows; does not check that labels are classes."""
     if architecture.loss == "cross_entropy":
         return check_labels_of_rows("y", y, n_rows)
     return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
 
 
 def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, int]:
-    """Return the shape of a matrix, if it has a column, and a row if it must."""
+    """Return the shape of a matrix after checking that it is not empty."""
     n_rows, n_columns = array.shape
     if not n_columns or (rows_too and not n_rows):
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
@@ -355,7 +355,7 @@ def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, 
 def _apart(
     compute: Callable[..., Any], outputs: tuple[Array | None, ...], inputs: tuple[Any, ...]
 ) -> Any:
-    """Compute outputs apart from the inputs in memory, and copy them to where they belong."""
+    """Compute; outputs that overlap inputs in memory are computed in copies."""
     for out in outputs:
         for given in inputs:
             if out is not None and may_share_memory(out, given):

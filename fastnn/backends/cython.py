@@ -1,9 +1,9 @@
 """The Cython backend: whole programs in one native call, kernels in C for each instruction set.
 
-This adapter only translates: names into the codes of ``kernels/cython/simd/vocabulary.h``, an
-architecture into the layers that the compiled programs walk through. ``FASTNN_ISA`` (``baseline``,
-``avx2``, ``avx512`` or ``neon``), an environment variable read when the backend is first asked for,
-forces an instruction set; without it the widest that the processor has is taken.
+This adapter only converts arguments: names to the codes of ``kernels/cython/simd/vocabulary.h``, an
+architecture to the layers of the compiled programs. The environment variable ``FASTNN_ISA``
+(``baseline``, ``avx2``, ``avx512`` or ``neon``), read when the backend is first used, selects
+an instruction set; the default is the widest that the processor supports.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ show_to_threadpoolctl(_kernels.__file__)
 Predictor.register(_kernels.Predictor)
 Steps.register(_kernels.Steps)
 
-# A name's code is its place in the list of kernels/cython/simd/vocabulary.h.
+# The code of a name is its index in the list in kernels/cython/simd/vocabulary.h.
 _ACTIVATION = {name: code for code, name in enumerate(_kernels.ACTIVATIONS)}
 _LOSS = {name: code for code, name in enumerate(_kernels.LOSSES)}
 _RULE = {name: code for code, name in enumerate(_kernels.RULES)}
@@ -57,7 +57,7 @@ class CythonBackend(Backend):
     Parameters
     ----------
     n_threads : callable, optional
-        Returns how many threads a program may share large work among.
+        Returns the maximum number of threads for large operations.
 
     Attributes
     ----------
@@ -263,7 +263,7 @@ class CythonBackend(Backend):
         return program
 
     def _compile(self, architecture: Architecture) -> _kernels.Program:
-        """Translate an architecture for the compiled programs."""
+        """Convert an architecture for the compiled programs."""
         return _kernels.Program(
             self._kernels[np.dtype(architecture.dtype)],
             [

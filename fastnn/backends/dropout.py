@@ -1,10 +1,10 @@
-"""Dropout masks without storage: which unit is dropped is a hash of where and when.
+"""Dropout masks without storage: a hash of step and position determines which units are dropped.
 
-A mask element is decided by a counter-based hash of (seed, step, layer, row of the batch, unit), so
+A mask element is a counter-based hash of (seed, step, layer, row of the batch, unit), so
 every backend, forward or backward, in any order, sees the same mask. The key of a (seed, step,
-layer) is two 32-bit words made with the SplitMix64 finaliser (Steele, Lea and Flood, 2014); the
-element's counter ``row · n_units + unit`` is then mixed with them by two rounds of multiply and
-xor-shift, the constants being Wellons' "lowbias32". A unit is dropped where the hash falls below
+layer) is two 32-bit words made with the SplitMix64 finalizer (Steele, Lea and Flood, 2014); the
+counter ``row · n_units + unit`` of an element is then mixed with them by two rounds of multiply and
+xor-shift, with the constants of Wellons' "lowbias32". A unit is dropped if the hash is below
 ``rate · 2³²``.
 """
 
@@ -33,7 +33,7 @@ def dropout_key(seed: int, step: int, layer: int) -> tuple[int, int]:
 
 
 def dropout_threshold(rate: float) -> int:
-    """Return the 32-bit number below which a hash drops its unit."""
+    """Return the 32-bit threshold: units with a smaller hash are dropped."""
     return min(round(rate * 2.0**32), 2**32 - 1)
 
 
@@ -47,7 +47,7 @@ def dropout_mask(
     seed : int
         The network's dropout seed, 64 bits.
     step : int
-        Updates done before this one.
+        Number of previous updates.
     layer : int
         Index of the hidden layer, from 0.
     rate : float

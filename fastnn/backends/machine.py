@@ -1,4 +1,4 @@
-"""What fastnn found on this machine: backends, instruction set, threads, versions, processor."""
+"""Description of this machine: backends, instruction set, threads, versions, processor."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from fastnn.system.version import __version__
 
 PACKAGES = ("numpy", "safetensors", "tqdm", "numba", "scipy", "pooch", "threadpoolctl")
 CPUINFO = Path("/proc/cpuinfo")
-SYSCTL = "/usr/sbin/sysctl"  # in full: not every PATH has its folder
+SYSCTL = "/usr/sbin/sysctl"  # full path: PATH may lack its folder
 
 
 def describe(backend: str = "auto") -> dict[str, Any]:
-    """Return what can be said of this machine.
+    """Return a description of this machine.
 
     Parameters
     ----------
     backend : str, default "auto"
-        The one in use; by default the one the switch chooses.
+        The backend in use; by default the currently selected one.
 
     Returns
     -------
     dict
-        ``backend`` holds its name, or why there is none, and ``threads`` their number, or what is
-        wrong with the one that was asked for; ``backends`` says why the absent ones are absent.
+        ``backend`` is its name, or an error message, ``threads`` the number of threads, or an error
+        message; ``backends`` has the reasons why backends are missing.
     """
     try:
         chosen: Any = backends.get_backend(backend)
@@ -56,7 +56,7 @@ def describe(backend: str = "auto") -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the processor name reported by the system."""
     if sys.platform == "darwin":
         command = [SYSCTL, "-n", "machdep.cpu.brand_string"]
         try:

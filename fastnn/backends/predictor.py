@@ -1,4 +1,4 @@
-"""A network frozen for serving: what can be paid once is paid once."""
+"""A network frozen for serving, with as much work as possible done in advance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastnn.validation.sparse import check_entries, is_csr, own_csr
 
 
 class Predicting(Protocol):
-    """What a predictor asks of a backend."""
+    """The part of a backend that a predictor uses."""
 
     name: str
 
@@ -22,22 +22,22 @@ class Predicting(Protocol):
 
 
 class Predictor(ABC):
-    """What a network predicts, without the checks of `Network.predict_proba`.
+    """Predicts like `Network.predict_proba`, with fewer checks.
 
-    Later changes of the network do not reach it. It may be called from several threads at once.
+    Later changes of the network do not affect it. It may be called from several threads at once.
     """
 
     @abstractmethod
     def __call__(self, x: Any, out: Array | None = None) -> Array:
-        """Return the network's outputs: probabilities, or numbers.
+        """Return the outputs of the network: probabilities, or numbers.
 
         Parameters
         ----------
         x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
-            float32, float64 or uint8, of any strides, or another object with such a buffer; whether
-            they are finite is not looked at here.
+            float32, float64 or uint8, with any strides, or another object with such a buffer; not
+            checked for NaN and infinity.
         out : array of shape (n_out,) or (n_rows, n_out), optional
-            Of the network's dtype and C-contiguous: where to write. By default a new array.
+            Output array in the network's dtype, C-contiguous. By default a new array.
 
         Returns
         -------
@@ -52,7 +52,7 @@ class Predictor(ABC):
 
 
 class PlainPredictor(Predictor):
-    """A predictor in terms of a backend's program ``predict``.
+    """A predictor that calls a backend's program ``predict``.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ class PlainPredictor(Predictor):
     params : ndarray of shape (architecture.n_slots,)
         Copied.
     reader : RowReader, optional
-        What turns rows of other kinds (integers, lists, frames) into those it reads, and looks at
-        floats for a network of bytes; without it they are refused.
+        Converts rows of other types (integers, lists, frames), and checks floats for a network
+        trained on bytes; without it other types are refused.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PlainPredictor(Predictor):
 
     @property
     def recipe(self) -> tuple[Any, ...]:
-        """What `fastnn.backends.restored_predictor` makes an equal one of."""
+        """Arguments of `fastnn.backends.restored_predictor` for an equal predictor."""
         return self._backend.name, self._architecture, self._params, self._reader
 
     def __call__(self, x: Any, out: Array | None = None) -> Array:
@@ -120,7 +120,7 @@ class PlainPredictor(Predictor):
 
 
 def _written(out: Any, shape: tuple[int, ...], dtype: str) -> Array:
-    """Return what is written to as a plain array."""
+    """Return the output array as a plain array."""
     expected = f"out must be writable, C-contiguous {dtype} of shape {shape}, got"
     try:
         array: Array = np.asarray(out if isinstance(out, np.ndarray) else memoryview(out)).view()
@@ -132,7 +132,7 @@ def _written(out: Any, shape: tuple[int, ...], dtype: str) -> Array:
 
 
 def check_csr(x: Any) -> Any:
-    """Return a CSR matrix as one of its own, if its entries lie inside it."""
+    """Return a private copy of a CSR matrix, if its entries are in bounds."""
     if not is_csr(x):
         raise TypeError(f"x must be an array or a CSR matrix, got {type(x).__name__}")
     own = own_csr(x, copied=("indptr",))

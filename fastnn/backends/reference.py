@@ -1,8 +1,8 @@
-"""The reference backend, "numpy": what every kernel means.
+"""The reference backend, "numpy": the definition of every kernel.
 
-Read this page to know what fastnn computes; the compiled backends say the same thing fast. Shapes:
-x (n, n_in), W (n_in, n_out), b (n_out,), z and y and δ (n, n_out). How the kernels make up a
-training step stands in `fastnn.backends.base`.
+The compiled backends implement the same operations, faster. Shapes:
+x (n, n_in), W (n_in, n_out), b (n_out,), z and y and δ (n, n_out). `fastnn.backends.base` combines
+the kernels into a training step.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ UPDATE_BLOCK = 24_576  # parameters updated at a time: temporaries of 96 KB stay
 
 
 def sigmoid(z: Array) -> Array:
-    """``1 / (1 + e⁻ᶻ) = e^min(z,0) / (1 + e^−|z|)``: nothing overflows."""
+    """``1 / (1 + e⁻ᶻ) = e^min(z,0) / (1 + e^−|z|)``, without overflow."""
     y: Array = np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
     return y
 
 
 def normal_cdf(z: Array) -> Array:
-    """``Φ(z) = erfc(−z/√2) / 2``; NumPy has no erfc, so the standard library's, one by one."""
+    """``Φ(z) = erfc(−z/√2) / 2``, with the standard library's erfc, since NumPy has none."""
     return np.asarray(np.frompyfunc(math.erfc, 1, 1)(z * -math.sqrt(0.5)) / 2, z.dtype)
 
 
@@ -61,7 +61,7 @@ FORWARD: dict[str, Callable[[Array], Array]] = {
     "exp": np.exp,
 }
 
-# -- and their derivatives f'(z), from the output y where that is possible ------------------------
+# -- derivatives f'(z), computed from the output y where possible ---------------------------------
 
 
 def gelu_derivative(z: Array) -> Array:
@@ -238,7 +238,7 @@ def _update(
     g: Array,
     state: Array,
 ) -> None:
-    """``p ← p − …`` by the rules that stand in `fastnn.optimizers`."""
+    """``p ← p − …`` by the rules in `fastnn.optimizers`."""
     real = p.dtype.type
     beta_1, beta_2, epsilon, weight_decay = coefficients
     match rule:

@@ -1,10 +1,10 @@
-"""How many threads fastnn may use.
+"""The number of threads fastnn may use.
 
-The number is, strongest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
-and ``OMP_NUM_THREADS``, and the processors that this process is allowed (its affinity and, on
-Linux, its control group's quota). It is an upper bound: the Cython backend shares large work among
-that many threads of its own, and NumPy's BLAS follows it; the Numba backend computes on the calling
-thread. threadpoolctl sees and sets the same number.
+Precedence, highest first: `set_num_threads`, the environment variables ``FASTNN_NUM_THREADS``
+and ``OMP_NUM_THREADS``, and the number of processors available to this process (its affinity and,
+on Linux, its cgroup quota). It is an upper bound: the Cython backend divides large operations among
+up to that many threads, and NumPy's BLAS uses the same limit; the Numba backend runs on the calling
+thread. threadpoolctl reads and sets the same number.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _limited: ContextVar[int | None] = ContextVar("fastnn_threads_limited", default=
 
 
 def set_num_threads(n_threads: int | None) -> None:
-    """Set how many threads fastnn may use in this process.
+    """Set the maximum number of threads in this process.
 
-    NumPy's BLAS, which does the products of the ``"numpy"`` backend, follows while fastnn computes
-    if threadpoolctl is installed (``pip install "fastnn[threads]"``).
+    NumPy's BLAS, which computes the products of the ``"numpy"`` backend, uses the same limit if
+    threadpoolctl is installed (``pip install "fastnn[threads]"``).
 
     Parameters
     ----------
     n_threads : int or None
-        At least 1; None goes back to the environment's and the machine's number.
+        At least 1; None restores the default.
     """
     global _chosen
     _chosen = None if n_threads is None else check_threads("n_threads", n_threads)
@@ -44,7 +44,7 @@ def set_num_threads(n_threads: int | None) -> None:
 
 @contextmanager
 def threads_limited(n_threads: int) -> Iterator[None]:
-    """Set how many threads fastnn may use within the block, in this thread only.
+    """Set the maximum number of threads within the block, for this thread only.
 
     Parameters
     ----------
@@ -59,20 +59,20 @@ def threads_limited(n_threads: int) -> Iterator[None]:
 
 
 def get_num_threads() -> int:
-    """Return how many threads fastnn may use."""
+    """Return the maximum number of threads."""
     return _wanted() or _openmp_threads() or available_processors()
 
 
 def usable_threads() -> int:
-    """Return how many threads a compiled program may share its work among.
+    """Return the number of threads for a compiled program.
 
-    Never more than there are processors: one that waits for a processor holds up all the others.
+    Never more than there are processors: a thread waiting for a processor delays all others.
     """
     return min(get_num_threads(), available_processors())
 
 
 def available_processors() -> int:
-    """Return how many processors this process is allowed: affinity and control group respected."""
+    """Return the number of processors available to this process, by affinity and cgroup quota."""
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
     else:
@@ -113,10 +113,10 @@ def show_to_threadpoolctl(library: str) -> None:
 
 
 BLAS_SHARES_FROM = 1e8
-"""Multiply-adds of a matrix product from which NumPy's BLAS may share it among threads: about 1 ms
-of one core's work. Its threads meet at the end of each product, and where one of them has to wait
-for a busy processor a product takes as long as the system lets it wait, some milliseconds: with two
-busy neighbours a fit of 784-100-10 took sixty times the time of one thread."""
+"""Minimum multiply-adds of a matrix product for NumPy's BLAS to use several threads: about 1 ms on
+one core. Its threads synchronize at the end of each product, and if one of them has to wait for a
+busy processor, a product takes as long as its time slice, some milliseconds: with two other busy
+processes a fit of 784-100-10 took sixty times as long as with one thread."""
 
 
 _NO_BLAS = nullcontext()
@@ -125,15 +125,15 @@ _NO_BLAS = nullcontext()
 def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> AbstractContextManager[None]:
     """Hold NumPy's BLAS, if it is used, to as many threads as were asked for and its work is worth.
 
-    Several blocks may be in force at once, in several threads: the least number counts, and the
-    last one to end brings back the number before.
+    Several blocks may be active at once, in several threads: the smallest limit applies, and the
+    last one to end restores the original number.
 
     Parameters
     ----------
     uses_blas : bool
-        Whether NumPy's BLAS does the products.
+        Whether NumPy's BLAS computes the products.
     multiply_adds : float
-        Of the largest of these.
+        Of the largest product.
     """
     return _limited_to(multiply_adds) if uses_blas else _NO_BLAS
 
@@ -148,8 +148,8 @@ def _limited_to(multiply_adds: float) -> Iterator[None]:
     elif libraries is None:
         if asked is not None and asked == wanted:
             warnings.warn(
-                f"NumPy's BLAS does not keep to {wanted} threads: that takes threadpoolctl "
-                '(pip install "fastnn[threads]"), or OMP_NUM_THREADS set before Python starts',
+                f"NumPy's BLAS cannot be limited to {wanted} threads: install threadpoolctl "
+                '(pip install "fastnn[threads]"), or set OMP_NUM_THREADS before Python starts',
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -169,7 +169,7 @@ _unlimited: list[int] = []  # threads of each library while no limit is in force
 
 
 def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> None:
-    """Put a block's limit in force, or out of force."""
+    """Set or remove the limit of a block."""
     with _limits_lock:
         if not _limits:
             _unlimited[:] = [library.get_num_threads() for library in libraries]
@@ -184,7 +184,7 @@ def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> N
 
 
 def _forget_limits() -> None:
-    """Bring back BLAS' own numbers in a forked child: blocks of other threads never end there."""
+    """Restore the original numbers of BLAS in a forked child, where other threads do not exist."""
     global _limits_lock
     _limits_lock = threading.Lock()
     if _limits:
@@ -211,13 +211,13 @@ def _openmp_threads() -> int | None:
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # "4,2" is 4, nested 2
     try:
         return check_thread_variable("OMP_NUM_THREADS", first)
-    except ValueError:  # for OpenMP to complain about
+    except ValueError:  # left to OpenMP to report
         return None
 
 
 @cache
 def _blas_libraries() -> Sequence[Any] | None:
-    """Return what threadpoolctl knows of the BLAS that is loaded; None without threadpoolctl."""
+    """Return threadpoolctl's controllers of the loaded BLAS; None without threadpoolctl."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:
@@ -228,6 +228,6 @@ def _blas_libraries() -> Sequence[Any] | None:
 
 @cache
 def _control_group_quota() -> int:
-    """Return how many processors are busy when the control group's time is used up."""
+    """Return the number of processors in the cgroup quota."""
     quota = processor_quota()
     return 1 << 30 if quota is None else math.ceil(quota)

@@ -1,4 +1,4 @@
-"""What a fit calls after each epoch: the base of callbacks, early stopping, and logs."""
+"""Callbacks of a fit: their base class, early stopping, and logs."""
 
 from fastnn.callbacks.base import Callback, EarlyStopping
 from fastnn.callbacks.logs import MetricsLog, TensorBoard

@@ -1,4 +1,4 @@
-"""What a fit calls after each epoch, and early stopping as the first example of it."""
+"""The base class of callbacks, and early stopping."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Base of callbacks; override what is needed.
+    """Base of callbacks; override the methods you need.
 
-    A plain function ``f(network, epoch, record)`` does as well: it is called as `on_epoch_end`.
+    A plain function ``f(network, epoch, record)`` can be used too: it is called as `on_epoch_end`.
     """
 
     def on_fit_start(self, network: Network) -> None:
-        """Act before the first epoch."""
+        """Run before the first epoch."""
 
     def on_epoch_end(
         self, network: Network, epoch: int, record: Mapping[str, float]
     ) -> bool | None:
-        """Act after an epoch; return True to end the fit.
+        """Run after each epoch; return True to stop training.
 
         Parameters
         ----------
@@ -43,47 +43,47 @@ class Callback:
         epoch : int
             Counted from 1.
         record : mapping
-            The epoch's measurements, named as in `History`.
+            The metrics of the epoch, named as in `History`.
         """
 
     def on_fit_end(self, network: Network) -> None:
-        """Act after the last epoch, also when the fit was interrupted."""
+        """Run after the last epoch, also if the fit was interrupted."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what a resumed fit's callback must have in common with this one; JSON values."""
+        """Return the settings that must be the same in a resumed fit, as JSON values."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint is to keep: arrays, and what JSON can say, each by a name."""
+        """Return the state for a checkpoint: named arrays and JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` returned; called after `on_fit_start` of a resumed fit."""
+        """Restore the result of `state_dict`; called after `on_fit_start` of a resumed fit."""
 
 
 PATIENCE = 5
 
 
 class EarlyStopping(Callback):
-    """End a fit that no longer improves, and go back to the best weights.
+    """Stop training when a metric no longer improves, and restore the best weights.
 
     Parameters
     ----------
     monitor : str, default "val_loss"
-        The measurement to watch, named as in `History`.
+        The metric to monitor, named as in `History`.
     patience : int, default 5
-        Epochs without an improvement before the fit ends.
+        Epochs without improvement before training stops.
     min_delta : float, default 0.0
-        An improvement is a change of more than this.
+        Changes must exceed this to count as an improvement.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more is better; "auto" takes more for accuracy and r2, less for the rest.
+        Whether lower or higher is better; "auto" is "max" for accuracy and r2, otherwise "min".
     restore_best : bool, default True
-        Whether the network ends with the weights of its best epoch.
+        Whether to restore the weights of the best epoch at the end.
 
     Attributes
     ----------
     best : float or None
-        The best value seen.
+        The best value so far.
     best_epoch : int
         Its epoch, counted from 1; 0 before the first.
     """
@@ -113,7 +113,7 @@ class EarlyStopping(Callback):
         return 1 if more or self.mode == "max" else -1
 
     def on_fit_start(self, network: Network) -> None:
-        """Forget earlier fits."""
+        """Reset the state of earlier fits."""
         self.best, self.best_epoch, self._best_parameters = None, 0, None
         self._architecture = network.architecture
 
@@ -142,7 +142,7 @@ class EarlyStopping(Callback):
         return state | {"best_parameters": self._best_parameters}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back the best value, its epoch and its weights."""
+        """Restore the best value, its epoch and its weights."""
         best, best_epoch = state["best"], check_count("best_epoch", state["best_epoch"], 0)
         parameters = None
         if "best_parameters" in state:
@@ -151,14 +151,14 @@ class EarlyStopping(Callback):
         self.best_epoch, self._best_parameters = best_epoch, parameters
 
     def on_fit_end(self, network: Network) -> None:
-        """Go back to the best weights."""
+        """Restore the best weights."""
         if self._best_parameters is not None:
             network.parameters[...] = self._best_parameters
             self._best_parameters = None
 
     def _without_padding(self, parameters: NDArray[Any]) -> NDArray[Any]:
-        """Return weights from a file with the padding zero, whatever it holds."""
-        if self._architecture is None:  # of a subclass that starts in a way of its own
+        """Return weights from a file, with padding set to zero."""
+        if self._architecture is None:  # a subclass overrides on_fit_start
             return parameters
         clean = self._architecture.allocate()
         if parameters.shape != clean.shape:

@@ -1,7 +1,7 @@
-"""Logs of a fit: callbacks that write each epoch's measurements to a file as they come.
+"""Training logs: callbacks that write the metrics of each epoch to a file.
 
-A fit resumed from a checkpoint goes on with its log: what a killed run wrote after its last
-checkpoint is taken back first, so that every epoch is there once.
+A fit resumed from a checkpoint continues its log: lines written after the last checkpoint are
+removed first, so that every epoch appears once.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from fastnn.validation import check_count, check_path
 
 
 class MetricsLog(Callback):
-    """Write a line an epoch to a CSV or JSON lines file.
+    """Write one line per epoch to a CSV or JSON lines file.
 
-    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. A line can
-    be read when the next epoch begins. It is on the disk, safe from a power cut, before a
-    checkpoint is written that counts it, and when the fit ends. A fit begins the file anew; a
-    resumed one goes on. One fit at a time writes it.
+    The columns are ``epoch``, counted from 1, and the names in the first epoch's record. Each line
+    is readable when the next epoch begins. The file is flushed to the disk, safe from a power
+    failure, before each checkpoint and when the fit ends. A new fit overwrites the file; a resumed
+    one continues it. Only one fit at a time may write it.
 
     Parameters
     ----------
     path : path-like
-        Ends in ``.csv`` or ``.jsonl``. In JSON lines what is not finite is null.
+        Ends in ``.csv`` or ``.jsonl``. In JSON lines, NaN and infinity are written as null.
 
     Raises
     ------
     ValueError
-        If the path ends otherwise.
+        If the path has another extension.
     OSError
         From ``fit``, if the file cannot be written, or another fit is writing it.
     """
@@ -53,7 +53,7 @@ class MetricsLog(Callback):
         self._columns: list[str] = []
 
     def on_fit_start(self, network: Network) -> None:
-        """Begin at the file's start."""
+        """Lock the file and start at its beginning."""
         check_folder_of(self.path)
         held = ExitStack()
         held.enter_context(only_writer(self.path, "the log"))
@@ -85,12 +85,12 @@ class MetricsLog(Callback):
                 held.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how long the file is, on the disk."""
+        """Flush the file to the disk and return its length."""
         self._sync()
         return {"n_bytes": self._n_bytes}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on at the length that the file had."""
+        """Continue at the stored length of the file."""
         self._n_bytes = check_count("n_bytes", state["n_bytes"], 0)
 
     def _sync(self) -> None:
@@ -121,9 +121,9 @@ class MetricsLog(Callback):
         return file
 
     def _whole_lines(self, file: IO[bytes]) -> int:
-        """Return how much of the file to keep: as much as is counted, or is left, in whole lines.
+        """Return how many bytes of the file to keep: whole lines, up to the stored length.
 
-        It was cut or removed since if it is shorter than what is counted.
+        The file may be shorter if it was truncated or removed since.
         """
         size = min(self._n_bytes, file.seek(0, 2))
         file.seek(0)
@@ -131,12 +131,12 @@ class MetricsLog(Callback):
 
 
 class TensorBoard(Callback):
-    """Write each epoch's measurements where TensorBoard looks for them.
+    """Write the metrics of each epoch for TensorBoard.
 
     Parameters
     ----------
     folder : path-like
-        Of this run, such as ``"runs/1"``; made if it is not there. Needs the extra ``tensorboard``.
+        For this run, such as ``"runs/1"``; created if missing. Requires the extra ``tensorboard``.
 
     Raises
     ------
@@ -165,7 +165,7 @@ class TensorBoard(Callback):
             self._writer = self._open(
                 str(self.folder),
                 purge_step=epoch,  # TensorBoard drops what an earlier run wrote from here on
-                filename_suffix=f".epoch{epoch}",  # names are else the same within a second
+                filename_suffix=f".epoch{epoch}",  # otherwise equal within the same second
             )
         for name, value in record.items():
             which, measure = (

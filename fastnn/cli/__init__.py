@@ -1,7 +1,7 @@
 """The command line: ``fastnn train | evaluate | predict | export | info | bench``.
 
-Results go to standard output, with ``--json`` as one JSON object a line; progress and errors go to
-standard error. An error is one line and exit code 2, an interrupt exit code 130.
+Results go to standard output, with ``--json`` as one JSON object per line; progress and errors go
+to standard error. An error prints one line and exits with code 2, an interrupt with code 130.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with the word that may have been meant."""
+    """A parser whose errors are one line and suggest similar words."""
 
     def __init__(self, **settings: Any) -> None:
         self.option_words: list[str] = []
@@ -42,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help, the version or an error; argparse would lose what cannot be written."""
+        """Print help, the version or an error; argparse would hide write errors."""
         if file is sys.stdout:
             streams.say_verbatim(message)
         else:
@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _meant(words: Sequence[str], choices: Sequence[str]) -> str:
-    """Return a question after those of the choices that resemble the words; nothing if none do."""
+    """Return a "did you mean" question with the choices similar to the words, or an empty text."""
     found = [
         match
         for word in words
@@ -75,12 +75,12 @@ def parser() -> tuple[_Parser, Mapping[str, _Parser]]:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options that the arguments say; without any, the help is printed.
+    """Return the parsed arguments; without any, print the help.
 
     Raises
     ------
     SystemExit
-        After help, and after what is wrong with the arguments was said.
+        After printing the help or an error.
     """
     main_parser, commands = parser()
     options, unknown = main_parser.parse_known_args(arguments)
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        The words behind ``fastnn``; by default those of the process.
+        The arguments after ``fastnn``; by default those of the process.
     """
     from fastnn.backends import BackendUnavailableError
 

@@ -1,4 +1,4 @@
-"""What ``fastnn train`` says first: the rows, the label, what was guessed, the network."""
+"""What ``fastnn train`` prints first: the rows, the label, the inferred task, the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastnn.network import Network
 
 
 def announce(options: argparse.Namespace, network: Network, data: Dataset, backend: str) -> None:
-    """Say before the training what is trained on what, and what was guessed about a table."""
+    """Print before training the data, what was inferred about a table, and the network."""
     weight = data.train_weight
     n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
     words.note(
@@ -58,7 +58,7 @@ def _network_line(network: Network, backend: str) -> str:
 
 
 def _said_of_labels(data: Dataset) -> tuple[str, str]:
-    """Return which column is the label and what it means, and how to say otherwise."""
+    """Return which column is the label, the task, and the options that override them."""
     assert data.choice is not None
     choice = data.choice
     other = {"classification": "regression", "regression": "classification"}[choice.task]
@@ -67,7 +67,7 @@ def _said_of_labels(data: Dataset) -> tuple[str, str]:
 
 
 def said_of_column(data: Dataset) -> str:
-    """Return which column is the label, why, and how to name another."""
+    """Return which column is the label, why, and the option that selects another."""
     if data.label_reason is None:
         return f"{data.label_name!r}"
-    return f"{data.label_name!r}, {data.label_reason} (--label names another)"
+    return f"{data.label_name!r}, {data.label_reason} (--label selects another)"

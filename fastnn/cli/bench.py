@@ -1,4 +1,4 @@
-"""``fastnn bench``: the short form of the benchmarks, here and against what is installed."""
+"""``fastnn bench``: a short form of the benchmarks, against the libraries that are installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnn.backends import NAMES
 from fastnn.cli import options as words
 from fastnn.cli import streams
 
-# For each script: the cases that show most in least time.
+# For each script: the most informative cases in the least time.
 SHORT_FORM = {
     "train": ("mnist-sgd", "small-sgd", "small-adam"),
     "predict": ("small-random-1", "medium-mnist-1", "medium-mnist-10000"),
@@ -31,13 +31,13 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "bench",
-        help="compare fastnn with its peers on this machine",
-        description="Time training and prediction against those peers that are installed (NumPy, "
-        "PyTorch, scikit-learn, JAX, ONNX Runtime), each verified first. For the long form run the "
-        "scripts in bench/ of the source.",
+        help="compare fastnn with other libraries on this machine",
+        description="Time training and prediction against the installed peers (NumPy, "
+        "PyTorch, scikit-learn, JAX, ONNX Runtime), each verified first. For all benchmarks run "
+        "the scripts in bench/ of the source.",
     )
     parser.add_argument(
-        "--backend", nargs="+", choices=NAMES, default=[], help="default: all that run here"
+        "--backend", nargs="+", choices=NAMES, default=[], help="default: all available"
     )
     parser.add_argument(
         "--threads", nargs="+", type=words.whole_number(1), default=[1], help="default: 1"
@@ -47,22 +47,22 @@ def add_parser(commands: Any) -> None:
         nargs="*",
         choices=PEERS,
         metavar="NAME",
-        help=f"of {', '.join(PEERS)} (default: those installed)",
+        help=f"{', '.join(PEERS)} (default: those installed)",
     )
     parser.add_argument(
-        "--seconds", type=words.positive_number, default=3.0, help="for each case, default: 3"
+        "--seconds", type=words.positive_number, default=3.0, help="per case, default: 3"
     )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with the four MNIST files (default: FASTNN_MNIST_DIR, or digits made by "
-        "fastnn take their place)",
+        help="folder with the four MNIST files (default: FASTNN_MNIST_DIR, or else synthetic "
+        "digits)",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the scripts one after the other, each in a process of its own."""
+    """Run the scripts one after the other, each in its own process."""
     code = 0
     for script, cases in SHORT_FORM.items():
         command = [sys.executable, str(_folder() / f"{script}.py"), "--cases", *cases]
@@ -81,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(command: list[str]) -> int:
-    """Run a script and print what it prints, as all commands do; return its exit code.
+    """Run a script, forward its output, and return its exit code.
 
-    It starts processes of its own: they are a group, where there are such, and end together.
+    It starts other processes: they form a process group, if supported, and end together.
     """
     group: dict[str, Any] = {} if os.name == "nt" else {"process_group": 0}
     with subprocess.Popen(
@@ -98,7 +98,7 @@ def _run(command: list[str]) -> int:
         try:
             for line in script.stdout:
                 streams.say_verbatim(line)
-        except BaseException:  # nobody reads any more, or Ctrl-C
+        except BaseException:  # the reader is gone, or Ctrl-C
             if sys.platform == "win32":
                 script.terminate()
             else:

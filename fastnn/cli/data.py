@@ -1,4 +1,4 @@
-"""From the word on the command line, ``mnist``, ``digits`` or a file, to rows."""
+"""Data named on the command line: ``mnist``, ``digits`` or a file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from fastnn.training.fit_description import rows_checksum
 from fastnn.validation.frames import some
 
 N_VALIDATION = 5_000
-"""Training images of MNIST that are set apart to watch the training, as usual."""
+"""Training images of MNIST held out for validation, as usual."""
 
 
 def training_data(options: argparse.Namespace) -> Dataset:
@@ -46,34 +46,33 @@ def training_data(options: argparse.Namespace) -> Dataset:
     if options.data == "mnist":
         return mnist(options.data_dir, validation=N_VALIDATION)
     if options.data == "digits":
-        note("making 20,000 images of digits …", options)
+        note("generating 20,000 images of digits …", options)
         return digits(validation=1_000)
     table = _table(options)
     data = _split(table, options.task)
     if file_map(table.x) is not None and table.x.dtype != np.uint8:
-        note("columns are taken as they are: a file this large is not standardised", options)
+        note("columns are not standardized, since the file is memory-mapped", options)
     if data.class_labels is not None and (data.train.y == data.train.y[0]).all():
         raise ValueError(
-            f"the training rows of {named(options.data)} hold only one class, "
-            f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two to tell "
-            "apart"
+            f"the training rows of {named(options.data)} have only one class, "
+            f"{data.class_labels[data.train.y[0]].item()!r}: there must be at least two"
             + ("" if data.label_reason is None else f". The label is {said_of_column(data)}")
         )
     return data
 
 
 def _split(table: Table, task: Any) -> Dataset:
-    """Set rows of a file apart for test and validation: of the same file always the same."""
+    """Hold out rows of a file for test and validation: always the same rows of the same file."""
     if file_map(table.x) is None:
         return table.split(validation=None if table.validation else 0.1, task=task)
     return table.hold_out(task=task)
 
 
 def remembered(data: Dataset) -> dict[str, Any]:
-    """Return what a network is to remember of a file that it was trained on, for `TrainedOn`."""
+    """Return what to store in `TrainedOn` about the file that a network was trained on."""
     names, label = (data.feature_names if data.has_names else None), data.label_name
     if names is None and label is not None and not NUMBERED.fullmatch(label):
-        label = None  # not a column's: an array's
+        label = None  # the name of an array, not of a column
     return {
         "feature_names": names,
         "label_name": label,
@@ -82,11 +81,10 @@ def remembered(data: Dataset) -> dict[str, Any]:
 
 
 class TestRows(NamedTuple):
-    """Rows to measure a saved network on: inputs, and labels as the data have them.
+    """Rows to evaluate a saved network on: inputs, and labels as in the data.
 
-    `which` says which rows of the data they are: those set apart for a test, by the file or by the
-    training, or all there are. Of those, the network was trained on the others. `labels` says where
-    y is from.
+    `which` is "test" for rows held out by the file or the training, or "all". `n_others` counts the
+    rows that the network was trained on. `labels` describes where y is from.
     """
 
     x: Any
@@ -97,7 +95,7 @@ class TestRows(NamedTuple):
 
 
 def test_data(options: argparse.Namespace, network: Network) -> TestRows:
-    """Return the test rows of a data set, or of the file trained on; else all rows of a file."""
+    """Return the test rows of a data set or the training file, or all rows of another file."""
     rows = _test_rows(options, network)
     _check_columns(options, rows.x, network.architecture.n_in)
     return rows._replace(x=_as_bytes(rows.x, network, options))
@@ -119,7 +117,7 @@ def _test_rows(options: argparse.Namespace, network: Network) -> TestRows:
 
 
 def _said_of_source(table: Table, options: argparse.Namespace) -> str:
-    """Return where a table's labels are from, as errors name it."""
+    """Return where the labels of a table are from, for error messages."""
     if options.targets is not None:
         return named(options.targets)
     found = format_by_name(options.data)
@@ -128,12 +126,12 @@ def _said_of_source(table: Table, options: argparse.Namespace) -> str:
 
 
 def measured_on(rows: TestRows, network: Network, options: argparse.Namespace) -> dict[str, float]:
-    """Return how good a network is on rows, or say which labels were expected of their file.
+    """Return the metrics of a network on rows.
 
     Raises
     ------
     ValueError
-        If the labels are none that the network knows.
+        If a label is not one of the network's classes.
     """
     _check_labels(rows, network)
     return network.evaluate(rows.x, rows.y, progress=shows_progress(options))
@@ -145,8 +143,8 @@ def _check_labels(rows: TestRows, network: Network) -> None:
     if not architecture.classifies:
         if is_text:
             raise ValueError(
-                f"{rows.labels} holds text such as {y.flat[0].item()!r}, and the network predicts "
-                "numbers: --label or --targets names its targets"
+                f"{rows.labels} holds text such as {y.flat[0].item()!r}, but the network predicts "
+                "numbers: select its targets with --label or --targets"
             )
         return
     if y.ndim != 1:
@@ -159,18 +157,18 @@ def _check_labels(rows: TestRows, network: Network) -> None:
             classes = f"whole numbers from 0 to {architecture.n_out - 1}"
         raise ValueError(
             f"{rows.labels} holds {unknown[0]!r}, which is not one of the network's classes, "
-            f"{classes}: --label names another column, or correct the file"
+            f"{classes}: select another column with --label, or correct the file"
         )
 
 
 def _held_out(table: Table, network: Network) -> Split | None:
-    """Return the rows that a training on this very table held out, with their labels."""
+    """Return the rows held out when the network was trained on this table, with their labels."""
     if network.trained_on is None or network.trained_on.training_rows is None:
         return None
     of_classes = network.architecture.output == "softmax"
     try:
         data = _split(table, "classification" if of_classes else "regression")
-    except ValueError:  # its labels are of another kind, which whoever measures will say
+    except ValueError:  # its labels are of another kind; the evaluation reports that
         return None
     if not len(data.test) or rows_checksum(*data.train) != network.trained_on.training_rows:
         return None
@@ -179,7 +177,7 @@ def _held_out(table: Table, network: Network) -> Split | None:
 
 
 def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
-    """Return the inputs in a file: CSV, NPZ, NPY or IDX images; labels are left out."""
+    """Return the inputs in a file (CSV, NPZ, NPY or IDX images), without labels."""
     _check_options(options)
     n_in = network.architecture.n_in
     if options.data in DATA_SETS:
@@ -187,7 +185,7 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     if holds_one_array(options.data):
         array = read_array(_file(options.data))
         if array.ndim == 0:
-            raise ValueError(f"{named(options.data)} holds one number, expected rows of {n_in}")
+            raise ValueError(f"{named(options.data)} holds a scalar, expected rows of {n_in}")
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
@@ -196,8 +194,8 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     )
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
-            f"{named(options.data)} has {n_in + 1} columns, the network takes {n_in}: if one of "
-            "them holds labels, remove it, or use `fastnn evaluate`"
+            f"{named(options.data)} has {n_in + 1} columns, but the network takes {n_in}: if one "
+            "of them holds labels, remove it, or use `fastnn evaluate`"
         )
     _check_columns(options, table.x, n_in)
     _note_order(options, table, network)
@@ -205,9 +203,9 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
 
 
 def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
-    """Return whole numbers 0 … 255 of a file as bytes, for a network that was trained on such.
+    """Return whole numbers 0 … 255 of a file as bytes, for a network that was trained on bytes.
 
-    Columns have no bytes, and an NPZ's integers are read as floats.
+    Text files have no dtypes, and integers in an NPZ file are read as floats.
     """
     known = network.trained_on
     if known is None or not takes_bytes(known.inputs, network.architecture.input_scale):
@@ -222,7 +220,7 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
         taken = "bytes" if from_columns else "numbers"
         note(
             f"{named(options.data)} holds only 0 and 1, and the network was trained on bytes 0 to "
-            f"255: they are taken as {taken}. Write images in black and white as 0 and 255",
+            f"255: they are read as {taken}. Write black-and-white images as 0 and 255",
             options,
         )
         return x.astype(np.uint8) if from_columns else x
@@ -230,7 +228,7 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
 
 
 def _note_order(options: argparse.Namespace, table: Table, network: Network) -> None:
-    """Say that columns are taken by position, where only the network or the file knows names."""
+    """Note that columns are matched by position if the file or the network has no names."""
     if options.json:
         return
     known = network.trained_on and network.trained_on.feature_names
@@ -238,11 +236,11 @@ def _note_order(options: argparse.Namespace, table: Table, network: Network) -> 
     if known and table.feature_names != known:
         shown = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
         note_at_the_end(
-            f"{data} has no names of columns: they are taken in the order {shown}", options
+            f"{data} has no column names: columns are matched by position, as {shown}", options
         )
     elif not known and table.has_names:
         note_at_the_end(
-            f"the network knows no names of columns: those of {data} are taken in their order",
+            f"the network has no column names: those of {data} are matched by position",
             options,
         )
 
@@ -261,7 +259,7 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
         return table
     if options.targets is None:
         raise ValueError(
-            f"{named(path)} holds rows without labels; name the file that has these: --targets FILE"
+            f"{named(path)} holds rows without labels; give the file with labels as --targets FILE"
         )
     if not holds_one_array(_file(options.targets)):
         raise ValueError(
@@ -274,17 +272,16 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
 def _check_columns(options: argparse.Namespace, x: Any, n_in: int) -> None:
     if x.shape[1] != n_in:
         raise ValueError(
-            f"{named(options.data)} has {x.shape[1]} columns of inputs, but the network takes "
-            f"{n_in}"
+            f"{named(options.data)} has {x.shape[1]} input columns, but the network takes {n_in}"
         )
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    """Check that no option was given that the data have no use for."""
+    """Check that no option was given that does not apply to the data."""
     if options.data_dir is not None and options.data != "mnist":
-        raise ValueError(f"--data-dir is for mnist alone, the data are {named(options.data)}")
+        raise ValueError(f"--data-dir is only for mnist, but the data are {named(options.data)}")
     is_array = holds_one_array(options.data)
-    refused: dict[Option, bool] = {  # a table's own reader knows better, of its bytes
+    refused: dict[Option, bool] = {  # the readers of tables check their options by the contents
         "label": is_array or options.data in DATA_SETS,
         "header": is_array or options.data in DATA_SETS,
         "targets": not is_array,
@@ -292,7 +289,7 @@ def _check_options(options: argparse.Namespace) -> None:
     for option, is_refused in refused.items():
         if is_refused and getattr(options, option) is not None:
             raise ValueError(
-                f"--{option} is for {names_of(that_take(option), 'and')} files, the data are "
+                f"--{option} is for {names_of(that_take(option), 'and')} files, but the data are "
                 f"{named(options.data)}"
             )
 
@@ -301,20 +298,20 @@ def _file(path: str) -> str:
     if path == STANDARD_INPUT:
         return path
     if "://" in path:
-        raise ValueError(f"{named(path)} is an address: download the file and name that")
+        raise ValueError(f"{named(path)} is a URL: download it and give the local file")
     if not Path(path).exists():
         raise FileNotFoundError(
-            f"there is no file {path!r}, nor a data set of that name: those are mnist and digits"
+            f"there is no file {path!r}, and no such data set: the data sets are mnist and digits"
         )
     if Path(path).is_dir():
-        raise IsADirectoryError(f"{named(path)} is a folder; name a file in it")
+        raise IsADirectoryError(f"{named(path)} is a folder; give a file in it")
     return path
 
 
 def largest_class(network: Network, y: Any, weight: Any = None) -> dict[str, float]:
-    """Return the share of the rows that are of the most frequent class: what a guess gets right.
+    """Return the fraction of rows in the most frequent class, the baseline of an accuracy.
 
-    Nothing for a network of numbers or of several labels a row.
+    Empty for regressions and for several labels per row.
     """
     if not network.architecture.classifies or np.ndim(y) != 1:
         return {}
@@ -324,7 +321,7 @@ def largest_class(network: Network, y: Any, weight: Any = None) -> dict[str, flo
 
 
 def labelled(split: Split, class_labels: Any) -> tuple[Any, Any]:
-    """Return x and y of `split`, y as the labels themselves if classes have names."""
+    """Return x and y of `split`, with y as class labels if there are any."""
     if class_labels is None:
         return split.x, split.y
     return split.x, np.asarray(class_labels)[split.y]

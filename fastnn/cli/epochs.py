@@ -14,23 +14,23 @@ from fastnn.cli import streams
 from fastnn.network import Network
 
 MOST_LINES, PAUSE = 30, 0.1
-"""Of more epochs than that one is shown a tenth of a second."""
+"""With more epochs than this, lines are printed at most every `PAUSE` seconds."""
 
 MOST_SHOWN_OF = 999
-"""Of more epochs than that, a line does not repeat how many there are: it has no room."""
+"""With more epochs than this, lines omit their total number, for lack of space."""
 
 MOST_NAMED = 99_999_999
-"""Of more epochs than that, a line leaves out the word epoch too."""
+"""With more epochs than this, lines also omit the word epoch."""
 
 WIDTH = 8
 NOT_SHOWN = ("val_rmse", "val_mae")
-"""Measures that R² tells as well; here they would be of standardised targets."""
+"""Metrics that add nothing to R²; here they would refer to standardized targets."""
 
 
 class EpochLines(Callback):
-    """Prints epochs: of many short ones a few a second, and the last.
+    """Prints epochs: a few per second if there are many short ones, and the last.
 
-    A line that has the lowest validation loss so far is marked.
+    The lowest validation loss so far is marked.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -43,7 +43,7 @@ class EpochLines(Callback):
     def on_epoch_end(
         self, network: Network, epoch: int, record: Mapping[str, float]
     ) -> bool | None:
-        """Print the epoch, if it is its turn."""
+        """Print the epoch, if enough time has passed."""
         is_best = record.get("val_loss", math.inf) < self._lowest
         if is_best:
             self._lowest = record["val_loss"]
@@ -54,7 +54,7 @@ class EpochLines(Callback):
         return None
 
     def on_fit_end(self, network: Network) -> None:
-        """Print the last epoch, if that is still to be done."""
+        """Print the last epoch, if not done yet."""
         self._print()
 
     def state_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class EpochLines(Callback):
         return {} if math.isinf(self._lowest) else {"lowest": self._lowest}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back the lowest validation loss."""
+        """Restore the lowest validation loss."""
         self._lowest = float(state.get("lowest", math.inf))
 
     def _print(self) -> None:
@@ -90,14 +90,14 @@ class EpochLines(Callback):
 
 
 def header(record: Mapping[str, float], epochs: int) -> str:
-    """Return what stands above the lines of such records."""
+    """Return the table header for such records."""
     names = [f"{name:>{width}}" for name, width in _columns(record).items()]
-    best = "  * best yet" if "val_loss" in record else ""
+    best = "  * best" if "val_loss" in record else ""
     return "  ".join([" " * len(_counted(epochs, epochs)), *names]) + best
 
 
 def line(epoch: int, epochs: int, record: Mapping[str, float], is_best: bool) -> str:
-    """Return an epoch's measurements under their names."""
+    """Return the table row of an epoch."""
     columns = _columns(record)
     values = [_value(name, record[name.replace(" ", "_")]) for name in columns]
     cells = [f"{v:>{width}}" for v, width in zip(values, columns.values(), strict=True)]
@@ -105,7 +105,7 @@ def line(epoch: int, epochs: int, record: Mapping[str, float], is_best: bool) ->
 
 
 def _columns(record: Mapping[str, float]) -> dict[str, int]:
-    """Return the names above the columns, and how wide each is."""
+    """Return the names and widths of the columns."""
     shown = [name.replace("_", " ") for name in record if name not in NOT_SHOWN]
     return {name: max(WIDTH, len(name)) for name in shown}
 
@@ -119,7 +119,7 @@ def _counted(epoch: int, epochs: int) -> str:
 
 
 def _value(name: str, value: float) -> str:
-    """Return a measurement in at most `WIDTH` characters."""
+    """Return a value in at most `WIDTH` characters."""
     if name == "time":
         return f"{value:.2f} s" if value < 999 else f"{value:.0f} s"
     if name.endswith("accuracy"):

@@ -1,4 +1,4 @@
-"""``fastnn evaluate``: how good a saved network is on a data set."""
+"""``fastnn evaluate``: evaluates a saved network on a data set."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "evaluate",
-        help="measure a saved network",
-        description="Measure a saved network on the test rows of a data set, or on a file's rows; "
-        "of the file that it was trained on, on those that the training held out. Columns of a CSV "
-        "file with a header are found by their names.",
+        help="evaluate a saved network",
+        description="Evaluate a saved network on the test rows of a data set, or on the rows of a "
+        "file; if it is the training file, only on the held-out test rows. Columns of a CSV "
+        "file with a header are matched by name.",
     )
     words.add_model_argument(parser)
     parser.add_argument(
@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load, measure and report."""
+    """Load, evaluate and report."""
     words.apply_backend_options(options)
     network = words.network(options.model, options.backend)
     rows = test_data(options, network)
@@ -48,10 +48,10 @@ def run(options: argparse.Namespace) -> int:
         if rows.n_others:
             words.note(
                 f"{named(options.data)} is the file that the network was trained on: it is "
-                f"measured on the {len(rows.x):,} rows that were held out for a test, not on the "
-                f"other {rows.n_others:,}",
+                f"evaluated on the {len(rows.x):,} held-out test rows, not on the other "
+                f"{rows.n_others:,}",
                 options,
             )
-        what = "test rows" if rows.which == "test" else "rows, all there are"
+        what = "test rows" if rows.which == "test" else "rows (all)"
         say(f"{len(rows.x):,} {what}  {words.measures(measured)}")
     return 0

@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "export",
-        help="write a saved network for C programs or ONNX runtimes",
+        help="export a saved network as a C header or an ONNX file",
         description="Write a saved network as one C99 header without allocation, for firmware and "
         "plugins, or as an ONNX file.",
     )
@@ -31,31 +31,31 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--weights",
         choices=("float32", "int8"),
-        help="of a C header: int8 takes a quarter of the memory and is less exact (default: "
+        help="for a C header: int8 takes a quarter of the memory and is less accurate (default: "
         "float32)",
     )
     parser.add_argument(
         "--name",
-        help="of a C header: what all its names begin with (default: the name of the file)",
+        help="for a C header: prefix of all its names (default: the name of the file)",
     )
     parser.add_argument(
         "--rows",
         metavar="DATA",
-        help="of a C header: rows to measure its loss of accuracy on, as fastnn evaluate takes "
-        "them, with labels or without (default: synthetic ones, if the model knows its columns)",
+        help="for a C header: rows to measure its loss of accuracy on, as in fastnn evaluate, "
+        "with or without labels (default: synthetic rows, if the model stores column statistics)",
     )
     words.add_data_options(parser)
     parser.add_argument(
         "--input-dtype",
         choices=("float32", "float64", "uint8"),
-        help="of an ONNX file's inputs: uint8 for bytes, which are scaled inside (default: the "
-        "network's own)",
+        help="for an ONNX file: dtype of its inputs; uint8 for bytes, which the model scales "
+        "(default: the network's dtype)",
     )
     parser.add_argument(
         "--output",
         type=words.output_path,
         metavar="FILE",
-        help="where to write it (default: the model's name with .h or .onnx, here)",
+        help="file to write (default: the model's name with .h or .onnx, in the current folder)",
     )
     words.add_output_options(parser)
     parser.set_defaults(run=run)
@@ -71,14 +71,12 @@ def run(options: argparse.Namespace) -> int:
     ):
         if getattr(options, option) is not None and options.format != format_:
             raise ValueError(
-                f"--{option.replace('_', '-')} is for --format {format_} alone, the format is "
+                f"--{option.replace('_', '-')} is only for --format {format_}, but the format is "
                 f"{options.format}"
             )
     for option in ("data_dir", "label", "header", "targets"):
         if getattr(options, option) is not None and options.rows is None:
-            raise ValueError(
-                f"--{option.replace('_', '-')} describes --rows, and that is not given"
-            )
+            raise ValueError(f"--{option.replace('_', '-')} describes --rows, which is not given")
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
     words.check_distinct(
@@ -117,14 +115,14 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
         )
         return
     say(
-        f"{named(path)}: {written.name}_predict, {n_parameters:,} numbers in "
-        f"{written.n_bytes:,} bytes ({weights}), largest error of a weight "
+        f"{named(path)}: {written.name}_predict, {n_parameters:,} parameters in "
+        f"{written.n_bytes:,} bytes ({weights}), largest weight error "
         f"{written.largest_weight_error:.3g}"
     )
     if agreement is not None:
         say(f"compared with the network: {agreement}")
     elif weights == "int8":
-        words.note("what int8 costs was not measured: name rows with --rows", options)
+        words.note("the accuracy lost by int8 was not measured: give rows with --rows", options)
 
 
 def _rows(options: argparse.Namespace, network: Network) -> Any:
@@ -137,7 +135,7 @@ def _rows(options: argparse.Namespace, network: Network) -> Any:
 
 
 def _has_labels(source: argparse.Namespace, network: Network) -> bool:
-    """Say whether data have labels: an array has none of its own, a table may have a column."""
+    """Return whether data have labels: an array file has none, a table may have a column."""
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     found = format_by_name(source.data)
@@ -147,7 +145,7 @@ def _has_labels(source: argparse.Namespace, network: Network) -> bool:
         return False
     try:
         table = read_table(source.data, header=source.header, trained_on=network.trained_on)
-    except ValueError:  # it lacks them, or is wrong, which whoever reads it without them says
+    except ValueError:  # no labels, or an invalid file, which reading without labels reports
         return False
     return bool(table.x.shape[1] == network.architecture.n_in)
 
@@ -161,4 +159,4 @@ def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:
             {"format": "onnx", "file": path, "n_parameters": n_parameters, "bytes": size}
         )
     else:
-        say(f"{named(path)}: {network.architecture.n_parameters:,} numbers, {size:,} bytes")
+        say(f"{named(path)}: {network.architecture.n_parameters:,} parameters, {size:,} bytes")

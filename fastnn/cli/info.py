@@ -1,4 +1,4 @@
-"""``fastnn info``: what fastnn found here, and why it did not find the rest."""
+"""``fastnn info``: the available backends, and why others are missing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "info",
-        help="say what fastnn can use on this machine",
-        description="Backends and why the absent ones are absent, instruction set, threads, "
+        help="show what fastnn can use on this machine",
+        description="Show the backends and why some are missing, the instruction set, threads, "
         "versions and folders.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"  {name:<7} {said}{isa}{chosen}", indent=" " * 10)
     if isinstance(found["threads"], int):
         threads = (
-            f"{found['threads']} of {found['processors']} allowed, for large work of cython and "
-            "NumPy's BLAS; numba uses one"
+            f"{found['threads']} of {found['processors']} allowed, for large operations of cython "
+            "and NumPy's BLAS; numba uses one"
         )
     else:
         threads = f"unknown: {found['threads']}"

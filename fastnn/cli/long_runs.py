@@ -1,4 +1,4 @@
-"""Options of ``fastnn train`` for runs that take long: checkpoints, early stopping, logs."""
+"""Options of ``fastnn train`` for long runs: checkpoints, early stopping, logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastnn.system.printable import named
 from fastnn.training.checkpoints import Checkpoint
 from fastnn.training.fit_description import AnotherFitError
 
-MOST_CHECKPOINTS = 100  # of a run, where it is not said: each waits for the disk
+MOST_CHECKPOINTS = 100  # per run, by default: each waits for the disk
 PATIENCE_SHARE = 20  # early stopping waits a 20th of all epochs, if that is more than PATIENCE
 
 
@@ -24,26 +24,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         type=words.output_path,
         metavar="FILE",
-        help="keep the state of the training in FILE after each epoch",
+        help="save the state of the training in FILE after each epoch",
     )
     parser.add_argument(
         "--checkpoint-every",
         type=words.whole_number(1),
         metavar="N",
-        help=f"epochs from one checkpoint to the next (default: 1, or more past {MOST_CHECKPOINTS} "
-        "epochs)",
+        help=f"epochs between checkpoints (default: 1, or more for over {MOST_CHECKPOINTS} epochs)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint, if there is one, to the bits of a run never stopped; the "
-        "other options must be those it was started with",
+        help="resume from the checkpoint, if it exists, with results bit-identical to an "
+        "uninterrupted run; the other options must be unchanged",
     )
     parser.add_argument(
         "--exact",
         action="store_true",
-        help="with --resume, refuse to go on under another backend or instruction set than wrote "
-        "the checkpoint, which gives other bits (default: a warning)",
+        help="with --resume, refuse a backend or instruction set other than the checkpoint's, "
+        "whose results would not be bit-identical (default: a warning)",
     )
     parser.add_argument(
         "--early-stopping",
@@ -51,33 +50,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=0,
         metavar="EPOCHS",
-        help="stop when the validation loss has not fallen for EPOCHS epochs, and take the best "
-        f"weights (EPOCHS left out: {PATIENCE}, or a {PATIENCE_SHARE}th of all epochs)",
+        help="stop when the validation loss has not improved for EPOCHS epochs, and restore the "
+        f"best weights (default: {PATIENCE}, or a {PATIENCE_SHARE}th of all epochs)",
     )
     parser.add_argument(
-        "--log", type=_log, metavar="FILE", help="write a line an epoch to a .csv or .jsonl file"
+        "--log", type=_log, metavar="FILE", help="write one line per epoch to a .csv or .jsonl file"
     )
 
 
 def check_checkpoint(options: argparse.Namespace) -> None:
-    """Check, before any work, that no checkpoint would be lost, and say what is gone on from."""
+    """Check, before any work, that no checkpoint would be overwritten; note what is resumed."""
     path: Path | None = options.checkpoint
     if path is None:
         for name in ("resume", "exact", "checkpoint_every"):
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint FILE")
     elif options.resume:
-        there = "going on from" if path.exists() else "no checkpoint yet, to be kept in"
+        there = "resuming from" if path.exists() else "no checkpoint yet, saving to"
         words.note(f"{there} {named(path)}", options)
     elif path.exists():
         raise FileExistsError(
-            f"the checkpoint {named(path)} is there already: add --resume to go on from it, or "
+            f"the checkpoint {named(path)} already exists: add --resume to resume from it, or "
             "remove it first"
         )
 
 
 def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
-    """Return the checkpoint asked for."""
+    """Return the requested checkpoint."""
     if options.checkpoint is None:
         return None
     every = options.checkpoint_every or max(1, options.epochs // MOST_CHECKPOINTS)
@@ -85,12 +84,12 @@ def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
 
 
 def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:
-    """Return the callbacks asked for."""
+    """Return the requested callbacks."""
     asked: list[Callback] = []
     if options.early_stopping is not None:
         if not has_validation:
             raise ValueError(
-                f"--early-stopping needs validation rows, and {named(options.data)} sets none apart"
+                f"--early-stopping needs validation rows, but {named(options.data)} has none"
             )
         patience = options.early_stopping or max(PATIENCE, options.epochs // PATIENCE_SHARE)
         asked.append(EarlyStopping(patience=patience))
@@ -106,19 +105,19 @@ _OPTIONS = {
     "batch_size": "--batch-size",
     "callbacks": "--early-stopping or --log",
     "optimizer.learning_rate.learning_rate": "--learning-rate",
-    "optimizer.learning_rate.n_steps": "--epochs, along which the learning rate falls",
+    "optimizer.learning_rate.n_steps": "--epochs, over which the learning rate decays",
     "optimizer": "--optimizer",
     "seed": "--seed",
     "settings of callbacks": "--early-stopping",
     "x": "the data",
     "y": "the data",
 }
-"""What on the command line is behind a part of a fit's description."""
+"""The option that sets a part of a fit's description."""
 
 
 @contextmanager
 def named_options() -> Iterator[None]:
-    """Say in options what another fit than the checkpoint's differs in."""
+    """Name the option in which a fit differs from the checkpoint."""
     try:
         yield
     except AnotherFitError as error:

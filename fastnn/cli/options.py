@@ -1,4 +1,4 @@
-"""What the commands' options share: their words, their checks, and how results are printed."""
+"""Shared options of the commands: their help, their checks, and printing of results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fastnn.vocabulary import BackendName
 
 STANDARD_INPUT = STANDARD_OUTPUT = "-"
 DATA_SETS = ("mnist", "digits")
-"""Data that are named; every other word is a file."""
+"""Built-in data sets; any other name is a file."""
 
 DATA_DIR_HELP = (
     "folder with the four MNIST files (default: FASTNN_MNIST_DIR, or fastnn's cache, filled by "
@@ -34,12 +34,12 @@ DATA_DIR_HELP = (
 
 TABLES = (
     f"a file: a table as {names_of(f for f in FORMATS if f.labels)} (columns of CSV separated by "
-    "comma, semicolon or tab; - is standard input), also packed by gzip, bzip2, xz or zip"
+    "comma, semicolon or tab; - is standard input), optionally compressed by gzip, bzip2, xz or zip"
 )
 ARRAYS = f"an {names_of(that_take('targets'))} file"
 """Which files hold tables, and rows without labels, for the help of an argument."""
 
-NETWORK = "a network that fastnn train or Network.save wrote"
+NETWORK = "a network saved by fastnn train or Network.save"
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +48,11 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def network(path: str, backend: BackendName = "auto") -> Network:
-    """Return a saved network, or say what is there instead of its file."""
+    """Return a saved network, or raise an error that says what the path is instead."""
     if not os.path.lexists(path):
         raise FileNotFoundError(f"No such file or directory: {path!r}; expected {NETWORK}")
     if Path(path).exists() and not Path(path).is_file():
-        what = "a folder" if Path(path).is_dir() else "no file on a disk, but a pipe or a device"
+        what = "a folder" if Path(path).is_dir() else "a pipe or a device"
         raise ValueError(f"{path!r} is {what}; expected the file of {NETWORK}")
     return load(path, backend=backend)
 
@@ -65,14 +65,14 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=(*NAMES, "auto"),
         default="auto",
-        help="backend to use (default: FASTNN_BACKEND, or the fastest that runs here)",
+        help="backend to use (default: FASTNN_BACKEND, or the fastest available)",
     )
     parser.add_argument(
         "--threads",
         type=whole_number(1),
         metavar="N",
-        help="threads to share large work among at most; numba uses one (default: "
-        "FASTNN_NUM_THREADS, or the processors allowed)",
+        help="maximum number of threads for large operations; numba uses one (default: "
+        "FASTNN_NUM_THREADS, or the number of available processors)",
     )
 
 
@@ -87,13 +87,13 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--label",
         metavar="COLUMN",
         help=f"label column of a {names_of(that_take('label'))} file, by name or index (default: "
-        "label, target, class, species or y, else the last)",
+        "label, target, class, species or y, otherwise the last)",
     )
     add_header_option(parser)
     parser.add_argument(
         "--targets",
         metavar="FILE",
-        help=f"{ARRAYS} with the labels, or numbers, of the rows in another one",
+        help=f"{ARRAYS} with the labels or target values for the rows of the data file",
     )
 
 
@@ -103,7 +103,7 @@ def add_header_option(parser: argparse.ArgumentParser) -> None:
         "--header",
         action=argparse.BooleanOptionalAction,
         help=f"whether the first line of a {names_of(that_take('header'))} file names the columns "
-        "(default: by what it holds)",
+        "(default: detected from its contents)",
     )
 
 
@@ -114,7 +114,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def apply_backend_options(options: argparse.Namespace) -> None:
-    """Set the thread count, or check the environment's; the backend is each network's own."""
+    """Set the thread count, or check the environment variable; networks select their backend."""
     from fastnn.backends.threads import get_num_threads, set_num_threads
 
     if options.threads is not None:
@@ -123,7 +123,7 @@ def apply_backend_options(options: argparse.Namespace) -> None:
 
 
 LARGEST = 2**31 - 1
-"""The largest whole number that an option takes: an int of C, which libraries count in."""
+"""The largest whole number for an option: a C int, as used by libraries."""
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:
@@ -189,15 +189,15 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 
 
 def output_path(text: str) -> Path:
-    """Return a path that can be written, checked before there is something to lose."""
+    """Return a path, checked to be writable before any work is done."""
     if text == STANDARD_OUTPUT:
         raise argparse.ArgumentTypeError(
-            "cannot be standard output; name a file (./- is the one called -)"
+            "cannot be standard output; give a file name (./- is a file called -)"
         )
     path = Path(text)
     try:
         _check_output(path)
-    except OSError as error:  # a name that the file system has no room for
+    except OSError as error:  # for example a name that is too long
         raise argparse.ArgumentTypeError(
             f"cannot write {shortened(named(text))}: {error.strerror}"
         ) from None
@@ -206,7 +206,7 @@ def output_path(text: str) -> Path:
 
 def _check_output(path: Path) -> None:
     if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{named(path)} is a folder; name a file in it")
+        raise argparse.ArgumentTypeError(f"{named(path)} is a folder; give a file in it")
     folder, its_name = path.absolute().parent, named(path.parent)
     if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"the folder {its_name} does not exist")
@@ -215,14 +215,14 @@ def _check_output(path: Path) -> None:
 
 
 def data_file(data: str) -> Path | None:
-    """Return the file that the data are read from; None for a data set, and for standard input."""
+    """Return the file with the data; None for a built-in data set or standard input."""
     return None if data in (*DATA_SETS, STANDARD_INPUT) else Path(data)
 
 
 def check_distinct(paths: Mapping[str, Path | None]) -> None:
-    """Check that no two of a command's files are one: none is read and then written over.
+    """Check that no two paths of a command are the same file, to overwrite no input.
 
-    `paths` says what each is for.
+    `paths` maps the purpose of each to its path.
     """
     taken: dict[object, str] = {}
     for name, path in paths.items():
@@ -232,7 +232,7 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
         key = os.path.realpath(path) if where is None else (where.st_dev, where.st_ino)
         other = taken.setdefault(key, name)
         if other != name:
-            raise ValueError(f"{name} and {other} would both be {named(path)}")
+            raise ValueError(f"{name} and {other} are the same file, {named(path)}")
 
 
 def as_option(name: str, value: Value) -> str:
@@ -253,29 +253,29 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def as_json(record: Mapping[str, Any]) -> str:
-    """Return one object as JSON; what JSON cannot say (NaN, infinity) is null."""
-    return json.dumps(_plain(record)).replace("\x7f", r"\u007f")  # else it is ASCII that is seen
+    """Return one object as JSON; NaN and infinity become null."""
+    return json.dumps(_plain(record)).replace("\x7f", r"\u007f")  # the rest is printable ASCII
 
 
 def note(text: str, options: argparse.Namespace) -> None:
-    """Say on standard error what is going on, unless ``--quiet``."""
+    """Print a note on standard error, unless ``--quiet``."""
     if not options.quiet:
         streams.remark(text)
 
 
 def note_at_the_end(text: str, options: argparse.Namespace) -> None:
-    """Say the same when the command has succeeded; after an error there is that alone."""
+    """Print a note after the command has succeeded; after an error print only the error."""
     if not options.quiet:
         options.remarks += (text,)
 
 
 def shows_progress(options: argparse.Namespace) -> bool:
-    """Say whether a bar is wanted: by someone who looks, and not with ``--quiet``."""
+    """Return whether to show a progress bar: on a terminal, and not with ``--quiet``."""
     return not options.quiet and streams.is_terminal(sys.stderr)
 
 
 def measures(values: Mapping[str, float]) -> str:
-    """Return measurements as text: ``loss 0.0704  accuracy 97.91 %``."""
+    """Return metrics as text: ``loss 0.0704  accuracy 97.91 %``."""
     return "  ".join(
         f"{name.replace('_', ' ')} {value:.2%}"
         if name.endswith("accuracy") or name == "largest_class"

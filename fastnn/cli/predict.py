@@ -1,4 +1,4 @@
-"""``fastnn predict``: a saved network's predictions, one a line."""
+"""``fastnn predict``: prints the predictions of a saved network, one per line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastnn.system.files import write_whole
 from fastnn.system.printable import named, printable
 
 ROWS_AT_A_TIME = 8192
-"""Predictions that are turned into text at once."""
+"""Predictions that are converted to text at once."""
 
 
 def add_parser(commands: Any) -> None:
@@ -25,15 +25,15 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="predict with a saved network",
-        description="Print a saved network's prediction for each row of a file: a line each, CSV "
-        "without a header where that is not a terminal, or with --json an object with the "
-        "probabilities too.",
+        description="Print the prediction of a saved network for each row of a file, one per line: "
+        "as CSV without a header if the output is not a terminal, or with --json as objects that "
+        "include the probabilities.",
     )
     words.add_model_argument(parser)
     parser.add_argument(
         "data",
-        help=f"mnist, digits, or {words.TABLES}, or {words.ARRAYS}; columns of a file with "
-        "names are found by these, and that of the labels is left out",
+        help=f"mnist, digits, or {words.TABLES}, or {words.ARRAYS}; named columns are matched by "
+        "name, and the label column is ignored",
     )
     parser.add_argument(
         "--output",
@@ -93,20 +93,20 @@ def _write(pieces: Iterator[str], options: argparse.Namespace) -> None:
     except UnicodeEncodeError as error:
         label = error.object[error.start : error.end]
         raise ValueError(
-            f"a predicted label holds {label!r}, which {error.encoding} text cannot: print JSON, "
-            "with --json"
+            f"a predicted label holds {label!r}, which cannot be encoded as {error.encoding}: "
+            "print JSON, with --json"
         ) from None
 
 
 def _several(predictions: Array) -> Iterator[tuple[slice, list[Any]]]:
-    """Yield a few rows at a time, so that little is held in memory as objects."""
+    """Yield a few rows at a time, so that few Python objects are in memory."""
     for start in range(0, len(predictions), ROWS_AT_A_TIME):
         rows = slice(start, start + ROWS_AT_A_TIME)
         yield rows, predictions[rows].tolist()
 
 
 def _csv_lines(predictions: Array) -> Iterator[str]:
-    """Yield lines for programs: CSV without a header, labels quoted where that takes it."""
+    """Yield lines for programs: CSV without a header, with labels quoted where needed."""
     import csv
 
     for _, several in _several(predictions):
@@ -117,14 +117,14 @@ def _csv_lines(predictions: Array) -> Iterator[str]:
 
 
 def _readable_lines(predictions: Array) -> Iterator[str]:
-    """Yield lines for a terminal, whatever labels hold."""
+    """Yield lines for a terminal, with escaped labels."""
     for _, several in _several(predictions):
         for p in several:
             yield printable(",".join(map(str, p)) if isinstance(p, list) else str(p)) + "\n"
 
 
 def _json_lines(predictions: Array, probabilities: Array | None) -> Iterator[str]:
-    """Yield an object a line; of a classifier with its probabilities."""
+    """Yield one object per line, for a classifier with its probabilities."""
     for rows, several in _several(predictions):
         records = [{"prediction": prediction} for prediction in several]
         if probabilities is not None:

@@ -1,4 +1,4 @@
-"""``--report``: the page that ``fastnn train`` writes of a training."""
+"""``--report``: the HTML page that ``fastnn train`` writes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NOT_TRAINING = (
     "command", "run", "quiet", "json", "report", "output", "checkpoint", "checkpoint_every",
     "resume", "log", "optimizer", "learning_rate",
 )  # fmt: skip
-"""Options that say nothing of the training; the optimizer is told with its rate and constants."""
+"""Options not shown as settings; the optimizer is shown with its rate and constants."""
 
 STANDARDISED = (
-    "While it learned, targets were standardised, so the losses in the curves are in "
+    "During training, targets were standardized, so the losses in the curves are in "
     "units of the targets' variance; in the results they are in the targets' own units."
 )
 
@@ -33,12 +33,12 @@ def add_report_option(parser: argparse.ArgumentParser) -> None:
         "--report",
         type=words.output_path,
         metavar="FILE",
-        help="also write one HTML page with curves, confusion, mistakes, weights and timings",
+        help="also write an HTML page with curves, confusion matrix, mistakes, weights and timings",
     )
 
 
 def check_report(options: argparse.Namespace) -> None:
-    """Check, before there is something to lose, that the page can be made."""
+    """Check, before any work, that the page can be made."""
     if options.report is not None:
         import fastnn.report  # noqa: F401  an ImportError that names the extra, if it is missing
 
@@ -51,7 +51,7 @@ def write_report(
     optimizer: Optimizer,
     measured: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Write the page, if one is wanted."""
+    """Write the page, if requested."""
     if options.report is None:
         return
     from fastnn import report

@@ -1,8 +1,8 @@
-"""Where the command line prints: results to standard output, all else to standard error.
+"""Output of the command line: results to standard output, everything else to standard error.
 
-Every line goes through here. What cannot be seen in it is escaped, so that no name of a file,
-column or label moves the cursor or forges a line. On a terminal, sentences are broken between words
-at `WIDTH` columns; programs get a line each.
+All output goes through here. Non-printable characters are escaped, so that the name of a file,
+column or label cannot move the cursor or forge a line. On a terminal, sentences are wrapped
+at `WIDTH` columns; otherwise each is one line.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ WIDTH = 80
 
 
 class ReaderGoneError(Exception):
-    """Whoever read standard output has seen enough: ``fastnn predict … | head``."""
+    """The reader of standard output has closed it: ``fastnn predict … | head``."""
 
 
 def say(text: str, indent: str = "  ") -> None:
-    """Print a result for people in one line; on a terminal in several, if they are needed."""
+    """Print a result as one line, on a terminal wrapped if necessary."""
     write_results(_encodable(f"{line}\n") for line in _lines(text, sys.stdout, indent))
 
 
 def say_verbatim(text: str) -> None:
-    """Print a text that is laid out in lines already: a table's line, or help."""
+    """Print text that is already formatted: a table row, or help."""
     write_results([_encodable(text)])
 
 
@@ -39,9 +39,9 @@ def write_results(lines: Iterable[str]) -> None:
     Raises
     ------
     ReaderGoneError
-        If nobody reads any more.
+        If the reader has closed standard output.
     OSError
-        If they cannot be written; it says that this was standard output.
+        If they cannot be written; the message names standard output.
     """
     with _blamed_on_standard_output():
         for line in lines:
@@ -51,23 +51,23 @@ def write_results(lines: Iterable[str]) -> None:
 
 @contextmanager
 def losing_nothing() -> Iterator[None]:
-    """Go on with the work if standard output fails: a later result, or the end, will tell."""
+    """Continue if standard output fails: the error is reported with a later result or at exit."""
     with suppress(OSError, ReaderGoneError):
         yield
 
 
 def complain(text: str) -> None:
-    """Print one line on standard error; without anybody to read it, nothing."""
+    """Print one line on standard error, if it is open."""
     _write_to_standard_error([printable(text)])
 
 
 def remark(text: str) -> None:
-    """Print a remark on standard error in one line; on a terminal in several, if needed."""
+    """Print a remark on standard error as one line, on a terminal wrapped if necessary."""
     _write_to_standard_error(_lines(text, sys.stderr, "  "))
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Say whether somebody looks at a stream, which may be None or closed."""
+    """Return whether a stream, which may be None or closed, is a terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -75,7 +75,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def end_results() -> None:
-    """Write out what is left; if that cannot be done, see that Python does not try again.
+    """Flush standard output; if that fails, prevent Python from trying again at exit.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def end_results() -> None:
 
 
 def _lines(text: str, stream: TextIO | None, indent: str) -> list[str]:
-    """Return a text as a line, for a terminal as lines of which all but the first are indented."""
+    """Return a text as one line, or wrapped with indented continuation lines for a terminal."""
     if not is_terminal(stream):
         return [printable(text)]
     return textwrap.wrap(
@@ -108,7 +108,7 @@ def _write_to_standard_error(lines: Iterable[str]) -> None:
     stream: Any = sys.stderr
     if stream is None:
         return
-    with suppress(OSError, ValueError):  # full, broken or closed: there is nobody to tell
+    with suppress(OSError, ValueError):  # full, broken or closed: the error cannot be reported
         stream.write("".join(f"{line}\n" for line in lines))
         stream.flush()
 

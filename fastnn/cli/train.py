@@ -1,4 +1,4 @@
-"""``fastnn train``: data in, a trained, measured and saved network out."""
+"""``fastnn train``: trains, evaluates and saves a network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fastnn.schedules import Cosine
 from fastnn.system.printable import named
 from fastnn.validation.frames import some
 
-# Learning rates that train MNIST and tables of standardised columns well without tuning.
+# Learning rates that train MNIST and tables of standardized columns well without tuning.
 LEARNING_RATES = {
     "sgd": 0.2,
     "momentum": 0.05,
@@ -48,8 +48,8 @@ bend would lie elsewhere for each column."""
 BATCH_SIZE, SMALLEST_BATCH = 100, 8
 EPOCHS = 15
 STEPS, STEPS_AN_EPOCH = 2000, 20
-"""What few rows are not to fall below: in 2,000 steps along a cosine Adam, at its rate above, can
-move a weight by 3, enough for standardised columns."""
+"""Minimum numbers of steps for small data sets: in 2,000 steps of a cosine schedule Adam, at the
+rate above, can change a weight by 3, enough for standardized columns."""
 
 
 def add_parser(commands: Any) -> None:
@@ -57,16 +57,16 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="train a network and save it",
-        description="Train a network on a data set and save it. The learning rate falls along a "
-        "cosine to zero at the last step.",
+        description="Train a network on a data set and save it. The learning rate follows a "
+        "cosine schedule to zero at the last step.",
     )
     parser.add_argument(
         "data",
         nargs="?",
         default="digits",
-        help=f"mnist, digits (the default, made on the spot), or {words.TABLES}, or {words.ARRAYS} "
-        "with --targets, of which more than 64 MB stay on the disk: columns are then taken as "
-        "they are, those of all other files are standardised (bytes never are)",
+        help=f"mnist, digits (the default, synthetic), or {words.TABLES}, or {words.ARRAYS} "
+        "with --targets, which is memory-mapped if larger than 64 MB: its columns are then not "
+        "standardized, those of all other files are (except bytes)",
     )
     parser.add_argument(
         "--layers",
@@ -90,27 +90,27 @@ def add_parser(commands: Any) -> None:
         "--epochs",
         type=words.whole_number(1),
         metavar="N",
-        help=f"default: {EPOCHS}, or as many as make {STEPS:,} steps",
+        help=f"default: {EPOCHS}, or more for at least {STEPS:,} steps",
     )
     parser.add_argument(
         "--batch-size",
         type=words.whole_number(1),
         metavar="ROWS",
-        help=f"default: {BATCH_SIZE}, or fewer if an epoch were less than {STEPS_AN_EPOCH} steps",
+        help=f"default: {BATCH_SIZE}, or fewer for at least {STEPS_AN_EPOCH} steps per epoch",
     )
     parser.add_argument(
         "--learning-rate",
         type=words.positive_number,
         metavar="RATE",
-        help="the first rate (default: by optimizer, "
+        help="initial learning rate (default: by optimizer, "
         + ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
         + ")",
     )
     parser.add_argument(
         "--task",
         choices=("classification", "regression"),
-        help="what a file's labels mean (default: text and a few different whole numbers are "
-        "classes, other numbers a regression)",
+        help="how to interpret the labels of a file (default: text and a few different whole "
+        "numbers are classes, other numbers a regression)",
     )
     parser.add_argument(
         "--loss",
@@ -138,7 +138,8 @@ def add_parser(commands: Any) -> None:
         "--output",
         type=words.output_path,
         metavar="FILE",
-        help="where to save the network (default: the data's name with .safetensors, here)",
+        help="file for the network (default: the name of the data with .safetensors, in the "
+        "current folder)",
     )
     long_runs.add_options(parser)
     add_report_option(parser)
@@ -149,7 +150,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train, measure, save and report."""
+    """Train, evaluate, save and report."""
     words.apply_backend_options(options)
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
     path = options.output or words.output_path(_default_name(options.data))
@@ -204,7 +205,7 @@ def run(options: argparse.Namespace) -> int:
     network.class_labels = _labels(data)
     assert network.trained_on is not None
     network.trained_on = replace(network.trained_on, **remembered(data))
-    network.save(path)  # first of all: there is something to lose now
+    network.save(path)  # first of all, so that nothing is lost if a later step fails
 
     measured = {
         name: network.evaluate(
@@ -224,13 +225,13 @@ def run(options: argparse.Namespace) -> int:
     }
     try:
         _report(options, network, backend, told, seconds, path)
-    finally:  # where nobody reads the results too
+    finally:  # also if the results cannot be printed
         write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
 
 
 def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
-    """Set the batch size and the epochs that were left open; many rows take the usual ones."""
+    """Set the batch size and the number of epochs if not given; many rows use the defaults."""
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))
     if options.epochs is None:
         options.epochs = max(EPOCHS, -(-STEPS // -(-n_rows // batch_size)))
@@ -247,7 +248,7 @@ def _default_name(data: str) -> str:
 
 
 def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Standardization]:
-    """Return what to train on: bytes and large files as they are, else columns standardised."""
+    """Return the training data: standardized columns, except for bytes and large files."""
     y = data.train.y.reshape(len(data.train), -1)
     targets = Standardization.none(y.shape[1])
     if data.class_labels is None:
@@ -275,7 +276,7 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
 
 
 def _check_spread(data: Dataset, inputs: Standardization | None, targets: Standardization) -> None:
-    """Check that columns are not so far apart that the squares of their numbers overflow."""
+    """Check that the squares of the columns' values do not overflow."""
     columns = [] if inputs is None else zip(inputs.deviation, _column_names(data), strict=True)
     for deviation, name in (
         *((deviation, f"column {name!r}") for deviation, name in columns),
@@ -283,7 +284,7 @@ def _check_spread(data: Dataset, inputs: Standardization | None, targets: Standa
     ):
         if not np.isfinite(deviation):
             raise ValueError(
-                f"the numbers of {name} in {data.name} are too large to be standardised, past "
+                f"the values of {name} in {data.name} are too large to be standardized, above "
                 "1e150: scale them down"
             )
 
@@ -294,18 +295,18 @@ def _column_names(data: Dataset) -> list[str]:
 
 
 def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardization) -> None:
-    """Say which columns the network takes nothing from, because they do not vary."""
+    """Report the columns that the network does not use, because they are constant."""
     x, names = data.train.x, _column_names(data)
     left_out = np.flatnonzero(~inputs.varies).tolist()
     same = {i for i in left_out if (x[:, i] == x[0, i]).all()}
     if same:
         shown = some([names[i] for i in sorted(same)])
-        words.note(f"columns that are not used, one number in all rows: {shown}", options)
+        words.note(f"unused columns, constant in all training rows: {shown}", options)
     if len(same) < len(left_out):
         shown = some([names[i] for i in left_out if i not in same])
         warnings.warn(
-            f"columns that are not used, since they vary by less than {LEAST_STEPS:g} steps of "
-            f"float64: {shown}. Subtract a constant from them before they become "
+            f"unused columns, since they vary by less than {LEAST_STEPS:g} steps of "
+            f"float64: {shown}. Subtract a constant from them before converting them to "
             "floats",
             UserWarning,
             stacklevel=2,
@@ -315,7 +316,7 @@ def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardi
 def _network(options: argparse.Namespace, data: Dataset, targets: Standardization) -> Network:
     x, y = data.train
     if targets.needs_float64 and x.dtype != np.float64:
-        words.note("float64, since the targets lie too far from zero for float32", options)
+        words.note("using float64, since the targets are too far from zero for float32", options)
     wide = x.dtype == np.float64 or targets.needs_float64
     regression = data.class_labels is None
     n_out = (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels)  # type: ignore[arg-type]
@@ -361,7 +362,7 @@ def _loss(
 
 
 def _labels(data: Dataset) -> tuple[Any, ...] | None:
-    """Return the classes' names, or None if they are just 0, 1, 2 and so on."""
+    """Return the names of the classes, or None if they are just 0, 1, 2 and so on."""
     labels = data.class_labels
     if labels is None or np.array_equal(labels, np.arange(len(labels))):
         return None
@@ -407,4 +408,4 @@ def _report(
     for name, values in measured.items():
         say(f"{name:<5}  {words.measures(values)}", indent=" " * 7)
     n_parameters = network.architecture.n_parameters
-    say(f"trained in {seconds:.2f} s, saved {named(path)} ({n_parameters:,} numbers)")
+    say(f"trained in {seconds:.2f} s, saved {named(path)} ({n_parameters:,} parameters)")

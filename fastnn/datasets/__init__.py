@@ -1,4 +1,4 @@
-"""Data sets to train on: MNIST, digits made on the spot, tables, arrays in IDX and NPY files."""
+"""Data sets: MNIST, synthetic digits, tables, arrays in IDX and NPY files."""
 
 from fastnn.datasets.arrays import read_array, read_arrays
 from fastnn.datasets.digits import digits

@@ -1,8 +1,8 @@
-"""Rows in one NPY or IDX file and their labels in another; large rows stay on the disk.
+"""Rows in one NPY or IDX file and their labels in another; large files are memory-mapped.
 
-A file of more than `WINDOW_BYTES` is mapped, not read, if its numbers are of a kind that networks
-read as they are. What a header claims is compared with the size of the file before it is believed,
-and what is read with the memory that it may take; nothing is ever unpickled.
+A file of more than `WINDOW_BYTES` is mapped, not read, if networks can read its dtype directly.
+Sizes stated in a header are checked against the size of the file, and memory against the budget;
+nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     Parameters
     ----------
     path : str or os.PathLike
-        IDX may be gzip-compressed, and is then read whatever its size.
+        IDX may be gzip-compressed, and is then always read.
 
     Returns
     -------
     ndarray
-        In the file's shape; a read-only map of a large file of uint8, float32 or float64 in this
-        machine's byte order, an array of its own otherwise.
+        In the shape of the file; a read-only map of a large file of uint8, float32 or float64 in
+        native byte order, otherwise an array in memory.
 
     Raises
     ------
     ValueError
-        If the file is damaged or holds no plain numbers or strings; if it is large and in Fortran
-        order; or if it takes more memory than `fastnn.system.memory_budget` allows a file of its
-        size, or than is free.
+        If the file is damaged or does not hold plain numbers or strings; if it is large and in
+        Fortran order; or if it needs more memory than `fastnn.system.memory_budget` allows for a
+        file of its size, or than is free.
     OSError
         If the file cannot be opened or read.
     """
@@ -57,7 +57,7 @@ def read_arrays(x_path: str | os.PathLike[str], y_path: str | os.PathLike[str]) 
     Parameters
     ----------
     x_path : str or os.PathLike
-        Rows (n_rows, …); those of more than one dimension, as images are, become flat. They are
+        Rows (n_rows, …); rows with several dimensions, such as images, are flattened. They are
         mapped, not read, if they are large (see `read_array`).
     y_path : str or os.PathLike
         Labels or numbers (n_rows,), or (n_rows, n_out); one-hot labels become integers.
@@ -65,12 +65,12 @@ def read_arrays(x_path: str | os.PathLike[str], y_path: str | os.PathLike[str]) 
     Returns
     -------
     Table
-        To be split with `Table.hold_out` if its x is a map, with `Table.split` if not.
+        Split it with `Table.hold_out` if its x is a memory map, otherwise with `Table.split`.
 
     Raises
     ------
     ValueError
-        If a file is not as described, or takes too much memory (see `read_array`), or they differ
+        If a file is invalid, or needs too much memory (see `read_array`), or they differ
         in their number of rows.
     OSError
         If a file cannot be opened or read.
@@ -95,7 +95,7 @@ def read_arrays(x_path: str | os.PathLike[str], y_path: str | os.PathLike[str]) 
 
 
 def _read(path: Path) -> tuple[Array, Budget]:
-    """Return what `read_array` does, and the account of the memory that was taken for it."""
+    """Return the result of `read_array`, and the memory budget of the file."""
     with path.open("rb") as opened, memory_errors_of(str(path)):
         file, budget = readable_twice(opened, str(path))
         head = file.read(HEAD_BYTES)

@@ -1,7 +1,7 @@
-"""Handwritten-looking digits made on the spot: nothing to download, the same on every machine.
+"""Synthetic handwritten digits: no download, and the same images on every machine.
 
-A digit is a line of pen positions p_k = (x_k, y_k): a style's strokes with their control points
-jittered, bent by smooth waves, then slanted, turned, stretched and moved. The pen's ink is a
+A digit is a line of pen positions p_k = (x_k, y_k): the strokes of a style with jittered control
+points, deformed by smooth waves, then slanted, rotated, stretched and shifted. The pen's ink is a
 Gaussian of width σ, and a Gaussian in the plane is the product of one in x and one in y. So the
 ink of all positions, at all pixels (i, j) of an image, is one matrix product:
 
@@ -24,8 +24,8 @@ from fastnn.datasets.strokes import N_POINTS, style_matrices
 SIDE = 28
 CHUNK = 256  # images drawn at a time: some 10 MB of working memory
 
-# How the writing varies, in units of the digit's height unless said otherwise. Chosen so that a
-# linear model stays at 86-93 % of test images and one hidden layer of 100 reaches 98 %.
+# Variation of the writing, in units of the digit height unless stated otherwise. Chosen so that a
+# linear model reaches 86-93 % test accuracy and one hidden layer of 100 units 98 %.
 CONTROL_JITTER = 0.026  # standard deviation of each control point
 WAVE_HEIGHT = 0.035  # standard deviation of the height of each of two waves
 WAVE_NUMBER = 5.0  # at most, radians
@@ -41,7 +41,7 @@ PEN_WIDTHS = np.linspace(0.50, 1.15, 16)  # σ in pixels
 STEPS_PER_PIXEL = 16
 MARGIN = 6  # pixels around the image, where a pen still leaves no ink when clipped there
 N_POSITIONS = (SIDE + 2 * MARGIN) * STEPS_PER_PIXEL
-INK_FLOOR = 14.0  # grey levels taken away, which cuts a Gaussian's endless tail
+INK_FLOOR = 14.0  # grey levels subtracted, which cuts off the tail of the Gaussian
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +88,7 @@ def _write(digits: NDArray[np.int64], generator: np.random.Generator) -> NDArray
 
 
 def _draw(points: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the images (n, SIDE, SIDE) a pen leaves on its way through points."""
+    """Return the images (n, SIDE, SIDE) drawn by a pen along points."""
     n = len(points)
     along = np.linspace(0.0, 1.0, N_POINTS)
     phase, frequency = generator.uniform(0, 2 * np.pi, (n, 1)), generator.uniform(2, 9, (n, 1))
@@ -121,23 +121,23 @@ def digits(
     test: int | float = 0.2,
     one_hot: bool = False,
 ) -> Dataset:
-    """Make a data set of handwritten-looking digits, in place of a download.
+    """Generate a data set of synthetic handwritten digits, without a download.
 
-    Each image is drawn by a moving pen from one of three or four styles of its digit, with slant,
-    rotation, size, position, thickness, darkness and the strokes themselves varied at random. A
-    linear model trained on 16,000 of them stays at 86-93 % of the test images, a hidden layer of
-    100 units reaches 98 %.
+    Each image is drawn by a moving pen in one of three or four styles of its digit, with random
+    slant, rotation, size, position, thickness, darkness and strokes. A
+    linear model trained on 16,000 of them reaches 86-93 % test accuracy, a hidden layer of
+    100 units 98 %.
 
     Parameters
     ----------
     n : int, default 20,000
-        Images in all. Each ten in a row hold every digit once.
+        Total number of images. Each ten consecutive images contain every digit once.
     seed : int, default 0
-        The same seed gives the same images; it also seeds the splits' `next_batch`.
+        The same seed gives the same images; also the seed for `next_batch` of the splits.
     validation : int or float, default 0
-        Images for validation: a number of them, or a fraction of n.
+        Number or fraction of images for validation.
     test : int or float, default 0.2
-        Images for the test, likewise.
+        Number or fraction of images for testing.
     one_hot : bool, default False
         Labels as float32 rows of ten instead of integers.
 

@@ -1,8 +1,8 @@
 """MNIST: 70,000 handwritten digits, from a folder, from the cache, or downloaded into the cache.
 
-The data set is by Yann LeCun and Corinna Cortes, licensed CC BY-SA 3.0. The cache and the download
-hold the four public files and are checked against their SHA-256; a folder that the user names is
-read as it is.
+The data set is by Yann LeCun and Corinna Cortes, licensed CC BY-SA 3.0. Files in the cache and
+downloads are checked against the SHA-256 of the four public files; files in a folder given by the
+user are not.
 """
 
 from __future__ import annotations
@@ -52,25 +52,25 @@ def mnist(
     flatten: bool = True,
     seed: int = 0,
 ) -> Dataset:
-    """Load MNIST, downloading it once if no folder is named.
+    """Load MNIST, downloading it once if no folder is given.
 
     Parameters
     ----------
     folder : str or os.PathLike, optional
-        Where the four files are, under their usual names, with ``.gz`` or unpacked; they may hold
-        fewer images than MNIST. By default the folder that the environment variable
-        ``FASTNN_MNIST_DIR`` names; without that the files come from `cache_folder` and are
-        downloaded into it if need be, which takes ``pip install "fastnn[mnist]"``.
+        Folder with the four files, under their usual names, with ``.gz`` or unpacked; they may hold
+        fewer images than MNIST. By default the environment variable ``FASTNN_MNIST_DIR``; if it is
+        not set, the files are in `cache_folder` and are downloaded
+        if necessary, which requires ``pip install "fastnn[mnist]"``.
     validation : int or float, default 5000
-        How many of the training images, from the first on, are set apart for validation, as in
-        TensorFlow's MNIST tutorial: a number of them, or a fraction. The usual split is 55,000,
+        Number or fraction of the first training images that are held out for validation, as in
+        TensorFlow's MNIST tutorial. The usual split is 55,000,
         5,000 and 10,000 images; with 0 all 60,000 are for training.
     one_hot : bool, default False
         Labels as float32 rows of ten instead of integers.
     flatten : bool, default True
         Images as rows of 784 pixels; otherwise as 28×28.
     seed : int, default 0
-        Of the splits' `next_batch`.
+        Seed for `next_batch` of the splits.
 
     Returns
     -------
@@ -109,10 +109,10 @@ def mnist(
 
 
 def cache_folder() -> Path:
-    """Return the folder where downloaded data is kept.
+    """Return the folder for downloaded data.
 
-    The environment variable FASTNN_DATA_DIR, or else a folder "fastnn" where the system keeps
-    caches: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%``
+    The environment variable FASTNN_DATA_DIR, or otherwise a folder "fastnn" in the user's cache
+    folder: ``$XDG_CACHE_HOME`` or ``~/.cache``, ``~/Library/Caches`` on macOS, ``%LOCALAPPDATA%``
     on Windows. It need not exist yet.
     """
     if named := os.environ.get("FASTNN_DATA_DIR"):
@@ -128,14 +128,14 @@ def cache_folder() -> Path:
 
 
 def _named_folder() -> Path | None:
-    """Return the folder that the environment names, if it does."""
+    """Return the folder set in the environment, or None."""
     named = os.environ.get("FASTNN_MNIST_DIR")
     if not named:
         return None
     folder = Path(named).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"the environment variable FASTNN_MNIST_DIR names {named!r}, which is not a folder"
+            f"the environment variable FASTNN_MNIST_DIR is {named!r}, which is not a folder"
         )
     return folder
 
@@ -172,11 +172,11 @@ def _in_folder(folder: Path, name: str) -> Path:
         if path.exists():
             return path
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder; expected one with MNIST's four files")
+        raise FileNotFoundError(f"{folder} is not a folder; expected one with the four MNIST files")
     raise FileNotFoundError(
-        f"{folder} has neither {name} nor {name}.gz; expected MNIST's four files: "
+        f"{folder} has neither {name} nor {name}.gz; expected the four MNIST files: "
         + ", ".join(SHA256)
-        + ", each as it is or with .gz"
+        + ", each with or without .gz"
     )
 
 
@@ -193,7 +193,7 @@ def _in_cache(name: str) -> Path:
     except ImportError as error:
         raise ImportError(
             f"{path.name} is not in {folder} yet, and downloading it needs pooch: pip install "
-            f'"fastnn[mnist]"; or name a folder that has the files: {parameter("folder", "DIR")}'
+            f'"fastnn[mnist]"; or give a folder with the files: {parameter("folder", "DIR")}'
         ) from error
     failures = []
     for mirror in MIRRORS:
@@ -209,14 +209,14 @@ def _in_cache(name: str) -> Path:
         else:
             return path
     raise OSError(
-        f"no mirror delivered {path.name}; download it elsewhere and name its folder: "
+        f"{path.name} could not be downloaded; download it elsewhere and give its folder: "
         + "\n  ".join([parameter("folder", "DIR"), *failures])
     )
 
 
 def _reason(error: Exception) -> str:
-    """Return in one short line why a download failed."""
-    wrapped = error.args[0] if error.args else None  # requests says the whole story in one breath
+    """Return the reason of a failed download in one short line."""
+    wrapped = error.args[0] if error.args else None  # requests nests the original error
     text = " ".join(str(getattr(wrapped, "reason", None) or error).split())
     text = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", text)  # urllib3's connection object
     return text if len(text) <= 100 else text[:97] + "..."

@@ -1,6 +1,6 @@
-"""Reading a table from a file of any kind that tables come in; every other kind is named.
+"""Reading a table from a file; errors for other files name their format.
 
-What the file is, its first bytes tell; `fastnn.datasets.readers.formats` has a reader for each.
+The format is detected from the first bytes; `fastnn.datasets.readers.formats` has the readers.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ def read_table(
 ) -> Table:
     """Read features and labels from a CSV, NPZ or Parquet file.
 
-    A CSV file is UTF-8 text, one row a line, separated by comma, semicolon or tab (whichever the
-    first line has most of), cells quoted or not. Every cell but the label must be a finite number;
-    columns of True and False, as pandas.get_dummies makes them, are read as 1 and 0, and noted.
-    A first column without a name that numbers or names the rows, as pandas and R write it, is left
-    out; the table's `notes` say so. Parquet needs Polars, or pandas with PyArrow.
+    A CSV file is UTF-8 text, one row per line, separated by comma, semicolon or tab (whichever is
+    most frequent in the first line), with or without quotes. Every cell but the label must be a
+    finite number; columns of True and False, as written by pandas.get_dummies, are read as 1 and 0,
+    with a note. An unnamed first column with row numbers or names, as written by pandas and R, is
+    left out, also with a note in the table's `notes`. Parquet needs Polars, or pandas with PyArrow.
 
-    An NPZ file has arrays ``x`` and ``y``, or ``x_train`` and ``y_train`` with perhaps ``x_test``,
-    ``y_test``, ``x_validation`` and ``y_validation``. Rows of more than one dimension, as images
-    are, become flat; one-hot labels become integers. Nothing is ever unpickled.
+    An NPZ file has arrays ``x`` and ``y``, or ``x_train`` and ``y_train`` and optionally
+    ``x_test``, ``y_test``, ``x_validation`` and ``y_validation``. Rows with several dimensions,
+    such as images, are flattened; one-hot labels become integers. Nothing is ever unpickled.
 
-    Files may be packed by gzip, bzip2 or xz, and a CSV file may lie alone in a zip file. A pipe is
-    read once. Other kinds of files are refused by name, with what to do.
+    Files may be compressed with gzip, bzip2 or xz, or be a zip file with a single CSV file. A pipe
+    is read once. For other files the error names the format and what to do.
 
     Parameters
     ----------
     path : str or os.PathLike
-        Its kind is told by its first bytes. "-" is standard input.
+        The format is detected from the first bytes. "-" is standard input.
     label : str or int, optional
         The label column of a CSV or Parquet file: its name in the header, or its index, from the
-        end if negative; a string of digits is an index if no column is called that. By default a
-        column called label, target, class, species or y in the header (y between other columns is
-        not taken beside a column x), or else the last column; the table's `label_reason` says
-        which. False reads a file without labels, to predict on: every column is a feature then.
+        end if negative; a string of digits is an index if no column has that name. By default the
+        column called label, target, class, species or y in the header (but not y between other
+        columns if there is an x), otherwise the last column; the table's `label_reason` explains
+        the choice. False reads all columns as features, for prediction.
     header : bool, optional
-        Whether the first line of a CSV file names the columns. By default it does if none of its
-        cells is a number, or if they count the columns from 0, as pandas does, and the rows below
-        are written otherwise.
+        Whether the first line of a CSV file contains the column names. By default it does if none
+        of its cells is a number, or if they number the columns from 0, as in pandas, and the rows
+        below have another form.
     trained_on : TrainedOn, optional
-        The `Network.trained_on` of a network that the rows are for. If it knows the names of its
-        columns, a file with names is matched by them: the features come in the network's order, and
-        its label is the label, or left out with ``label=False``. A file without names, and an NPZ,
-        are read as ever.
+        The `Network.trained_on` of the network that the rows are for. If it has column names, a
+        file with names is matched by name: the features are returned in the network's order, and
+        its label is the label, or left out with ``label=False``. Files without names and NPZ files
+        are read as usual.
 
     Returns
     -------
@@ -64,17 +64,17 @@ def read_table(
     Raises
     ------
     ValueError
-        If the file is not such a table; for a CSV, the message names the line and the column. If
-        the first line may be a header or not; if the last column would be the label of rows that
-        look like pictures with their label in front; if it lacks known columns or has others. If it
-        takes more memory than `fastnn.system.memory_budget` allows a file of its size, or than is
-        free.
+        If the file is not such a table; for CSV, the message gives line and column. If
+        it is unclear whether the first line is a header; if the last column would be the label of
+        rows that look like images with the label first; if columns are missing or unknown. If it
+        needs more memory than `fastnn.system.memory_budget` allows for a file of its size, or than
+        is free.
     TypeError
-        If label or header is of the wrong kind.
+        If label or header has the wrong type.
     OSError
         If the file cannot be opened or read.
     ImportError
-        If it is a Parquet file and nothing that reads such is installed.
+        If it is a Parquet file and no package to read it is installed.
     """
     if label is True or not isinstance(label, str | int | None):
         raise TypeError(f"label must be a column's name or index, or False for none, got {label!r}")

@@ -1,7 +1,7 @@
-"""Rows set apart for training, validation and test, and batches drawn from a shuffled epoch.
+"""Rows for training, validation and test, and batches drawn from a shuffled epoch.
 
-An epoch is one shuffled order of all rows; a batch is the next ``batch_size`` rows of it. Where an
-epoch runs out inside a batch, the rest comes from the head of the next epoch's order, so that
+An epoch is one shuffled order of all rows; a batch is its next ``batch_size`` rows. If an
+epoch ends within a batch, the rest comes from the beginning of the next epoch, so that
 every batch is full and every row is used equally often.
 """
 
@@ -46,8 +46,8 @@ class Split:
     y : ndarray (n_rows,) or (n_rows, n_out)
         Integer labels, one-hot rows, or targets of a regression.
     seed : int, default 0
-        Where `next_batch` starts its stream of shuffles. ``dataclasses.replace(split, seed=1)``
-        is a split of the same arrays with another stream, at its beginning.
+        Seed of the shuffles of `next_batch`. ``dataclasses.replace(split, seed=1)``
+        is a split of the same arrays with other shuffles.
 
     Raises
     ------
@@ -56,8 +56,8 @@ class Split:
 
     Notes
     -----
-    The length is the number of rows; a split of no rows is false, so that
-    ``validation_data=dataset.validation or None`` does what it says.
+    The length is the number of rows; an empty split is false, so that
+    ``validation_data=dataset.validation or None`` works.
     """
 
     x: Array
@@ -86,8 +86,8 @@ class Split:
         """Return the next rows of a shuffled epoch, and their targets.
 
         The first call of two splits with the same rows and seed gives the same batch, on every
-        machine. When an epoch runs out inside a batch, the batch goes on with the next epoch's
-        order; such a batch may hold a row twice.
+        machine. When an epoch ends within a batch, the batch continues with the next epoch and may
+        contain a row twice.
 
         Parameters
         ----------
@@ -111,7 +111,8 @@ class Split:
             raise TypeError(f"batch_size must be an int, got {batch_size!r}")
         if not 1 <= batch_size <= len(self):
             raise ValueError(
-                f"batch_size must lie between 1 and the split's {len(self)} rows, got {batch_size}"
+                f"batch_size must be between 1 and the number of rows, {len(self)}, "
+                f"got {batch_size}"
             )
         rows = self._epochs.take(int(batch_size))
         return self.x[rows], self.y[rows]
@@ -124,26 +125,26 @@ class Dataset:
     Parameters
     ----------
     name : str
-        What the rows are: "mnist", "digits", or the file they came from.
+        "mnist", "digits", or the name of the file.
     train, validation, test : Split
         Validation and test may have no rows.
     class_labels : ndarray (n_classes,) or None
-        ``class_labels[k]`` is what class k is called; None for a regression.
+        ``class_labels[k]`` is the label of class k; None for a regression.
     train_weight : ndarray (n_train,) float64 or None
-        How much each training row counts: 0 for rows that are also held out for validation or
-        test, where the training rows stay in a file; else None.
+        Weights of the training rows if these stay in a file: 0 for rows held out for validation or
+        test; otherwise None.
     feature_names : tuple of str, optional
-        What the columns of x are called.
+        Names of the columns of x.
     label_name : str or None
-        What the column of y is called.
+        Name of the column of y.
     has_names : bool
-        Whether the features' names are a file's own, and no two alike.
+        Whether the feature names are from the file, and distinct.
     label_reason : str or None
-        Why the column of y is the label, where that was a guess.
+        Why the column of y was chosen as the label, if it was not given.
     choice : TaskChoice or None
-        Whether y holds classes or numbers, and why, where that was decided.
+        Whether y holds classes or numbers, and why, if this was inferred.
     notes : tuple of str
-        What else was guessed about the file the rows came from.
+        What else was inferred about the file.
     """
 
     name: str
@@ -161,7 +162,7 @@ class Dataset:
 
 
 def held_out_rows(share: int | float, n_rows: int, name: str) -> int:
-    """Return how many of n_rows a validation or test share stands for.
+    """Return the number of rows of a validation or test share.
 
     Parameters
     ----------

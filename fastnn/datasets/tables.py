@@ -1,7 +1,7 @@
-"""A table: rows of numbers with a label each, ready to be split.
+"""A table: rows of numbers with one label each, to be split.
 
-`fastnn.datasets.task` decides whether the labels are classes, which are then numbered in sorted
-order, or the targets of a regression. A stratified split gives each part its share of every class.
+`fastnn.datasets.task` infers whether the labels are classes, which are then numbered in sorted
+order, or the targets of a regression. A stratified split has the same class fractions in each part.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from fastnn.system.memory_maps import walk
 DEFAULT_TEST = 0.2
 DEFAULT_VALIDATION = 0.1
 MAX_HELD_OUT = 10_000
-"""Rows held out of a file too large to copy: they tell an accuracy to half a percent."""
+"""Rows held out of a file too large to copy: enough for an accuracy to half a percent."""
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of features with a label each, as a file has them.
+    """Rows of features with one label each, as in a file.
 
     Parameters
     ----------
     name : str
-        The file's name without its suffix.
+        The file name without its extension.
     x : ndarray (n_rows, n_features), float64, float32 or uint8
-        Features: float64 from a CSV or Parquet file; from an NPZ in the file's own precision,
+        Features: float64 from a CSV or Parquet file; from an NPZ in the precision of the file,
         images as bytes, flags as bytes 0 and 1.
     y : ndarray (n_rows,) int64, float64 or strings; (n_rows, n_out) float64; or None
-        Labels as the file has them; None if they were not asked for.
+        Labels as in the file; None if they were not requested.
     feature_names : tuple of str
-        The header's, or "column 1" and so on.
+        From the header, or "column 1" and so on.
     label_name : str or None
-        What the label column is called.
+        Name of the label column.
     validation, test : Split or None
-        Rows that the file itself sets apart, with labels as it has them.
+        Separate validation and test rows in the file, with labels as in the file.
     has_names : bool
-        Whether the feature names are the file's own, and no two alike: rows of another file can
-        then be matched by them.
+        Whether the feature names are from the file, and distinct, so that rows of another file can
+        be matched by name.
     label_reason : str or None
-        Why this column is the label, if it was not named.
+        Why this column was chosen as the label, if it was not given.
     notes : tuple of str
-        What else was guessed about the file, or left out of it: a sentence each.
+        What else was inferred about the file, or left out, one sentence each.
     """
 
     name: str
@@ -72,38 +72,38 @@ class Table:
         stratify: bool = True,
         task: Task | None = None,
     ) -> Dataset:
-        """Shuffle the rows and set some apart.
+        """Shuffle the rows and split them into training, validation and test rows.
 
         Parameters
         ----------
         test : int or float, optional
-            Rows for the test: a number of them, or a fraction. By default the rows the file itself
-            sets apart, or else 0.2.
+            Number or fraction of test rows. By default the separate test rows of the
+            file, or 0.2 if it has none.
         validation : int or float, optional
-            Rows for validation, likewise. By default the file's own, or else none.
+            Number or fraction of validation rows. By default those of the file, or none.
         seed : int, default 0
-            Of the shuffle, and of the splits' `next_batch`.
+            Of the shuffle, and of `next_batch` of the splits.
         stratify : bool, default True
-            Give the test its share of every class, to within one row, and validation its share of
-            the rest. Regressions are shuffled only.
+            Whether to keep the fractions of the classes in each part, to within one row.
+            Regressions are only shuffled.
         task : {"classification", "regression"}, optional
-            What y means. By default strings are classes, and so are a few different whole
-            numbers, or many that count 0, 1, 2 … with several rows each; numbers with fractions and
-            many different whole numbers are a regression, whatever their dtype. The dataset's
-            `choice` says what was decided, and why.
+            How to interpret y. By default strings are classes, and so are a few different whole
+            numbers, or many consecutive ones from 0 or 1 with several rows each; numbers with
+            fractions and many different whole numbers are a regression, whatever their dtype. The
+            dataset's `choice` has the result and the reason.
 
         Returns
         -------
         Dataset
-            For classes, ``y`` is int64 and counts into ``class_labels``, the sorted labels of all
+            For classes, ``y`` is int64 indices into ``class_labels``, the sorted labels of all
             parts; for a regression it is float64 and ``class_labels`` is None.
 
         Raises
         ------
         ValueError
-            If the table has no labels; if test or validation do not fit, or the file already sets
-            such rows apart; if the labels do not suit the task; if, without a task, whole numbers
-            may be either, or the labels number the rows or are text that hardly repeats.
+            If the table has no labels; if test or validation are too large, or the file already has
+            such rows; if the labels do not match the task; if, without a task, it is unclear, or
+            the labels are row numbers or text that hardly repeats.
         """
         if self.y is None:
             raise ValueError(f"{self.name} was read without labels; read it with label=None")
@@ -138,16 +138,16 @@ class Table:
         )
 
     def hold_out(self, *, seed: int = 0, task: Task | None = None) -> Dataset:
-        """Set some rows apart without moving the others, for rows that lie in a large file.
+        """Hold out some rows without moving the others, for large files.
 
         A tenth of the rows, at most 10,000, are for validation, a fifth, at most 10,000, for the
-        test: drawn at random and copied. The training rows are all rows, where they lie, with a
-        `Dataset.train_weight` of 0 for those held out, which a training takes as absent.
+        test: drawn at random and copied. The training rows are all rows of the file, with a
+        `Dataset.train_weight` of 0 for those held out.
 
         Parameters
         ----------
         seed : int, default 0
-            Of the draw.
+            Of the random draw.
         task : {"classification", "regression"}, optional
             As for `split`.
 
@@ -158,7 +158,7 @@ class Table:
         Raises
         ------
         ValueError
-            If the table has no labels, or they do not suit the task.
+            If the table has no labels, or they do not match the task.
         """
         if self.y is None:
             raise ValueError(f"{self.name} was read without labels")
@@ -185,7 +185,7 @@ class Table:
         )
 
     def _said(self, choice: TaskChoice) -> dict[str, Any]:
-        """Return what a dataset takes over from its table."""
+        """Return the properties that a dataset inherits from its table."""
         return {
             "feature_names": self.feature_names,
             "label_name": self.label_name,
@@ -199,11 +199,11 @@ class Table:
 def _share(
     name: str, share: int | float | None, own: Split | None, default: int | float, n_rows: int
 ) -> int:
-    """Return how many rows to set apart, none if the file brings its own."""
+    """Return the number of rows to hold out, none if the file has separate ones."""
     if own is None:
         return held_out_rows(default if share is None else share, n_rows, name)
     if share is not None:
-        raise ValueError(f"the file has {len(own)} {name} rows of its own; leave {name}= out")
+        raise ValueError(f"the file already has {len(own)} separate {name} rows; omit {name}=")
     return 0
 
 
@@ -226,10 +226,10 @@ def _targets(y: Array, class_labels: Array | None) -> Array:
 def _set_apart(
     rows: NDArray[np.int64], classes: NDArray[np.int64] | None, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return count of the shuffled rows, and the rest, both in their order.
+    """Return `count` of the shuffled rows, and the rest, both in order.
 
-    With classes, each gives its share, rounded down, and those with the largest remainders one
-    row more.
+    With classes, each contributes proportionally, rounded down, and those with the largest
+    remainders one row more.
     """
     if classes is None:
         return rows[:count], rows[count:]

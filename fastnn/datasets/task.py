@@ -1,9 +1,9 @@
-"""What labels mean: classes, or the numbers of a regression; decided, with the reason.
+"""Inference of the task from the labels: classification or regression, with the reason.
 
 Text is classes. Numbers with fractions are a regression, and so are many different whole numbers;
-a few of them, or numbers that count 0, 1, 2 … with several rows each, are classes. For these 1.0 is
-the same label as 1. What lies in between is a regression if it is written with a point, as amounts
-are, and is asked about if not.
+a few of them, or consecutive numbers from 0 or 1 with several rows each, are classes, where 1.0 is
+the same label as 1. Cases in between are a regression if written with a decimal point, as amounts
+are, and otherwise an error that asks for the task.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 
 FEW = 10
-"""Different whole numbers that are classes, if none stands alone: digits, a rating from 1 to 10."""
+"""Maximum number of different whole numbers that are classes, if each occurs twice or more: digits,
+a rating from 1 to 10."""
 MANY = 50
-"""Different whole numbers that are no classes, unless they count 0, 1, 2 …: years, prices."""
+"""Above this number, whole numbers are not classes unless they are consecutive: years, prices."""
 ROWS_A_CLASS = 5
-"""How often each of more than `FEW` numbers that count must occur: counts of events have a tail of
-a few rows, which classes have not."""
+"""Minimum occurrences of each of more than `FEW` consecutive numbers: unlike classes, counts of
+events have rare large values."""
 
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """What labels mean, and why.
+    """The task, and why.
 
     Parameters
     ----------
     task : {"classification", "regression"}
     reason : str
-        What was found: ``"214 different whole numbers"``.
+        Such as ``"214 different whole numbers"``.
     named : bool
-        Whether the task was named, not decided by what was found.
+        Whether the task was given, not inferred.
     open : bool
-        Whether the other task would do too.
+        Whether the other task would be possible too.
     """
 
     task: Task
@@ -50,20 +51,20 @@ class TaskChoice:
 
 
 def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Array | None]:
-    """Return what labels mean, and the sorted labels of all parts if they are classes.
+    """Return the task, and the sorted labels of all parts if they are classes.
 
     Parameters
     ----------
     parts : list of ndarray
-        Labels as files have them: int64, float64 or text (n_rows,), or float64 (n_rows, n_out).
+        Labels as in files: int64, float64 or text (n_rows,), or float64 (n_rows, n_out).
     task : {"classification", "regression"}, optional
-        What they mean, if it was said.
+        The task, if given.
 
     Raises
     ------
     ValueError
-        If they do not suit the task that was named; if, without one, whole numbers may be either,
-        or the labels can be no labels: they number the rows, or are text that hardly repeats.
+        If they do not match the given task; if, without one, it is unclear, or the
+        labels are row numbers, or text that hardly repeats.
     """
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task must be classification or regression, got {task!r}")
@@ -91,26 +92,26 @@ def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Arra
 def _several_numbers(y: Array, task: Task | None) -> TaskChoice:
     if task == "classification":
         raise ValueError(
-            f"{parameter('task', 'classification')} needs one label a row, text or a whole number; "
-            f"these are {y.shape[1]} numbers a row"
+            f"{parameter('task', 'classification')} needs one label per row, text or a whole "
+            f"number; these are {y.shape[1]} numbers per row"
         )
-    return TaskChoice("regression", f"{y.shape[1]} numbers a row", named=task is not None)
+    return TaskChoice("regression", f"{y.shape[1]} numbers per row", named=task is not None)
 
 
 def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
     if task == "regression":
         raise ValueError(
-            f"{parameter('task', 'regression')} needs numbers, but labels are text, as "
+            f"{parameter('task', 'regression')} needs numbers, but labels are text, such as "
             f"{str(labels[0])!r}"
         )
     n_labels = len(labels)
     hardly_repeats = n_labels == n_rows or 2 * n_labels > max(n_rows, 2 * FEW)
     if task is None and n_rows > 1 and hardly_repeats:
         raise ValueError(
-            f"the labels are text, {n_labels} different ones in {n_rows} rows, as "
-            f"{str(labels[0])!r}: names or identifiers, of which nothing can be learned. Name the "
-            f"label's column with {parameter('label')}, or say "
-            f"{parameter('task', 'classification')} if these are classes"
+            f"the labels are text, {n_labels} different ones in {n_rows} rows, such as "
+            f"{str(labels[0])!r}: probably names or identifiers. Select the label column with "
+            f"{parameter('label')}, or use {parameter('task', 'classification')} if these are "
+            "classes"
         )
     return TaskChoice("classification", f"text, {n_labels} different", named=task is not None)
 
@@ -118,13 +119,13 @@ def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
 def _of_fractions(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
     if task == "classification":
         raise ValueError(
-            f"{parameter('task', 'classification')} needs one label a row, text or a whole number; "
-            "these are numbers with fractions"
+            f"{parameter('task', 'classification')} needs one label per row, text or a whole "
+            "number; these are numbers with fractions"
         )
     if task is None and len(labels) == 1 and n_rows > 1:
         raise ValueError(
-            f"all {n_rows} rows have the label {labels[0]}: there is nothing to learn. Name the "
-            f"label's column with {parameter('label')}"
+            f"all {n_rows} rows have the label {labels[0]}. Select the label column with "
+            f"{parameter('label')}"
         )
     return TaskChoice("regression", _different(labels, "number"), named=task is not None)
 
@@ -142,7 +143,7 @@ def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool)
         return TaskChoice("regression", found, open=True)
     raise ValueError(
         f"{n_labels} different whole numbers as labels of {n_rows} rows, from {low:.0f} to "
-        f"{high:.0f}: say whether they are classes or amounts, with "
+        f"{high:.0f}: specify whether they are classes or amounts, with "
         f"{parameter('task', 'classification')} or {parameter('task', 'regression')}"
     )
 
@@ -150,9 +151,9 @@ def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool)
 def _check_no_row_numbers(y: Array) -> None:
     if len(y) > 2 and y[0] in (0, 1) and y[-1] - y[0] == len(y) - 1 and (np.diff(y) == 1).all():
         raise ValueError(
-            f"the labels number the rows, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "
-            f"{len(y)} different whole numbers as labels of {len(y)} rows. Name the label's column "
-            f"with {parameter('label')}, or say {parameter('task', 'regression')} if these are "
+            f"the labels are row numbers, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "
+            f"{len(y)} different whole numbers as labels of {len(y)} rows. Select the label column "
+            f"with {parameter('label')}, or use {parameter('task', 'regression')} if these are "
             "amounts"
         )
 

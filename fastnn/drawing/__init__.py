@@ -1,6 +1,6 @@
-"""Pictures that need nothing but numbers: the canvas, and the curves of a fit."""
+"""Basic plots: the canvas, and training curves."""
 
 try:
     import matplotlib  # noqa: F401
 except ImportError:
-    raise ImportError('pictures need matplotlib: pip install "fastnn[plot]"') from None
+    raise ImportError('plots need matplotlib: pip install "fastnn[plot]"') from None

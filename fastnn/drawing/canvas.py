@@ -1,4 +1,4 @@
-"""Where pictures are drawn: figures that need no window, and panels within one axes."""
+"""Figures without a window, and panels within one axes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from fastnn.validation.values import describe
 
-LARGEST = 1e30  # past it neither the arithmetic of axes nor their labels can be relied on
-LONGEST_LABEL = 16  # letters; a longer one would leave no room for what it labels
+LARGEST = 1e30  # above this, arithmetic and labels of matplotlib axes are unreliable
+LONGEST_LABEL = 16  # characters; longer labels would leave too little space for the plot
 
 
 class WindowlessFigure(Figure):
-    """A figure that no window holds and every notebook shows."""
+    """A figure without a window, displayed by notebooks."""
 
     def _repr_png_(self) -> bytes:
         file = BytesIO()
@@ -46,14 +46,14 @@ def axes_for(ax: Any, width: float, height: float) -> Axes:
 
 
 def figure_of(ax: Axes) -> Figure:
-    """Return the figure that holds `ax`, also through subfigures."""
+    """Return the figure of `ax`, also if it is in a subfigure."""
     holder = ax.figure
-    assert holder is not None  # only an axes that was removed has none
+    assert holder is not None  # None only for removed axes
     return holder.figure
 
 
 def lines(n: int, n_columns: int) -> int:
-    """Return how many lines n panels fill."""
+    """Return the number of rows for n panels."""
     return -(-n // n_columns)
 
 
@@ -83,17 +83,17 @@ def drawable(values: Any) -> NDArray[np.float64]:
 
 
 def evenly(n: int, most: int) -> NDArray[np.int64]:
-    """Return which of n to show if at most so many have room, the first and the last among them."""
+    """Return at most `most` evenly spaced indices below n, including the first and the last."""
     return np.unique(np.linspace(0, max(n - 1, 0), min(n, most)).astype(np.int64))
 
 
 def say(ax: Axes, text: str) -> None:
-    """Write into an empty axes why it is empty."""
+    """Write a message into empty axes."""
     ax.set_axis_off()
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes, parse_math=False)
 
 
 def shown(label: object) -> str:
-    """Return a label as a picture has room for it, in one line."""
+    """Return a label as one line, shortened to fit."""
     text = f"{label:g}" if isinstance(label, float) else " ".join(str(label).split())
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"

@@ -1,6 +1,6 @@
-"""What a fit measured, epoch by epoch.
+"""Training curves.
 
-It is given as a mapping of names to lists, an epoch each, as `fastnn.History` is one.
+A history is a mapping of names to lists with one value per epoch, such as `fastnn.History`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastnn.drawing.canvas import axes_for, drawable, figure_of, panels, say
 
 Measured: TypeAlias = Mapping[str, Sequence[float]]
 
-# What a panel shows: a series' name in the history, its name on the page, its colour and line.
+# The series of each panel: name in the history, displayed name, colour and line style.
 PANELS = {
     "loss": (
         ("loss", "training", "C0", "-"),
@@ -33,12 +33,12 @@ PANELS = {
     "r2": (("val_r2", "validation", "C1", "--"),),
 }
 NAMES = {"loss": "loss", "accuracy": "accuracy", "r2": "R²"}
-LOG_SCALE_FROM = 1e3  # largest over smallest value: past it a straight scale shows one end only
-MARKED_EPOCHS = 12  # as many points can be told apart
+LOG_SCALE_FROM = 1e3  # ratio of largest to smallest value from which a log scale is used
+MARKED_EPOCHS = 12  # maximum number of epochs with markers
 
 
 def measures(history: Measured) -> tuple[str, ...]:
-    """Return which panels a history fills."""
+    """Return the panels for which a history has data."""
     return tuple(
         panel for panel, series in PANELS.items() if any(name in history for name, *_ in series)
     )
@@ -47,12 +47,12 @@ def measures(history: Measured) -> tuple[str, ...]:
 def curves(
     history: Measured, stopped: str | None, *, measure: str | None = None, ax: Any = None
 ) -> Figure:
-    """Draw the columns of a history, and why it ended early if it did; see `History.plot`."""
+    """Plot the columns of a history, and whether it diverged; see `History.plot`."""
     found = measures(history)
     if measure is not None:
         wanted = validation.check_choice("measure", measure, tuple(PANELS))
         if found and wanted not in found:
-            raise ValueError(f"this fit did not measure {wanted!r}, only {', '.join(found)}")
+            raise ValueError(f"this fit did not record {wanted!r}, only {', '.join(found)}")
         found = (wanted,) if found else ()
     ax = axes_for(ax, 4.2 * max(1, len(found)), 3.2)
     if not found:
@@ -97,8 +97,8 @@ def _scale(ax: Axes, known: NDArray[np.float64], measure: str) -> None:
     if measure == "accuracy":
         ax.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
         low, high = ax.get_ylim()
-        edge = 0.01 * (high - low)  # half a line's width or so
-        ax.set_ylim(max(low, -edge), min(high, 1.0 + edge))  # no share is less or more
+        edge = 0.01 * (high - low)  # about half a line width
+        ax.set_ylim(max(low, -edge), min(high, 1.0 + edge))  # accuracies are in [0, 1]
         return
     if measure == "loss" and known.min() >= 0:
         above = known[known > 0]

@@ -1,1 +1,1 @@
-"""Networks on their way to other libraries and back: ONNX, PyTorch, scikit-learn."""
+"""Import from and export to other libraries: ONNX, PyTorch, scikit-learn, C."""

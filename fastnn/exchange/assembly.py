@@ -1,4 +1,4 @@
-"""A model put together from another library's layers."""
+"""Building a model from another library's layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastnn.model.model import Model
 
 
 class Dense(NamedTuple):
-    """One layer: what errors call it, its weights (n_in, n_out), and its bias (n_out,) or None."""
+    """One layer: its name in errors, weights (n_in, n_out), and bias (n_out,) or None."""
 
     name: str
     weight: Array
@@ -31,15 +31,15 @@ def assemble(
     class_labels: Sequence[Any] | None = None,
     dtype: str | None = None,
 ) -> Model:
-    """Return a model of copies of these layers: of `dtype`, or float64 if any is, else float32.
+    """Return a model with copies of these layers: in `dtype`, or float64 if any is, else float32.
 
-    Bytes are the numbers they are, unless an `input_scale` says otherwise. fastnn's layers have
-    biases all or none: where only some have, the others' are zero.
+    Bytes are not scaled unless `input_scale` is given. In fastnn either all layers have
+    biases or none: if only some have, those of the others are zero.
 
     Raises
     ------
     ValueError
-        If there are no layers, they do not fit together, or hold what is not finite.
+        If there are no layers, their widths do not match, or they hold non-finite values.
     """
     if not layers:
         raise ValueError("it has no dense layer")

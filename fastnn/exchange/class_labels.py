@@ -1,4 +1,4 @@
-"""Class labels as other formats can hold them: texts that do not end early, numbers that stay."""
+"""Class labels for other formats: text without zero characters, numbers without loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def utf8(label: str) -> bytes:
     Raises
     ------
     ValueError
-        If it holds a zero character, at which C and others end a text, or is no valid Unicode.
+        If it contains a zero character, which ends strings in C, or is not valid Unicode.
     """
     try:
         data = label.encode()
@@ -27,12 +27,12 @@ def utf8(label: str) -> bytes:
 
 
 def doubles(labels: Sequence[Any]) -> list[float]:
-    """Return number labels of mixed kinds as floats that equal them.
+    """Return numeric labels of mixed types as equal floats.
 
     Raises
     ------
     ValueError
-        If a whole number among them has more digits than a float.
+        If a whole number cannot be represented exactly.
     """
     for label in labels:
         try:
@@ -48,9 +48,9 @@ def doubles(labels: Sequence[Any]) -> list[float]:
 
 
 def unless_numbers(labels: Sequence[Any], n_classes: int) -> tuple[Any, ...] | None:
-    """Return class labels, or None where they are what classes are without: 0, 1, 2 and so on.
+    """Return class labels, or None if they are the default, 0, 1, 2 and so on.
 
-    Neither False and True nor 0.0 and 1.0 are, though they equal them.
+    False and True or 0.0 and 1.0 are not the default, though they are equal.
     """
     plain = all(type(label) is int for label in labels) and list(labels) == list(range(n_classes))
     return None if plain else tuple(labels)

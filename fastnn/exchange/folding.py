@@ -1,31 +1,31 @@
-"""What stands between dense layers, folded into them: layers and fastnn's activations remain.
+"""Folding other operations into dense layers and fastnn's activations.
 
-Other libraries' models are chains of steps on rows ``h (n, n_units)``:
+Models of other libraries are chains of steps on rows ``h (n, n_units)``:
 
     Dense          h @ W + b                   W (n_units, n_out), b (n_out,) or None
     Scaling        factor · h + shift          each () or (n_units,)
     Kink           value + above · (h − at) where h > at, value + below · (h − at) elsewhere
     an activation  by its name in `fastnn.architecture.ACTIVATIONS`
 
-and `fold` turns such a chain into dense layers with one activation between each two. With
-``f, s = factor, shift``, all exact but for rounding (computed in float64):
+and `fold` converts such a chain to dense layers with one activation between each two. With
+``f, s = factor, shift``, exactly up to rounding (computed in float64):
 
     after a layer     f · (h @ W + b) + s   =  h @ (W · f) + (f · b + s)             W · f[None, :]
     before a layer    (f · h + s) @ W + b   =  h @ (f[:, None] · W) + (s @ W + b)
-    between two activations, and behind the last, it is a layer of its own: W = diag(f), b = s
+    between two activations, and after the last, it is a separate layer: W = diag(f), b = s
 
-A Kink is two relus with an affine map behind, of which one is zero, so that nothing cancels:
+A Kink is two relus, one of which is always zero, so that nothing cancels, and an affine map:
 
     u = relu(h − at),  v = relu(at − h),    value + above · u − below · v
 
-The layer before it gives both, ``h @ [W, −W] + [b − at, at − b]``, twice as wide, and the layer
-``h @ V + c`` behind it has the rows ``[above · V; −below · V]`` and the bias ``c + value @ V``.
-Where `above` or `below` is all zero, the width stays; where below is 0.01 · above it is leaky_relu.
+The layer before it computes both, ``h @ [W, −W] + [b − at, at − b]``, twice as wide, and the layer
+``h @ V + c`` after it has the rows ``[above · V; −below · V]`` and the bias ``c + value @ V``.
+If `above` or `below` is all zero, the width stays; if below is 0.01 · above it is leaky_relu.
 
-So any LeakyReLU, PReLU or absolute value is a layer of twice the width; max(h, c) and min(h, c) are
-as wide as h; clip(h, low, high) is a max and then a min, with a diagonal layer between them. An elu
-of another α is elu and then a Kink with below = α: their signs agree, and above zero both are h. An
-end in tanh, softplus, relu or any other activation has a diagonal layer behind.
+So any LeakyReLU, PReLU or absolute value is a layer of twice the width; max(h, c), min(h, c) have
+the width of h; clip(h, low, high) is a max, then a min, with a diagonal layer in between. An elu
+with another α is elu, then a Kink with below = α: their signs agree, and above zero both are h. A
+final tanh, softplus, relu or other activation is followed by a diagonal layer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from fastnn.exchange.assembly import Dense
 
 
 class Scaling(NamedTuple):
-    """``factor · h + shift``: what errors call it, and its two arrays () or (n_units,)."""
+    """``factor · h + shift``: its name in errors, and its two arrays () or (n_units,)."""
 
     name: str
     factor: Any = 1.0
@@ -48,7 +48,7 @@ class Scaling(NamedTuple):
 
 
 class Kink(NamedTuple):
-    """A function of two straight pieces that meet at ``(at, value)``; each () or (n_units,)."""
+    """A function of two linear pieces that meet at ``(at, value)``; each () or (n_units,)."""
 
     name: str
     below: Any
@@ -58,7 +58,7 @@ class Kink(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """One of fastnn's: what errors call it, and its name."""
+    """One of fastnn's activations: its name in errors, and its name."""
 
     name: str
     kind: str
@@ -67,8 +67,8 @@ class Activation(NamedTuple):
 Step = Dense | Scaling | Kink | Activation
 
 FARTHEST_SHIFT = 2.0**8
-"""Of an input (x - mean) / spread: folded into float32 weights, more would cost the answers more
-than eight of their 24 bits."""
+"""Maximum ratio mean / spread of an input (x - mean) / spread: folding a larger one into float32
+weights would lose more than eight of 24 bits."""
 
 
 def leaky(name: str, slope: Any) -> Kink:
@@ -104,7 +104,7 @@ def then(first: Scaling, second: Scaling) -> Scaling:
 
 
 def scaling_of_input(steps: Iterable[Step]) -> Scaling:
-    """Return what a chain scales its rows by before anything else is done to them."""
+    """Return the scaling that a chain applies to its rows first."""
     scaling = Scaling("the input")
     for step in steps:
         if not isinstance(step, Scaling):
@@ -114,14 +114,14 @@ def scaling_of_input(steps: Iterable[Step]) -> Scaling:
 
 
 def folded_dtype(steps: Sequence[Step]) -> str:
-    """Return float64 if weights are, or if the input is shifted by more than float32 can hold."""
+    """Return float64 if weights are, or if the shift of the input is too large for float32."""
     weights = [step.weight for step in steps if isinstance(step, Dense)]
     far = np.abs(scaling_of_input(steps).shift).max(initial=0) > FARTHEST_SHIFT
     return "float64" if far or any(w.dtype == np.float64 for w in weights) else "float32"
 
 
 class _Inputs(NamedTuple):
-    """What the next layer takes: ``Σ_k factors[k] · u_k + shift`` of the last one's blocks u_k."""
+    """Input of the next layer: ``Σ_k factors[k] · u_k + shift`` for the last layer's blocks u_k."""
 
     name: str
     factors: tuple[Array, ...]
@@ -144,19 +144,19 @@ def fold(
     n_in: int | None = None,
     take: Callable[[int], None] = lambda n_bytes: None,
 ) -> tuple[list[Dense], list[str]]:
-    """Return the dense layers that a chain of steps is, and the activations between them.
+    """Return the dense layers equivalent to a chain of steps, and the activations between them.
 
-    What is not folded keeps its array and dtype, what is becomes float64: the caller knows the
-    network's dtype.
+    Unchanged layers keep their arrays and dtypes, folded ones become float64: the caller selects
+    the network's dtype.
 
     Parameters
     ----------
     steps : iterable of Dense, Scaling, Kink and Activation
-        In the order in which they are computed. The last layer's output (softmax, …) is not one.
+        In order of computation, without the output function (softmax, …).
     n_in : int, optional
         Width of the rows; without it, an activation before the first layer is refused.
     take : callable
-        Told the bytes of each array before it is made; may raise.
+        Called with the size in bytes of each array before it is created; may raise.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def fold(
     Raises
     ------
     ValueError
-        If widths do not fit each other, or the chain has no layer.
+        If widths do not match, or the chain has no layer.
     """
     chain = _Chain(n_in, take)
     for step in steps:
@@ -184,14 +184,14 @@ def fold(
 
 
 class _Chain:
-    """Layers that are made one step at a time."""
+    """Layers built step by step."""
 
     def __init__(self, n_in: int | None, take: Callable[[int], None]) -> None:
         self.layers: list[Dense] = []
-        self.activations: list[str] = []  # of each layer but, while it is open, the last
+        self.activations: list[str] = []  # of each layer except the open one
         self.inputs = _Inputs("the input", (np.ones(()),), np.zeros(()))
         self.behind = Scaling("")  # the open layer
-        self.width = n_in  # of what the last step gives
+        self.width = n_in  # of the output of the last step
         self.take = take
 
     @property
@@ -200,7 +200,7 @@ class _Chain:
         return len(self.layers) > len(self.activations)
 
     def dense(self, step: Dense) -> None:
-        """Append a layer, with what stands before it folded in."""
+        """Append a layer, folding pending steps into it."""
         if self.is_open:
             self.close("identity", "")
         n_in, n_out = step.weight.shape
@@ -229,7 +229,7 @@ class _Chain:
         return Dense(step.name, weight, bias)
 
     def scaling(self, step: Scaling) -> None:
-        """Keep it for the layer before it, or for the next."""
+        """Store a scaling, to be folded into the previous or the next layer."""
         self.check(step.name, self.width, step.factor, step.shift)
         if self.is_open:
             self.behind = then(self.behind, step)
@@ -237,7 +237,7 @@ class _Chain:
             self.inputs = self.inputs.scaled(step)
 
     def scale_last(self) -> None:
-        """Fold what is behind the last layer into it."""
+        """Fold pending steps into the last layer."""
         (name, weight, bias), (_, factor, shift) = self.layers[-1], self.behind
         n_out = weight.shape[1]
         self.take(8 * weight.size * bool(np.any(factor != 1)) + 16 * n_out)
@@ -250,7 +250,7 @@ class _Chain:
         self.behind = Scaling("")
 
     def kink(self, step: Kink) -> None:
-        """Turn the layer before it into relus, of which the next takes an affine map."""
+        """Convert the previous layer to relus, followed by an affine map in the next layer."""
         name, below, above, at, value = step.name, *map(_float64, step[1:])
         self.check(name, self.width, below, above, at, value)
         if np.all(below == above):
@@ -285,7 +285,7 @@ class _Chain:
             self.close(step.kind, step.name)
 
     def opened(self, name: str) -> None:
-        """Make sure that a layer is before what is called `name`, a diagonal one if none is."""
+        """Ensure that there is a layer before `name`, if necessary a diagonal one."""
         if self.is_open:
             return
         if self.width is None:
@@ -300,7 +300,7 @@ class _Chain:
         self.layers.append(Dense(name, weight, bias))
 
     def close(self, activation: str, name: str) -> None:
-        """Put an activation behind the open layer."""
+        """Append an activation to the open layer."""
         self.scale_last()
         self.activations.append(activation)
         self.inputs = _Inputs(name, (np.ones(()),), np.zeros(()))
@@ -314,7 +314,7 @@ class _Chain:
                 self.width = array.size
 
     def finished(self) -> tuple[list[Dense], list[str]]:
-        """Return layers and activations; behind a last activation there is a diagonal layer."""
+        """Return layers and activations; a final activation is followed by a diagonal layer."""
         if not self.layers:
             raise ValueError("it has no dense layer")
         self.opened(self.inputs.name)

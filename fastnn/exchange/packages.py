@@ -1,4 +1,4 @@
-"""Packages that only an exchange needs, imported when it takes place."""
+"""Import of optional packages on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def imported(package: str, extra: str) -> Any:
     Raises
     ------
     ImportError
-        If it is missing, with the extra of fastnn that brings it.
+        If it is missing; the message names the extra to install.
     """
     try:
         return import_module(package)

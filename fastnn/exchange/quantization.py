@@ -1,4 +1,4 @@
-"""What eight bits cost: the network that a C header with weights in int8 computes."""
+"""The network equivalent to a C header with int8 weights."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ M = TypeVar("M", bound=Model)
 
 
 def dequantized(network: M, x: Any = None) -> M:
-    """Return the network that a C header of one with weights in eight bits computes.
+    """Return the network equivalent to the C header with int8 weights.
 
-    Measure it to see what eight bits cost: ``dequantized(net).evaluate(x, y)``.
+    Evaluate it to measure the loss of accuracy: ``dequantized(net).evaluate(x, y)``.
 
     Parameters
     ----------
     network : Network
     x : array of shape (n_rows, n_in), optional
-        The rows that `Network.to_c` was given, if it was.
+        The rows passed to `Network.to_c`, if any.
 
     Returns
     -------
     Network
-        A new one in float64, where scales times whole numbers are exact, with the same classes.
+        A new network in float64, where scales times integers are exact, with the same classes.
 
     Raises
     ------

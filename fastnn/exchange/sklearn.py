@@ -1,4 +1,4 @@
-"""Networks from scikit-learn's fitted perceptrons and linear models, and pipelines of them."""
+"""Import of scikit-learn's fitted perceptrons, linear models and their pipelines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastnn.validation.values import describe
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 OUTPUTS = {"softmax": "softmax", "logistic": "sigmoid", "identity": "identity", "exp": "exp"}
-"""fastnn's names of scikit-learn's."""
+"""fastnn's names of scikit-learn's activations."""
 
 
 def from_sklearn(estimator: Any) -> Model:
@@ -36,7 +36,7 @@ def from_sklearn(estimator: Any) -> Model:
 
 
 def _of_estimator(estimator: Any) -> Model:
-    """Return the network of an estimator by itself."""
+    """Return the network of a single estimator."""
     from sklearn.linear_model import (
         ElasticNet,
         ElasticNetCV,
@@ -75,7 +75,7 @@ def _of_estimator(estimator: Any) -> Model:
 
 
 def _is_own(estimator: Any) -> bool:
-    """Say whether an estimator is one of `fastnn.sklearn`, which stands above this module."""
+    """Return whether an estimator is from `fastnn.sklearn`, which this module cannot import."""
     kinds = type(estimator).__mro__
     return hasattr(estimator, "fit") and any(
         kind.__module__.startswith("fastnn.sklearn.") for kind in kinds
@@ -83,7 +83,7 @@ def _is_own(estimator: Any) -> bool:
 
 
 def _folded(network: Model, wrapped: Wrapped) -> Model:
-    """Return a network with the scalings around it in its first and last layers."""
+    """Return a network with the scalings folded into its first and last layers."""
     a = network.architecture
     if wrapped.after:
         check_can_be_scaled(a.output, wrapped.estimator)

@@ -1,4 +1,4 @@
-"""What stands around a scikit-learn estimator: pipelines of scalers, scaled targets, searches.
+"""Wrappers of scikit-learn estimators: pipelines of scalers, scaled targets, searches.
 
 A scaler is ``factor · x + shift`` of each column x; `fastnn.exchange.folding` folds it into the
 first layer, and the inverse of a target's scaler into the last.
@@ -17,7 +17,7 @@ SCALERS = "StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler"
 
 
 class Wrapped(NamedTuple):
-    """An estimator, the scalings of its inputs and of its outputs, and its columns' names."""
+    """An estimator, the scalings of its inputs and outputs, and its column names."""
 
     estimator: Any
     before: list[Scaling]
@@ -26,12 +26,12 @@ class Wrapped(NamedTuple):
 
 
 def unwrapped(estimator: Any) -> Wrapped:
-    """Return what is within pipelines, searches and TransformedTargetRegressors.
+    """Unwrap pipelines, searches and TransformedTargetRegressors.
 
     Raises
     ------
     TypeError, ValueError
-        If a step is none that a layer can take up, or is not fitted.
+        If a step cannot be folded into a layer, or is not fitted.
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -80,7 +80,7 @@ def _names(estimator: Any) -> tuple[str, ...] | None:
 
 
 def _flat(pipeline: Any) -> list[tuple[str, Any]]:
-    """Return the steps of a pipeline, those of nested ones in their place."""
+    """Return the steps of a pipeline, with nested pipelines flattened."""
     from sklearn.pipeline import Pipeline
 
     steps: list[tuple[str, Any]] = []
@@ -93,7 +93,7 @@ def _flat(pipeline: Any) -> list[tuple[str, Any]]:
 
 
 def _scalings(name: str, step: Any) -> list[Scaling]:
-    """Return what a transformer does to each column."""
+    """Return the scaling of a transformer for each column."""
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import (
         FunctionTransformer,

@@ -18,7 +18,7 @@ from fastnn.validation.values import describe
 from fastnn.vocabulary import Output
 
 SOFTPLUS_THRESHOLD = 40.0
-"""From where on softplus(z) = z in float64; PyTorch's 20 would cut off 2e-9."""
+"""Above this, softplus(z) = z in float64; PyTorch's threshold of 20 has an error of 2e-9."""
 
 
 def to_torch(network: Model, *, logits: bool = False) -> Any:
@@ -43,7 +43,7 @@ def to_torch(network: Model, *, logits: bool = False) -> Any:
     architecture = network.architecture
     modules = []
     for layer, weight, bias in architecture.views(network.parameters):
-        linear = nn.utils.skip_init(  # PyTorch's random numbers stay where they are
+        linear = nn.utils.skip_init(  # without drawing from PyTorch's random generator
             nn.Linear,
             layer.n_in,
             layer.n_out,
@@ -94,13 +94,13 @@ def from_torch(
 
 
 def _n_in(steps: Sequence[Step]) -> int:
-    """Return the width of the rows, which nothing before the first layer changes."""
+    """Return the width of the rows, which steps before the first layer do not change."""
     first = next(step for step in steps if isinstance(step, Dense))
     return len(first.weight)
 
 
 def _output(chain: Chain, wanted: str | None) -> str:
-    """Return the network's output from what follows the last layer."""
+    """Return the output of the network from the modules after the last layer."""
     if chain.end == "log_softmax":
         if wanted != "softmax":
             raise ValueError(

@@ -1,7 +1,7 @@
-"""Whether a module's forward computes what was read from its children.
+"""Comparison of a module's forward with the network imported from its children.
 
-Compared on random rows in float64, in evaluation mode, on a copy of the module. Rows are drawn at
-several scales, and again as the first layer takes them, where the model scales its input before.
+On random rows in float64, in evaluation mode, on a copy of the module. Rows are drawn at
+several scales and, if the model scales its input first, also in the range of the first layer.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ SCALES = (0.1, 1.0, 10.0, 1000.0)
 ROWS_PER_SCALE = 8
 
 TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
-"""Of the largest output at a scale: far above rounding, and what PyTorch cuts off softplus."""
+"""Relative to the largest output: far above rounding and the error of PyTorch's softplus."""
 
 WITHIN_FLOAT32 = (1e-30, 1e30)
-"""Outputs of exp that are compared, by their logarithms."""
+"""Range of the logarithms of exp outputs that are compared."""
 
 
 def check_forward(torch: Any, model: Any, chain: Chain, network: Model) -> None:
-    """Check that a model's forward computes what the network does.
+    """Check that a model's forward agrees with the network.
 
     Parameters
     ----------
     network : Model
-        float64, with the model's own output.
+        float64, with the output of the model.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _rows(steps: list[Step], n_in: int) -> Array:
 
 
 def _run(torch: Any, model: Any, x: Array) -> tuple[Any, float]:
-    """Return what the forward gives, in float32 if it insists on that, and what may differ."""
+    """Return the results of forward, in float32 if it requires that, and the tolerance."""
     error: Exception | None = None
     eager = getattr(torch.compiler, "set_stance", None)  # since PyTorch 2.6
     with (
@@ -115,7 +115,7 @@ def _run(torch: Any, model: Any, x: Array) -> tuple[Any, float]:
             copied = resting_copy(torch, model).to("cpu", real)
             try:
                 return copied(torch.from_numpy(x.copy()).to(real)), tolerance
-            except Exception as raised:  # whatever a user's code raises
+            except Exception as raised:  # user code may raise anything
                 error = error or raised
     assert error is not None
     raise error

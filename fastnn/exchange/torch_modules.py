@@ -1,4 +1,4 @@
-"""What fastnn has and PyTorch has no module for; imported when a network becomes PyTorch's."""
+"""PyTorch modules for functions that PyTorch lacks; imported for `Network.to_torch`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""PyTorch's modules as steps of a chain (`fastnn.exchange.folding`): what they compute when served.
+"""PyTorch modules as steps of a chain (`fastnn.exchange.folding`), in evaluation mode.
 
-That is what they compute after ``eval()``: no dropout, running statistics. Containers are their
-children in order. For nn.Sequential that is what it computes; of other classes it is a guess, which
-`fastnn.exchange.torch_forward` compares with their forward.
+After ``eval()`` there is no dropout, and running statistics are used. Containers are read as their
+children in order. This is correct for nn.Sequential; for other classes
+`fastnn.exchange.torch_forward` compares the result with their forward.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class Chain(NamedTuple):
-    """What a model computes: its steps up to the output, and what its last module is.
+    """The steps of a model up to the output, and its last module.
 
-    `end` is an output of fastnn's, "log_softmax", or empty where nothing of that kind follows.
-    `in_question` names a module whose forward may compute something else; empty if there is none.
+    `end` is an output of fastnn, "log_softmax", or empty.
+    `in_question` names a module whose forward may differ from its children; otherwise empty.
     """
 
     steps: list[Step]
@@ -51,12 +51,12 @@ class Chain(NamedTuple):
 
 
 def chain_of(torch: Any, model: Any) -> Chain:
-    """Return the chain that a model is.
+    """Return the chain of a model.
 
     Raises
     ------
     TypeError, ValueError
-        If it is none, naming the module.
+        If it is not a chain; the message names the module.
     """
     _check_is_module(torch, model)
     steps: list[Step] = []
@@ -80,7 +80,7 @@ def chain_of(torch: Any, model: Any) -> Chain:
 
 
 def unwrapped(torch: Any, module: Any) -> Any:
-    """Return the module within DataParallel and what torch.compile returns."""
+    """Unwrap DataParallel and compiled modules."""
     while True:
         wrappers = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
         if isinstance(module, wrappers):
@@ -92,7 +92,7 @@ def unwrapped(torch: Any, module: Any) -> Any:
 
 
 def resting_copy(torch: Any, module: Any) -> Any:
-    """Return a copy in evaluation mode, whose weights are no part of a graph of gradients."""
+    """Return a copy in evaluation mode, with detached weights."""
     graph = {
         id(value): value.detach().clone()  # copy.deepcopy refuses them
         for part in module.modules()
@@ -121,9 +121,9 @@ def _check_is_module(torch: Any, model: Any) -> None:
 
 
 def _leaves(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any, bool]]:
-    """Yield what errors call each part, the part, and whether it surely computes as it is read.
+    """Yield for each part its name in errors, its module, and whether its behaviour is certain.
 
-    A container in question is a part of its own, without a module.
+    A container whose behaviour is uncertain is a separate part, without a module.
     """
     module = unwrapped(torch, module)
     label = f"{name} {shortened(' '.join(repr(module).split()))}"
@@ -192,7 +192,7 @@ def _check_has_weights(name: str, module: Any) -> None:
 
 
 def _sets_weight(hook: Any) -> bool:
-    """Whether a hook is weight_norm, spectral_norm or pruning, which set a module's weight."""
+    """Return whether a hook is weight_norm, spectral_norm or pruning, which set the weight."""
     return type(hook).__module__.startswith("torch.nn.utils.")
 
 
@@ -212,7 +212,7 @@ def _steps(torch: Any, name: str, module: Any) -> list[Step]:
 
 
 def _readers(torch: Any) -> dict[type, Callable[[Any, str, Any], list[Step]]]:
-    """Return how each class is read: from torch, the name in errors, and the module."""
+    """Return the reader of each class, called with torch, the name in errors, and the module."""
     from fastnn.exchange.torch_modules import Exp
 
     nn = torch.nn

@@ -1,1 +1,1 @@
-"""A network as a value: its parameters, what they predict, and the file that keeps them."""
+"""A network as a value: its parameters, prediction, evaluation, and saving to files."""

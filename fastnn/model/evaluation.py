@@ -1,4 +1,4 @@
-"""Measuring a network on data: its loss from the logits, and accuracy, or R², RMSE and MAE.
+"""Evaluation of a network on data: its loss from the logits, and accuracy, or R², RMSE and MAE.
 
 Of a network of quantiles, whose predictions lie off the mean on purpose, only the MAE is measured:
 that of the quantile nearest the median, which is what minimises it.
@@ -9,7 +9,7 @@ With weights w over rows and outputs y, each averaged over outputs:
     RMSE = √(Σ w (y − ŷ)² / Σ w)
     MAE  = Σ w |y − ŷ| / Σ w
 
-An output that does not vary counts in R² as 1 if it is predicted exactly, else as 0.
+An output with constant targets counts in R² as 1 if it is predicted exactly, otherwise as 0.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NUMBERS: dict[str, Callable[[Array], Array]] = {
 """What outputs that do not classify make of z."""
 
 ROWS_AT_A_TIME = 8192
-"""Rows whose outputs are held in memory at once."""
+"""Number of rows whose outputs are in memory at once."""
 
 
 def evaluate(

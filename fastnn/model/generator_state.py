@@ -1,6 +1,6 @@
-"""The state of a NumPy bit generator, checked when it comes back from JSON.
+"""Checks of the state of a NumPy bit generator read from JSON.
 
-NumPy takes a state as it is: a position past the end of a generator's buffer reads other memory.
+NumPy does not check it: a position past the end of a generator's buffer reads other memory.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from numpy.random import BitGenerator
 
 _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "uinteger": 2**32 - 1}
-"""Of the numbers that must not exceed what they count: numpy/random/src/{mt19937,philox}."""
+"""Upper limits of positions and flags: numpy/random/src/{mt19937,philox}."""
 
 _MOST = 2**128 - 1  # the state and the increment of PCG64
 
 
 def from_json(value: Any, kind: type[BitGenerator]) -> Mapping[str, Any]:
-    """Return a state that a generator of that kind can take.
+    """Return a valid state for a generator of that kind.
 
     Raises
     ------
     TypeError, ValueError
-        If `value` is not one.
+        If `value` is not valid.
     """
     return _like("its generator", value, kind(0).state)
 

@@ -1,10 +1,11 @@
 """Initial weights: uniform in [−r, r], with r from the layer's sizes or given.
 
     glorot   r = √(6 / (n_in + n_out))     Glorot and Bengio (2010), equation 16
-    he       r = √(6 / n_in)               He et al. (2015), for relu and its kin
+    he       r = √(6 / n_in)               He et al. (2015), for relu and similar activations
 
 Weights are drawn in float64, layer by layer from input to output, and rounded to the network's
-dtype, so that float32 and float64 networks of one seed start alike. Biases start at zero.
+dtype, so that float32 and float64 networks with the same seed start from the same weights. Biases
+start at zero.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Model: what a network is and where its training stands, as a value.
+"""Model: a network and the state of its training, as a value.
 
-Files, pickles and other libraries' formats hold a `Model`; `fastnn.Network` is one that computes.
+Files, pickles and other libraries' formats store a `Model`; `fastnn.Network` adds computation.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """An architecture, its parameters and class labels, its generator and optimizer's state.
+    """An architecture with parameters, class labels, random generator and optimizer state.
 
     Parameters
     ----------
     architecture : Architecture
     seed : int, SeedSequence or Generator, optional
-        Of everything random. None draws one from the system.
+        Seed of the random generator. None draws one from the system.
     class_labels : sequence of str or numbers, optional
         Names of the classes.
 
@@ -35,13 +35,13 @@ class Model:
     ----------
     architecture : Architecture
     seed : int or None
-        The one given, if it was a number.
+        The given seed, if it was a number.
     rng : numpy.random.Generator
-        Of shuffles and dropout, from the seed.
+        For shuffles and dropout, created from the seed.
     trained_on : TrainedOn or None
-        What the training rows were like; None before the first fit.
+        Properties of the training rows; None before the first fit.
     chooses_scale : bool
-        Whether `input_scale` is still to be chosen, by the first training rows.
+        Whether `input_scale` is yet to be inferred from the first training rows.
     """
 
     seed: int | None = None
@@ -84,7 +84,7 @@ class Model:
 
     @property
     def class_labels(self) -> tuple[Any, ...] | None:
-        """Names of the classes, or None; assigning checks that they fit the output."""
+        """Names of the classes, or None; assigning checks that they match the output."""
         return self._class_labels
 
     @class_labels.setter
@@ -95,14 +95,14 @@ class Model:
 
     @property
     def optimizer_state(self) -> OptimizerState:
-        """What the optimizer of the last fit carries on."""
+        """State of the optimizer of the last fit."""
         if self._running is None:
             raise AttributeError("the network has no optimizer state: it was not trained yet")
         return self._running.state
 
     @classmethod
     def from_model(cls, model: Model, *, copy: bool = True) -> Self:
-        """Return a model of copies of all that `model` is; without `copy`, of its own parts."""
+        """Return a copy of `model`; without `copy`, it shares its arrays and generator."""
         twin = cls.__new__(cls)
         twin.architecture, twin._class_labels = model.architecture, model.class_labels
         twin.trained_on, twin.chooses_scale = model.trained_on, model.chooses_scale
@@ -115,7 +115,7 @@ class Model:
         return twin
 
     def blank(self, **changes: Any) -> Model:
-        """Return a model like this one, its parameters zero, with changes of the architecture."""
+        """Return a model with zero parameters and a changed architecture."""
         model = Model(replace(self.architecture, **changes), class_labels=self.class_labels)
         model.trained_on = self.trained_on
         return model

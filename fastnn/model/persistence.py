@@ -1,7 +1,7 @@
 """Saving and loading models as safetensors files: data only, nothing is executed.
 
-The file holds one tensor for each layer's weights, ``weights.0`` (n_in, n_out) from the input on,
-and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its metadata hold, as text:
+The file holds one tensor for the weights of each layer, ``weights.0`` (n_in, n_out) from the input
+on, and one for its biases, ``biases.0`` (n_out,), without padding. Its metadata are these strings:
 
     format          "fastnn"
     format_version  "2"
@@ -11,11 +11,11 @@ and one for each layer's biases, ``biases.0`` (n_out,), without padding. Its met
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.rows.trained_on`), or null
-    input_scale     there only until the first training rows have chosen it
-    checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`)
+    input_scale     present only until it is inferred from the first training rows
+    checksum        CRC-32 of everything (see `fastnn.system.checksums.file_checksum`)
 
-Files of version "1" had no checksum, and the first of them no trained_on; they are read, with a
-warning that says so.
+Files of version "1" have no checksum, and early ones no trained_on; they are read with a
+warning.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _OPTIONAL_FIELDS = ("quantiles", "label_smoothing")
 
 
 def save(model: Model, path: Any) -> None:
-    """Write `model` to the file `path`, whole or not at all.
+    """Write `model` to the file `path`, atomically.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def save(model: Model, path: Any) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written; what was there before is then still there.
+        If the file cannot be written; an existing file is then unchanged.
     """
     with write_whole(path) as file:
         file.write(to_bytes(model))
 
 
 def load(path: Any) -> Model:
-    """Read a model from a file that `save` wrote.
+    """Read a model from a file written by `save`.
 
     Parameters
     ----------
@@ -87,16 +87,16 @@ def load(path: Any) -> Model:
     Returns
     -------
     Model
-        With the saved parameters, and randomness seeded anew.
+        With the saved parameters, and a newly seeded random generator.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a network's file, or is damaged; nothing in a file is ever executed. If it
-        takes more memory than `fastnn.system.memory_budget` allows a file of its size, or than is
-        free.
+        If it is not a network file, or is damaged; nothing in a file is ever executed. If it
+        needs more memory than `fastnn.system.memory_budget` allows for a file of its size, or than
+        is free.
 
     Warns
     -----
@@ -123,8 +123,8 @@ def load(path: Any) -> Model:
             ) from None
     if not has_checksum:
         warnings.warn(
-            f"{path} has no checksum: it was written by an older fastnn, and damage to its numbers "
-            "would not be seen. Save the network again to give it one",
+            f"{path} has no checksum: it was written by an older fastnn, and damage to its values "
+            "would not be detected. Save the network again to add one",
             UserWarning,
             stacklevel=3,
         )
@@ -132,7 +132,7 @@ def load(path: Any) -> Model:
 
 
 def to_bytes(model: Model) -> bytes:
-    """Return what a file of the model holds."""
+    """Return the contents of a file of the model."""
     from safetensors.numpy import save as to_safetensors
 
     architecture = model.architecture
@@ -144,20 +144,20 @@ def to_bytes(model: Model) -> bytes:
     metadata["checksum"] = file_checksum(metadata, tensors)
     data = to_safetensors(tensors, metadata)
     header = json.dumps(header_of(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    text = header.encode()  # in a fixed order, which safetensors' is not: one network, one file
+    text = header.encode()  # in a fixed order, unlike safetensors': equal networks, equal files
     text = text.ljust(-(-len(text) // 8) * 8)
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
 
 
 def metadata_of(model: Model) -> dict[str, str]:
-    """Return all of a model but its parameters, as text by name.
+    """Return everything of a model but its parameters, as named strings.
 
     Raises
     ------
     TypeError, ValueError
-        If the labels do not fit an architecture that was replaced.
+        If the labels do not match the architecture, which may have been replaced.
     """
-    if model.class_labels is not None:  # nothing is written that `load` would refuse
+    if model.class_labels is not None:  # write nothing that `load` would refuse
         validation.check_class_labels(model.class_labels, model.architecture)
     return {
         "format": FORMAT,
@@ -179,20 +179,20 @@ def architecture_fields(architecture: Architecture) -> dict[str, Any]:
 
 
 def _named(architecture: Architecture, params: Array) -> dict[str, Array]:
-    """Return each tensor's name in the file, and its view into the parameters."""
+    """Return the name of each tensor in the file, and its view into the parameters."""
     named = {f"weights.{i}": w for i, w in enumerate(architecture.weights(params))}
     biases = enumerate(architecture.biases(params))
     return named | {f"biases.{i}": b for i, b in biases if b is not None}
 
 
 def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]) -> None:
-    """Check that a file's metadata name the format and a version that are to be read."""
+    """Check that the metadata of a file have the expected format and a known version."""
     found = metadata.get("format")
     if found != name:
         shown = shortened(repr(found))
         hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
         if not str(found).startswith("fastnn"):
-            hint = ": another library wrote it; load it there, and see fastnn.from_torch"
+            hint = ": it was written by another library; load it there, and see fastnn.from_torch"
         raise ValueError(f"its metadata name the format {shown}, expected {name!r}{hint}")
     if metadata.get("format_version") not in versions:
         raise ValueError(
@@ -229,7 +229,7 @@ def read_metadata(metadata: Mapping[str, str]) -> tuple[Architecture, Any]:
 
 
 def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
-    """Return what `metadata_of` wrote of the training rows; None if it did not.
+    """Return the properties of the training rows written by `metadata_of`, or None.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
 
 
 def _read(data: bytes, budget: Budget) -> tuple[Model, bool]:
-    """Return the model in a file, and whether the file has a checksum, which is then right."""
+    """Return the model in a file, and whether the file has a checksum (then verified)."""
     held = parsed(data)
     architecture, class_labels = read_metadata(held.metadata)
     trained_on = read_trained_on(held.metadata, architecture.n_in)
@@ -263,29 +263,29 @@ def _read(data: bytes, budget: Budget) -> tuple[Model, bool]:
 
 
 def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None:
-    """Compare names, shapes and dtypes before memory is asked for that the file does not hold."""
+    """Check names, shapes and dtypes before allocating memory."""
     dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
     expected = {f"weights.{i}": [*shape] for i, shape in enumerate(architecture.shapes)}
     if architecture.bias:
         expected |= {f"biases.{i}": [n_out] for i, (_, n_out) in enumerate(architecture.shapes)}
     if set(found) != set(expected):
         wrong = map(shortened, sorted(set(found) ^ set(expected))[:4])
-        raise ValueError(f"its tensors do not fit its architecture: {', '.join(wrong)}")
+        raise ValueError(f"its tensors do not match its architecture: {', '.join(wrong)}")
     for name, shape in expected.items():
         tensor = found[name]
         if tensor["shape"] != shape or tensor["dtype"] != dtype:
             raise ValueError(
-                f"its tensor {name} has shape {tensor['shape']} and dtype {tensor['dtype']}, its "
-                f"architecture says {shape} and {dtype}"
+                f"its tensor {name} has shape {tensor['shape']} and dtype {tensor['dtype']}, but "
+                f"its architecture requires {shape} and {dtype}"
             )
 
 
 def _check_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bool:
-    """Compare a file's checksum with its contents; return False if it is too old to have one."""
+    """Verify the checksum of a file; return False if it is too old to have one."""
     if metadata["format_version"] == "1" and "checksum" not in metadata:
         return False
     if metadata.get("checksum") != file_checksum(metadata, tensors):
-        raise ValueError("its checksum is another: the file is damaged")
+        raise ValueError("its checksum does not match: the file is damaged")
     return True
 
 
@@ -303,7 +303,7 @@ def _build(
 
 
 def from_bytes(data: bytes) -> Model:
-    """Return the model that `to_bytes` wrote."""
+    """Return a model from the result of `to_bytes`."""
     held = parsed(data)
     architecture, class_labels = read_metadata(held.metadata)
     trained_on = read_trained_on(held.metadata, architecture.n_in)

@@ -1,4 +1,4 @@
-"""What a model predicts: outputs for many rows, and the classes or numbers that they stand for."""
+"""Predictions of a model: outputs for many rows, and the classes or numbers they represent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def outputs(
     Raises
     ------
     OSError
-        If x is a map of a file that was cut short.
+        If x is a memory map of a truncated file.
     """
     n_rows = x.shape[0]
     check_whole(x)
@@ -66,7 +66,7 @@ def outputs(
 def answers(
     architecture: Architecture, class_labels: Sequence[Any] | None, outputs: Array
 ) -> Array:
-    """Return what outputs (n_rows, n_out) say: classes, yes or no, or numbers.
+    """Return the predictions for outputs (n_rows, n_out): classes, yes or no, or numbers.
 
     Returns
     -------

@@ -15,7 +15,7 @@ HEADER = ("layer", "shape", "activation", "parameters")
 
 
 def model_text(model: Model, backend: str) -> str:
-    """Return a model as a table of its layers, with its backend and other facts below."""
+    """Return a model as a table of its layers, followed by its backend and other properties."""
     rows = [HEADER, *_layers(model)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sides = ("<", ">", "<", ">")
@@ -30,7 +30,7 @@ def model_text(model: Model, backend: str) -> str:
 
 
 def model_html(model: Model, backend: str) -> str:
-    """Return the same for a notebook."""
+    """Return the same as HTML for a notebook."""
     facts = "".join(
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in _facts(model, backend)
@@ -78,17 +78,17 @@ def loss_words(architecture: Architecture) -> str:
 
 
 def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
-    scale = "as they are" if input_scale == 1 else f"times {input_scale:.4g}"
+    scale = "not scaled" if input_scale == 1 else f"multiplied by {input_scale:.4g}"
     if trained_on is None:
-        return f"not trained yet; bytes would be taken {scale}"
+        return f"not trained yet; bytes will be {scale}"
     if trained_on.inputs == "bytes":
         return f"trained on bytes, {scale}"
-    standardised = ", standardised inside" if trained_on.mean is not None else ""
+    standardized = ", standardized internally" if trained_on.mean is not None else ""
     what = {
-        "fractions": "numbers within 0 and 1",
+        "fractions": "numbers between 0 and 1",
         "flags": "columns of 0 and 1",
     }.get(trained_on.inputs, "numbers")
-    return f"trained on {what}{standardised}; bytes are taken {scale}"
+    return f"trained on {what}{standardized}; bytes are {scale}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""Pictures of a training: curves, confusion, predictions, first-layer weights, mistakes.
+"""Plots: training curves, confusion matrix, predictions, first-layer weights, mistakes.
 
-Every function draws into ``ax``, or into a new figure if there is none, and returns the figure that
-it drew into. A notebook shows that figure; ``figure.savefig("curves.svg")`` writes it. Nothing here
-knows of pyplot, a window or a global backend. Needs ``pip install "fastnn[plot]"``.
+Every function draws into ``ax``, or into a new figure, and returns the figure. A notebook displays
+it; ``figure.savefig("curves.svg")`` saves it. pyplot is not used, and no window is opened.
+Requires ``pip install "fastnn[plot]"``.
 
 >>> import numpy as np, fastnn
 >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What all pictures ask of their arguments."""
+"""Argument checks of all plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows with the class a network gives them, the class they have, and how sure it is."""
+"""Rows with true class, predicted class and its probability."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastnn.system.memory_maps import walk
 
 
 class Classified(NamedTuple):
-    """What a classifier says of n rows.
+    """Predictions of a classifier for n rows.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Classified(NamedTuple):
     probability : ndarray (n,)
         Of the predicted class.
     labels : tuple
-        What the classes are called.
+        Names of the classes.
     """
 
     truth: NDArray[np.int64]
@@ -34,19 +34,19 @@ class Classified(NamedTuple):
     labels: tuple[Any, ...]
 
     def counts(self) -> NDArray[np.int64]:
-        """Return how many rows of each class (down) were given each class (across)."""
+        """Return the confusion matrix: true classes (rows), predicted classes (columns)."""
         n = len(self.labels)
         pairs = np.bincount(self.truth * n + self.predicted, minlength=n * n)
         return pairs.reshape(n, n).astype(np.int64)
 
     def mistakes(self) -> NDArray[np.int64]:
-        """Return the rows that were given a wrong class, the surest first."""
+        """Return the misclassified rows, the most confident first."""
         wrong = np.flatnonzero(self.truth != self.predicted)
         return wrong[np.argsort(-self.probability[wrong], kind="stable")]
 
 
 def classify(network: Network, x: Any, y: Any) -> Classified:
-    """Return what `network` says of x, beside y: class indices, labels or one-hot rows."""
+    """Return the predictions of `network` for x with y: class indices, labels or one-hot rows."""
     a = checked_network(network).architecture
     validation.check_one_class_a_row(a)
     x = checked_x(a, network.trained_on, x)
@@ -67,5 +67,5 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
 
 
 def class_names(network: Network) -> tuple[Any, ...]:
-    """Return what the classes are called; nothing of a network that gives a row no one class."""
+    """Return the names of the classes; empty if rows do not have exactly one class."""
     return network.class_labels or tuple(range(network.architecture.n_classes))

@@ -1,4 +1,4 @@
-"""Which classes a network takes for which."""
+"""The confusion matrix of a classifier."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fastnn.plots.classified import classify
 
 STRONGEST = 0.65  # opacity of a full cell: its count stays readable in the colour of text
 LETTER = 0.62  # width of a digit, in font sizes
-SMALLEST_LETTER = 4.5  # points; below it counts are left out
-SMALLEST_RULED = 6.0  # points of a cell; lines between smaller ones would hide them
-MOST_COUNTED = 50  # classes up to which cells have their counts; of more nobody reads them all
-MOST_CLASSES = 1000  # more classes than a picture has points
+SMALLEST_LETTER = 4.5  # points; below this, counts are omitted
+SMALLEST_RULED = 6.0  # points per cell; grid lines would hide smaller cells
+MOST_COUNTED = 50  # maximum number of classes for which cells show counts
+MOST_CLASSES = 1000  # more classes than a plot has pixels
 
 
 def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
-    """Draw how many rows of each class were given each class.
+    """Plot the confusion matrix: true classes by predicted classes.
 
-    A cell's colour is strong as the square root of its share of the true class's rows, so that a
-    hundredth of them can still be seen: one colour for right, another for wrong. Counts stand in
-    the cells of up to 50 classes if there is room for them.
+    The colour intensity of a cell is the square root of its fraction of the true class, so that one
+    per cent is still visible; correct and wrong predictions have different colours. Counts are
+    shown for up to 50 classes if they fit.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
     """
     a = checked_network(network).architecture
     validation.check_one_class_a_row(a)
@@ -55,7 +55,7 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     if not np.isfinite(found.probability).all():
         raise ValueError(
             "the network's probabilities are not numbers: its training diverged, or x is far from "
-            "what it learned from"
+            "the training data"
         )
     counts = found.counts()
     n = len(counts)
@@ -65,7 +65,7 @@ def confusion_matrix(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     ax.set(xlabel="predicted", ylabel="true")
     _name_classes(ax, found.labels)
     figure = figure_of(ax)
-    figure.draw_without_rendering()  # the layout decides how large a cell is
+    figure.draw_without_rendering()  # the layout determines the cell size
     cell = _cell(ax, n)
     if cell >= SMALLEST_RULED:
         ink = ax.spines["left"].get_edgecolor()
@@ -90,7 +90,7 @@ def _colors(counts: Array) -> Array:
 
 
 def _name_classes(ax: Axes, labels: tuple[Any, ...]) -> None:
-    """Name the classes on both sides, or every second, fifth, tenth … where there is no room."""
+    """Label the classes on both axes, or every second, fifth, tenth … if they do not fit."""
     n = len(labels)
     apart = 1.1 * _letter(ax) / _cell(ax, n)
     step = next(

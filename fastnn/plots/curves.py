@@ -1,4 +1,4 @@
-"""What a fit measured, epoch by epoch."""
+"""Training curves of a history."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fastnn.validation import check_instance
 
 
 def history(history: History, *, measure: str | None = None, ax: Any = None) -> Figure:
-    """Draw loss and accuracy or R², of training and validation rows, over the epochs.
+    """Plot loss and accuracy or R², of training and validation rows, over the epochs.
 
     Parameters
     ----------
     history : History
-        What `Network.fit` returned.
+        Returned by `Network.fit`.
     measure : {"loss", "accuracy", "r2"}, optional
-        Draw this one alone. By default all that were measured, side by side.
+        Plot only this one. By default all recorded ones, side by side.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
@@ -30,7 +30,7 @@ def history(history: History, *, measure: str | None = None, ax: Any = None) -> 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or the measure was not taken.
+        If an argument is invalid, or the history does not have the metric.
     """
     check_instance("history", history, History, "what Network.fit returns")
     return curves(history, history.stopped, measure=measure, ax=ax)

@@ -1,4 +1,4 @@
-"""The rows a network is most sure of and wrong about."""
+"""The most confident mistakes of a classifier."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def mistakes(
     max_rows: int = 12,
     ax: Any = None,
 ) -> Figure:
-    """Draw the rows that were given a wrong class, those of the highest probability first.
+    """Plot misclassified rows, those with the highest probability first.
 
-    Each with its true class, the class it was given and how probable the network called that.
-    Rows that are not images become a table with their first six features.
+    Each is shown with its true class, predicted class and predicted probability.
+    Rows that are not images are shown as a table of their first six features.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def mistakes(
     x, y : array
         As for `Network.evaluate`.
     image_shape : (int, int), optional
-        Height and width of the images that rows are. By default they are images if their number
-        of features is a square, at least 64, and these have no names.
+        Height and width, if rows are images. By default rows are images if the number of features
+        is a square of at least 64 and features have no names.
     feature_names : sequence of str, optional
         Of the columns of x.
     max_rows : int, default 12
@@ -55,7 +55,7 @@ def mistakes(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
     """
     found = classify(network, x, y)
     n_in = network.architecture.n_in

@@ -1,4 +1,4 @@
-"""Predicted against true numbers, for networks that predict numbers."""
+"""Predictions against true values, for regressions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fastnn.drawing.canvas import axes_for, drawable, evenly, figure_of, lines, 
 from fastnn.plots.checks import checked_network
 from fastnn.rows.checked import checked_x
 
-MOST_POINTS = 1000  # evenly chosen rows; more hide each other
+MOST_POINTS = 1000  # evenly spaced rows; more would overlap
 MOST_OUTPUTS = 9
 
 
 def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
-    """Draw predicted against true numbers, a panel for each of up to nine outputs.
+    """Plot predictions against true values, one panel for each of up to nine outputs.
 
-    On the diagonal a prediction is right. Of more than 1,000 rows a thousand are drawn, evenly
-    chosen.
+    Points on the diagonal are exact. Of more than 1,000 rows, 1,000 evenly spaced rows are
+    plotted.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is invalid.
     """
     a = checked_network(network).architecture
     validation.check_predicts_numbers(a)
@@ -64,7 +64,7 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
 
 
 def grid(n_outputs: int) -> tuple[int, int]:
-    """Return how many columns and lines the panels of some outputs stand in."""
+    """Return the number of columns and rows of the panels."""
     n_columns = 1 if n_outputs == 1 else 2 if n_outputs <= 4 else 3
     return n_columns, lines(n_outputs, n_columns)
 

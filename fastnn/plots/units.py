@@ -1,4 +1,4 @@
-"""What the units of the first layer look for."""
+"""The weights of the first layer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, shown
 from fastnn.plots.checks import checked_network
 from fastnn.plots.classified import class_names
 
-TITLE = 0.29  # inches above an image, whatever its size
-MOST_FEATURES = 30  # rows of a heat map that can still be named
+TITLE = 0.29  # inches above an image of any size
+MOST_FEATURES = 30  # maximum rows of a heat map, so that labels fit
 
 
 def weights(
@@ -29,25 +29,25 @@ def weights(
     cmap: Any = "RdBu_r",
     ax: Any = None,
 ) -> Figure:
-    """Draw the first layer's weights: an image a unit, or a heat map of features and units.
+    """Plot the first layer's weights: one image per unit, or a heat map of features and units.
 
-    Of many units those with the largest norm are drawn; softmax regression has one a class. All
-    colours are on one scale, symmetric about zero.
+    If there are many units, those with the largest norm are plotted; softmax regression has one per
+    class. All colours share one scale, symmetric about zero.
 
     Parameters
     ----------
     network : Network
     image_shape : (int, int), optional
-        Height and width of the images that rows are. By default inputs are an image if their
-        number is a square, at least 64, and they have no names.
+        Height and width, if rows are images. By default rows are images if the number of inputs is
+        a square of at least 64 and inputs have no names.
     feature_names : sequence of str, optional
-        Of the inputs: for a heat map, of the 30 features with the largest norm at the most.
+        Names of the inputs, for a heat map of at most 30 features, those with the largest norm.
     feature_scale : array of shape (n_in,), optional
-        What weights are multiplied by, to compare features of different ranges: their standard
+        Factors for the weights, to compare features of different ranges: their standard
         deviations.
     max_units : int, default 25
     cmap : str or Colormap, default "RdBu_r"
-        A diverging one; its middle is zero.
+        A diverging colormap; its centre is zero.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
@@ -58,7 +58,7 @@ def weights(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or weights are infinite or NaN.
+        If an argument is invalid, or weights are infinite or NaN.
     """
     validation.check_drawable(checked_network(network).parameters)
     n_in = network.architecture.n_in
@@ -82,14 +82,14 @@ def largest(weight: Array, count: int) -> Array:
 
 
 def grid(n_units: int) -> tuple[int, int]:
-    """Return how many columns and lines the images of some units stand in."""
+    """Return the number of columns and rows of the images."""
     n_columns = min(5, n_units)
     return n_columns, lines(n_units, n_columns)
 
 
 def _unit_names(network: Any, units: Array) -> list[str]:
     a = network.architecture
-    if len(a.sizes) == 2 and a.n_out == a.n_classes:  # a unit a class
+    if len(a.sizes) == 2 and a.n_out == a.n_classes:  # one unit per class
         return [shown(class_names(network)[unit]) for unit in units]
     return [str(unit + 1) for unit in units]
 
@@ -100,7 +100,7 @@ def _images(weight: Array, shape: tuple[int, int], titles: list[str], cmap: Any,
     height_of_width = shape[0] / shape[1]
     ax = axes_for(ax, 1.1 * n_columns, n_lines * (1.1 * height_of_width + TITLE))
     ax.set_axis_off()
-    figure_of(ax).draw_without_rendering()  # the layout decides how large an image is
+    figure_of(ax).draw_without_rendering()  # the layout determines the image size
     width = ax.get_window_extent().width / figure_of(ax).dpi / n_columns
     gap = (0.08, TITLE / (width * height_of_width))
     limit = _limit(weight)

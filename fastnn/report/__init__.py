@@ -1,7 +1,7 @@
-"""One page that says what a training was: data, network, curves, mistakes, timings, machine.
+"""Training report on one page: data, network, curves, mistakes, timings, machine.
 
-A page is one HTML file that asks for nothing else: no script, no font, no picture from elsewhere.
-It can be read on a phone, in light and in dark. Needs ``pip install "fastnn[plot]"``.
+The report is one self-contained HTML file, without scripts or external fonts and images, for
+phones too, in light and dark mode. Requires ``pip install "fastnn[plot]"``.
 """
 
 try:
@@ -9,7 +9,7 @@ try:
     import matplotlib  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"fastnn.report needs matplotlib and Jinja2, and there is no {error.name}: pip install "
+        f"fastnn.report needs matplotlib and Jinja2, but {error.name} is missing: pip install "
         '"fastnn[plot]"'
     ) from None
 

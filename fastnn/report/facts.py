@@ -1,4 +1,4 @@
-"""What the page says of data, network, options, timings and machine: names with their values."""
+"""Properties of data, network, options, timings and machine, as names with values."""
 
 from __future__ import annotations
 
@@ -22,33 +22,31 @@ from fastnn.training.history import History
 
 Facts = list[tuple[str, str]]
 
-MOST_EPOCHS = 60  # lines of a table that someone may still read
+MOST_EPOCHS = 60  # maximum rows of the table of epochs
 MOST_TARGETS = 20
 STATES = {
-    "diverged": "The training diverged: its loss became infinite or NaN, so there is nothing "
-    "to measure.",
-    "interrupted": "The training was interrupted; this is what it had learned by then.",
-    "callback": "The training was ended before its last epoch by a callback, such as early "
-    "stopping.",
+    "diverged": "Training diverged: the loss became infinite or NaN, so there are no results.",
+    "interrupted": "Training was interrupted; the results are those reached until then.",
+    "callback": "Training was stopped before the last epoch by a callback, such as early stopping.",
 }
 
 
 def headline(network: Network) -> str:
-    """Return the architecture in a line."""
+    """Return the architecture as one line."""
     a = network.architecture
     widths = "–".join(str(n) for n in a.sizes)
     return ", ".join([widths, *dict.fromkeys(a.activations), f"{a.output} output"])
 
 
 def state(history: History) -> str | None:
-    """Return a sentence if the training did not end as it should."""
+    """Return a sentence if training ended early."""
     return STATES.get(history.stopped or "")
 
 
 def tiles(
     network: Network, history: History, data: Dataset, results: Sequence[Result]
 ) -> list[tuple[str, str]]:
-    """Return the few figures that everybody asks for: value and name."""
+    """Return the most important figures: value and name."""
     found = []
     if results:
         best = results[-1]
@@ -59,7 +57,7 @@ def tiles(
     if history.n_epochs:
         found.append((duration(seconds), f"for {counted(history.n_epochs, 'epoch')}"))
     if seconds > 0:
-        found.append((_rate(history.n_epochs * n_rows(data, "train") / seconds), "rows a second"))
+        found.append((_rate(history.n_epochs * n_rows(data, "train") / seconds), "rows per second"))
     found.append((f"{network.architecture.n_parameters:,}", "parameters"))
     return found
 
@@ -78,7 +76,7 @@ def data_facts(data: Dataset, shape: tuple[int, int] | None) -> Facts:
 
 
 def classes(data: Dataset) -> dict[str, Any] | None:
-    """Return how many rows of each class each part has; None for numbers."""
+    """Return the number of rows per class in each part; None for regressions."""
     if data.class_labels is None:
         return None
     n = len(data.class_labels)
@@ -97,7 +95,7 @@ def classes(data: Dataset) -> dict[str, Any] | None:
 
 
 def targets(data: Dataset) -> list[tuple[str, list[str]]] | None:
-    """Return mean, deviation and range of each target's training rows; None for classes."""
+    """Return mean, deviation and range of each target in the training rows; None for classes."""
     if data.class_labels is not None:
         return None
     train = parts(data)[0]
@@ -123,7 +121,7 @@ def layers(network: Network) -> list[tuple[str, ...]]:
 
 
 def network_facts(network: Network) -> Facts:
-    """Return what all layers share."""
+    """Return properties of the whole network."""
     a = network.architecture
     return [
         ("parameters", f"{a.n_parameters:,}"),
@@ -146,24 +144,24 @@ def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Fact
 
 
 def timing(history: History, data: Dataset) -> Facts:
-    """Return how long it took, in all and an epoch."""
+    """Return the training time, in total and per epoch."""
     lasted = _epoch_seconds(history)
     if not len(lasted):
         return []
     seconds = _seconds(history)
-    facts = [("in all", duration(seconds))]
+    facts = [("total", duration(seconds))]
     if seconds > 0:
-        facts.append(("rows a second", _rate(history.n_epochs * n_rows(data, "train") / seconds)))
+        facts.append(("rows per second", _rate(history.n_epochs * n_rows(data, "train") / seconds)))
     return [
         *facts,
-        ("an epoch, median", duration(float(np.median(lasted)))),
-        ("fastest", duration(float(lasted.min()))),
-        ("slowest", duration(float(lasted.max()))),
+        ("per epoch, median", duration(float(np.median(lasted)))),
+        ("fastest epoch", duration(float(lasted.min()))),
+        ("slowest epoch", duration(float(lasted.max()))),
     ]
 
 
 def epochs(history: History) -> dict[str, Any]:
-    """Return the measurements epoch by epoch, at most some sixty of them."""
+    """Return the metrics of the epochs, at most about sixty of them."""
     names = [name for name in history if name != "time"]
     n = history.n_epochs
     lasted = _epoch_seconds(history)
@@ -181,7 +179,7 @@ def epochs(history: History) -> dict[str, Any]:
 
 
 def machine_facts(network: Network) -> Facts:
-    """Return where the training ran, and with what."""
+    """Return the machine and software used for training."""
     found = machine.describe(network.backend)
     packages = found["packages"]
     backend = found["backend"] + (f" ({found['isa']})" if found["isa"] else "")
@@ -198,12 +196,12 @@ def machine_facts(network: Network) -> Facts:
 
 
 def spoken(name: str) -> str:
-    """Return a measure's name as people say it."""
+    """Return the display name of a metric."""
     return name.replace("val_", "validation ").replace("r2", "R²").replace("_", " ")
 
 
 def measure(name: str, value: float) -> str:
-    """Return a measurement as text: a share in percent, other numbers in four digits."""
+    """Return a metric as text: fractions in per cent, other numbers with four digits."""
     if not math.isfinite(value):
         return {math.inf: "∞", -math.inf: "−∞"}.get(value, "NaN")
     if name.endswith("accuracy"):

@@ -1,4 +1,4 @@
-"""What the page shows of a trained network: results, curves, confusion, mistakes, weights."""
+"""Sections about the trained network: curves, confusion matrix, mistakes, weights."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from fastnn.report.parts import Part, deviation, labelled
 from fastnn.training.history import History
 
 MOST_MISTAKES = 18
-MOST_CLASSES = 100  # of a confusion matrix: past it the page would weigh megabytes
+MOST_CLASSES = 100  # of a confusion matrix: with more the page would have megabytes
 
 
 def curves(history: History) -> list[Markup]:
-    """Return a picture for each thing that was measured after each epoch."""
+    """Return a plot for each metric of the epochs."""
     return [
         pictures.svg(
             f"curve-{name}",
@@ -53,7 +53,7 @@ def _last(history: History, measure: str) -> str:
 
 
 def classified(network: Network, data: Dataset, part: Part) -> Classified | None:
-    """Return what the network says of some rows; None unless it gives each one class."""
+    """Return the predictions for the rows of a part; None unless each row has one class."""
     if not network.architecture.one_class_a_row:
         return None
     found = classify(network, *labelled(network, data, part.split))
@@ -62,7 +62,7 @@ def classified(network: Network, data: Dataset, part: Part) -> Classified | None
 
 
 def confusion(found: Classified | None) -> dict[str, Any] | None:
-    """Return labels, counts and each count's share of its true class."""
+    """Return labels, counts and the fraction of each count in its true class."""
     if found is None or len(found.labels) > MOST_CLASSES:
         return None
     counts = found.counts()
@@ -77,7 +77,7 @@ def confusion(found: Classified | None) -> dict[str, Any] | None:
 
 
 def predictions(network: Network, part: Part) -> dict[str, Any] | None:
-    """Return predicted against true numbers; None for classes."""
+    """Return predictions against true values; None for classes."""
     a = network.architecture
     if a.classifies:
         return None
@@ -88,7 +88,7 @@ def predictions(network: Network, part: Part) -> dict[str, Any] | None:
     x, y = part.split
     picture = pictures.svg(
         "predictions",
-        "predicted against true numbers, with a line where they are equal",
+        "predictions against true values, with a line where they are equal",
         4.3 if n == 1 else height,
         lambda ax: plots.predictions(network, x[rows], y[rows], ax=ax),
     )
@@ -131,7 +131,7 @@ def mistakes(
 
 
 def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> dict[str, Any]:
-    """Return the first layer's weights as a picture, and what to say of it."""
+    """Return a plot of the first layer's weights, and its properties."""
     n_in, n_out = network.architecture.shapes[0]
     n_units = min(n_out, 25 if shape else 20)
     options: dict[str, Any] = {"image_shape": shape}

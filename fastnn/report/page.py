@@ -1,4 +1,4 @@
-"""The page itself: a template filled with what the sections say."""
+"""The HTML page, rendered from a template."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(
     image_shape: tuple[int, int] | None = None,
     note: str | None = None,
 ) -> None:
-    """Write a report of a training as one HTML file, whole or not at all.
+    """Write a training report as one HTML file, atomically.
 
     Parameters
     ----------
@@ -41,26 +41,26 @@ def write(
     history : History
         Of the fit.
     data : Dataset
-        The rows as the network takes them; validation and test may have none.
+        The rows as passed to the network; validation and test may be empty.
     optimizer : Optimizer, optional
-        The one it was trained with.
+        The optimizer used for training.
     options : mapping, optional
-        Name and value of whatever else was chosen, in the order to show them.
+        Names and values of other settings, in display order.
     measured : mapping, optional
-        ``{"train": network.evaluate(…), "test": …}`` where these are known already; the other
-        parts are measured.
+        ``{"train": network.evaluate(…), "test": …}`` if already known; the other
+        parts are evaluated.
     image_shape : (int, int), optional
         Height and width, if rows are images. By default rows are images if their width is a square
         of at least 64 and all values lie in 0 to 255.
     note : str, optional
-        A sentence to stand under the curves.
+        A sentence shown below the curves.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described, or data do not suit the network.
+        If an argument is invalid, or the data do not match the network.
     OSError
-        If the file cannot be written; what was there before is then still there.
+        If the file cannot be written; an existing file is then unchanged.
 
     Examples
     --------

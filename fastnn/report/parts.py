@@ -1,7 +1,7 @@
-"""The parts of the data: which rows each has, and what a network measures on them.
+"""The parts of the data: their rows, and the metrics of a network on them.
 
-Training rows that weigh nothing (`Dataset.train_weight`) belong to another part or to none: they
-are not counted. Rows may lie in a file larger than memory: they are walked, never copied whole.
+Training rows of zero weight (`Dataset.train_weight`) belong to another part or to none: they
+are not counted. Rows may be in a file larger than memory: they are never copied as a whole.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Part(NamedTuple):
     key, name : str
         In code and on the page.
     split : Split
-        Its rows and others that do not count.
+        Its rows, possibly with others that do not count.
     rows : ndarray of int64
-        Where in the split its rows are.
+        Indices of its rows in the split.
     """
 
     key: str
@@ -42,7 +42,7 @@ class Part(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was measured on a part, by name."""
+    """Metrics of a part, by name."""
 
     name: str
     n_rows: int
@@ -50,13 +50,13 @@ class Result(NamedTuple):
 
 
 def parts(data: Dataset) -> list[Part]:
-    """Return the parts that have rows; the last one, test if there is one, says most."""
+    """Return the parts that have rows; the last one, test if there is one, is the main result."""
     found = (Part(key, name, getattr(data, key), _rows(data, key)) for key, name in PARTS.items())
     return [part for part in found if len(part.rows)]
 
 
 def n_rows(data: Dataset, key: str) -> int:
-    """Return how many rows a part has."""
+    """Return the number of rows of a part."""
     return len(_rows(data, key))
 
 
@@ -67,7 +67,7 @@ def _rows(data: Dataset, key: str) -> NDArray[np.int64]:
 
 
 def labelled(network: Network, data: Dataset, split: Split) -> tuple[Array, Array]:
-    """Return x and y as the network takes them: labels, if its classes have names."""
+    """Return x and y for the network: y as labels, if its classes have names."""
     x, y = split
     if network.class_labels is not None and data.class_labels is not None and y.ndim == 1:
         return x, np.asarray(data.class_labels)[y]
@@ -77,7 +77,7 @@ def labelled(network: Network, data: Dataset, split: Split) -> tuple[Array, Arra
 def results(
     network: Network, data: Dataset, measured: Mapping[str, Mapping[str, float]]
 ) -> list[Result]:
-    """Return loss and accuracy or R² of each part; measure those that `measured` lacks."""
+    """Return loss and accuracy or R² of each part; evaluate those missing in `measured`."""
     found = []
     for part in parts(data):
         weight = data.train_weight if part.key == "train" else None
@@ -89,7 +89,7 @@ def results(
 
 
 def image_shape(network: Network, data: Dataset) -> tuple[int, int] | None:
-    """Return the height and width of rows that may well be images; None for others."""
+    """Return the height and width of rows that are probably images; None for others."""
     shape = validation.check_image_shape(None, network.architecture.n_in)
     x = data.train.x
     if shape is None or x.dtype == np.uint8:

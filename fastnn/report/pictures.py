@@ -1,7 +1,8 @@
-"""Pictures that live inside a page: SVG in the page's own colours, and images as data.
+"""Plots embedded in a page: SVG in the colours of the page, and images as data URLs.
 
-matplotlib draws with placeholders for ink and series; in the SVG they become ``currentColor`` and
-the page's variables, so that one picture serves light and dark. Text stays text.
+matplotlib draws with placeholder colours for text and series; in the SVG they become
+``currentColor`` and variables of the page, so that one plot works in light and dark mode. Text
+stays text.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ STYLE: dict[str, Any] = {
     "ytick.color": INK,
     "ytick.labelsize": 12.5,
 }
-WIDTH = 4.6  # inches, of 72 units each: about what a phone has room for, one unit a pixel
+WIDTH = 4.6  # inches, of 72 units each: about the width of a phone, with one unit per pixel
 
 DIVERGING = LinearSegmentedColormap(
     "fastnn-diverging",
@@ -63,18 +64,18 @@ DIVERGING = LinearSegmentedColormap(
         "alpha": [(0.0, 1.0, 1.0), (0.5, 0.0, 0.0), (1.0, 1.0, 1.0)],
     },
 )
-"""From blue through nothing to red: zero is the page's own ground."""
+"""From blue through transparent to red: zero shows the background of the page."""
 
 
 def svg(name: str, description: str, height: float, draw: Callable[[Any], object]) -> Markup:
-    """Return what `draw` puts into an axes as an SVG element.
+    """Return an SVG element with the plot made by `draw`.
 
     Parameters
     ----------
     name : str
-        Of its own on the page: ids in the SVG begin with it.
+        Unique on the page: the prefix of ids in the SVG.
     description : str
-        Read to those who do not see the picture.
+        For screen readers.
     height : float
         In inches; the width is `WIDTH`.
     draw : function
@@ -91,7 +92,7 @@ def svg(name: str, description: str, height: float, draw: Callable[[Any], object
 
 
 def png(image: Array) -> str:
-    """Return a grey image (height, width) as a data address, its lowest value black."""
+    """Return a grey image (height, width) as a data URL, with the lowest value black."""
     file = BytesIO()
     imsave(file, image, cmap="gray", format="png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -107,7 +108,7 @@ def _for_page(text: str, name: str, description: str) -> str:
 
 
 def _tag_for_page(tag: str, name: str) -> str:
-    """Return a tag with ids of its own, in the page's colours and font."""
+    """Return a tag with unique ids, and the colours and font of the page."""
     tag = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{name}-", tag)
     tag = re.sub(r"font: (?:(\d+) )?([\d.]+)px [^;\"]*", r"font-size: \2px", tag)
     for color, replacement in COLORS.items():

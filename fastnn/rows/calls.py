@@ -1,4 +1,4 @@
-"""Cutting long work into calls of a backend's programs, so that something can happen in between."""
+"""Splitting long work into several calls of a backend's programs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from itertools import pairwise
 from fastnn.architecture import Architecture
 
 WORK_PER_CALL = 4e10
-"""Floating-point operations that one call of a program may take before the bar moves: a second of a
-slow core. A function of sizes alone, so that runs repeat bit for bit."""
+"""Maximum floating-point operations of one call between updates of the progress bar: a second on a
+slow core. It depends only on sizes, so that runs are reproducible bit for bit."""
 
 
 def calls(
     architecture: Architecture, n_rows: int, batch_size: int, window: int | None = None
 ) -> list[slice]:
-    """Cut `n_rows` rows into calls of whole batches, of `WORK_PER_CALL` each at the most.
+    """Split `n_rows` rows into calls of whole batches, of at most `WORK_PER_CALL` each.
 
-    Where every `window` rows are given, calls also end with the batch in which a window does.
+    If `window` is given, calls also end with the batch in which a window of that many rows ends.
     """
     if n_rows <= batch_size:  # one call, as those of microseconds are
         return [slice(0, n_rows)] if n_rows else []

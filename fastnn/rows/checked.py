@@ -1,4 +1,4 @@
-"""Rows: data that were checked, as backends read them."""
+"""Checked data, in a form that backends read."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ class Rows(NamedTuple):
 
 
 def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) -> Any:
-    """Return inputs as a network reads them, or raise what is wrong with them.
+    """Check inputs and return them in a form that a network reads.
 
-    Columns of a frame are put in the order that the network was trained on. A network of bytes
-    takes whole numbers 0 … 255 for bytes, and refuses floats of that range.
+    Columns of a frame are put in the order of the training data. A network trained on bytes
+    reads whole numbers 0 … 255 as bytes, and refuses floats in that range.
 
     Parameters
     ----------
     architecture : Architecture
     trained_on : TrainedOn or None
-        None for a network that was not trained yet.
+        None for a network that is not trained yet.
     x : array, frame or CSR matrix of shape (n_rows, n_in)
 
     Raises
     ------
     TypeError, ValueError
-        If x is not as `Network.fit` describes it.
+        If x is not valid for `Network.fit`.
     """
     a, known = architecture, trained_on or UNKNOWN
     of_bytes = takes_bytes(known.inputs, a.input_scale)
@@ -66,7 +66,7 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
         order = validation.check_frame_names(names, known.feature_names, known.label_name)
         names = known.feature_names
         x = validation.frame_values(x)
-        if order != list(range(len(order))):  # a copy, else the caller's own numbers
+        if order != list(range(len(order))):  # copy only if necessary
             x = x[:, order]
     elif validation.is_frame(x):
         if trained_on is not None and names is not None:
@@ -86,7 +86,7 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
 
 @dataclass(frozen=True)
 class RowReader:
-    """What a predictor asks about rows that it cannot read as they are.
+    """Converts rows that a predictor cannot read directly.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class RowReader:
     def __call__(self, x: Any) -> Any:
         """Return rows (n_rows, n_in), or one row (n_in,), as `checked_x` reads them.
 
-        A series whose index are the names of the columns is a row of a frame.
+        A series whose index holds the column names is a row of a frame.
         """
         if len(getattr(x, "shape", ())) == 1 and hasattr(x, "to_frame") and hasattr(x, "index"):
             names = tuple(x.index)
@@ -123,7 +123,7 @@ class RowReader:
         return checked_x(self.architecture, self.trained_on, array[None])[0]
 
     def check_floats(self, x: Any) -> None:
-        """Check that floats (n_rows, n_in) or (n_in,) are not bytes that somebody converted."""
+        """Check that floats (n_rows, n_in) or (n_in,) are not converted bytes."""
         rows = np.atleast_2d(x) if isinstance(x, np.ndarray) else x
         validation.check_not_bytes_as_floats(rows, self.architecture.input_scale)
 
@@ -136,17 +136,17 @@ def checked_rows(
     y: Any,
     sample_weight: Any = None,
 ) -> Rows:
-    """Return what a user handed in as rows of a network's data, or raise what is wrong with them.
+    """Check user data and return them as rows for a network.
 
     Raises
     ------
     TypeError, ValueError
-        If they are not as `Network.fit` describes them.
+        If they are not valid for `Network.fit`.
     OSError
-        If a file that they are mapped from was cut short.
+        If they are memory-mapped from a truncated file.
     """
     a = architecture
-    for mapped in (y, sample_weight):  # x is looked at where it is read
+    for mapped in (y, sample_weight):  # x is checked where it is read
         check_whole(mapped)
     x = checked_x(a, trained_on, x)
     n_rows = x.shape[0]

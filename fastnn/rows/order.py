@@ -1,14 +1,14 @@
-"""In which order a pass reads the rows, and how many of them between two looks at memory.
+"""The order in which a pass reads the rows, and how many before memory is released.
 
-``shuffle="blocks"`` is for files larger than memory. Rows are cut into blocks that lie together;
-blocks are put in random order; as many as make a window are mixed row by row:
+``shuffle="blocks"`` is for files larger than memory. Rows are divided into contiguous blocks, the
+blocks are put in random order, and the rows of all blocks in a window are shuffled together:
 
     file     | block 0 | block 1 | block 2 | block 3 | block 4 | block 5 |
     order    { rows of blocks 4, 1, 3 mixed } { rows of blocks 0, 5, 2 mixed }
 
 so the disk is read in long runs and only a window needs to be in memory, while a minibatch still
-has rows from all over the file: a window of `WINDOW_BYTES` is 64 blocks, so that even of a file
-sorted by class each window gets a share of every class, within a few hundredths of its own.
+has rows from all over the file: a window of `WINDOW_BYTES` is 64 blocks, so that even for a file
+sorted by class the fractions of the classes in each window are right to a few hundredths.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 BLOCK_BYTES = 1 << 20
-"""Bytes of rows that are read in one run. 1 MB takes a disk with moving heads about as long to read
-as to find. And where the file cache holds huge pages, Linux makes all 2 MB of one resident when it
-is touched: smaller blocks would make more of what lies between them resident than of rows."""
+"""Bytes of rows read in one run. On a hard disk, reading 1 MB takes about as long as seeking. And
+if the file cache uses huge pages, Linux makes all 2 MB of a page resident on access: with smaller
+blocks more of the data in between would be resident than of the rows."""
 
 
 def row_order(rng: Generator, x: Any, n_rows: int, shuffle: bool | str) -> NDArray[np.int64]:
@@ -47,8 +47,8 @@ def row_order(rng: Generator, x: Any, n_rows: int, shuffle: bool | str) -> NDArr
 
 
 def read_blocks_ahead(x: Any, rows: NDArray[np.int64]) -> None:
-    """Ask the system to begin to read the blocks that hold these rows of a map."""
-    if not len(rows):  # of the last window, which is the whole of a full shuffle
+    """Ask the system to start reading the blocks of a memory map that hold these rows."""
+    if not len(rows):  # after the last window; with a full shuffle there is only one
         return
     n_rows, block = x.shape[0], max(1, BLOCK_BYTES // row_bytes(x))
     wanted = np.zeros(-(-n_rows // block), bool)
@@ -58,12 +58,12 @@ def read_blocks_ahead(x: Any, rows: NDArray[np.int64]) -> None:
 
 
 def window_rows(x: Any, shuffle: bool | str) -> int:
-    """Return how many rows of an order may be read before pages are given back.
+    """Return how many rows of an order may be read before pages are released.
 
-    x (n_rows, n_in). A function of sizes alone, whether x is a map or not, so that results are the
-    same bits. In a full shuffle it is the whole pass: a row that lies alone brings its neighbours'
-    pages with it, 64 KB or more, so that a bound would cost each row a page fault; the system
-    reclaims such pages when it needs them.
+    x (n_rows, n_in). It depends only on sizes, whether x is a memory map or not, so that results
+    are bit-identical. In a full shuffle it is the whole pass: reading a single row also loads
+    neighbouring pages, 64 KB or more, so that a limit would cost one page fault per row; the
+    system reclaims such pages when it needs them.
     """
     n_rows, size = max(1, x.shape[0]), row_bytes(x)
     if shuffle == "blocks":

@@ -1,8 +1,8 @@
-"""Passes over checked rows: in which order, in which parts, and what of a file is in memory.
+"""Passes over checked rows: their order, their parts, and the memory used for files.
 
-A part is what one call of a backend's program takes. Of rows in a file that is mapped into memory
-the disk reads one window ahead, and the pages of a window that was read are given back; a file that
-was cut short meanwhile is an error before the next rows are read.
+A part is the rows of one call of a backend's program. In a memory-mapped file one window is read
+ahead, and the pages of a window already used are released; if the file is truncated meanwhile, an
+error is raised before the next rows are read.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 class Passes(NamedTuple):
-    """Rows as a fit reads them, again and again.
+    """Repeated passes of a fit over its rows.
 
     Parameters
     ----------
     data : Rows
         See `Passes.over`.
     architecture : Architecture
-        Decides how many rows one call takes.
+        Determines how many rows one call takes.
     batch_size : int
-        Parts are whole minibatches, the last one of a pass apart.
+        Parts are whole minibatches, except at the end of a pass.
     shuffle : bool or "blocks"
         See `Network.fit`.
     is_mapped : bool

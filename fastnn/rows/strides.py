@@ -1,6 +1,6 @@
-"""Arrays whose columns lie together, as pandas and scikit-learn's scalers hand them over.
+"""Column-major arrays, as returned by pandas and scikit-learn's scalers.
 
-A row of such an array is scattered over it: each of its numbers has a cache line of its own.
+The values of a row of such an array are each in a different cache line.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from fastnn.architecture import Array
 from fastnn.system.memory_maps import WINDOW_BYTES, file_map
 
 LARGEST_COPY = WINDOW_BYTES
-"""Bytes of a column-major array up to which training copies it."""
+"""Largest column-major array, in bytes, that training copies."""
 
 TILE_ROWS, TILE_COLUMNS = 1024, 16
-"""What is copied at a time: 3 times as fast as at once where columns lie a power of two apart."""
+"""Tile size of a copy: 3 times as fast as without tiles if the stride is a power of two."""
 
 
 def lies_by_columns(x: Any) -> bool:
-    """Say whether x is dense and its numbers lie closer together in a column than in a row."""
+    """Return whether x is dense, with a smaller stride along columns than along rows."""
     return isinstance(x, np.ndarray) and abs(x.strides[1]) > abs(x.strides[0])
 
 
@@ -36,10 +36,10 @@ def copied_by_rows(x: Array) -> Array:
 
 
 def by_rows(x: Any) -> Any:
-    """Return rows to train on so that each lies together: x itself where that is so.
+    """Return training data with contiguous rows if possible.
 
-    A column-major array of up to `LARGEST_COPY` bytes is copied, once; larger ones, and maps of
-    files, stay as they are.
+    A column-major array of up to `LARGEST_COPY` bytes is copied once; larger ones and memory maps
+    are not copied.
     """
     if not lies_by_columns(x) or x.nbytes > LARGEST_COPY or file_map(x) is not None:
         return x

@@ -1,20 +1,20 @@
-"""What a network was trained on, as far as it matters to whoever hands it rows.
+"""Properties of a network's training data that later rows must match.
 
-A network of 784 inputs does not say by itself whether a row of it is bytes 0 … 255 or numbers, nor
-which column comes first. `TrainedOn` keeps that beside the parameters, in files too, and
-`fastnn.rows.checked` compares every row that comes in with it.
+The number of inputs of a network does not tell whether rows are bytes 0 … 255 or numbers, nor
+the order of its columns. `TrainedOn` stores this with the parameters, also in files, and
+`fastnn.rows.checked` checks all rows against it.
 
-The factor of bytes, `input_scale`, is chosen by the first rows that a network is trained on, unless
+The factor for bytes, `input_scale`, is inferred from the first training rows, unless
 it was given:
 
     uint8 with values of 128 and more   images               1/255
     uint8 or bool, only 0 and 1         flags                1
-    uint8 with values between           small whole numbers  1, and a warning says so
-    numbers within 0 … 1, not all whole  images in numbers    1/255, for bytes that come later
+    uint8 with values between           small whole numbers  1, with a warning
+    numbers within 0 … 1, not all whole  images in numbers    1/255, for later bytes
     other numbers                                            1
 
-so that the same values give the same answers, whatever their dtype; where nobody can tell whether
-they are the same values, they are asked about (see `TrainedOn.inputs`).
+so that the same values give the same results, whatever their dtype; if it is unclear whether
+they are the same values, an error is raised (see `TrainedOn.inputs`).
 """
 
 from __future__ import annotations
@@ -36,35 +36,34 @@ Inputs = Literal["bytes", "fractions", "flags", "numbers"]
 BYTES = np.dtype(np.uint8)
 IMAGE_SCALE = 1.0 / 255.0
 BRIGHT = 128
-"""Bytes from which on values use the upper half of their range, as images do and codes do not."""
+"""The smallest byte in the upper half of the range, which images use and codes do not."""
 
 LOOKED_AT = 4096
-"""Rows of numbers that are looked at; of bytes all are, until one is bright."""
+"""Number of rows of floats that are examined; bytes are examined until one is `BRIGHT`."""
 
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a network's training rows were like.
+    """Properties of a network's training rows.
 
     Attributes
     ----------
     inputs : {"bytes", "fractions", "flags", "numbers"}
-        Bytes: uint8 that `input_scale` turned into other numbers. Such a network takes whole
-        numbers 0 … 255 of any integer dtype for bytes, and refuses floats of that range. Fractions:
-        numbers within 0 … 1, as bytes are when they were divided by 255. Bytes are multiplied by
-        `input_scale`; integers 2 … 255, which may be bytes or not, are refused. Flags: only 0 and
-        1. Numbers: any others.
+        Bytes: uint8 scaled by `input_scale`. Such a network reads whole numbers 0 … 255 of any
+        integer dtype as bytes, and refuses floats in that range. Fractions: numbers between 0 and
+        1, such as bytes divided by 255. Bytes are then scaled by `input_scale`; integers 2 … 255
+        are refused, since it is unclear whether they are bytes. Flags: only 0 and 1. Numbers: any
+        others.
     feature_names : tuple of str, optional
-        The columns' names, if they had any: frames are then matched by name.
+        The column names, if any: frames are then matched by name.
     label_name : str, optional
-        What the column of labels or targets was called; "column 1" and so on in a table without
-        names.
+        Name of the column of labels or targets; "column 1" and so on in a table without names.
     mean, deviation : tuple of float, optional
-        Of each column, if the network was trained on standardised columns, which were then folded
-        into its first layer.
+        Of each column, if the network was trained on standardized columns and the standardization
+        was folded into its first layer.
     training_rows : str, optional
-        A checksum of the training rows of a file that `fastnn train` split: who measures the
-        network on that file is told, and measures it on the others.
+        A checksum of the training rows of a file split by `fastnn train`, so that evaluation on the
+        same file uses only the other rows.
     """
 
     inputs: Inputs = "numbers"
@@ -83,7 +82,7 @@ class TrainedOn:
 
 
 def chosen_scale(x: Any) -> float:
-    """Return what bytes of such rows are to be multiplied by; warn where that is a guess.
+    """Return the factor for bytes in such rows; warn if it is a guess.
 
     x (n_rows, n_in), a checked array or CSR matrix, with at least one row.
     """
@@ -94,9 +93,9 @@ def chosen_scale(x: Any) -> float:
             return IMAGE_SCALE
         if largest > 1:
             warnings.warn(
-                f"x is uint8 with values up to {largest}, too small for an image's: they are taken "
-                "as the numbers they are. Give the network input_scale=1/255 if they are pixels, "
-                "or input_scale=1 to say that this is right",
+                f"x is uint8 with values up to {largest}, too small for images: they are not "
+                "scaled. Pass input_scale=1/255 to the network if they are pixels, or "
+                "input_scale=1 to confirm that they are not",
                 UserWarning,
                 stacklevel=4,
             )
@@ -105,7 +104,7 @@ def chosen_scale(x: Any) -> float:
 
 
 def kind_of(x: Any, input_scale: float) -> Inputs:
-    """Return what the first rows that a network is trained on are; x as for `chosen_scale`."""
+    """Return the kind of the first training rows; x as for `chosen_scale`."""
     values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
     if values.dtype == np.uint8:
         if input_scale != 1.0:
@@ -116,9 +115,9 @@ def kind_of(x: Any, input_scale: float) -> Inputs:
         return "numbers"
     if kind == "numbers" and input_scale != 1.0 and _may_be_bytes(values[:LOOKED_AT]):
         warnings.warn(
-            f"input_scale={input_scale:.4g} is for uint8, and x holds whole numbers up to "
-            f"{values[:LOOKED_AT].max():.0f} of another dtype: they are taken as the numbers they "
-            "are. If they are bytes, give x.astype(numpy.uint8)",
+            f"input_scale={input_scale:.4g} is for uint8, but x holds whole numbers up to "
+            f"{values[:LOOKED_AT].max():.0f} of another dtype: they are not scaled. If they are "
+            "bytes, pass x.astype(numpy.uint8)",
             UserWarning,
             stacklevel=4,
         )
@@ -126,7 +125,7 @@ def kind_of(x: Any, input_scale: float) -> Inputs:
 
 
 def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
-    """Return what a network that was trained on `before` is trained on after x too."""
+    """Return the kind of training rows after training on x as well as `before`."""
     values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
     if values.dtype == BYTES and input_scale != 1.0:
         return "bytes"
@@ -135,9 +134,8 @@ def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
     largest = _largest_byte(values) if values.dtype == np.uint8 else 0
     if largest >= BRIGHT:
         warnings.warn(
-            "the network was trained on columns of 0 and 1, and x is uint8 with larger values: "
-            "they are taken as the numbers they are. For images make a network with "
-            "input_scale=1/255",
+            "the network was trained on columns of 0 and 1, but x is uint8 with larger values: "
+            "they are not scaled. For images create a network with input_scale=1/255",
             UserWarning,
             stacklevel=4,
         )
@@ -145,7 +143,7 @@ def kind_after(before: Inputs, x: Any, input_scale: float) -> Inputs:
 
 
 def takes_bytes(inputs: str, input_scale: float) -> bool:
-    """Say whether numbers 0 … 255 would mean something else to a network than the same bytes."""
+    """Return whether numbers 0 … 255 differ from the same bytes for a network."""
     return inputs == "bytes" and input_scale != 1.0
 
 
@@ -174,7 +172,7 @@ def _is_whole(values: Array) -> bool:
 
 
 def checked_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
-    """Return what a file says of a network's training rows, its lists as tuples."""
+    """Check the properties of training rows read from a file, and return them with tuples."""
     inputs = check_choice("inputs", fields["inputs"], get_args(Inputs))
     label, training_rows = fields["label_name"], fields["training_rows"]
     for name, text in (("label_name", label), ("training_rows", training_rows)):

@@ -1,9 +1,8 @@
-"""scikit-learn's multi-layer perceptrons and softmax regression, computed by fastnn.
+"""scikit-learn's multi-layer perceptrons and softmax regression, implemented with fastnn.
 
-Code written for ``sklearn.neural_network`` works when the import line changes: the parameters,
-their defaults, the attributes and the order in which random numbers are drawn are scikit-learn's,
-so that the same `random_state` starts from the same weights and sees the same minibatches. Losses
-and weights agree to rounding.
+Code written for ``sklearn.neural_network`` works when only the import changes: the parameters,
+their defaults, the attributes and the order of random draws are scikit-learn's, so that the same
+`random_state` gives the same initial weights and minibatches. Losses and weights agree to rounding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MLPClassifier: scikit-learn's, and what it could not do."""
+"""MLPClassifier: scikit-learn's, with additions."""
 
 from __future__ import annotations
 
@@ -38,102 +38,102 @@ from fastnn.vocabulary import BackendName
 class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[misc]
     """A multi-layer perceptron that classifies: log-loss, trained by Adam, SGD or L-BFGS.
 
-    The parameters up to `max_fun` are those of `sklearn.neural_network.MLPClassifier` and mean what
-    they mean there; the others are fastnn's.
+    The parameters up to `max_fun` are those of `sklearn.neural_network.MLPClassifier`, with the
+    same meaning; the others are fastnn's.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer; empty for none.
     activation : str or sequence of str, default "relu"
-        Of all hidden layers, or of each: "identity", "logistic", "tanh", "relu", "leaky_relu",
-        "elu", "gelu" or "silu".
+        For all hidden layers, or one per layer: "identity", "logistic", "tanh", "relu",
+        "leaky_relu", "elu", "gelu" or "silu".
     solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
-        "lbfgs" looks at all samples at once, through SciPy's minimizer: for small data. "sgd" and
-        "adam" take minibatches. "adamw" is fastnn's: Adam with the weights shrunk by
-        `weight_decay`, beside `alpha`.
+        "lbfgs" uses all samples at once, with SciPy's minimizer: for small data. "sgd" and
+        "adam" use minibatches. "adamw" is fastnn's: Adam with decoupled weight decay
+        (`weight_decay`), in addition to `alpha`.
     alpha : float, default 0.0001
-        Strength of the penalty ``alpha / (2 n) Σw²``, n being the samples of a minibatch, or the
-        sum of their weights. Biases are not penalised.
+        Strength of the penalty ``alpha / (2 n) Σw²``, where n is the number of samples in a
+        minibatch, or the sum of their weights. Biases are not penalized.
     batch_size : int or "auto", default "auto"
-        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not of "lbfgs".
+        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not for "lbfgs".
     learning_rate : {"constant", "invscaling", "adaptive"} or schedule, default "constant"
-        Of "sgd": stays ``learning_rate_init``, is ``learning_rate_init / (t + 1)^power_t`` after t
-        samples, or is divided by 5 whenever `n_iter_no_change` epochs brought no progress. A
-        schedule such as `fastnn.schedules.Cosine` says the rate of each step, for "adam" and
-        "adamw" too, and `learning_rate_init` is not asked.
+        For "sgd": stays ``learning_rate_init``, is ``learning_rate_init / (t + 1)^power_t`` after t
+        samples, or is divided by 5 whenever `n_iter_no_change` epochs brought no improvement. A
+        schedule such as `fastnn.schedules.Cosine` sets the rate of each step, also for "adam" and
+        "adamw", and `learning_rate_init` is ignored.
     learning_rate_init : float, default 0.001
-        The rate at first. Not of "lbfgs".
+        Initial learning rate. Not for "lbfgs".
     power_t : float, default 0.5
         The exponent of "invscaling".
     max_iter : int, default 200
-        Epochs at most, iterations of "lbfgs". Whoever gets so far is warned of by a
+        Maximum number of epochs, or iterations of "lbfgs". Reaching it causes a
         ConvergenceWarning.
     shuffle : bool, default True
-        Whether each epoch sees the samples in another order. Not of "lbfgs".
+        Whether to shuffle the samples in each epoch. Not for "lbfgs".
     random_state : int, RandomState or None, default None
-        Draws the initial weights, the held-out part and the shuffles, in scikit-learn's order.
+        Seed of initial weights, held-out samples and shuffles, drawn in scikit-learn's order.
     tol : float, default 1e-4
-        Progress of the loss, or of the score with `early_stopping`, below which an epoch counts as
-        one without; for "lbfgs" the largest element of the gradient at a minimum.
+        Minimum improvement of the loss, or of the score with `early_stopping`, per epoch; for
+        "lbfgs" the largest element of the gradient at a minimum.
     verbose : bool, int or "bar", default False
         Whether to print the loss of each epoch, or to show a progress bar.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit. Parameters that are part of the
-        network may not change then.
+        Whether `fit` continues from the weights of the last fit. Parameters that are part of the
+        network must then stay the same.
     momentum : float, default 0.9
-        Of "sgd", in [0, 1).
+        For "sgd", in [0, 1).
     nesterovs_momentum : bool, default True
-        Whether the momentum of "sgd" is Nesterov's; for ``momentum > 0``.
+        Whether "sgd" uses Nesterov's momentum; for ``momentum > 0``.
     early_stopping : bool, default False
-        Whether the score on a held-out part, not the loss, says when to stop; its best weights are
-        restored. Held out is `eval_set`, if `fit` is given one. Not of "lbfgs".
+        Whether to stop by the score on held-out samples (`eval_set` if given to `fit`) instead of
+        the loss, and to restore the best weights. Not for "lbfgs".
     validation_fraction : float, default 0.1
-        The part of the samples that is held out otherwise, in [0, 1).
+        Fraction of the samples held out if there is no `eval_set`, in [0, 1).
     beta_1 : float, default 0.9
         Decay of the mean of gradients in "adam" and "adamw", in [0, 1).
     beta_2 : float, default 0.999
         Decay of the mean of squared gradients in "adam" and "adamw", in [0, 1).
     epsilon : float, default 1e-8
-        What "adam" and "adamw" add to the root of that mean.
+        Added to the square root of that mean in "adam" and "adamw".
     n_iter_no_change : int, default 10
-        Epochs without progress after which training stops; `numpy.inf` for never.
+        Epochs without improvement after which training stops; `numpy.inf` for never.
     max_fun : int, default 15000
-        Calls of the objective at most, of "lbfgs".
+        Maximum number of objective evaluations of "lbfgs".
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
-        weigh the same in sum, and takes `fit`.
+        Weights of the classes, multiplied by the sample weights; "balanced", only in `fit`, gives
+        all classes the same total weight.
     dropout : float or sequence of float, default 0.0
-        Fraction of the units of all hidden layers, or of each, that a training step leaves out.
-        Not of "lbfgs".
+        Fraction of units dropped in each training step, for all hidden layers or one per layer.
+        Not for "lbfgs".
     input_scale : float, default 1.0
-        What X is multiplied by if it is uint8, without a copy: 1 / 255 for images.
+        Factor for uint8 X, applied without a copy: 1 / 255 for images.
     weight_decay : float, default 0.01
-        Of "adamw": each step shrinks the weights by so much of themselves, times the learning rate.
+        For "adamw": each step multiplies the weights by one minus this times the learning rate.
     callbacks : callable, fastnn.Callback or sequence of them, default ()
-        Called after each epoch as ``f(network, epoch, record)``, the record holding the epoch's
-        measurements; one that returns True ends the training. Not of "lbfgs".
+        Called after each epoch as ``f(network, epoch, record)``, where record holds the metrics of
+        the epoch; returning True stops training. Not for "lbfgs".
     n_threads : int or None, default None
-        Threads to share large work among; None is `fastnn.get_num_threads`.
+        Maximum number of threads for large operations; None is `fastnn.get_num_threads`.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Which kernels compute; "auto" is what `fastnn.use_backend` and its kin say.
+        The backend to use; "auto" follows `fastnn.use_backend` and `fastnn.set_backend`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        The weights of each layer: views, which can be assigned into.
+        The weights of each layer, as views that can be assigned into.
     intercepts_ : list of ndarray of shape (n_out,)
-        The biases of each layer, likewise.
+        The biases of each layer, also as views.
     loss_ : float
-        The loss at the end, penalty included.
+        The final loss, including the penalty.
     best_loss_ : float or None
-        The least loss of an epoch; None with early stopping. Not of "lbfgs".
+        The lowest loss of an epoch; None with early stopping. Not for "lbfgs".
     loss_curve_ : list of float
-        The loss of each epoch. Not of "lbfgs".
+        The loss of each epoch. Not for "lbfgs".
     validation_scores_ : list of float or None
-        Accuracy on the held-out part after each epoch, with early stopping; otherwise None. Not of
+        Accuracy on held-out samples after each epoch, with early stopping; otherwise None. Not for
         "lbfgs".
     best_validation_score_ : float or None
         The best of them.
@@ -142,23 +142,23 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
     n_iter_ : int
         Epochs of the last fit, iterations of "lbfgs".
     t_ : int
-        Samples seen; 0 after "lbfgs".
+        Number of samples seen; 0 after "lbfgs".
     n_layers_ : int
-        Layers, the input counted.
+        Number of layers, including the input.
     n_outputs_ : int
-        Units of the last layer.
+        Number of units in the last layer.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
     feature_names_in_ : ndarray of str
-        Their names, if X had any.
+        Column names, if X had any.
     out_activation_ : {"softmax", "logistic"}
         The activation of the last layer.
     network_ : fastnn.Network
-        What was trained: ``network_.save(path)``, ``network_.predictor()``.
+        The trained network: ``network_.save(path)``, ``network_.predictor()``.
 
     See Also
     --------
-    MLPRegressor : The same for numbers.
+    MLPRegressor : The same for regression.
     SoftmaxRegression : Without hidden layers.
 
     Examples
@@ -247,16 +247,16 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         *,
         eval_set: Any = None,
     ) -> Self:
-        """Train for one epoch, from where the last call left off.
+        """Train for one epoch, continuing from the last call.
 
-        With `early_stopping` the score is measured after each call, on `eval_set`, or on a part of
-        X that is held out. When it has not improved for `n_iter_no_change` calls the best weights
-        come back, and further calls change nothing.
+        With `early_stopping` the score is measured after each call, on `eval_set` or on held-out
+        rows of X. When it has not improved for `n_iter_no_change` calls, the best weights are
+        restored, and further calls change nothing.
 
-        As in scikit-learn, all calls go on with the optimizer of the first one, or of the last
-        `fit`: another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
-        Other parameters take effect at once; those that are part of the network, such as
-        `hidden_layer_sizes` and `activation`, may not change and are named in a ValueError.
+        As in scikit-learn, all calls use the optimizer of the first one, or of the last `fit`:
+        another `solver`, learning rate, momentum or decay takes effect in the next `fit`.
+        Other parameters take effect at once; changing those that are part of the network, such as
+        `hidden_layer_sizes` and `activation`, raises a ValueError.
 
         Parameters
         ----------
@@ -264,7 +264,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         y : array-like of shape (n_samples,)
         sample_weight : array-like of shape (n_samples,), optional
         classes : array-like of shape (n_classes,), optional
-            All classes that will ever come; required in the first call.
+            All classes that can occur; required in the first call.
         eval_set : (X, y), optional
             As in `fit`.
 
@@ -274,8 +274,8 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
-                f"partial_fit does not see all samples, as class_weight={self.class_weight!r} "
-                "must: give a dict, for example from sklearn.utils.class_weight"
+                f"class_weight={self.class_weight!r} needs all samples, which partial_fit does not "
+                "have: pass a dict, for example from sklearn.utils.class_weight"
             )
         with undone_if_it_fails(self) as keep:
             if self.__sklearn_is_fitted__():
@@ -284,11 +284,11 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
                 self._start_labels(y)
             return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
 
-    if not TYPE_CHECKING:  # for an editor it is always there
+    if not TYPE_CHECKING:  # so that editors always show it
         partial_fit = available_if(is_stochastic)(partial_fit)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the class of each sample, (n_samples,); or 0 and 1 for each label.
+        """Return the class of each sample, (n_samples,), or 0 and 1 for each label.
 
         Parameters
         ----------
@@ -297,7 +297,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         return self._labels(self._outputs(X))
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Return the probability of each class, (n_samples, n_classes), as `classes_` lists them.
+        """Return the probability of each class, (n_samples, n_classes), in the order of `classes_`.
 
         Parameters
         ----------
@@ -365,7 +365,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
             raise kind(f"classes must list all labels, such as [0, 1, 2]: {error}") from None
 
     def _start_labels(self, y: Any) -> None:
-        """Take `classes_`, which the caller has named, for the labels that y may hold."""
+        """Use `classes_`, passed by the caller, as the labels that y may contain."""
         multilabel = type_of_target(y).startswith("multilabel")
         self._label_binarizer = LabelBinarizer().fit(y if multilabel else self.classes_)
         if multilabel:
@@ -395,7 +395,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         return Problem(X, self._targets(y), None)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return class numbers for softmax, zeros and ones for sigmoid."""
+        """Return class indices for softmax, zeros and ones for sigmoid."""
         if self._label_binarizer.y_type_ == "multiclass":
             numbers: NDArray[np.int64] = np.searchsorted(self.classes_, y).astype(np.int64)
             return numbers

@@ -1,8 +1,8 @@
-"""The history of a fit of scikit-learn's perceptrons: its losses and scores, and the best of them.
+"""The history of a fit of scikit-learn's perceptrons: its losses, its scores, and the best ones.
 
-An estimator has one, which its solver writes; scikit-learn's attributes are properties that read
-it. What has not been there yet is no attribute of it: before the first epoch there is no loss, and
-"lbfgs", which has no epochs, leaves no curve.
+The solver of an estimator writes it; scikit-learn's attributes are properties that read it.
+Attributes without a value do not exist: before the first epoch there is no loss, and
+"lbfgs", which has no epochs, has no curve.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SHOWN = {
     "best_validation_score_": "best_score",
     "validation_loss_curve_": "eval_losses",
 }
-"""scikit-learn's names."""
+"""scikit-learn's names of the attributes."""
 
 OLDER = SHOWN | {
     "_no_improvement_count": "n_without_progress",
     "_stopped": "stopped",
     "_best_parameters": "best_parameters",
 }
-"""What estimators had as attributes of their own, and older pickles have."""
+"""Attributes of estimators in older versions and their pickles."""
 
 
 class History:
@@ -39,25 +39,25 @@ class History:
     Attributes
     ----------
     n_iter : int
-        Epochs of the last fit, or iterations.
+        Epochs or iterations of the last fit.
     n_samples : int
-        Rows seen in all epochs of all fits that went on with each other.
+        Rows seen in all epochs, including continued fits.
     stopped : bool
-        Whether early stopping has ended the training, in one of several calls of `partial_fit`.
+        Whether early stopping has ended training in one of several calls of `partial_fit`.
     loss : float
-        The last epoch's.
+        Of the last epoch.
     losses : list of float
     best_loss : float or None
-        None where scores are watched.
+        None if scores are monitored.
     scores : list of float or None
-        Those on held-out rows; None where losses are watched.
+        On held-out rows; None if losses are monitored.
     best_score : float or None
     best_parameters : ndarray of shape (n_parameters,)
-        Those with the best score.
+        The parameters with the best score.
     n_without_progress : int
-        How many epochs there were since the last one that counts as progress.
+        Number of epochs since the last improvement.
     eval_losses : list of float
-        Those on the `eval_set` of `fit`.
+        On the `eval_set` of `fit`.
     """
 
     loss: float
@@ -74,7 +74,7 @@ class History:
         self.stopped = False
 
     def begin_epochs(self, parameters: NDArray[Any], watches_scores: bool) -> None:
-        """Forget all epochs, and watch losses or scores from now on."""
+        """Remove all epochs, and monitor losses or scores from now on."""
         self.losses = []
         self.best_loss = None if watches_scores else np.inf
         self.scores = [] if watches_scores else None
@@ -83,11 +83,11 @@ class History:
         self.n_without_progress, self.stopped = 0, False
 
     def has_epochs(self, watches_scores: bool) -> bool:
-        """Say whether there is something to go on from, by the same measure."""
+        """Return whether there are epochs to continue from, with the same metric monitored."""
         return hasattr(self, "losses") and watches_scores == (self.scores is not None)
 
     def add_epoch(self, epoch: int, loss: float, n_rows: int) -> None:
-        """Keep the loss of an epoch of so many rows."""
+        """Add the loss of an epoch over `n_rows` rows."""
         self.loss = loss
         self.losses.append(loss)
         self.n_iter = epoch
@@ -100,7 +100,7 @@ class History:
         self.best_loss = min(self.loss, self.best_loss)
 
     def judge_score(self, score: float, tol: float, parameters: NDArray[Any]) -> None:
-        """Keep a score, compare it with the best one, and copy the parameters of a better one."""
+        """Add a score, and keep the parameters if it is the best one."""
         assert self.scores is not None
         assert self.best_score is not None
         self.scores.append(score)
@@ -114,7 +114,7 @@ class History:
 
 
 def shown(name: str) -> property:
-    """Return scikit-learn's attribute of that name; there is none before a fit has made it."""
+    """Return scikit-learn's attribute of that name, which exists only after a fit."""
     read = attrgetter(f"_history.{SHOWN[name]}")
 
     def value(estimator: Any) -> Any:
@@ -122,15 +122,15 @@ def shown(name: str) -> property:
             return read(estimator)
         except AttributeError:
             raise AttributeError(
-                f"this {type(estimator).__name__} has no {name}: it is not fitted yet, or by a "
-                "solver that has none"
+                f"this {type(estimator).__name__} has no {name}: it is not fitted yet, or its "
+                "solver does not provide it"
             ) from None
 
     return property(value)
 
 
 def taken_from(attributes: dict[str, Any]) -> History:
-    """Move what an older estimator had as attributes into a history."""
+    """Move the attributes of an older estimator into a history."""
     history = History()
     for name in OLDER.keys() & attributes.keys():
         setattr(history, OLDER[name], attributes.pop(name))

@@ -1,4 +1,4 @@
-"""Where data come in: scikit-learn's checks of X, y and weights, and the words it lacks."""
+"""Checks of X, y and weights by scikit-learn, with more specific errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fastnn.validation.sparse import sound_csr
 from fastnn.validation.values import describe
 
 DTYPES = (np.float64, np.float32, np.uint8)
-"""What backends read as it is; anything else becomes the first of them."""
+"""Dtypes that backends read directly; anything else becomes the first of them."""
 
 
 def checked_x(estimator: Any, X: Any) -> Any:
@@ -49,7 +49,7 @@ def checked_x_y(
 
 
 def checked_weight(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
-    """Return a weight for each row of X, or None."""
+    """Return one weight per row of X, or None."""
     if sample_weight is None:
         return None
     checked: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -69,7 +69,7 @@ def as_pair(eval_set: Any) -> tuple[Any, Any]:
 
 
 def trained_on(estimator: Any, X: Any) -> TrainedOn:
-    """Return what an estimator's network is to remember of the rows that it begins with."""
+    """Return what the network of an estimator records about its first training rows."""
     names = getattr(estimator, "feature_names_in_", None)
     return TrainedOn(
         kind_of(X, estimator.input_scale),
@@ -94,10 +94,10 @@ def _is_sound(estimator: Any, X: Any) -> bool:
 
 
 def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
-    """Return what scikit-learn's checks make of the data; an error names the column of a frame.
+    """Return the data as checked by scikit-learn; errors name the column of a frame.
 
-    bool counts as uint8. An estimator that was trained on bytes takes integers for bytes, and
-    refuses floats of that range, as `fastnn.rows.checked.checked_x` does for networks.
+    bool counts as uint8. An estimator that was trained on bytes reads integers as bytes, and
+    refuses floats in that range, as `fastnn.rows.checked.checked_x` does for networks.
     """
     kinds = _kinds(X)
     network = None if reset else getattr(estimator, "network_", None)
@@ -122,11 +122,11 @@ def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> 
 
 
 def _kinds(X: Any) -> str:
-    """Return the kinds of numbers in X, as NumPy's letters; nothing if X does not say."""
+    """Return the dtype kinds in X as NumPy's letters, "?" if unknown."""
     if isinstance(X, list | tuple):
         try:
             X = np.asarray(X)
-        except ValueError:  # rows of several lengths: scikit-learn says so
+        except ValueError:  # rows of different lengths: scikit-learn reports them
             return ""
     dtypes = X.dtypes if hasattr(X, "dtypes") else [getattr(X, "dtype", None)]
     return "".join(sorted({getattr(dtype, "kind", "?") for dtype in dtypes}))

@@ -1,4 +1,4 @@
-"""The labels of a classifier: which are known, what they weigh, what a network can call them."""
+"""The labels of a classifier: their checks, their weights, and the labels of its network."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SHOWN = 10  # labels in a message
 
 
 def check_kind(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
-    """Check that y is of one label a sample, or of zeros and ones for each, as what was fitted."""
+    """Check that y is single-label or multilabel, as in the first fit."""
     if not binarizer.y_type_.startswith("multilabel"):
         if y.ndim != 1:
             raise ValueError(
-                f"{name} must hold one label a sample, of shape (n_samples,), got shape {y.shape}"
+                f"{name} must hold one label per sample, of shape (n_samples,), got shape {y.shape}"
             )
         return
     n_labels = len(binarizer.classes_)
@@ -37,15 +37,15 @@ def check_kind(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
 
 
 def check_known(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
-    """Check that y holds what was fitted: of that kind, and no other labels."""
+    """Check that y has the same kind and only known labels."""
     check_kind(name, y, binarizer)
     if y.ndim == 2:
         return
     known = binarizer.classes_.tolist()
     if unknown := set(y.tolist()).difference(known):
         raise ValueError(
-            f"{name} has labels that are not among the classes: {_shortened(unknown)}; known are "
-            f"{_shortened(known)}"
+            f"{name} has labels that are not among the classes: {_shortened(unknown)}; the classes "
+            f"are {_shortened(known)}"
         )
 
 
@@ -71,7 +71,7 @@ def weights_of_classes(
     y: NDArray[Any],
     sample_weight: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """Return what `class_weight` makes each row weigh."""
+    """Return the weight of each row by `class_weight`."""
     weights: NDArray[np.float64]
     if y.ndim == 2:
         weights = compute_sample_weight(class_weight, y)
@@ -86,17 +86,17 @@ def weights_of_classes(
 
 
 def labels_of_network(network: Network, binarizer: LabelBinarizer) -> tuple[Any, ...] | None:
-    """Return the classes as a network's file can hold them, or None if it cannot or need not."""
+    """Return the classes as labels of a network, or None if impossible or not needed."""
     classes = binarizer.classes_
     if binarizer.y_type_.startswith("multilabel"):
         return None
     counted = classes.dtype.kind in "iuf" and np.array_equal(classes, np.arange(len(classes)))
-    if counted:  # what a network says by itself
+    if counted:  # the default of a network
         return None
     try:
         a = network.architecture
         return check_class_labels(classes, a)
-    except (TypeError, ValueError):  # a single class, or a kind that no file holds
+    except (TypeError, ValueError):  # a single class, or a type that files cannot store
         return None
 
 
@@ -107,7 +107,7 @@ def _values(y: NDArray[Any]) -> str:
 def _shortened(labels: Any) -> str:
     try:
         labels = sorted(labels)
-    except TypeError:  # no order between them
+    except TypeError:  # they cannot be compared
         labels = sorted(labels, key=repr)
     shown = ", ".join(repr(label) for label in labels[:SHOWN])
     return shown if len(labels) <= SHOWN else f"{shown} and {len(labels) - SHOWN} more"

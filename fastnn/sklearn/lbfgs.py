@@ -1,8 +1,8 @@
 """Training by L-BFGS: SciPy's minimizer on the loss over all rows.
 
-The gradient comes from the backend's ``train_epoch``, by minibatches whose activations stay in the
-cache: with a momentum of 1 and a learning rate of 0 the weights stay, and the state becomes the sum
-of the minibatches' gradients.
+The gradient comes from the backend's ``train_epoch``, in minibatches whose activations fit in the
+cache: with momentum 1 and learning rate 0 the weights do not change, and the state becomes
+the sum of the minibatch gradients.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def minimize_loss(
     ftol: float,
     verbose: bool,
 ) -> tuple[float, int]:
-    """Set the network's parameters to a minimum; return the loss there and the iterations.
+    """Set the network's parameters to a minimum; return its loss and the number of iterations.
 
     Parameters
     ----------
     network : Network
-        Where it begins.
+        The starting point.
     problem : Problem
     l2 : float
-        The penalty is ``l2 / 2 Σw²``, beside the weighted mean of the rows' losses.
+        The penalty is ``l2 / 2 Σw²``, added to the weighted mean loss.
     factor, offset : float
-        Of the loss that is returned: ``factor · loss + offset + penalty``. The gradient is that of
+        The returned loss is ``factor · loss + offset + penalty``. The gradient is that of
         ``loss + penalty``.
     max_iter, max_fun : int
-        Iterations and calls of the objective, at most; either end is a ConvergenceWarning.
+        Maximum iterations and objective evaluations; reaching either causes a ConvergenceWarning.
     tol : float
         The largest element of the gradient at which it stops.
     ftol : float
@@ -119,5 +119,5 @@ class Objective:
         return self.loss, gradient.astype(np.float64, copy=False)
 
     def report(self, params: NDArray[np.float64]) -> None:
-        """Print where the minimizer is."""
+        """Print the current loss."""
         print(f"loss = {self.loss:.8f}")

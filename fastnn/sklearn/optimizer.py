@@ -1,4 +1,4 @@
-"""fastnn's optimizers as scikit-learn's perceptrons mean them."""
+"""fastnn's optimizers with the behaviour of scikit-learn's."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fastnn.architecture import Architecture
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RunningOptimizer
 from fastnn.schedules import Schedule
 
-MANY_STEPS = 2**40  # after so many, Adam corrects no bias: β^t is 0
-LEAST_RATE = 1e-6  # "adaptive" stops when the learning rate has come down to it
+MANY_STEPS = 2**40  # from here on Adam's bias correction is 1: β^t is 0
+LEAST_RATE = 1e-6  # "adaptive" stops at this learning rate
 
 
 @dataclass(frozen=True)
 class ScikitAdam(Adam):
-    """Adam as scikit-learn has it: ``p ← p − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)``.
+    """Adam as in scikit-learn: ``p ← p − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) m / (√v + ε)``.
 
-    That is the form at the end of section 2 of Kingma and Ba, 2015, with ε beside the v that is not
-    corrected. Here the rate is corrected, and the steps count from `MANY_STEPS`, where fastnn's
-    rule corrects no more.
+    This is the form at the end of section 2 of Kingma and Ba, 2015, with ε added to the uncorrected
+    √v. Here the bias correction is part of the rate, and steps count from `MANY_STEPS`, where
+    fastnn's rule applies none.
     """
 
     def learning_rates(self, step: int, n_steps: int) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ class ScikitAdam(Adam):
 
 @dataclass(frozen=True)
 class ScikitSGD(SGD):
-    """SGD whose momentum may be 1, as scikit-learn's may, and which adapts its rate as that does.
+    """SGD that allows a momentum of 1 and adapts its rate as scikit-learn's does.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class ScikitSGD(SGD):
     adapts : {"constant", "invscaling", "adaptive"}, default "constant"
         How the rate changes after an epoch.
     first_rate, power_t : float
-        Of "invscaling".
+        For "invscaling".
     """
 
     adapts: str = "constant"
@@ -53,7 +53,7 @@ class ScikitSGD(SGD):
     power_t: float = 0.5
 
     def __post_init__(self) -> None:
-        """Trust the estimator, which has checked it."""
+        """Skip the checks, which the estimator has done."""
 
     def after_epoch(self, n_samples: int) -> ScikitSGD:
         """Return the optimizer for the next epoch; `n_samples` have been seen since the start."""
@@ -63,11 +63,11 @@ class ScikitSGD(SGD):
             rate = self.first_rate / (n_samples + 1) ** self.power_t
         except OverflowError:
             rate = 0.0
-        # above 0, so that the next rate can be told as a multiple of it
+        # above 0, so that the next rate can be expressed as a multiple of it
         return replace(self, learning_rate=max(rate, float(np.finfo(np.float64).tiny)))
 
     def without_progress(self) -> ScikitSGD | None:
-        """Return the optimizer to try next, or None where training stops."""
+        """Return the optimizer to continue with, or None to stop training."""
         rate = self.learning_rate
         if self.adapts != "adaptive" or isinstance(rate, Schedule) or rate <= LEAST_RATE:
             return None
@@ -75,7 +75,7 @@ class ScikitSGD(SGD):
 
 
 def optimizer_of(estimator: Any) -> Optimizer:
-    """Return the optimizer that the estimator's parameters describe, at its first rate."""
+    """Return the optimizer described by the estimator's parameters, at its initial rate."""
     first_rate = float(estimator.learning_rate_init)
     scheduled = isinstance(estimator.learning_rate, Schedule)
     rate: float | Schedule = estimator.learning_rate if scheduled else first_rate
@@ -96,7 +96,7 @@ def optimizer_of(estimator: Any) -> Optimizer:
 
 
 def started(estimator: Any, architecture: Architecture) -> RunningOptimizer:
-    """Return the optimizer that the estimator's parameters describe, before its first step."""
+    """Return the optimizer described by the estimator's parameters, before its first step."""
     optimizer = optimizer_of(estimator)
     step = MANY_STEPS if isinstance(optimizer, ScikitAdam) else 0
     return RunningOptimizer.start(optimizer, architecture, step)
@@ -105,8 +105,8 @@ def started(estimator: Any, architecture: Architecture) -> RunningOptimizer:
 def with_rate_of(running: RunningOptimizer, optimizer: ScikitSGD) -> RunningOptimizer:
     """Return the running SGD with another learning rate.
 
-    scikit-learn's momentum is one of steps, each with the rate of its time; fastnn's is one of
-    gradients.
+    scikit-learn's momentum accumulates steps, each scaled by its learning rate; fastnn's
+    accumulates gradients.
     """
     before, now = running.optimizer.learning_rate, optimizer.learning_rate
     assert not isinstance(before, Schedule)

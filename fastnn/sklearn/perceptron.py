@@ -1,4 +1,4 @@
-"""What scikit-learn's classifier and regressor share: parameters, initial weights, solvers."""
+"""The common base of classifier and regressor: parameters, initial weights, solvers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from fastnn.validation import (
 from fastnn.vocabulary import BackendName
 
 NAMES = {"logistic": "sigmoid"}
-"""scikit-learn's names where fastnn has others."""
+"""scikit-learn's names of activations that fastnn names differently."""
 
 Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
 
@@ -51,7 +51,7 @@ SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
 
 
 def is_stochastic(estimator: Any) -> bool:
-    """Return True if the solver takes minibatches, else raise what `available_if` passes on."""
+    """Return True if the solver uses minibatches, otherwise raise an error for `available_if`."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
@@ -61,7 +61,7 @@ def is_stochastic(estimator: Any) -> bool:
 
 @contextmanager
 def _hint(text: str) -> Iterator[None]:
-    """Say after a refusal what else is allowed."""
+    """Add to an error what else is allowed."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -70,12 +70,12 @@ def _hint(text: str) -> Iterator[None]:
 
 @contextmanager
 def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
-    """Put an estimator's attributes back after an error, unless what is yielded was called."""
+    """Restore an estimator's attributes after an error, unless the yielded function was called."""
     before, kept = dict(vars(estimator)), []
     try:
         yield lambda: kept.append(True)
     except BaseException:
-        if not kept:  # no half of a fit is left: the estimator is what it was
+        if not kept:  # leave the estimator as it was
             estimator.__dict__.clear()
             estimator.__dict__.update(before)
         raise
@@ -84,7 +84,7 @@ def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
-    # Set by the subclass's __init__, as scikit-learn wants it.
+    # Set by __init__ of the subclass, as scikit-learn requires.
     hidden_layer_sizes: int | Iterable[int]
     activation: str | Sequence[str]
     solver: str
@@ -118,17 +118,17 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     _history: History
     _random_state: np.random.RandomState
 
-    # Set by scikit-learn's checks of X.
+    # Set when scikit-learn checks X.
     n_features_in_: int
     feature_names_in_: NDArray[Any]
 
     _loss_factor = 1.0
-    """What the reported loss is of the backend's; `_constant` is added to it."""
+    """Ratio of the reported loss to the backend's, before `_constant` is added."""
     _eval_set: Problem | None = None
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
 
-    # -- what the subclasses say ----------------------------------------------------------------
+    # -- defined by subclasses ------------------------------------------------------------------
 
     @abstractmethod
     def _output(self) -> tuple[str, str, int]:
@@ -138,18 +138,18 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
-        """Return what to train on."""
+        """Return the checked training data."""
 
     @abstractmethod
     def _eval_problem(self, X: Any, y: Any) -> Problem:
-        """Return what is measured after each epoch."""
+        """Return the checked data of `eval_set`."""
 
     @abstractmethod
     def _score(self, problem: Problem) -> float:
-        """Return the score of early stopping."""
+        """Return the score for early stopping."""
 
     def _constant(self, y: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
-        """Return what the reported loss has and the backend's has not."""
+        """Return the constant added to the backend's loss."""
         return 0.0
 
     def _l2(self, weight: float, total: float) -> float:
@@ -157,11 +157,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return self.alpha / weight if weight else 0.0
 
     def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
-        """Return what the network calls its classes, if not 0, 1, 2 and so on."""
+        """Return the class labels of the network, if not 0, 1, 2 and so on."""
         return None
 
     def _stratifies(self) -> bool:
-        """Say whether held-out rows are drawn class by class."""
+        """Return whether held-out rows are stratified by class."""
         return False
 
     # -- learning -------------------------------------------------------------------------------
@@ -172,14 +172,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32, float64 and uint8 are taken as they are; anything else becomes float64.
+            float32, float64 and uint8 are used directly; anything else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, or numbers.
         sample_weight : array-like of shape (n_samples,), optional
-            By default every sample weighs 1.
+            By default every sample has weight 1.
         eval_set : (X, y), optional
-            Measured after each epoch: its losses are `validation_loss_curve_`, and early stopping
-            looks at its score. Not of "lbfgs".
+            Evaluated after each epoch: its losses are `validation_loss_curve_`, and early stopping
+            uses its score. Not for "lbfgs".
 
         Returns
         -------
@@ -213,7 +213,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             self.network_.backend = self.backend
             try:
                 with self._computing():
-                    if not starts:  # from here on the network that was there changes
+                    if not starts:  # from here on the existing network changes
                         keep()
                     if self.solver == "lbfgs":
                         self._minimize(problem)
@@ -259,8 +259,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _prepare_minibatches(
         self, problem: Problem, incremental: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
-        """Return the rows to train on and what is held out, with a history to go on from."""
-        history = self._history = copy(self._history)  # the one before is kept for a refusal
+        """Return the training rows and the held-out data, and prepare the history."""
+        history = self._history = copy(self._history)  # keep the previous one in case of an error
         if not history.has_epochs(bool(self.early_stopping)):  # the last fit was of another kind
             history.begin_epochs(self.network_.parameters, bool(self.early_stopping))
         if self._eval_set is not None and not hasattr(history, "eval_losses"):
@@ -271,7 +271,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         return self._stochastic.split(self, history, problem, once=incremental)
 
     def _start(self, problem: Problem) -> None:
-        """Begin anew: a network with weights drawn as scikit-learn draws them, and no history."""
+        """Start over: a network with weights drawn as in scikit-learn, and an empty history."""
         self.network_ = self._initial_network(problem)
         self.network_.class_labels = self._class_labels(self.network_)
         self.network_.trained_on = trained_on(self, problem.x)
@@ -282,7 +282,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         self.__dict__.pop("_stochastic", None)
 
     def _architecture(self, n_in: int, dtype: str) -> Architecture:
-        """Return the network that the parameters describe, for the classes or targets there are."""
+        """Return the architecture for the parameters and the known classes or targets."""
         output, loss, n_out = self._output()
         sizes = (n_in, *self._hidden(), n_out)
         return Architecture(
@@ -293,7 +293,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         dtype = "float64" if problem.x.dtype == np.float64 else "float32"
         architecture = self._architecture(problem.x.shape[1], dtype)
         network = Network.from_architecture(architecture, backend=self.backend, seed=0)
-        # scikit-learn looks at the parameter, though there be no hidden layer
+        # scikit-learn uses the parameter even if there is no hidden layer
         hidden = architecture.activations
         logistic = self.activation in ("logistic", "sigmoid") or "sigmoid" in hidden
         factor = 2.0 if logistic else 6.0
@@ -324,7 +324,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     @property
     def intercepts_(self) -> list[Any]:
-        """Biases (n_out,) of each layer, likewise."""
+        """Biases (n_out,) of each layer, also as views."""
         return self._fitted_network().biases
 
     def _fitted_network(self) -> Network:
@@ -350,7 +350,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     @contextmanager
     def _computing(self) -> Iterator[Backend]:
-        """Have the network's backend use as many threads as `n_threads` says and work is worth."""
+        """Limit the threads of the network's backend to `n_threads`, and BLAS by the work."""
         network = self._fitted_network()
         backend = get_backend(network.backend)
         n_rows = PREDICT_ROWS if isinstance(self.batch_size, str) else self.batch_size
@@ -434,7 +434,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         stochastic = self.__dict__.get("_stochastic")
-        if not hasattr(stochastic, "running"):  # older: a state, but not which rule's it is
+        if not hasattr(stochastic, "running"):  # older versions did not store the optimizer
             self.__dict__.pop("_stochastic", None)
         if hasattr(self, "network_") and not hasattr(self, "_history"):
             self._history = taken_from(self.__dict__)

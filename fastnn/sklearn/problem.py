@@ -1,4 +1,4 @@
-"""What an estimator has made of the data that `fit` was given."""
+"""The data of `fit` as prepared by an estimator."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fastnn.validation import check_fits_dtype
 
 @dataclass
 class Problem:
-    """What is trained on: rows, targets in the backend's form, weights or None.
+    """Training data: rows, targets in the backend's form, weights or None.
 
-    Targets are of any float dtype until `in_dtype` makes them the network's.
+    Targets have any float dtype until `in_dtype` converts them to the network's.
     """
 
     x: Any
@@ -24,7 +24,7 @@ class Problem:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return int(self.x.shape[0])
 
     def part(self, rows: NDArray[np.int64]) -> Problem:
@@ -33,7 +33,7 @@ class Problem:
         return Problem(self.x[rows], self.y[rows], weight)
 
     def in_dtype(self, dtype: str) -> Problem:
-        """Return it with targets in a network's dtype; class numbers stay whole."""
+        """Return it with targets in a network's dtype; class indices stay integers."""
         check_fits_dtype("X", self.x, dtype)
         if self.y.dtype.kind != "f":
             return self

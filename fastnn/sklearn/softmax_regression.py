@@ -24,9 +24,9 @@ from fastnn.vocabulary import BackendName
 class SoftmaxRegression(MLPClassifier):
     """Multinomial logistic regression with an L2 penalty, on fastnn's backends.
 
-    It minimises ``C Σ_i weight_i log-loss_i + ½ Σw²``, as scikit-learn's LogisticRegression does;
-    intercepts are not penalised, and two classes share one row of coefficients. `C` to `verbose`
-    are LogisticRegression's parameters and mean what they mean there; the others are those of
+    It minimizes ``C Σ_i weight_i log-loss_i + ½ Σw²``, as scikit-learn's LogisticRegression does;
+    intercepts are not penalized, and two classes share one row of coefficients. `C` to `verbose`
+    are LogisticRegression's parameters, with the same meaning; the others are those of
     `MLPClassifier`.
 
     Parameters
@@ -34,67 +34,66 @@ class SoftmaxRegression(MLPClassifier):
     C : float, default 1.0
         Inverse of the penalty's strength, above 0; `numpy.inf` for no penalty.
     solver : {"lbfgs", "adam", "sgd", "adamw"}, default "lbfgs"
-        "lbfgs" finds the minimum to within `tol`; "adam" and "sgd" take minibatches and come close
-        to it: for many samples, or with `partial_fit`.
+        "lbfgs" finds the minimum to within `tol`; "adam" and "sgd" use minibatches and approximate
+        it: for many samples, or with `partial_fit`.
     fit_intercept : bool, default True
-        Whether a number is added for each class.
+        Whether to add an intercept for each class.
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, multiplied with the sample weights; "balanced" makes all classes
-        weigh the same in sum, and takes `fit`.
+        Weights of the classes, multiplied by the sample weights; "balanced", only in `fit`, gives
+        all classes the same total weight.
     tol : float, default 1e-4
-        The largest element of the gradient at a minimum; for the other solvers the progress of the
-        loss below which an epoch counts as one without.
+        The largest element of the gradient at a minimum; for the other solvers the minimum
+        improvement of the loss per epoch.
     max_iter : int, default 100
-        Iterations of "lbfgs" at most, or epochs. Whoever gets so far is warned of by a
+        Maximum number of iterations of "lbfgs", or epochs. Reaching it causes a
         ConvergenceWarning.
     random_state : int, RandomState or None, default None
-        Draws the held-out part and the shuffles; all coefficients are 0 at first.
+        Seed of held-out samples and shuffles; initial coefficients are 0.
     warm_start : bool, default False
-        Whether `fit` goes on from the coefficients of the last fit.
+        Whether `fit` continues from the coefficients of the last fit.
     verbose : bool, int or "bar", default 0
         Whether to print the loss of each epoch, or to show a progress bar.
     batch_size : int or "auto", default "auto"
-        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not of "lbfgs".
+        Samples in a minibatch; "auto" is ``min(200, n_samples)``. Not for "lbfgs".
     learning_rate_init : float, default 0.01
         The rate of "adam" and "sgd".
     shuffle : bool, default True
-        Whether each epoch sees the samples in another order. Not of "lbfgs".
+        Whether to shuffle the samples in each epoch. Not for "lbfgs".
     early_stopping : bool, default False
-        Whether the score on a held-out part says when to stop, as in `MLPClassifier`. Not of
-        "lbfgs".
+        Whether to stop by the score on held-out samples, as in `MLPClassifier`. Not for "lbfgs".
     validation_fraction : float, default 0.1
-        The part of the samples that is held out, in [0, 1).
+        Fraction of the samples held out, in [0, 1).
     n_iter_no_change : int, default 10
-        Epochs without progress after which training stops; `numpy.inf` for never.
+        Epochs without improvement after which training stops; `numpy.inf` for never.
     input_scale : float, default 1.0
-        What X is multiplied by if it is uint8, without a copy: 1 / 255 for images.
+        Factor for uint8 X, applied without a copy: 1 / 255 for images.
     n_threads : int or None, default None
-        Threads to share large work among; None is `fastnn.get_num_threads`.
+        Maximum number of threads for large operations; None is `fastnn.get_num_threads`.
     backend : {"auto", "cython", "numba", "numpy"}, default "auto"
-        Which kernels compute; "auto" is what `fastnn.use_backend` and its kin say.
+        The backend to use; "auto" follows `fastnn.use_backend` and `fastnn.set_backend`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) for two classes
-        The coefficients: a view, which can be assigned into.
+        The coefficients, as a view that can be assigned into.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        What is added for each class; zeros without `fit_intercept`.
+        The intercepts; zeros without `fit_intercept`.
     loss_ : float
-        The mean loss at the end, penalty included.
+        The final mean loss, including the penalty.
     n_iter_ : int
-        Iterations of "lbfgs", or epochs; a number, where LogisticRegression's is an array of one.
+        Iterations of "lbfgs", or epochs; a number, unlike in LogisticRegression.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
     feature_names_in_ : ndarray of str
-        Their names, if X had any.
+        Column names, if X had any.
     network_ : fastnn.Network
-        What was trained: ``network_.save(path)``, ``network_.predictor()``.
+        The trained network: ``network_.save(path)``, ``network_.predictor()``.
 
     See Also
     --------
-    MLPClassifier : With hidden layers, and with the other attributes that this one has too.
+    MLPClassifier : With hidden layers; describes further attributes, which this class has too.
 
     Examples
     --------
@@ -161,16 +160,16 @@ class SoftmaxRegression(MLPClassifier):
     weight_decay = 0.0
     callbacks = ()
     alpha = 1.0  # see _l2
-    _ftol = 64 * np.finfo(np.float64).eps  # as LogisticRegression: it is the gradient that decides
+    _ftol = 64 * np.finfo(np.float64).eps  # as in LogisticRegression, where the gradient decides
 
     @property
     def coef_(self) -> NDArray[Any]:
-        """Coefficients, a row for each class."""
+        """Coefficients, one row per class."""
         return self._fitted_network().weights[0].T
 
     @property
     def intercept_(self) -> NDArray[Any]:
-        """What is added for each class; zeros without an intercept."""
+        """Intercepts; zeros without `fit_intercept`."""
         bias = self._fitted_network().biases[0]
         return np.zeros(self.n_outputs_) if bias is None else bias
 
@@ -198,7 +197,7 @@ class SoftmaxRegression(MLPClassifier):
         super()._check_classes(y, incremental)
         if len(self.classes_) < 2:
             raise ValueError(
-                "a regression needs samples of at least 2 classes, but y has only one class: "
+                "SoftmaxRegression needs samples of at least 2 classes, but y has only one class: "
                 f"{self.classes_[0]!r}"
             )
 
@@ -213,7 +212,7 @@ class SoftmaxRegression(MLPClassifier):
         return Network.from_architecture(architecture, backend=self.backend, seed=0)
 
     def _l2(self, weight: float, total: float) -> float:
-        """The penalty is one on the sum over all samples, whatever the minibatch."""
+        """The penalty refers to the sum over all samples, not to the minibatch."""
         return 1.0 / (self.C * total) if total else 0.0
 
     def _check_parameters(self) -> None:

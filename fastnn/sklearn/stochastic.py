@@ -1,8 +1,8 @@
-"""Training by minibatches, as scikit-learn's perceptrons do it.
+"""Minibatch training as in scikit-learn's perceptrons.
 
 An epoch is one or two calls of the backend's ``train_epoch``: the penalty of a minibatch of n rows
-is ``alpha / (2 n) Σw²``, so the last one, if it is shorter, is a call of its own, and with sample
-weights, whose sum takes the place of n, every minibatch is.
+is ``alpha / (2 n) Σw²``, so a shorter last minibatch needs a separate call. With sample
+weights, whose sum replaces n, every minibatch does.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from fastnn.validation import check_not_replaced
 
 
 class Stochastic:
-    """An optimizer, and what else has to be remembered from one call of `partial_fit` to the next.
+    """An optimizer, and other state kept between calls of `partial_fit`.
 
-    The optimizer is the one that the estimator's parameters described when this was made: as in
-    scikit-learn, it stays the same for all the calls that go on with its state.
+    The optimizer is defined by the parameters of the estimator when this is created: as in
+    scikit-learn, it stays the same for all calls that use its state.
 
     Parameters
     ----------
     estimator : fastnn.sklearn.perceptron.Perceptron
-        Whose parameters say how to train.
+        The estimator whose parameters define the training.
     network : Network
     """
 
@@ -52,11 +52,11 @@ class Stochastic:
         self.split_seed = int(network.rng.integers(2**31))
 
     def check(self, network: Network) -> None:
-        """Check that the state is one of this network's, and can be written to."""
+        """Check that the state belongs to this network and is writable."""
         self.running = self.running.resumed(network.architecture, self.running.optimizer)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what outlives a call of `fit`."""
+        """Return the state to keep after a call of `fit`."""
         return {name: value for name, value in vars(self).items() if name != "options"}
 
     def fit(
@@ -70,7 +70,7 @@ class Stochastic:
     ) -> None:
         """Train on the rows to convergence, or, with `once`, for a single epoch.
 
-        Each epoch is added to the history, and to the network that it is of.
+        Each epoch updates the history and the network.
         """
         if history.stopped:
             return
@@ -125,14 +125,14 @@ class Stochastic:
     def split(
         self, estimator: Any, history: History, problem: Problem, once: bool
     ) -> tuple[NDArray[np.int64], Problem | None]:
-        """Return the rows to train on, and what early stopping looks at."""
+        """Return the training rows and the data for early stopping."""
         rows = np.arange(problem.n_rows)
         if not estimator.early_stopping or history.stopped:
             return rows, None
         if estimator._eval_set is not None:
             return rows, estimator._eval_set
         rng = estimator._random_state
-        if once:  # drawn alike in each call: the same data are divided alike
+        if once:  # the same seed in each call, so that the same data are split the same way
             rng = np.random.RandomState(self.split_seed)
         rows, held_out = train_test_split(
             rows,
@@ -148,14 +148,14 @@ class Stochastic:
         return rows, problem.part(held_out)
 
     def _epoch(self, estimator: Any, problem: Problem, order: NDArray[np.int64]) -> float:
-        """Return the mean over the rows of the loss, penalty included."""
+        """Return the mean loss over the rows, including the penalty."""
         network: Network = estimator.network_
         backend, total, n_rows = get_backend(network.backend), 0.0, 0
         batch_size = self.options.batch_size
         for part in _equal_batches(len(order), batch_size, problem.sample_weight is not None):
             rows = order[part]
             weight = problem.weight_of(rows[:batch_size])
-            if not weight:  # nothing to learn from these
+            if not weight:  # these rows contribute nothing
                 continue
             result = backend.train_epoch(
                 network.architecture,
@@ -176,7 +176,7 @@ class Stochastic:
         return total / n_rows if n_rows else np.nan
 
     def _stops(self, estimator: Any, history: History) -> bool:
-        """Adapt the learning rate; say whether training ends for want of progress."""
+        """Adapt the learning rate; return whether to stop for lack of improvement."""
         sgd = self.running.optimizer if isinstance(self.running.optimizer, ScikitSGD) else None
         if sgd is not None:
             self._take(sgd := sgd.after_epoch(history.n_samples))
@@ -201,7 +201,7 @@ class Stochastic:
         return slower is None
 
     def _take(self, optimizer: ScikitSGD) -> None:
-        """Go on with another learning rate, if it is another."""
+        """Switch to another learning rate, if it differs."""
         if optimizer != self.running.optimizer:
             self.running = with_rate_of(self.running, optimizer)
             self.options = replace(self.options, optimizer=optimizer)
@@ -220,7 +220,7 @@ def _batch_size(wanted: int | str, n_rows: int) -> int:
 
 
 def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice]:
-    """Yield parts of an epoch whose minibatches have the same penalty."""
+    """Yield slices of an epoch whose minibatches have the same penalty."""
     whole = n_rows - n_rows % batch_size
     if singly:
         for first in range(0, n_rows, batch_size):
@@ -233,14 +233,14 @@ def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice
 
 
 def _measured(estimator: Any, history: History, held_out: Problem | None) -> dict[str, float]:
-    """Measure what is watched, and have the history judge it.
+    """Compute the monitored metrics and update the history.
 
-    Returns what callbacks are told of the epoch.
+    Returns the record of the epoch for callbacks.
     """
     record = {"loss": history.loss}
     if estimator._eval_set is not None:
         network, y = estimator.network_, estimator._eval_set.y
-        # not network.evaluate, which takes the network's class labels, where these are numbers
+        # not network.evaluate, which expects class labels, where these are indices
         loss = evaluate(
             get_backend(network.backend),
             network.architecture,

@@ -1,1 +1,1 @@
-"""What stands below everything else: files, memory maps, checksums, progress bars."""
+"""Basic system functions: files, memory maps, checksums, progress bars."""

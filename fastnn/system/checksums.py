@@ -1,7 +1,7 @@
-"""One number that changes when a bit of what it was taken from does: CRC-32, in hexadecimal.
+"""CRC-32 checksums, in hexadecimal.
 
-It finds every single flipped bit and every burst of up to 32; what somebody changes on purpose and
-gives a new checksum it does not.
+They detect every flipped bit and every burst of up to 32 bits, but not intentional changes with an
+updated checksum.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 def checksum(*arrays: NDArray[Any], text: str = "") -> str:
-    """Return the CRC-32 of a text and of the numbers in arrays, in hexadecimal."""
+    """Return the CRC-32 of text and of the values in arrays, in hexadecimal."""
     crc = zlib.crc32(text.encode())
     for array in arrays:
         crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
@@ -24,10 +24,10 @@ def checksum(*arrays: NDArray[Any], text: str = "") -> str:
 
 
 def file_checksum(metadata: Mapping[str, str], tensors: Mapping[str, NDArray[Any]]) -> str:
-    """Return the checksum of all that has a meaning in a safetensors file.
+    """Return the checksum of all meaningful contents of a safetensors file.
 
-    Taken of the metadata but their own ``"checksum"``, and of each tensor's name, dtype, shape and
-    numbers, in the order of names.
+    It covers the metadata except ``"checksum"`` itself, and the name, dtype, shape and values of
+    each tensor, in the order of names.
     """
     described = {name: value for name, value in metadata.items() if name != "checksum"}
     names = sorted(tensors)

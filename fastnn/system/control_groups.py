@@ -1,4 +1,4 @@
-"""What Linux control groups grant a process, which its affinity does not show."""
+"""Processor quotas of Linux control groups, which the affinity does not show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def processor_quota() -> float | None:
-    """Return the processors' worth of time that is granted, by version 2 or 1; None: no limit."""
+    """Return the quota in processors, from cgroups version 2 or 1; None: no limit."""
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
     except (OSError, ValueError):

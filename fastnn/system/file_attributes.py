@@ -1,8 +1,8 @@
-"""Owner, permissions and extended attributes that a file keeps when another takes its place.
+"""Owner, permissions and extended attributes kept when a file is replaced.
 
-Nobody may read the new file who could not read the old one. So what cannot be kept narrows the
-permissions: without the old group, group and others keep what both had; without the old access
-control list, which may refuse single users, only the owner keeps anything.
+The new file must not be readable by anyone who could not read the old one. So if something cannot
+be kept, permissions are restricted: without the old group, group and others keep only what both
+had; without the old access control list, which may deny single users, only the owner has access.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 _ACCESS_LIST = "system.posix_acl_access"
-"""The extended attribute of Linux that holds the POSIX access control list; see acl(5)."""
+"""The Linux extended attribute of the POSIX access control list; see acl(5)."""
 
 
 def keep_attributes(old: Path | int, new: Path | int) -> None:
-    """Give `new` the owner, group, extended attributes and mode of `old`, where it may.
+    """Give `new` the owner, group, extended attributes and mode of `old`, as far as permitted.
 
     Parameters
     ----------
     old, new : path or file descriptor
-        A descriptor cannot be exchanged for another file by whoever may write to the folder.
+        Unlike a path, a descriptor cannot be redirected to another file by other users.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def keep_attributes(old: Path | int, new: Path | int) -> None:
     """
     status = os.stat(old)
     mode = stat.S_IMODE(status.st_mode)
-    os.chmod(new, 0o600)  # until all is set; and its owner may set attributes
+    os.chmod(new, 0o600)  # until everything is set; the owner may set attributes
     owner_is_kept, group_is_kept = _keep_owner(new, status)
     list_is_kept = _keep_extended(old, new, with_list=group_is_kept)
     if not (owner_is_kept and group_is_kept):
@@ -46,10 +46,10 @@ def keep_attributes(old: Path | int, new: Path | int) -> None:
 
 
 def _keep_owner(new: Path | int, old: os.stat_result) -> tuple[bool, bool]:
-    """Set owner and group; return which of them `new` has then."""
-    if sys.platform == "win32":  # what a file inherits from its folder decides there
+    """Set owner and group; return whether each was set."""
+    if sys.platform == "win32":  # permissions are inherited from the folder
         return True, True
-    for owner in (old.st_uid, -1):  # a user who may not give files away may still choose a group
+    for owner in (old.st_uid, -1):  # a user who cannot change the owner may still set the group
         try:
             os.chown(new, owner, old.st_gid)
             break
@@ -62,8 +62,8 @@ def _keep_owner(new: Path | int, old: os.stat_result) -> tuple[bool, bool]:
 def _keep_extended(old: Path | int, new: Path | int, *, with_list: bool) -> bool:
     """Copy extended attributes; return whether `new` has the access control list of `old`.
 
-    Without `with_list` it gets none. What the system does not let anyone set, such as a security
-    label of its own choice, is left as it is.
+    Without `with_list` it gets none. Attributes that the system does not permit to set, such as
+    security labels, are left unchanged.
     """
     if sys.platform != "linux":  # Python reads them on Linux only
         return True
@@ -82,7 +82,7 @@ def _keep_extended(old: Path | int, new: Path | int, *, with_list: bool) -> bool
 
 
 def _extended(file: Path | int) -> dict[str, bytes]:
-    """Return the extended attributes that can be read; none on file systems without them."""
+    """Return the readable extended attributes; none on file systems without them."""
     values: dict[str, bytes] = {}
     if sys.platform == "linux":
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files atomically."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from typing import IO, Any
 from fastnn.system.file_attributes import keep_attributes
 
 _LONGEST_NAME = 100
-"""Bytes of a file's name that the name of one beside it begins with: file systems allow 255, those
-that encrypt names 143, and some bytes more follow."""
+"""Maximum bytes of a file name that are used in the name of its temporary file: file systems allow
+255, with encrypted names 143, including what is added."""
 
 _OWNERS_ALONE, _AS_USUAL = 0o600, 0o666
-"""Modes of new files; the system takes from them what the umask says."""
+"""Modes of new files, before the umask."""
 
 _HAS_DESCRIPTORS = os.chmod in os.supports_fd
-"""Whether permissions can be set of an open file, not of a name (Windows until Python 3.13)."""
+"""Whether chmod accepts descriptors (not on Windows until Python 3.13)."""
 
 
 def check_folder_of(path: Path) -> None:
-    """Check, before there is something to lose, that a file can lie in the folder of `path`."""
+    """Check, before any work, that the folder of `path` exists."""
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: the folder {path.parent} does not exist")
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
-    """Return the path ``.name.ending`` in the folder of `path`; of a long name, its beginning.
+    """Return the path ``.name.ending`` in the folder of `path`; long names are shortened.
 
     Paths with different names give different ones.
     """
     name = os.fsencode(path.name)
     if len(name) <= _LONGEST_NAME:
         return path.with_name(f".{path.name}.{ending}")
-    beginning = name[:_LONGEST_NAME].decode(errors="ignore")  # no part of a character
+    beginning = name[:_LONGEST_NAME].decode(errors="ignore")  # drop an incomplete character
     return path.with_name(f".{beginning}-{zlib.crc32(name):08x}.{ending}")
 
 
@@ -64,7 +64,7 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
     path = Path(path)
     try:
         if path.is_dir():
-            raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
+            raise IsADirectoryError(f"cannot write {path}: it is a folder; give a file in it")
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
                 yield file
@@ -78,9 +78,9 @@ def write_whole(path: Any) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can.
+    """Flush a folder to the disk, if the system can.
 
-    Without it a power cut may bring back what a renamed file replaced, or lose a new one.
+    Otherwise a power failure may undo a rename, or lose a new file.
     """
     if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
@@ -147,7 +147,7 @@ def _name(file: IO[bytes], path: Path) -> None:
 
 
 def _copy(file: IO[bytes], path: Path) -> None:
-    """Write what an open file holds to a new one, with the same permissions."""
+    """Copy the contents of an open file to a new one, with the same permissions."""
     import shutil
 
     with open(file.fileno(), "rb", closefd=False) as written, _named(path, _OWNERS_ALONE) as copy:

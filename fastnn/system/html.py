@@ -7,7 +7,7 @@ from html import escape
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table with a line of headings; all text is escaped."""
+    """Return a table with a header; all text is escaped."""
 
     def cells(values: Sequence[str], tag: str) -> str:
         return "".join(f"<{tag}>{escape(value)}</{tag}>" for value in values)

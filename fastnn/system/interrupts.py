@@ -1,9 +1,9 @@
-"""Ctrl-C while ``fastnn`` is being imported, or ends: the process dies of the signal, in silence.
+"""Ctrl-C during import and exit of the ``fastnn`` command: terminate without a traceback.
 
-Python would raise KeyboardInterrupt inside whatever is being imported and print a traceback. So
-this module, imported first of all, gives the signal its default action where the process is the
-command line's; `fastnn.__main__` brings the exception back while a command runs. In all other
-programs nothing is changed.
+Python would raise KeyboardInterrupt during an import and print a traceback. So
+this module, imported first of all, restores the default action of the signal if the process is the
+command line; `fastnn.__main__` enables the exception again while a command runs. Other
+programs are not affected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SCRIPTS = ("fastnn", "fastnn.exe", "fastnn-script.py")
 
 
 def is_command_line() -> bool:
-    """Say whether the process was started as ``fastnn`` or ``python -m fastnn``."""
+    """Return whether the process was started as ``fastnn`` or ``python -m fastnn``."""
     first = sys.argv[0] if getattr(sys, "argv", None) else ""
     if first == "-m":  # until Python has found the module
         return sys.orig_argv[-len(sys.argv)].removeprefix("-m") == "fastnn"
@@ -24,13 +24,13 @@ def is_command_line() -> bool:
 
 
 def die_of_ctrl_c() -> None:
-    """Give Ctrl-C its default action, unless it is ignored or somebody else's."""
+    """Let Ctrl-C terminate the process, unless it is ignored or has another handler."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def raise_at_ctrl_c() -> None:
-    """Have Ctrl-C raise KeyboardInterrupt again, where it has its default action."""
+    """Let Ctrl-C raise KeyboardInterrupt again, if it has its default action."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

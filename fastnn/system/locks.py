@@ -1,11 +1,11 @@
-"""One writer of a file at a time, among all threads and processes of a machine.
+"""Exclusive writing of a file, among all threads and processes of a machine.
 
-The writer holds a lock of the operating system on an empty file beside the one it writes,
-``.name.lock``, which it removes at its end. The lock is gone with the process that held it, however
-that ended: a lock file that a killed process left behind is taken over by the next writer.
+The writer holds a lock of the operating system on an empty file ``.name.lock`` next to the file it
+writes, and removes it at the end. The lock ends with its process, however that ends: a lock file
+left behind by a killed process is reused by the next writer.
 
-Such a lock belongs to one opening of the file (flock(2), or LockFile of Windows), so that two
-writers in one process exclude each other too. Where a file system has no locks there is none.
+Such a lock belongs to one file descriptor (flock(2), or LockFile on Windows), so that two
+writers in one process exclude each other too. On file systems without locks there is none.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ _held: set[int] = set()
 
 @contextmanager
 def only_writer(path: Any, what: str) -> Iterator[None]:
-    """Hold the right to write a file while the block runs.
+    """Hold an exclusive lock for writing a file within the block.
 
     Parameters
     ----------
     path : path-like
-        Need not exist. Two names of one file by way of links are one.
+        Need not exist. Links are resolved.
     what : str
-        What the file is, for the error: "the checkpoint".
+        Description of the file for errors: "the checkpoint".
 
     Raises
     ------
     BlockingIOError
         If another writer holds it.
     PermissionError
-        If another user's lock file can neither be opened nor taken over.
+        If another user's lock file cannot be opened.
     """
     lock = hidden_beside(Path(os.path.realpath(path)), "lock")
     try:
         descriptor = _taken(lock)
     except BlockingIOError:
         raise BlockingIOError(
-            f"{what} {path} is being written by a fit already: wait until that ends, or name "
+            f"{what} {path} is already being written by another fit: wait until it ends, or use "
             "another file"
         ) from None
     except PermissionError:
         raise PermissionError(
-            f"cannot write {what} {path}: its lock file {lock} is another user's; remove it if no "
-            "fit of theirs is running, or name another file"
+            f"cannot write {what} {path}: its lock file {lock} belongs to another user; remove it "
+            "if that user is not running a fit, or use another file"
         ) from None
     if descriptor is None:
         yield
@@ -61,13 +61,13 @@ def only_writer(path: Any, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if descriptor in _held:  # else this is a fork of the process that holds it
+        if descriptor in _held:  # otherwise this is a forked child of the holder
             _held.remove(descriptor)
             _release(descriptor, lock)
 
 
 def _taken(lock: Path) -> int | None:
-    """Return a descriptor of the file `lock`, locked; None where nobody can lock."""
+    """Return a descriptor of the locked file `lock`; None if locks are not supported."""
     while True:
         descriptor = _opened(lock)
         if descriptor is None:
@@ -86,14 +86,14 @@ def _taken(lock: Path) -> int | None:
 
 
 def _opened(lock: Path) -> int | None:
-    """Open the file `lock`; None if it is not there and cannot be made.
+    """Open the file `lock`; None if it does not exist and cannot be created.
 
-    Then the file beside it cannot be written either, which is for its writer to say.
+    In that case the file itself cannot be written either, which its writer reports.
     """
     no_link = getattr(os, "O_NOFOLLOW", 0)
     with suppress(OSError):
         return os.open(lock, os.O_RDWR | os.O_CREAT | no_link, 0o666)
-    try:  # made by another user
+    try:  # created by another user
         return os.open(lock, os.O_RDONLY | no_link)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -104,7 +104,7 @@ def _opened(lock: Path) -> int | None:
 
 
 def _is_at(descriptor: int, lock: Path) -> bool:
-    """Say whether the file is still the one of that name: its holder removes it at the end."""
+    """Return whether the open file is still at that path: its holder removes it at the end."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(lock))
     except FileNotFoundError:
@@ -124,13 +124,13 @@ if sys.platform == "win32":
 
     def _release(descriptor: int, lock: Path) -> None:
         os.close(descriptor)
-        with suppress(OSError):  # the next writer has opened it, and removes it
+        with suppress(OSError):  # opened by the next writer, which removes it
             lock.unlink()
 
 else:
 
     def _locked(descriptor: int) -> bool:
-        """Lock the file, or raise BlockingIOError; return False where there are no locks."""
+        """Lock the file, or raise BlockingIOError; return False if locks are not supported."""
         try:
             import fcntl
 
@@ -142,13 +142,13 @@ else:
         return True
 
     def _release(descriptor: int, lock: Path) -> None:
-        with suppress(OSError):  # before others can lock it, who may not lose it then
+        with suppress(OSError):  # while still locked, so that no other writer's file is removed
             lock.unlink()
         os.close(descriptor)
 
 
 def _leave_to_parent() -> None:
-    """Close the locks in a forked child, which would else hold them for longer than its parent."""
+    """Close the locks in a forked child, which could otherwise hold them longer than its parent."""
     while _held:
         os.close(_held.pop())
 

@@ -1,14 +1,14 @@
-"""How much memory the reading of one file may take: counted in advance, and refused in words.
+"""Limits of the memory for reading one file, checked before allocation.
 
-What a file becomes in memory can be far larger than the file. Labels of one byte become numbers of
-eight, text takes four bytes a character, and what is packed may unpack to a thousand times its
-size. So every reader of data and of networks counts what it is about to hold, in the form in which
-it will hold it, before it asks for the memory. For a file of n bytes, all of that together may be
+A file can become far larger in memory. One-byte labels become eight-byte
+numbers, text takes four bytes per character, and compressed data may expand to a thousand times its
+size. So every reader of data and of networks counts the memory of its arrays, in their final
+form, before it allocates them. For a file of n bytes the limit is
 
     min(half of the machine's memory, max(base, ratio · n))
 
-where base and ratio are far above what honest files need. The environment variable
-``FASTNN_MAX_READ_BYTES`` replaces the figure by another, for every file.
+where base and ratio are far above what normal files need. The environment variable
+``FASTNN_MAX_READ_BYTES`` sets another limit for all files.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from fastnn.system.machine_memory import machine_memory
 SETTING = "FASTNN_MAX_READ_BYTES"
 
 BASE, RATIO = 1 << 28, 100
-"""Bytes that any file may take, and how many for each of its own: a table of text and small
-numbers takes 30; what packs better than 100 to 1 holds next to nothing, by design or by mistake."""
+"""Minimum limit in bytes, and limit per byte of the file: a table of text and small numbers takes
+30; files that compress better than 100 to 1 contain hardly any information."""
 
 SHARE = 0.5
-"""Of the machine's memory: what was read is copied once more, in another order or dtype."""
+"""Fraction of the machine's memory: the data are copied once more, in another order or dtype."""
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 class OverBudgetError(ValueError):
-    """A file takes more memory than it may."""
+    """A file needs more memory than allowed."""
 
 
 class Budget:
-    """The account of the memory that reading a file takes.
+    """The memory budget for reading a file.
 
     Parameters
     ----------
     source : str
-        What errors call the file.
+        Name of the file in errors.
     file_bytes : int
-        Its size; 0 where nothing is known of it, as of a pipe.
+        Its size; 0 if unknown, as for a pipe.
     base, ratio : int
-        Bytes that any file may take, and how many for each of its own.
+        Minimum limit in bytes, and limit per byte of the file.
 
     Attributes
     ----------
     limit : int
-        Bytes that may be taken in all.
+        Bytes allowed in total.
     taken : int
-        Bytes that are taken now.
+        Bytes used now.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Budget:
         self.grow(file_bytes)
 
     def grow(self, file_bytes: int) -> None:
-        """Allow for so many bytes of the file more than were known."""
+        """Increase the known size of the file."""
         self._file_bytes += file_bytes
         self.limit = self._setting or max(self._base, self._ratio * self._file_bytes)
         memory = machine_memory()
@@ -75,11 +75,11 @@ class Budget:
 
     @property
     def left(self) -> int:
-        """Bytes that may still be taken."""
+        """Bytes that are still available."""
         return self.limit - self.taken
 
     def check(self, n_bytes: int, reason: str) -> None:
-        """Check that memory could be taken; `reason` says what makes it so much.
+        """Check that memory is available; `reason` explains the size.
 
         Raises
         ------
@@ -88,45 +88,45 @@ class Budget:
         """
         if n_bytes > self.left:
             raise OverBudgetError(
-                f"{self.source}: {reason}, which makes {self.taken + n_bytes:,} bytes of memory; "
-                f"reading this file may take {self.limit:,}. {advice()}"
+                f"{self.source}: {reason}, which needs {self.taken + n_bytes:,} bytes of memory; "
+                f"the limit for this file is {self.limit:,}. {advice()}"
             )
 
     def take(self, n_bytes: int, reason: str) -> None:
-        """Count memory before it is asked for; see `check`."""
+        """Count memory before it is allocated; see `check`."""
         self.check(n_bytes, reason)
         self.taken += n_bytes
 
     def give_back(self, n_bytes: int) -> None:
-        """Count memory that is free again."""
+        """Count memory that has been freed."""
         self.taken -= n_bytes
 
 
 def advice() -> str:
-    """Return how a budget is raised."""
-    return f"If you trust it, set the environment variable {SETTING} to what it may take, as 8G"
+    """Return how to raise the limit."""
+    return f"If you trust it, set the environment variable {SETTING} to a higher limit, such as 8G"
 
 
 @contextmanager
 def memory_errors_of(source: str) -> Iterator[None]:
-    """Turn memory that runs out in spite of the account into a ValueError about the file."""
+    """Convert MemoryError, which can occur despite the budget, to a ValueError about the file."""
     try:
         yield
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
         raise ValueError(
-            f"{source}: reading it takes more memory than is free here{detail}; close other "
+            f"{source}: reading it needs more memory than is free{detail}; close other "
             "programs, or read a part of it"
         ) from None
 
 
 def _from_environment() -> int | None:
-    """Return the number of bytes that the environment sets, None if it sets none.
+    """Return the number of bytes set in the environment, or None.
 
     Raises
     ------
     ValueError
-        If it is no such number.
+        If it is not valid.
     """
     text = os.environ.get(SETTING)
     if not text:

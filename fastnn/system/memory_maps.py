@@ -1,14 +1,14 @@
-"""Files mapped into memory as arrays, and giving back the pages that were read.
+"""Memory-mapped arrays, and releasing the pages already read.
 
-A page of a map that was read stays in the process's resident set until the system needs it
-elsewhere, so a pass over a large file grows the process to the size of the file. Here pages are
-given back after every `WINDOW_BYTES` or so; they stay in the system's file cache as long as there
-is room, from where the next touch brings them back without reading the disk.
+A page of a map stays in the process's resident set until the system needs the memory, so a pass
+over a large file grows the process to the size of the file. Here pages are released about every
+`WINDOW_BYTES`; they stay in the system's file cache while memory is available, so that the next
+access does not read the disk.
 
-Whoever cuts a mapped file short takes memory away from those who read it: where its end lies on a
-page, zeros stand in place of rows, and past that page the system ends the process (SIGBUS). So a
-file is compared with its map before and after each window, and a shorter one is an error. What is
-cut off within a window, and touched before its end, still ends the process.
+If a mapped file is truncated, the rest of its last page reads as zeros, and access beyond it
+terminates the process (SIGBUS). So the size of the file is checked before and after each window,
+and a shorter file is an error. If rows that are truncated within a window are read before its end,
+the process is still terminated.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 WINDOW_BYTES = 1 << 26
-"""Bytes of rows that may be resident before their pages are given back: 64 MB is little beside the
-libraries themselves, and enough that giving back and touching again cost nothing to speak of."""
+"""Bytes of rows that may be resident before their pages are released: 64 MB is little compared with
+the libraries themselves, and enough to make the cost of releasing and faulting negligible."""
 
 
 def file_map(x: Any) -> mmap.mmap | None:
     """Return the read-only map that the memory of x belongs to, or None.
 
-    Views of a map are found (slices, reshaped, transposed); maps that can be written to, as modes
-    "r+" and "c" make them, are not: what was written must not be given back.
+    Views of a map are detected (slices, reshaped, transposed). For writable maps, modes
+    "r+" and "c", the result is None: written pages must not be released.
     """
     while isinstance(x, np.ndarray):
         x = x.base
@@ -42,17 +42,17 @@ def file_map(x: Any) -> mmap.mmap | None:
 
 
 def check_whole(x: Any) -> None:
-    """Check that the file which x is mapped from, if it is, still has all that is mapped.
+    """Check that the file of a memory map x, if it is one, has not been truncated.
 
     Raises
     ------
     OSError
-        If it was cut short.
+        If it has.
     """
     owner = x
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    if owner is None:  # memory of NumPy's own, as nearly always
+    if owner is None:  # memory of NumPy, the usual case
         return
     owner = owner.obj if isinstance(owner, memoryview) else owner
     if not isinstance(owner, mmap.mmap):
@@ -65,20 +65,20 @@ def check_whole(x: Any) -> None:
     expected = offset - offset % mmap.ALLOCATIONGRANULARITY + len(owner)
     try:
         size = owner.size()
-    except (OSError, ValueError):  # a map of no file, or one that does not keep its file open
+    except (OSError, ValueError):  # a map without a file, or that does not keep it open
         return
     if size < expected:
         raise OSError(
-            f"{name} was cut short while it was read: {size} bytes are left of the {expected} that "
+            f"{name} was truncated while it was read: {size} bytes are left of the {expected} that "
             "are mapped"
         )
 
 
 def release(x: Any) -> None:
-    """Give back the resident pages of the map that x lies in.
+    """Release the resident pages of the map that x belongs to.
 
-    Nothing is done for arrays that are no maps, for maps that can be written to, for arrays of up
-    to `WINDOW_BYTES`, and where the system has no such call (Windows).
+    Does nothing for arrays that are not maps, for writable maps, for arrays of up
+    to `WINDOW_BYTES`, and if the system has no such call (Windows).
     """
     if not hasattr(mmap, "MADV_DONTNEED") or not isinstance(x, np.ndarray):
         return
@@ -86,15 +86,15 @@ def release(x: Any) -> None:
         return
     mapped = file_map(x)
     if mapped is not None:
-        with suppress(OSError):  # pages that are locked in memory stay
+        with suppress(OSError):  # pages may be locked in memory
             mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def read_ahead(x: Any, first: int, last: int) -> None:
-    """Ask the system to begin to read rows first to last − 1 of a map from the disk.
+    """Ask the system to start reading rows first to last − 1 of a map from the disk.
 
-    They come into the file cache, and are resident only once they are touched. Nothing is done
-    where x is not as `release` wants it, or its rows do not lie one after the other.
+    They are read into the file cache, and become resident on first access. Does nothing
+    for arrays that `release` ignores, or that are not C-contiguous.
     """
     if not hasattr(mmap, "MADV_WILLNEED") or not isinstance(x, np.ndarray):
         return
@@ -110,11 +110,11 @@ def read_ahead(x: Any, first: int, last: int) -> None:
 
 
 def walk(x: Any, rows_at_a_time: int) -> Iterator[slice]:
-    """Yield slices over all rows of x, giving pages of a map back about once a window.
+    """Yield slices over all rows of x, releasing the pages of a map about once per window.
 
-    x (n_rows, n_in), or CSR. A slice has `rows_at_a_time` rows, or fewer if these are more than a
-    window: a function of sizes alone. Each time pages are given back, what was read of them is
-    known to be the file's: see `check_whole`.
+    x (n_rows, n_in), or CSR. A slice has `rows_at_a_time` rows, or fewer if these exceed a
+    window, depending only on sizes. Before pages are released, the file is checked for
+    truncation: see `check_whole`.
     """
     n_rows = x.shape[0]
     window = max(1, WINDOW_BYTES // row_bytes(x))
@@ -133,7 +133,7 @@ def walk(x: Any, rows_at_a_time: int) -> Iterator[slice]:
 
 
 def row_bytes(x: Any) -> int:
-    """Return the bytes of a row of x, of an average one if it is CSR; at least 1."""
+    """Return the bytes per row of x, the average for CSR; at least 1."""
     if isinstance(x, np.ndarray):
         n_bytes: int = x.shape[1] * x.itemsize
     else:

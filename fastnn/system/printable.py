@@ -1,15 +1,15 @@
-"""Text that somebody else wrote (names of files, columns and labels), made safe to print.
+"""Escaping of untrusted text (names of files, columns and labels) for printing.
 
-A name may hold line breaks, a terminal's escape sequences, characters that turn the direction of
-writing, or halves of characters: printed as they are they would forge lines, move the cursor or
-fail. Escaped as in Python's strings they are seen for what they are.
+A name may contain line breaks, terminal escape sequences, characters that change the writing
+direction, or surrogates: printed unescaped they could forge lines, move the cursor or
+fail. They are escaped as in Python strings.
 """
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    r"""Return a text with all that cannot be seen escaped: ``a\x1b[2J`` has eight characters then.
+    r"""Return text with non-printable characters escaped, for example as ``\x1b``.
 
     >>> printable("one\ntwo")
     'one\\ntwo'
@@ -20,7 +20,7 @@ def printable(text: str) -> str:
 
 
 def named(name: object) -> str:
-    r"""Return a name, or a path, as it is, or in quotes if some of it cannot be seen.
+    r"""Return a name or path unchanged, or quoted and escaped if it is not printable.
 
     >>> print(named("t.csv"), named("t\t.csv"))
     t.csv 't\t.csv'

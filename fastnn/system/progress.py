@@ -1,4 +1,4 @@
-"""Showing how far long work has come."""
+"""Progress bars for long work."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 DELAY = 1.0
-"""Seconds that work may take before it shows how far it is."""
+"""Seconds before a progress bar appears."""
 
 METER = 50
-"""Columns that a bar takes without measurements."""
+"""Columns of a bar without metrics."""
 
 _wanted: ContextVar[bool] = ContextVar("fastnn_progress_wanted", default=True)
 
@@ -36,16 +36,16 @@ def _set_to(wanted: bool) -> Iterator[None]:
 
 
 def is_progress_wanted() -> bool:
-    """Return what the innermost `progress_wanted` says; True outside of all."""
+    """Return the setting of the innermost `progress_wanted`; True outside of any."""
     return _wanted.get()
 
 
 class ProgressBar:
-    """A bar that appears once the work has taken `DELAY` seconds, if it is wanted at all.
+    """A bar that appears after `DELAY` seconds, if wanted.
 
-    Until then tqdm is not imported, starts no thread and takes no lock. Its lock is one of all
-    processes that were forked from one another, and stays taken for ever when the process that has
-    it is killed: work that shows nothing must not wait for it.
+    Until then tqdm is not imported, starts no thread and takes no lock. Its lock is shared by all
+    processes forked from one another, and is never released if the process holding it is
+    killed: work without a bar must not wait for it.
     """
 
     def __init__(self, n_rows: int, wanted: bool, n_before: int) -> None:
@@ -67,7 +67,7 @@ class ProgressBar:
             _wanted.reset(self._token)
 
     def update(self, n_rows: int) -> None:
-        """Count `n_rows` more as done."""
+        """Add `n_rows` to the rows done."""
         self._n_done += n_rows
         if self._bar is not None:
             self._bar.update(n_rows)
@@ -75,13 +75,13 @@ class ProgressBar:
             self._appear()
 
     def say(self, record: Mapping[str, float]) -> None:
-        """Show measurements beside the bar."""
+        """Show metrics next to the bar."""
         self._record = record
         if self._bar is not None:
             self._bar.set_postfix_str(self._text(), refresh=False)
 
     def close(self) -> None:
-        """Leave the bar as it is, on a line of its own."""
+        """Leave the bar on its line."""
         if self._bar is not None:
             self._bar.close()
 
@@ -91,7 +91,7 @@ class ProgressBar:
     def _appear(self) -> None:
         from tqdm import tqdm
 
-        if sys.stderr is None:  # as of a process without a console: nobody looks
+        if sys.stderr is None:  # a process without a console
             self._wanted = False
             return
         screen = _Screen(sys.stderr)
@@ -103,20 +103,20 @@ class ProgressBar:
             unit_scale=True,
             postfix=self._text() or None,
             ncols=_columns(),
-            delay=2 * DELAY,  # until it is told what was done
+            delay=2 * DELAY,  # until the rows done are set below
         )
         screen.stands_for_stream = True
         bar.start_t = self._start
-        bar.n = bar.last_print_n = self._n_done  # a rate of its own begins here
+        bar.n = bar.last_print_n = self._n_done  # measure the rate from here
         bar.delay = 0
         bar.refresh()
 
 
 class _Screen:
-    """A stream for a bar, which is not worth the work's end: where writing fails, it is over.
+    """A stream for a bar that ignores write errors and stops writing, so that the work continues.
 
-    tqdm compares it with ``sys.stderr`` to know which bars share a terminal with what is printed
-    meanwhile; a new bar would flush ``sys.stderr`` and ``sys.stdout`` if it were one of them.
+    tqdm compares it with ``sys.stderr`` to find bars that share a terminal with other
+    output; a new bar would flush ``sys.stderr`` and ``sys.stdout`` if it were one of them.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -134,30 +134,30 @@ class _Screen:
         return hash(self._stream)
 
     def write(self, text: str) -> None:
-        """Write a text, if that is possible."""
+        """Write text, if possible."""
         self._try(lambda: self._stream.write(text))
 
     def flush(self) -> None:
-        """Show what was written."""
+        """Flush, if possible."""
         self._try(self._stream.flush)
 
     def _try(self, action: Callable[[], object]) -> None:
         try:
             if self._works:
                 action()
-        except (OSError, ValueError):  # a full disk, a reader that left, a closed stream
+        except (OSError, ValueError):  # a full disk, a broken pipe, a closed stream
             self._works = False
 
 
 def _columns() -> int:
-    """Return how wide a line may be."""
+    """Return the maximum width of a line."""
     import shutil  # here, for a quick `import fastnn`
 
-    return shutil.get_terminal_size().columns - 1  # in the last one some terminals begin a new line
+    return shutil.get_terminal_size().columns - 1  # some terminals wrap at the last column
 
 
 def _short(record: Mapping[str, float], width: int) -> str:
-    """Return measurements in so many characters: the losses first, and those that find room."""
+    """Return as many metrics as fit in `width` characters, the losses first."""
     names = sorted((k for k in record if k != "time"), key=lambda k: not k.endswith("loss"))
     text = ""
     for name in names:
@@ -170,6 +170,6 @@ def _short(record: Mapping[str, float], width: int) -> str:
 def progress_bar(n_rows: int, wanted: bool, n_before: int = 0) -> ProgressBar:
     """Show, within the block, a bar over `n_rows` rows if they take over `DELAY` seconds.
 
-    `n_before` of them were done earlier, and do not count for the rate.
+    `n_before` rows were done earlier and do not count for the rate.
     """
     return ProgressBar(n_rows, wanted, n_before)

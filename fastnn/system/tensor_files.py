@@ -1,4 +1,4 @@
-"""Safetensors files, taken apart from their bytes."""
+"""Parsing of safetensors files."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from fastnn.system.memory_budget import Budget
 from fastnn.system.whole_files import read_whole
 
 COPIES = 2
-"""Of a file that are in memory while it is taken apart: its bytes, and the tensors."""
+"""Copies of a file in memory while it is parsed: its bytes, and the tensors."""
 LARGEST_HEADER = 100_000_000  # bytes; safetensors reads no larger one
 
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a safetensors file holds.
+    """The contents of a safetensors file.
 
     Attributes
     ----------
     metadata : mapping of str to str
     described : mapping
-        ``{"dtype": …, "shape": …}`` of each tensor by name, with the format's names of dtypes.
+        ``{"dtype": …, "shape": …}`` of each tensor by name, with safetensors' dtype names.
     tensors : mapping of str to ndarray
     """
 
@@ -36,12 +36,12 @@ class TensorFile:
 
 
 def parsed(data: bytes) -> TensorFile:
-    """Take the bytes of a safetensors file apart.
+    """Parse the bytes of a safetensors file.
 
     Raises
     ------
     SafetensorError, KeyError
-        If they are not those of such a file, or a tensor is of a kind that NumPy has not.
+        If they are not such a file, or a tensor has a dtype that NumPy does not have.
     """
     from safetensors.numpy import load
 
@@ -52,18 +52,18 @@ def parsed(data: bytes) -> TensorFile:
 
 
 def header_of(data: bytes) -> dict[str, Any]:
-    """Return a safetensors file's header: its length in 8 bytes, then JSON."""
+    """Return the header of a safetensors file: its length in 8 bytes, then JSON."""
     header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return header
 
 
 def read_bytes(file: BinaryIO, budget: Budget) -> bytes:
-    """Return all bytes of a safetensors file, or the first few of a file that begins otherwise.
+    """Return all bytes of a safetensors file, or the first few of a file in another format.
 
     Raises
     ------
     OSError
-        If the file is cut short while it is read.
+        If the file is truncated while it is read.
     ValueError
         If it is larger than the budget allows.
     """

@@ -1,6 +1,6 @@
-"""Files read whole, as bytes, up to what may be taken for them.
+"""Reading whole files as bytes, within a memory budget.
 
-They are not mapped: where a mapped file loses its end, the system ends the process by a signal.
+They are not mapped: if a mapped file is truncated, the system terminates the process.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 from fastnn.system.memory_budget import Budget
 
-PIECE = 1 << 20  # bytes of a pipe that are read at a time
+PIECE = 1 << 20  # bytes read from a pipe at a time
 
 
 def budget_of(file: BinaryIO, **figures: int) -> Budget:
-    """Return the memory that may be taken for an open file: see `Budget`."""
+    """Return the memory budget of an open file: see `Budget`."""
     return Budget(str(file.name), file_size(file) or 0, **figures)
 
 
 def file_size(file: BinaryIO) -> int | None:
-    """Return the size of a file, None if it is a pipe or a device."""
+    """Return the size of a file, or None for a pipe or a device."""
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
@@ -34,14 +34,14 @@ def read_whole(file: BinaryIO, budget: Budget, *, head: bytes = b"", copies: int
         A pipe or a device is read to its end, once.
     budget : Budget
     head : bytes
-        What was read of it before.
+        Bytes already read.
     copies : int
-        How often they will be in memory at a time.
+        Number of copies in memory at the same time.
 
     Raises
     ------
     OSError
-        If the file is cut short while it is read.
+        If the file is truncated while it is read.
     ValueError
         If it is larger than the budget allows.
     """
@@ -52,8 +52,8 @@ def read_whole(file: BinaryIO, budget: Budget, *, head: bytes = b"", copies: int
     data = head + file.read(n_bytes - len(head))
     if len(data) < n_bytes:
         raise OSError(
-            f"{budget.source} was cut short while it was read: {len(data)} of {n_bytes} bytes are "
-            "there"
+            f"{budget.source} was truncated while it was read: {len(data)} of {n_bytes} bytes are "
+            "left"
         )
     return data
 
@@ -62,6 +62,6 @@ def _read_to_the_end(file: BinaryIO, budget: Budget, head: bytes, copies: int) -
     pieces = [head]
     while piece := file.read(PIECE):
         n_bytes = (copies + 1) * len(piece)  # the pieces are put together
-        budget.take(n_bytes, "it goes on, and has no size that could be known before")
+        budget.take(n_bytes, "it is a stream of unknown size")
         pieces.append(piece)
     return b"".join(pieces)

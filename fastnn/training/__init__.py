@@ -1,1 +1,1 @@
-"""Fitting: the loop over epochs, what it calls in between, what it measured, and checkpoints."""
+"""Training: the loop over epochs, its hooks, the history, and checkpoints."""

@@ -1,25 +1,25 @@
-"""Checkpoints: where a fit stands after an epoch, in a file from which it goes on bit for bit.
+"""Checkpoint files: the state of a fit after an epoch.
 
-A checkpoint is a safetensors file, written whole or not at all, of which nothing is executed. Its
-tensors are the flat vectors as they lie in memory (see `fastnn.architecture`):
+A checkpoint is a safetensors file, written atomically; nothing in it is executed. Its
+tensors are the flat vectors as in memory (see `fastnn.architecture`):
 
     parameters               (n_slots,)
     optimizer                (n_state, n_slots)
     callbacks.<i>.<name>     the arrays in the state of callback i
 
-and its metadata hold, as text:
+and its metadata are these strings:
 
     format          "fastnn-checkpoint"
     format_version  "2"
     fastnn_version  the version that wrote it
-    fit             JSON: what makes the fit what it is (see `fastnn.training.fit_description`)
+    fit             JSON: the description of the fit (see `fastnn.training.fit_description`)
     state           JSON: step, dropout_seed, rng, history, stop_asked, the callbacks' other values
     computed_by     JSON: the backends and instruction sets of its epochs (see
-                    `fastnn.training.computed_by`); earlier checkpoints do not say
-    checksum        CRC-32 of all that (see `fastnn.system.checksums.file_checksum`); version "1"
-                    had one of fit, state and the tensors' numbers only
+                    `fastnn.training.computed_by`); missing in older checkpoints
+    checksum        CRC-32 of everything (see `fastnn.system.checksums.file_checksum`); in version
+                    "1" only of fit, state and the tensors' values
 
-Whoever resumes a fit calls it as before; ``fit`` tells whether that is so.
+A fit is resumed by calling it with the same arguments, which is checked with ``fit``.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ FORMAT = "fastnn-checkpoint"
 FORMAT_VERSION = "2"
 
 _DAMAGE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What reading a state raises that no fit wrote."""
+"""Exceptions raised when reading an invalid state."""
 
 
 def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
-    """Write a checkpoint of the fit described by `fit`, whole or not at all."""
+    """Write a checkpoint of the fit described by `fit`, atomically."""
     from safetensors.numpy import save
 
     tensors = {"parameters": snapshot.parameters, "optimizer": snapshot.slots}
@@ -87,14 +87,14 @@ def write(path: Any, fit: Mapping[str, Any], snapshot: Snapshot) -> None:
 
 
 def _native(array: Array) -> Array:
-    """Return the array in the order of bytes that a file has."""
+    """Return the array contiguous and in native byte order."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
 def _described(metadata: Mapping[str, str], fit: Mapping[str, Any]) -> Any:
-    """Return the fit that a checkpoint was written in.
+    """Return the description of the fit in a checkpoint.
 
-    One of version "1" did not choose the factor of bytes: of other rows it says nothing.
+    Version "1" did not infer `input_scale`: it is ignored unless rows are bytes.
     """
     theirs = json.loads(metadata["fit"])
     if metadata["format_version"] == "1" and fit["x"][0] != "uint8":
@@ -103,7 +103,7 @@ def _described(metadata: Mapping[str, str], fit: Mapping[str, Any]) -> Any:
 
 
 def _checksum_of(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Return the checksum that a checkpoint of its version has."""
+    """Return the checksum of a checkpoint, by its version."""
     if metadata["format_version"] == "1":
         arrays = (tensors[name] for name in sorted(tensors))
         return checksum(*arrays, text=metadata["fit"] + metadata["state"])
@@ -117,18 +117,18 @@ def read(path: Any, fit: Mapping[str, Any], model: Model, n_state: int) -> Snaps
     ----------
     path : path-like
     fit : mapping
-        What `fastnn.training.fit_description.description` returns.
+        The result of `fastnn.training.fit_description.description`.
     model : Model
     n_state : int
-        Vectors that the optimizer remembers.
+        Number of state vectors of the optimizer.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a checkpoint, is damaged, or is one of another fit; or if it takes more memory
-        than `fastnn.system.memory_budget` allows a file of its size, or than is free.
+        If it is not a checkpoint, is damaged, or is from another fit; or if it needs more memory
+        than `fastnn.system.memory_budget` allows for a file of its size, or than is free.
     """
     from safetensors import SafetensorError
 
@@ -152,7 +152,7 @@ def _read(data: bytes, fit: Mapping[str, Any], model: Model, n_state: int) -> Sn
     metadata = held.metadata
     check_format(metadata, FORMAT, ("1", FORMAT_VERSION))
     if metadata["checksum"] != _checksum_of(metadata, held.tensors):
-        raise ValueError("its checksum is another: the file is damaged")
+        raise ValueError("its checksum does not match: the file is damaged")
     check_same_fit(_described(metadata, fit), fit)
     computed_by = json.loads(metadata.get("computed_by", "[null]"))
     state = json.loads(metadata["state"])
@@ -192,14 +192,14 @@ def _snapshot(
 
 
 def _count(name: str, value: Any) -> int:
-    """Return a whole number that compiled code can count to."""
+    """Return a whole number that fits in a C integer."""
     if validation.check_count(name, value, 0) >= 2**63:
         raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
 
 
 def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) -> None:
-    """Check that the epochs so far measured what the next ones will."""
+    """Check that the history has the metrics of this fit."""
     expected = measurements(
         measures=model.architecture.measures,
         penalty=bool(fit["l1"] or fit["l2"]),
@@ -207,7 +207,7 @@ def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) 
     )
     if set(history) != expected:
         raise ValueError(
-            f"its history holds {shortened(', '.join(history))}; this fit measures "
+            f"its history holds {shortened(', '.join(history))}; this fit records "
             f"{', '.join(sorted(expected))}"
         )
 
@@ -216,7 +216,7 @@ def _history(values: Any) -> History:
     columns = {str(name): [float(v) for v in column] for name, column in dict(values).items()}
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1:
-        raise ValueError("its history does not hold a number an epoch for each measurement")
+        raise ValueError("its history does not hold one value per epoch for each metric")
     history = History()
     for record in zip(*columns.values(), strict=True):
         history.append(dict(zip(columns, record, strict=True)))

@@ -1,6 +1,6 @@
-"""Checkpoints: a fit that was stopped, or killed, goes on from a file bit for bit.
+"""Checkpoints: a stopped or killed fit resumes from a file with bit-identical results.
 
-`fastnn.training.checkpoint_files` says what the file holds.
+`fastnn.training.checkpoint_files` describes the file.
 """
 
 from __future__ import annotations
@@ -29,28 +29,27 @@ from fastnn.training.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a fit keeps its state, so that a run that was killed goes on as if it had not been.
+    """Checkpoint file of a fit, from which a killed run can be resumed.
 
     Parameters
     ----------
     path : path-like
-        The file, written after an epoch and replaced as a whole; never half of one. One fit at a
-        time writes it: a second one is an error.
+        The file, written after an epoch and replaced atomically. Only one fit at a time may write
+        it: a second one is an error.
     every : int, default 1
-        Epochs from one writing to the next; the last epoch, or the one a callback ends the fit
-        with, is written in any case. After Ctrl-C, or where numbers are no longer finite, the file
-        keeps the state before.
+        Epochs between checkpoints; the last epoch is always written. After Ctrl-C, or if values are
+        no longer finite, the file keeps the previous state.
     resume : bool, default False
-        Whether to go on from the file, if there is one; without one the fit starts from its
-        beginning. A resumed fit ends with the same bits as one that was never stopped, on the same
-        backend and instruction set. If False a file that is there already is an error, not lost.
+        Whether to resume from the file, if it exists; otherwise the fit starts from the beginning.
+        The results are bit-identical to those of an uninterrupted fit on the same backend and
+        instruction set. If False, an existing file is an error and is not overwritten.
     exact : bool, default False
-        Whether to refuse going on under another backend or instruction set than wrote the file,
-        or than is known. If False that is a warning.
+        Whether to refuse to resume with a backend or instruction set that differs from the file's
+        or if the file does not record it. If False, a difference is a warning.
 
     Examples
     --------
-    Run the same program again after a crash, and it goes on:
+    To resume after a crash, run the same program again:
 
     >>> run = fastnn.Checkpoint("run.checkpoint", resume=True)  # doctest: +SKIP
     >>> net.fit(x, y, epochs=100, checkpoint=run)  # doctest: +SKIP
@@ -80,17 +79,17 @@ def checked_checkpoint(checkpoint: Any) -> Checkpoint:
 
 @dataclass
 class Keeper:
-    """Finds the checkpoint that a fit goes on from, and writes the next ones.
+    """Finds the checkpoint to resume from, and writes the following ones.
 
     Attributes
     ----------
     checkpoint : Checkpoint
     fit : mapping
-        What `fastnn.training.fit_description.description` returns.
+        The result of `fastnn.training.fit_description.description`.
     backend : Backend
-        Who computes the epochs from here on.
+        The backend of the following epochs.
     computed_by : list
-        Who computed those before too, as in `fastnn.training.computed_by`; known within `held`.
+        The backends of all epochs, as in `fastnn.training.computed_by`; set by `held`.
     """
 
     checkpoint: Checkpoint
@@ -100,19 +99,19 @@ class Keeper:
 
     @contextmanager
     def held(self, model: Model, n_state: int, epochs: int) -> Iterator[Snapshot | None]:
-        """Keep other fits from the file within the block; change nothing else.
+        """Lock the file against other fits within the block; change nothing else.
 
-        Yields the state to go on from, or None where the fit starts. What is warned of is said to
-        the caller of who enters the block.
+        Yields the state to resume from, or None if the fit starts from the beginning. Warnings
+        refer to the caller of the function with the block.
 
         Raises
         ------
         OSError
-            If another fit has the file, or it is there and not to be resumed, or cannot be read,
-            or has no folder.
+            If another fit has the file, or it exists and `resume` is false, or it cannot be read,
+            or its folder does not exist.
         ValueError
             If it is not a checkpoint of this fit, or is past its last epoch, or was computed by
-            another backend than an exact one is to be.
+            another backend and `exact` is true.
         """
         ours, exact = computer(self.backend), self.checkpoint.exact
         with only_writer(self.checkpoint.path, "the checkpoint"):
@@ -129,7 +128,7 @@ class Keeper:
             return None
         if not self.checkpoint.resume:
             raise FileExistsError(
-                f"the checkpoint {path} is there already: resume from it (resume=True), or remove "
+                f"the checkpoint {path} already exists: resume from it (resume=True), or remove "
                 "it first"
             )
         snapshot = read(path, self.fit, model, n_state)
@@ -152,7 +151,7 @@ class Keeper:
         stop_asked: bool,
         is_last: bool,
     ) -> None:
-        """Write the file if it is time to, and there is something to go on from."""
+        """Write the file if it is due and all values are finite."""
         due = is_last or history.n_epochs % self.checkpoint.every == 0
         numbers = (model.parameters, state.slots)
         if due and all(np.isfinite(values).all() for values in numbers):

@@ -1,11 +1,11 @@
-"""Which backends computed the epochs of a fit, as its checkpoint remembers them.
+"""Which backends computed the epochs of a fit, as recorded in its checkpoint.
 
-Each backend, on each instruction set, rounds in its own way. A fit that goes on under another one
-is as good a fit, but its bits are not those of a run that was never stopped. The Cython backend
-knows its instruction set; the others leave it to libraries that choose by the processor.
+Rounding differs between backends and instruction sets. A fit resumed with another one is
+equally good, but not bit-identical to an uninterrupted run. The Cython backend
+knows its instruction set; the others use libraries that select one by the processor.
 
-A list holds, in the order in which they took part, ``{"backend": "cython", "isa": "avx512"}``, and
-None for the unknown ones of a checkpoint that does not say.
+The record is a list, in order of use, of ``{"backend": "cython", "isa": "avx512"}``, with
+None for checkpoints without a record.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Computer = Mapping[str, str | None]
 
 
 def computer(backend: Backend) -> Computer:
-    """Return what a list holds of this backend."""
+    """Return the list entry of this backend."""
     return {"backend": backend.name, "isa": backend.isa or _processor_features()}
 
 
 def check_computers(value: Any) -> list[Computer | None]:
-    """Return a list that was read from a file, or raise ValueError if it is none."""
+    """Return a list read from a file, or raise ValueError if it is not valid."""
     if not isinstance(value, list) or not all(map(_is_computer, value)):
         raise ValueError("its computed_by does not list backends")
     return value
@@ -40,9 +40,9 @@ def check_computers(value: Any) -> list[Computer | None]:
 def compare(
     path: Path, theirs: Sequence[Computer | None], ours: Computer, *, exact: bool, stacklevel: int
 ) -> None:
-    """Warn if some epochs in the checkpoint `path` were computed otherwise; raise if `exact`.
+    """Warn if another backend computed epochs of the checkpoint `path`; raise if `exact`.
 
-    Of unknown backends it is silent, unless `exact`.
+    Unknown backends are ignored, unless `exact`.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def compare(
     if exact:
         raise AnotherFitError(
             "backend",
-            f"the checkpoint {path} was written under {was}, and this fit would go on under "
-            f"{is_now}, whose bits differ: resume it under the backend and instruction set that it "
-            "was started with, or without exact",
+            f"the checkpoint {path} was written by {was}, but this fit would continue with "
+            f"{is_now}, whose results are not bit-identical: resume it with the original backend "
+            "and instruction set, or without exact",
         )
     warnings.warn(
-        f"the checkpoint {path} was written under {was}, and this fit goes on under {is_now}: its "
-        "bits will differ from those of an uninterrupted run; for the same bits resume it under "
-        "the backend and instruction set that it was started with",
+        f"the checkpoint {path} was written by {was}, but this fit continues with {is_now}: its "
+        "results will not be bit-identical to an uninterrupted run, unless it is resumed with "
+        "the original backend and instruction set",
         UserWarning,
         stacklevel=stacklevel + 1,
     )
@@ -72,7 +72,7 @@ def compare(
 def _processor_features() -> str | None:
     """Return the largest instruction set that NumPy found, such as ``"AVX2"``.
 
-    It stands for what NumPy, its BLAS and LLVM choose on this processor.
+    It represents what NumPy, its BLAS and LLVM select on this processor.
     """
     found: Any = np.show_config(mode="dicts")
     simd = found.get("SIMD Extensions", {})
@@ -93,5 +93,5 @@ def _is_computer(entry: Any) -> bool:
 
 def _named(entry: Computer | None) -> str:
     if entry is None:
-        return "a backend that it does not name"
+        return "an unknown backend"
     return f"{entry['backend']} ({entry['isa']})" if entry["isa"] else str(entry["backend"])

@@ -1,8 +1,8 @@
-"""What makes a fit what it is: two fits of one description that start alike end alike.
+"""The description of a fit: fits with equal descriptions and initial weights give equal results.
 
-A description is plain JSON: the architecture, the seed, every setting of the training, the kinds of
-callbacks with their `settings`, and a fingerprint of the data. No part of it are the number of
-epochs, the initial weights and, of a file that is mapped into memory, all but a few rows.
+A description is plain JSON: the architecture, the seed, every training setting, the classes of
+callbacks with their `settings`, and a fingerprint of the data. It does not include the number of
+epochs, the initial weights and, for memory-mapped files, all but a few rows.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from fastnn.training.hooks import Hook
 
 _FINGERPRINT_ROWS = 64
-"""Rows of a file larger than memory that its fingerprint is taken from, not to read it all."""
+"""Number of rows of a memory-mapped file used for its fingerprint, to avoid reading it all."""
 
 
 class AnotherFitError(ValueError):
-    """A fit is not the one that it was to go on from.
+    """A fit differs from the one it should resume.
 
     Attributes
     ----------
     name : str
-        What differs, such as ``"optimizer.learning_rate"``.
+        The part that differs, such as ``"optimizer.learning_rate"``.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -56,9 +56,9 @@ def description(
     shuffle: Any,
     hooks: Sequence[Hook],
 ) -> dict[str, Any]:
-    """Return all that makes a fit what it is, its number of epochs aside, as JSON holds it.
+    """Return the description of a fit, without its number of epochs, as JSON values.
 
-    `architecture` is the model's, with the `input_scale` that its data chose.
+    `architecture` is the model's, with the `input_scale` inferred from its data.
     """
     settings = asdict(options)
     settings.pop("dropout_seed")
@@ -81,7 +81,7 @@ def description(
 
 
 def check_same_fit(theirs: Any, ours: Any, name: str = "") -> None:
-    """Compare two descriptions; AnotherFitError names the first thing in which they differ."""
+    """Compare two descriptions; AnotherFitError names the first difference."""
     if theirs == ours:
         return
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -90,7 +90,7 @@ def check_same_fit(theirs: Any, ours: Any, name: str = "") -> None:
     raise AnotherFitError(
         name,
         f"{name or 'the fit'} was {_shown(theirs)} when it was written and is {_shown(ours)} now; "
-        "resume a fit with the settings and data it was started with, or start one in another file",
+        "resume a fit with its original settings and data, or start a new one in another file",
     )
 
 
@@ -99,7 +99,7 @@ def _shown(value: Any) -> str:
 
 
 def _named(value: Any) -> dict[str, Any]:
-    """Return an optimizer or schedule as its class's name and its parameters."""
+    """Return an optimizer or schedule as its class name and parameters."""
     fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
     return {"name": type(value).__name__} | {
         name: _named(v) if hasattr(v, "__dataclass_fields__") else v for name, v in fields.items()
@@ -116,12 +116,12 @@ def _fingerprints(data: Rows) -> dict[str, Any]:
 
 
 def rows_checksum(x: Any, y: Array) -> str:
-    """Return a checksum of rows and their labels, of few of the rows if they lie in a file."""
+    """Return a checksum of rows and their labels, using only some rows of a memory map."""
     return checksum(*_parts(x), y, text=f"{x.dtype} {x.shape} {y.dtype} {y.shape}")
 
 
 def _parts(x: Any) -> list[Array]:
-    """Return the arrays whose bytes stand for x; of rows in a file, some of them."""
+    """Return the arrays whose bytes represent x; for a memory map, some of its rows."""
     if not isinstance(x, np.ndarray):
         return [x.data, x.indices, x.indptr]
     if file_map(x) is not None:
@@ -131,16 +131,16 @@ def _parts(x: Any) -> list[Array]:
 
 
 def _through_json(value: Any) -> dict[str, Any]:
-    """Return what reading `value` back from JSON gives: tuples are lists then."""
+    """Return `value` after a round trip through JSON, with tuples as lists."""
     read_back: dict[str, Any] = json.loads(json.dumps(value, default=as_plain))
     return read_back
 
 
 def as_plain(value: Any) -> Any:
-    """Say to JSON what NumPy's numbers and arrays are."""
+    """Convert NumPy numbers and arrays for JSON."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(
-        "a checkpoint can hold arrays, numbers, text, lists and dictionaries of them, "
+        "a checkpoint can hold arrays, numbers, text, and lists and dictionaries of these, "
         f"not {value!r}"
     )

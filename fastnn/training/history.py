@@ -1,4 +1,4 @@
-"""What a fit saw: one number an epoch for each thing measured, and why it ended."""
+"""The history of a fit: one value per epoch for each metric, and why it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LAST_EPOCHS = 10
-"""Epochs of a long history that HTML shows."""
+"""Number of epochs of a long history shown in HTML."""
 
 
 def measurements(*, measures: Iterable[str], penalty: bool, validation: bool) -> set[str]:
@@ -29,7 +29,7 @@ def measurements(*, measures: Iterable[str], penalty: bool, validation: bool) ->
 
 
 class History(Mapping[str, list[float]]):
-    """Measurements of a fit, one list an epoch long for each name.
+    """Metrics of a fit, a list with one value per epoch for each name.
 
     A mapping: ``history["loss"]`` is a list. Its names are
 
@@ -43,7 +43,7 @@ class History(Mapping[str, list[float]]):
     Attributes
     ----------
     stopped : {None, "callback", "diverged", "interrupted"}
-        Why the fit ended before its last epoch, or None if it did not.
+        Why the fit ended early, or None if it did not.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class History(Mapping[str, list[float]]):
         self.stopped: str | None = None
 
     def append(self, record: Mapping[str, float]) -> None:
-        """Add one epoch's measurements."""
+        """Add the metrics of one epoch."""
         for name, value in record.items():
             self._values.setdefault(name, []).append(value)
 
@@ -61,12 +61,12 @@ class History(Mapping[str, list[float]]):
         return len(self._values.get("loss", ()))
 
     def to_frame(self) -> DataFrame:
-        """Return the measurements as a table, a row for each epoch.
+        """Return the metrics as a table with one row per epoch.
 
         Returns
         -------
         pandas DataFrame
-            A column for each measurement; the index, called epoch, counts from 1.
+            One column per metric; the index, called epoch, counts from 1.
 
         Raises
         ------
@@ -81,12 +81,12 @@ class History(Mapping[str, list[float]]):
         return pandas.DataFrame(self._values, index=epochs)
 
     def plot(self, *, measure: Measure | None = None, ax: Any = None) -> Any:
-        """Draw the curves of loss and accuracy or R²; see `fastnn.plots.history`.
+        """Plot the curves of loss and accuracy or R²; see `fastnn.plots.history`.
 
         Parameters
         ----------
         measure : {"loss", "accuracy", "r2"}, optional
-            Draw this one alone.
+            Plot only this one.
         ax : matplotlib Axes, optional
             Where to draw; by default a new figure.
 
@@ -97,7 +97,7 @@ class History(Mapping[str, list[float]]):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described, or the measure was not taken.
+            If an argument is invalid, or the history does not have the metric.
         ImportError
             If matplotlib is missing.
         """
@@ -124,7 +124,7 @@ class History(Mapping[str, list[float]]):
 
 
 def _as_html(history: History) -> str:
-    """Return a history's last epochs, and its best if there was validation, for a notebook."""
+    """Return the last epochs as HTML for a notebook, and the best if there was validation."""
     names, n = list(history), history.n_epochs
     shown = range(max(0, n - LAST_EPOCHS), n)
     rows = [[str(i + 1), *(f"{history[name][i]:.4g}" for name in names)] for i in shown]

@@ -1,4 +1,4 @@
-"""Hooks: callbacks bound to the network that is trained, which the fit loop itself does not know.
+"""Hooks: callbacks bound to the network in training, which the training loop does not know.
 
 A callback is an object with the methods of `fastnn.Callback`, or a plain function, which is called
 as its `on_epoch_end`.
@@ -51,7 +51,7 @@ class FunctionCallback:
 
 
 class Hook:
-    """A callback and what it is called with; methods are those of `fastnn.Callback` without it.
+    """A callback bound to a network; the methods are those of `fastnn.Callback` without it.
 
     Parameters
     ----------
@@ -67,24 +67,24 @@ class Hook:
 
     @property
     def name(self) -> str:
-        """The callback's kind."""
+        """The class name of the callback."""
         return type(self._callback).__name__
 
     def on_fit_start(self) -> None:
-        """Tell the callback that a fit begins."""
+        """Call the callback's `on_fit_start`."""
         self._callback.on_fit_start(self._network)
 
     def on_epoch_end(self, epoch: int, record: Mapping[str, float]) -> bool:
-        """Tell it of an epoch; return whether it asks to end the fit."""
+        """Call its `on_epoch_end`; return whether it asks to stop training."""
         return bool(self._callback.on_epoch_end(self._network, epoch, record))
 
     def on_fit_end(self) -> None:
-        """Tell it that the fit has ended."""
+        """Call its `on_fit_end`."""
         self._callback.on_fit_end(self._network)
 
 
 def hooks(callbacks: Any, network: Any) -> list[Hook]:
-    """Return what callback objects and plain functions, one or several, are to a fit.
+    """Return the hooks of callback objects and plain functions, one or several.
 
     Raises
     ------
@@ -98,9 +98,9 @@ def hooks(callbacks: Any, network: Any) -> list[Hook]:
 
 
 def begin(hooks: Sequence[Hook], then: Callable[[], None] | None = None) -> None:
-    """Tell the hooks that a fit begins, then do the rest of the beginning.
+    """Call `on_fit_start` of the hooks, and then the function `then`.
 
-    After an error in one, or in the rest, those that had begun are told of the end.
+    After an error, call `on_fit_end` of the hooks already started.
     """
     begun: list[Hook] = []
     try:
@@ -115,8 +115,8 @@ def begin(hooks: Sequence[Hook], then: Callable[[], None] | None = None) -> None
 
 
 def end(hooks: Sequence[Hook]) -> None:
-    """Tell the hooks that the fit has ended, one after the other, whichever raises."""
-    if not hooks:  # as in steps of microseconds
+    """Call `on_fit_end` of all hooks, even if some raise."""
+    if not hooks:  # the usual case for steps of a few microseconds
         return
     with ExitStack() as ends:
         for hook in reversed(hooks):
@@ -124,5 +124,5 @@ def end(hooks: Sequence[Hook]) -> None:
 
 
 def _is_callback(value: Any) -> bool:
-    kind = value.__class__  # an object itself may answer to every name
+    kind = value.__class__  # not the object itself, which may have any attribute (mocks)
     return not isinstance(value, type) and all(hasattr(kind, name) for name in METHODS)

@@ -1,7 +1,6 @@
-"""The fit loop: epochs, validation, what is called in between, history.
+"""The training loop: epochs, validation, hooks, history.
 
-What happens in an epoch is the backend's program ``train_epoch``; this loop decides what to do
-between epochs.
+An epoch is the backend's program ``train_epoch``; this loop does what is needed between epochs.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ def fit(
     snapshot: Snapshot | None = None,
     progress: bool,
 ) -> History:
-    """Train `model` in place for some epochs; return what was measured.
+    """Train `model` in place for some epochs; return the history.
 
-    With a `keeper` it writes checkpoints; from a `snapshot` that it found, the fit goes on.
+    With a `keeper` it writes checkpoints; with a `snapshot` it resumes from that state.
     """
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = passes.n_rows, history.n_epochs
@@ -103,7 +102,7 @@ def _begin(
     snapshot: Snapshot | None,
     path: Any,
 ) -> None:
-    """Put everything where the fit starts; where that fails, back to where it was."""
+    """Set the initial state of the fit; after an error restore the previous one."""
     if snapshot is None:
         begin(hooks)
         return
@@ -122,7 +121,7 @@ def _load_states(hooks: Sequence[Hook], snapshot: Snapshot, path: Any) -> None:
             hook.load_state_dict(state)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
-                f"the checkpoint {path} holds a state that {hook.name} cannot take back: {error!r}"
+                f"the checkpoint {path} holds a state that {hook.name} cannot restore: {error!r}"
             ) from error
 
 
@@ -171,7 +170,7 @@ def _record(result: EpochResult, options: TrainingOptions) -> dict[str, float]:
 def _warn_if_cut_short(history: History, epochs: int) -> None:
     epoch = history.n_epochs
     if history.stopped == "interrupted":
-        during = min(epoch + 1, epochs)  # a callback of the last one may be what was interrupted
+        during = min(epoch + 1, epochs)  # the interrupt may come in a callback of the last epoch
         warnings.warn(
             f"the fit was interrupted in epoch {during} of {epochs}; the network is usable and "
             "keeps what it has learned",
@@ -181,7 +180,7 @@ def _warn_if_cut_short(history: History, epochs: int) -> None:
     elif history.stopped == "diverged":
         warnings.warn(
             f"the loss became {history['loss'][-1]} in epoch {epoch} of {epochs} and the fit was "
-            "stopped: try a smaller learning rate, clip_norm=, or inputs of a smaller range",
+            "stopped: try a smaller learning rate, clip_norm=, or inputs with a smaller range",
             RuntimeWarning,
             stacklevel=4,
         )

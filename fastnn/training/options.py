@@ -1,4 +1,4 @@
-"""What a fit was told, checked, as options of a training step."""
+"""Checked arguments of a fit, as options of a training step."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def checked_options(
     clip_norm: float | None,
     dropout: float | Sequence[float],
 ) -> TrainingOptions:
-    """Return what `Network.fit` was told as options of a training step, or raise what is wrong."""
+    """Check arguments of `Network.fit` and return them as options of a training step."""
 
     def check_rate(name: str, value: Any) -> float:
         return check_in_range(name, value, 0.0, 1.0, open_high=True)

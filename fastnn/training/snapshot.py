@@ -1,4 +1,4 @@
-"""Where a fit stands between two epochs, as a value."""
+"""The state of a fit between two epochs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Snapshot:
     ----------
     parameters : ndarray of shape (n_slots,)
     slots : ndarray of shape (n_state, n_slots)
-        The optimizer's.
+        State vectors of the optimizer.
     step, dropout_seed : int
         As in `OptimizerState`.
     rng : dict
@@ -30,7 +30,7 @@ class Snapshot:
     history : History
         Of the epochs so far.
     stop_asked : bool
-        Whether a callback asked to end the fit there.
+        Whether a callback asked to stop training.
     callbacks : list of dict
         ``state_dict`` of each.
     computed_by : list
@@ -57,7 +57,7 @@ class Snapshot:
         stop_asked: bool,
         computed_by: Sequence[Computer | None],
     ) -> Snapshot:
-        """Take the state of a fit; the arrays are those in use, not copies."""
+        """Return the state of a fit; its arrays are those in use, not copies."""
         return cls(
             model.parameters,
             state.slots,
@@ -71,7 +71,7 @@ class Snapshot:
         )
 
     def restore(self, model: Model, state: OptimizerState) -> None:
-        """Put the model and its optimizer's `state`, of this shape, back where they were."""
+        """Restore the model and its optimizer's `state`, which has the same shape."""
         copy = model.architecture.copy_parameters
         copy(self.parameters, model.parameters)
         for remembered, slot in zip(self.slots, state.slots, strict=True):

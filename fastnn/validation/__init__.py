@@ -1,7 +1,7 @@
-"""Every check of what a user hands in, and the words of every error.
+"""Every check of user input, and every error message.
 
-Checked once, here, at the door: inside, code trusts. An error says what came, what was expected and
-what to do. A value of the wrong kind is a TypeError, a wrong value of the right kind a ValueError.
+Input is checked once, here; internal code relies on it. An error states what was passed, what was
+expected and what to do: TypeError for the wrong type, ValueError for a wrong value.
 """
 
 from fastnn.validation.data import (

@@ -1,7 +1,7 @@
-"""Checks of arrays that compiled code is going to read or write where they lie.
+"""Checks of arrays that compiled code reads or writes in place.
 
-What is returned is a view, or a copy: another thread that changes the shape of the caller's array
-does not change what was checked. Numbers that say where to read or write are copied.
+The result is a view or a copy: if another thread changes the shape of the caller's array, the
+checked array is not affected. Numbers used as indices are copied.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INT64 = np.dtype(np.int64)
 
 
 def check_float_array(name: str, array: Any, n_dims: int) -> Array:
-    """Return an array of float32 or float64, whose dtype others must have too."""
+    """Return an array of float32 or float64, which determines the dtype of other arrays."""
     values = _as_plain_array(name, array)
     if values.ndim != n_dims:
         raise ValueError(
@@ -32,7 +32,7 @@ def check_float_array(name: str, array: Any, n_dims: int) -> Array:
 
 
 def check_operand(name: str, array: Any, shape: tuple[int, ...], *dtypes: np.dtype[Any]) -> Array:
-    """Return an array that is read: of that shape, of one of the dtypes; aligned."""
+    """Return an input array of that shape and one of the dtypes, aligned."""
     values = _as_plain_array(name, array)
     if values.shape != shape or values.dtype not in dtypes:
         raise _misfit(name, values, shape, dtypes, "")
@@ -40,9 +40,9 @@ def check_operand(name: str, array: Any, shape: tuple[int, ...], *dtypes: np.dty
 
 
 def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array that is written: of that shape and dtype, writable, aligned.
+    """Return an output array of that shape and dtype, writable and aligned.
 
-    No two of its elements may be one in memory.
+    No two of its elements may overlap in memory.
     """
     values = _as_plain_array(name, array)
     flags = values.flags
@@ -50,14 +50,14 @@ def check_written(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
         raise _misfit(name, values, shape, (dtype,), "writable and aligned, ")
     if not flags.forc and not _elements_are_apart(values):
         raise ValueError(
-            f"{name} must not have two elements in one place in memory, got shape {values.shape} "
+            f"{name} must not have elements that overlap in memory, got shape {values.shape} "
             f"with strides {values.strides}"
         )
     return values
 
 
 def check_vectors(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array that is written: C-contiguous too."""
+    """Return an output array as `check_written` does, also C-contiguous."""
     values = check_written(name, array, shape, dtype)
     if not values.flags.c_contiguous:
         raise ValueError(
@@ -67,17 +67,17 @@ def check_vectors(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype
 
 
 def check_input(x: Any, n_in: int | None = None, copied: tuple[str, ...] = ()) -> Any:
-    """Return rows (n_rows, n_in): an array, or a CSR matrix of its own with sound entries.
+    """Return rows (n_rows, n_in): an array, or a private CSR matrix with valid entries.
 
-    Of a matrix, the arrays that are `copied` nobody else can write to.
+    The arrays of the matrix named in `copied` are copies, which other code cannot write to.
 
     Raises
     ------
     TypeError
-        If they are no float32, float64 or uint8 array, no object with such a buffer, and no CSR
+        If they are not a float32, float64 or uint8 array, an object with such a buffer, or a CSR
         matrix.
     ValueError
-        If they have another shape, or a CSR matrix is not sound.
+        If they have another shape, or a CSR matrix is not valid.
     """
     x = check_input_form(x, n_in, copied)
     if not isinstance(x, np.ndarray):
@@ -86,7 +86,7 @@ def check_input(x: Any, n_in: int | None = None, copied: tuple[str, ...] = ()) -
 
 
 def check_input_form(x: Any, n_in: int | None = None, copied: tuple[str, ...] = ()) -> Any:
-    """Return rows as `check_input` does, without a look at the entries of a CSR matrix."""
+    """Return rows as `check_input` does, without checking the entries of a CSR matrix."""
     x = own_csr(x, copied) if is_csr(x) else as_rows(x)
     if x.ndim != 2 or x.shape[1] == 0 or n_in not in (None, x.shape[1]):
         expected = "n_in" if n_in is None else n_in
@@ -97,11 +97,11 @@ def check_input_form(x: Any, n_in: int | None = None, copied: tuple[str, ...] = 
 
 
 def as_rows(x: Any) -> Array:
-    """Return an array, or what has an array's buffer, as a plain array."""
+    """Return an array, or an object with a buffer, as a plain array."""
     if isinstance(x, np.ndarray):
         return x.view(np.ndarray)
     try:
-        x = memoryview(x)  # which holds the memory
+        x = memoryview(x)  # keeps the memory alive
     except TypeError:
         raise TypeError(
             f"x must be a float32, float64 or uint8 array or a CSR matrix, got {type(x).__name__}"
@@ -110,20 +110,20 @@ def as_rows(x: Any) -> Array:
 
 
 def check_labels_of_rows(name: str, labels: Any, n_rows: int) -> Array:
-    """Return class numbers (n_rows,), int64, aligned; not whether they are classes."""
+    """Return class indices (n_rows,), int64, aligned; does not check their range."""
     return check_operand(name, labels, (n_rows,), INT64)
 
 
 def check_below(name: str, numbers: Array, end: int, what: str) -> None:
     """Check that int64 numbers lie in [0, end)."""
-    # Negative ones are the largest of all without their sign.
+    # Viewed as unsigned, negative numbers are the largest.
     if numbers.size and np.maximum.reduce(numbers.view(np.uint64)) >= end:
         at = int(((numbers < 0) | (numbers >= end)).argmax())
         raise ValueError(f"{name} must hold {what} in [0, {end}), got {numbers[at]} at index {at}")
 
 
 def check_order(order: Any) -> Array:
-    """Return row numbers (m,), contiguous int64; not whether there are such rows."""
+    """Return row numbers (m,), contiguous int64; does not check their range."""
     rows = _as_plain_array("order", order)
     if rows.ndim != 1 or rows.dtype != INT64:
         raise (TypeError if rows.ndim == 1 else ValueError)(
@@ -140,18 +140,16 @@ def check_row_weights(weights: Any, n_rows: int, *dtypes: np.dtype[Any]) -> Arra
 
 
 def check_apart(name: str, array: Array, *others: tuple[str, Any]) -> None:
-    """Check that an array that is written shares no memory with others."""
+    """Check that an output array shares no memory with others."""
     if not array.size:
         return
     for other_name, other in others:
         if may_share_memory(array, other):
-            raise ValueError(
-                f"{name} and {other_name} must not lie in the same memory: copy one of them"
-            )
+            raise ValueError(f"{name} and {other_name} must not share memory: copy one of them")
 
 
 def may_share_memory(array: Array, other: Any) -> bool:
-    """Say whether an array lies where another, or a part of a CSR matrix, does."""
+    """Return whether an array may overlap another, or an array of a CSR matrix, in memory."""
     if other is None:
         return False
     if isinstance(other, np.ndarray):
@@ -161,7 +159,7 @@ def may_share_memory(array: Array, other: Any) -> bool:
 
 
 def _as_plain_array(name: str, array: Any) -> Array:
-    """Return an array without what a subclass or another thread may do; an error for no array."""
+    """Return a plain view of an array, independent of subclasses and other threads."""
     if isinstance(array, np.ndarray):
         return array.view(np.ndarray)
     raise TypeError(f"{name} must be an array, got {describe(array)}")
@@ -182,7 +180,7 @@ def _misfit(
 
 
 def _elements_are_apart(array: Array) -> bool:
-    """Say whether each element is surely another place in memory."""
+    """Return whether no two elements can overlap in memory."""
     if not array.size:
         return True
     extent = array.itemsize

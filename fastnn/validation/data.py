@@ -1,4 +1,4 @@
-"""Checks of the rows a network learns from, is measured on, or predicts."""
+"""Checks of rows and targets for training, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fastnn.validation.targets import target_values
 from fastnn.validation.values import as_array, describe, listed, shortened
 
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint8))
-"""What backends read as it is; other real dtypes are converted."""
+"""Dtypes that backends read directly; other real dtypes are converted."""
 
 CHECK_ROWS = 4096
-"""Rows looked through at a time, so that a check of a memory map does not load it whole."""
+"""Rows checked at a time, so that a memory map is not loaded as a whole."""
 
 
 def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -> Any:
-    """Return x as backends read it: a dense float32, float64 or uint8 array, or CSR of these.
+    """Return x in a form that backends read: a dense float32, float64 or uint8 array, or CSR.
 
-    bool becomes uint8, other real dtypes the network's. Errors call columns by their `names`.
+    bool becomes uint8, other real dtypes the network's. Errors refer to columns by `names`.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -
 
 
 def check_whole_bytes(x: Any) -> Any:
-    """Return whole numbers 0 … 255 as uint8, and what is no array or CSR matrix of integers as is.
+    """Return integers 0 … 255 (an array or CSR matrix) as uint8, and anything else unchanged.
 
     Raises
     ------
@@ -82,21 +82,21 @@ def _bytes(values: Array) -> Array:
         low, high = values.min(), values.max()
         if low < 0 or high > 255:
             raise ValueError(
-                "the network was trained on bytes, and takes whole numbers 0 to 255 for such; x "
-                f"holds {low if low < 0 else high}. Give it bytes, or floats of the size of bytes "
+                "the network was trained on bytes, and reads whole numbers 0 to 255 as bytes, but "
+                f"x holds {low if low < 0 else high}. Pass bytes, or floats in the range of bytes "
                 "times its input_scale"
             )
     return values.astype(np.uint8)
 
 
 def check_not_bytes_or_numbers(x: Any) -> Any:
-    """Return what a network of numbers within 0 … 1 takes; bool becomes numbers.
+    """Return x for a network that was trained on numbers between 0 and 1; bool becomes numbers.
 
     Raises
     ------
     ValueError
-        If x holds integers up to 255, of another dtype than uint8, of which some are above 1: they
-        may be bytes or not.
+        If x holds integers above 1 and up to 255 of another dtype than uint8: it is unclear whether
+        they are bytes.
     """
     array: Any = sound_csr(x) if is_sparse(x) else as_array("x", x)
     kind = array.dtype.kind
@@ -106,18 +106,18 @@ def check_not_bytes_or_numbers(x: Any) -> Any:
         values = array.data if is_sparse(x) else array
         if values.size and values.min() >= 0 and 1 < values.max() <= 255:
             raise ValueError(
-                "the network was trained on numbers within 0 and 1, and x holds integers up to "
-                f"{values.max()}: give bytes as x.astype(numpy.uint8), which are scaled, or "
+                "the network was trained on numbers between 0 and 1, but x holds integers up to "
+                f"{values.max()}: pass bytes as x.astype(numpy.uint8), which are scaled, or "
                 "numbers as x.astype(float)"
             )
     return x
 
 
 def check_not_bytes_as_floats(x: Any, input_scale: float) -> None:
-    """Check that floats are not bytes 0 … 255 that somebody converted; x as `check_x` returns it.
+    """Check that floats are not converted bytes 0 … 255; x as `check_x` returns it.
 
-    Of floats that a network of bytes takes, those within twice the range of bytes times
-    `input_scale`, and any of which some are negative, are taken as they are.
+    Floats within twice the range of bytes times `input_scale` are accepted, and so are floats with
+    negative values.
     """
     values = x if isinstance(x, np.ndarray) else x.data.reshape(-1, 1)
     if values.dtype == np.uint8 or not values.size:
@@ -127,8 +127,8 @@ def check_not_bytes_as_floats(x: Any, input_scale: float) -> None:
     if low >= 0 and 2 * 255 * input_scale < high <= 255:
         raise ValueError(
             f"x holds floats from {low:g} to {high:g}, but the network was trained on bytes, which "
-            f"it multiplies by {input_scale:.4g}. Give it bytes, x.astype(numpy.uint8), or numbers "
-            f"of the range of those products, up to {255 * input_scale:g}"
+            f"it multiplies by {input_scale:.4g}. Pass bytes, x.astype(numpy.uint8), or numbers "
+            f"in the range of these products, up to {255 * input_scale:g}"
         )
 
 
@@ -141,7 +141,7 @@ def check_rows(name: str, array: Any, n_rows: int) -> None:
 
 
 def check_rows_of_c(x: Any) -> None:
-    """Check that rows that `check_x` returned fit float, in which a C program hands them in."""
+    """Check that rows returned by `check_x` fit the float inputs of a C header."""
     values = x if isinstance(x, np.ndarray) else x.data
     largest = float(np.finfo(np.float32).max)
     if values.dtype != np.float64 or not values.size:
@@ -149,15 +149,15 @@ def check_rows_of_c(x: Any) -> None:
     for value in (values.max(), values.min()):
         if abs(value) > largest:
             raise ValueError(
-                f"rows hold {value:g}, beyond what a float of C can hold ({largest:.3g}), and the "
-                "inputs of a C header are float: train on numbers that are scaled down"
+                f"rows hold {value:g}, which does not fit in a C float ({largest:.3g}), the input "
+                "type of a C header: train on numbers that are scaled down"
             )
 
 
 def check_not_empty(n_rows: int) -> None:
-    """Check that there is something to learn from."""
+    """Check that there are rows."""
     if n_rows == 0:
-        raise ValueError("x has no rows: there is nothing to learn from or to measure")
+        raise ValueError("x has no rows: training and evaluation need at least one")
 
 
 def check_labels(
@@ -192,7 +192,7 @@ def check_labels(
         if array.dtype.kind != "f":
             raise TypeError(
                 f"y must hold class indices 0 to {n_classes - 1}, got dtype {array.dtype}; for "
-                "other labels give the network class_labels="
+                "other labels pass class_labels= to the network"
             )
         if not np.all(array == np.floor(array)):
             raise ValueError(
@@ -204,12 +204,12 @@ def check_labels(
 
 
 def check_two_classes(y: Array, class_labels: Sequence[Any] | None = None) -> None:
-    """Check that a fit sees at least two classes; y (n_rows,) labels, or one column of targets."""
+    """Check that there are at least two classes; y (n_rows,) labels, or one column of targets."""
     if np.all(y == y.flat[0]) and y.flat[0] == int(y.flat[0]):
         label = int(y.flat[0]) if class_labels is None else class_labels[int(y.flat[0])]
         raise ValueError(
-            f"y holds only one class, {label!r}: a classifier needs rows of at least two to learn "
-            "from (partial_fit takes any rows)"
+            f"y holds only one class, {label!r}: a classifier needs at least two for training "
+            "(partial_fit accepts any rows)"
         )
 
 
@@ -221,7 +221,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     TypeError
         If y does not hold real numbers.
     ValueError
-        If y has the wrong shape, is not finite, or lies outside what the output can predict.
+        If y has the wrong shape, is not finite, or lies outside the range of the output.
     """
     array, called, names = target_values(y)
     expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
@@ -232,7 +232,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         raise ValueError(f"y must have shape {expected}, got {np.shape(y)}")
     check_rows("y", array, n_rows)
     if array.dtype.kind not in "fiub":
-        hint = "; names of classes need class_labels=" if output == "sigmoid" else ""
+        hint = "; class names need class_labels=" if output == "sigmoid" else ""
         raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
     _check_range("y", array, dtype)
     targets = np.ascontiguousarray(array, dtype)
@@ -266,7 +266,7 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     if n_rows and weights.min() < 0:
         raise ValueError(f"sample_weight must not be negative, got {weights.min():g}")
     if n_rows and not weights.any():
-        raise ValueError("sample_weight is zero for every row: there is nothing to learn from")
+        raise ValueError("sample_weight is zero for every row: at least one must be positive")
     with np.errstate(over="ignore"):
         total = weights.sum()
     if not np.isfinite(total):
@@ -278,7 +278,7 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 def _check_is_array(name: str, value: Any, array: Array, expected: str) -> None:
-    """Check that NumPy did not make a lone object of what is no array: None, text, a mapping."""
+    """Check that NumPy did not wrap a non-array (None, text, a mapping) as a scalar object."""
     if array.ndim == 0 and array.dtype.kind not in "fiubc":
         raise TypeError(f"{name} must be {expected}, got {describe(value)}")
 
@@ -295,9 +295,9 @@ def _as_input_dtype(name: str, array: Array, dtype: str) -> Array:
 
 
 def _flags_as_bytes(flags: Array) -> Array:
-    """Return bool as bytes 0 and 1, without a copy where they are that in memory.
+    """Return bool as bytes 0 and 1, without a copy if memory holds only these.
 
-    NumPy writes no other bytes, but takes any for True: those of files, or of `view`.
+    NumPy writes no other bytes, but treats any non-zero byte, from a file or `view`, as True.
     """
     as_bytes: Array = flags.view(np.uint8)
     rows = as_bytes if as_bytes.ndim == 2 else as_bytes[:, None]
@@ -316,8 +316,8 @@ def _check_finite(
         if names is not None:
             where += f" ({names[column[0]]!r})"
         raise ValueError(
-            f"{name} must be finite, got {rows[at]} in {where} ({int(bad.sum())} such values near "
-            "there); drop or fill them first"
+            f"{name} must be finite, got {rows[at]} in {where} ({int(bad.sum())} such values in "
+            "nearby rows); drop or fill them first"
         )
 
 
@@ -336,7 +336,7 @@ def _check_range(name: str, rows: Array, dtype: str) -> None:
     for value in (rows.max(), rows.min()):
         if abs(value) > largest and np.isfinite(value):
             raise ValueError(
-                f"{name} holds {value:g}, beyond what a float32 network can take ({largest:.3g}): "
+                f"{name} holds {value:g}, which does not fit in float32 ({largest:.3g}): "
                 'scale it down, or use dtype="float64"'
             )
 
@@ -376,7 +376,7 @@ def _from_one_hot(rows: Array) -> NDArray[np.int64]:
         row = int((~right).argmax())
         raise ValueError(
             f"each row of a two-dimensional y must hold a single 1 among zeros, row {row} is "
-            f'{rows[row]}; for several labels a row use output="sigmoid"'
+            f'{rows[row]}; for several labels per row use output="sigmoid"'
         )
     return np.asarray(rows.argmax(axis=1), np.int64)
 
@@ -385,7 +385,7 @@ def _encode(y: Array, class_labels: Sequence[Any]) -> NDArray[np.int64]:
     index = {label: i for i, label in enumerate(class_labels)}
     try:
         found, inverse = np.unique(y, return_inverse=True)
-    except TypeError:  # no order between them
+    except TypeError:  # they cannot be compared
         kinds = sorted({type(v).__name__ for v in y.tolist()})
         raise TypeError(f"y must hold labels of one kind, got {listed(kinds)}") from None
     unknown = [v for v in found.tolist() if v not in index]

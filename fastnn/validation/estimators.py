@@ -1,4 +1,4 @@
-"""Checks of what the estimators of `fastnn.sklearn` are given, beside scikit-learn's own."""
+"""Checks of the arguments of `fastnn.sklearn` estimators, in addition to scikit-learn's own."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _PARAMETERS: dict[str, Callable[[Architecture], Any]] = {
     "fit_intercept": lambda a: a.bias,
     "input_scale": lambda a: a.input_scale,
 }
-"""An estimator's parameters that are part of its network, and what the network has of each."""
+"""Parameters of an estimator that are part of its network, and how to read them from it."""
 
 
 def check_same_network(built: Architecture, wanted: Architecture) -> None:
-    """Check that an estimator's parameters describe the network that it goes on with.
+    """Check that the parameters of an estimator still describe its network.
 
     Parameters
     ----------
     built : Architecture
-        The network's.
+        The architecture of the network.
     wanted : Architecture
-        What the parameters describe now.
+        The architecture described by the current parameters.
     """
     changed = {
         name: (get(built), get(wanted))
@@ -42,8 +42,8 @@ def check_same_network(built: Architecture, wanted: Architecture) -> None:
     )
     back = ", ".join(f"{name}={was!r}" for name, (was, _) in changed.items())
     raise ValueError(
-        f"{differences}. warm_start and partial_fit go on with that network: to train a new one, "
-        f"call fit with warm_start=False; to go on with this one, set_params({back})"
+        f"{differences}. warm_start and partial_fit continue with that network: to train a new "
+        f"one, call fit with warm_start=False; to continue with this one, set_params({back})"
     )
 
 
@@ -52,9 +52,9 @@ def check_n_targets(y: Any, n_targets: int) -> None:
     came = 1 if y.ndim == 1 else y.shape[1]
     if came != n_targets:
         raise ValueError(
-            f"y has shape {y.shape}, but had {n_targets} numbers a sample when the network was "
-            "built. warm_start and partial_fit go on with that network: to train a new one, call "
-            "fit with warm_start=False"
+            f"y has shape {y.shape}, but had {n_targets} targets per sample when the network was "
+            "built. warm_start and partial_fit continue with that network: to train a new one, "
+            "call fit with warm_start=False"
         )
 
 
@@ -62,16 +62,16 @@ def check_label_count(classes: Any, n_labels: int) -> None:
     """Check that there is a class for each column of a multilabel y."""
     if len(classes) != n_labels:
         raise ValueError(
-            f"classes holds {len(classes)} labels, but y has {n_labels} columns: of a multilabel y "
-            f"it is one label a column, such as range({n_labels})"
+            f"classes holds {len(classes)} labels, but y has {n_labels} columns: for a multilabel "
+            f"y it needs one label per column, such as range({n_labels})"
         )
 
 
 def check_not_replaced(network: Any, now: Any) -> None:
-    """Check that no callback has put another network into the estimator while it was trained."""
+    """Check that no callback has replaced the network of the estimator during training."""
     if now is not network:
         raise RuntimeError(
-            "a callback fitted the estimator that is being fitted: fit a clone of it instead"
+            "a callback fitted the estimator that is being fitted: fit a clone instead"
         )
 
 
@@ -83,7 +83,7 @@ def check_fits_dtype(name: str, values: Any, dtype: str) -> None:
     largest = max(numbers.max(), -numbers.min())
     if largest > np.finfo(np.float32).max:
         raise ValueError(
-            f"{name} holds numbers up to {largest:g}, beyond what this float32 network can take: "
+            f"{name} holds numbers up to {largest:g}, which do not fit in this float32 network: "
             "scale them down, or fit with X of dtype float64"
         )
 
@@ -101,7 +101,7 @@ def check_numbers(y: Any) -> None:
 
 
 def bad_column(frame: Any) -> str | None:
-    """Return words for the first column of a data frame that does not hold finite numbers.
+    """Describe the first column of a data frame that does not hold finite numbers, if any.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def bad_column(frame: Any) -> str | None:
 
 
 def _as_floats(column: Any) -> Any:
-    """Return a frame's column as floats, NaN where a value is missing, or None if it is text."""
+    """Return a column of a frame as floats, with NaN for missing values, or None if it is text."""
     for convert in (
         lambda: column.to_numpy(dtype=np.float64, na_value=np.nan),  # pandas
         lambda: np.asarray(column),

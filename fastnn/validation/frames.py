@@ -1,6 +1,6 @@
-"""Tables with named columns, pandas' and polars': their names, and their values as one array.
+"""Data frames of pandas and polars: their column names, and their values as one array.
 
-Neither library is imported: whoever hands in a frame has done that.
+Neither library is imported here: the caller who passes a frame has imported it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def is_frame(x: Any) -> bool:
 
 
 def frame_names(x: Any) -> tuple[str, ...] | None:
-    """Return the names of a frame's columns as text; None for other things.
+    """Return the column names of a frame as text, or None if x is not a frame.
 
-    Columns numbered 0, 1, 2 and so on, as pandas does without being told, have no names: None.
+    Also None for columns numbered 0, 1, 2 and so on, the default of pandas.
 
     Raises
     ------
     ValueError
-        If two columns have one name.
+        If two columns have the same name.
     """
     if not is_frame(x):
         return None
@@ -45,13 +45,13 @@ def frame_names(x: Any) -> tuple[str, ...] | None:
 
 
 def check_numbered_columns(names: Sequence[str]) -> None:
-    """Check that columns are not numbers out of their order, where a network knows no names."""
+    """Check that numbered columns are in order, for a network without column names."""
     numbers = [str(i) for i in range(len(names))]
     if list(names) != numbers and sorted(names) == sorted(numbers):
         raise ValueError(
-            f"x has columns numbered {', '.join(names[:8])}, and the network was trained on "
-            "columns without names, which are taken by position: put them in order, or give "
-            "x.to_numpy() if they are"
+            f"x has columns numbered {', '.join(names[:8])}, but the network was trained on "
+            "columns without names, which are matched by position: put them in order, or pass "
+            "x.to_numpy() to keep this order"
         )
 
 
@@ -69,23 +69,23 @@ def series_name(y: Any) -> str | None:
 def check_frame_names(
     names: Sequence[str], expected: Sequence[str], label_name: str | None, table: str = "x"
 ) -> list[int]:
-    """Return where in a frame each expected column is.
+    """Return the position of each expected column in a frame.
 
     Parameters
     ----------
     names : sequence of str
-        The frame's columns.
+        The columns of the frame.
     expected : sequence of str
         The columns that the network was trained on.
     label_name : str or None
-        A column that may be there and is left out: the label's.
+        The label column, which is ignored if present.
     table : str, default "x"
-        What the error calls the frame.
+        The name of the frame in errors.
 
     Raises
     ------
     ValueError
-        If columns are missing or unknown; it names them.
+        If columns are missing or unknown; the message names them.
     """
     known = {*expected, *([] if label_name is None else [label_name])}
     missing = [name for name in expected if name not in names]
@@ -105,14 +105,14 @@ def check_frame_names(
 
 
 def frame_values(x: Any, called: str = "x") -> Array:
-    """Return a frame's values; columns that are nullable come as floats, with NaN where they miss.
+    """Return the values of a frame; nullable columns become floats, with NaN for missing values.
 
-    Errors call it what is `called`.
+    Errors refer to the frame as `called`.
 
     Raises
     ------
     TypeError
-        If a column holds no numbers; it is named.
+        If a column does not hold numbers; the message names it.
     """
     values = np.asarray(x.to_numpy())
     if values.dtype != object:
@@ -125,14 +125,14 @@ def frame_values(x: Any, called: str = "x") -> Array:
 
 
 def plain_values(x: Any) -> Any:
-    """Return rows of Python objects as float64, with NaN for None; all else as it is.
+    """Return rows of Python objects as float64, with NaN for None; anything else unchanged.
 
     Raises
     ------
     TypeError
-        If a column holds no numbers; it is named.
+        If a column does not hold numbers; the message names it.
     ValueError
-        If x is a series, which may be a row or a column.
+        If x is a series, which could be a row or a column.
     """
     if not isinstance(x, np.ndarray | list | tuple):
         if hasattr(x, "to_numpy") and len(getattr(x, "shape", ())) == 1:
@@ -148,14 +148,14 @@ def plain_values(x: Any) -> Any:
 
 
 def _columns(x: Any) -> list[Any]:
-    """Return each column, as an array without missing values if it can be one."""
+    """Return each column as an array, of a plain dtype if no values are missing."""
     if hasattr(x, "iloc"):
         return [x.iloc[:, i].to_numpy() for i in range(x.shape[1])]
     return [x[name].to_numpy() for name in x.columns]
 
 
 def _numbers(column: Array, name: Any, called: str) -> Array:
-    """Return a column of Python objects as float64, None and the like as NaN."""
+    """Return a column of Python objects as float64, with NaN for missing values."""
     try:
         return np.array([_number(value) for value in column.tolist()], np.float64)
     except (TypeError, ValueError):
@@ -169,7 +169,7 @@ def _numbers(column: Array, name: Any, called: str) -> Array:
 def _number(value: Any) -> float:
     if isinstance(value, str | bytes):
         raise TypeError
-    if value is None or str(value) == "<NA>":  # pandas.NA, which no float can be made of
+    if value is None or str(value) == "<NA>":  # pandas.NA, which float() rejects
         return float("nan")
     return float(value)
 
@@ -183,5 +183,5 @@ def _is_number(value: Any) -> bool:
 
 
 def some(names: Sequence[object]) -> str:
-    """Return names, or labels, for an error: all of a few, the first of many."""
+    """Return names or labels for an error: all if there are few, otherwise the first ones."""
     return listed(names) if len(names) <= 8 else f"{listed(names[:6])} and {len(names) - 6} others"

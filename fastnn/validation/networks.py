@@ -1,4 +1,4 @@
-"""Checks of what describes a network and its training."""
+"""Checks of the parameters of a network and its training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fastnn.validation.values import (
 )
 
 _MOST_PARAMETERS = 2**48
-"""Past every machine's memory, and far enough below what an array's size can be to pad rows."""
+"""More than any machine's memory, and far enough below the largest array size to pad rows."""
 
 
 def check_architecture(
@@ -106,7 +106,7 @@ def check_label_smoothing(label_smoothing: Any, output: str) -> float:
 
 
 def check_is_architecture(architecture: Any) -> None:
-    """Check that compiled code may follow an architecture; once for each."""
+    """Check that an architecture is safe for compiled code; once per object."""
     if not isinstance(architecture, Architecture):
         raise TypeError(
             f"architecture must be a fastnn.architecture.Architecture, got {describe(architecture)}"
@@ -117,7 +117,7 @@ def check_is_architecture(architecture: Any) -> None:
     sizes = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(a.sizes))
     if len(sizes) < 2 or len(a.activations) != len(sizes) - 2:
         raise ValueError(
-            f"an architecture must have an activation for each hidden layer, got sizes {a.sizes} "
+            f"an architecture must have one activation per hidden layer, got sizes {a.sizes} "
             f"and activations {a.activations}"
         )
     for i, activation in enumerate(a.activations):
@@ -134,24 +134,24 @@ def check_is_architecture(architecture: Any) -> None:
 
 
 def check_loss_of_output(architecture: Architecture) -> None:
-    """Check that a network can be trained: by one of the losses of its output."""
+    """Check that the loss of an architecture belongs to its output."""
     losses = LOSSES[architecture.output]
     if architecture.loss not in losses:
         raise ValueError(
-            f"the output {architecture.output!r} is trained with {listed(losses)}, got "
+            f"for the output {architecture.output!r}, loss must be {listed(losses)}, got "
             f"{architecture.loss!r}"
         )
 
 
 def check_parameters(values: Any, buffer: Array) -> Array:
-    """Return finite values that fit the parameters' `buffer`, in its dtype."""
+    """Return finite values of the shape and dtype of the parameter `buffer`."""
     array = as_array("parameters", values)
     if array.shape != buffer.shape or array.dtype.kind not in "fiu":
         raise ValueError(
             f"parameters must be numbers of shape {buffer.shape}, got dtype {array.dtype} of shape "
-            f"{array.shape}; a single layer is assigned by network.weights[i][...] = values"
+            f"{array.shape}; to assign a single layer use network.weights[i][...] = values"
         )
-    with np.errstate(over="ignore"):  # of float64 numbers that float32 cannot hold
+    with np.errstate(over="ignore"):  # for float64 values that do not fit in float32
         cast_values = array.astype(buffer.dtype, copy=False)
     finite = np.isfinite(cast_values)
     if not finite.all():
@@ -164,7 +164,7 @@ def check_parameters(values: Any, buffer: Array) -> Array:
 
 
 def check_seed(seed: Any) -> np.random.Generator:
-    """Return the generator that `seed` stands for."""
+    """Return the random generator for `seed`."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
@@ -183,12 +183,12 @@ def check_callback(callback: Any) -> Callable[..., Any]:
         )
     try:
         inspect.signature(callback).bind(None, 1, {})
-    except ValueError:  # one written in C may not say what it takes
+    except ValueError:  # functions written in C may have no signature
         pass
     except TypeError as error:
         raise TypeError(
             f"a callback is called as f(network, epoch, record), but {describe(callback)} does not "
-            f"take that: {error}"
+            f"accept these arguments: {error}"
         ) from None
     return cast("Callable[..., Any]", callback)
 
@@ -219,21 +219,19 @@ def check_sizes(sizes: object) -> tuple[int, ...]:
     widths = tuple(check_count(f"sizes[{i}]", n) for i, n in enumerate(sizes))
     n_parameters = sum(n_in * n_out for n_in, n_out in itertools.pairwise(widths))
     if n_parameters >= _MOST_PARAMETERS:
-        raise ValueError(
-            f"sizes {shortened(repr(widths))} make more parameters than any memory can hold"
-        )
+        raise ValueError(f"sizes {shortened(repr(widths))} need more parameters than fit in memory")
     return widths
 
 
 def check_per_layer(
     name: str, value: Any, n_hidden: int, check: Callable[[str, Any], Any]
 ) -> tuple[Any, ...]:
-    """Return one checked value for each hidden layer, from one for all or a sequence of them."""
+    """Return one checked value per hidden layer, from a single value or a sequence."""
     if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
         return (check(name, value),) * n_hidden
     if len(value) != n_hidden:
         raise ValueError(
-            f"{name} must be one value or one for each of the {n_hidden} hidden layers, "
+            f"{name} must be a single value or one for each of the {n_hidden} hidden layers, "
             f"got {len(value)} values"
         )
     return tuple(check(f"{name}[{i}]", v) for i, v in enumerate(value))
@@ -253,7 +251,7 @@ def check_hidden_layer(layer: Any, n_hidden: int) -> int:
 
 
 def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
-    """Return what an ``init`` callable made, if it is finite weights of that shape."""
+    """Return the result of an ``init`` callable, if it is finite weights of that shape."""
     array = as_array("the weights that init returned", weight)
     if array.shape != shape:
         raise ValueError(f"init must return weights of shape {shape}, got {array.shape}")
@@ -263,22 +261,22 @@ def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
 
 
 def check_monitored(monitor: str, record: Mapping[str, float]) -> float:
-    """Return the measurement that early stopping watches."""
+    """Return the metric monitored by early stopping."""
     if monitor not in record:
-        hint = "; give fit validation_data=" if monitor.startswith("val_") else ""
+        hint = "; pass validation_data= to fit" if monitor.startswith("val_") else ""
         raise ValueError(
-            f"early stopping watches {monitor!r}, but this fit measures only "
+            f"early stopping monitors {monitor!r}, but this fit records only "
             f"{listed([name for name in record if name != 'time'])}{hint}"
         )
     return record[monitor]
 
 
 def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ...]:
-    """Return distinct class labels, one a class, as Python ints, floats or strings."""
+    """Return distinct class labels, one per class, as Python ints, floats or strings."""
     expected = architecture.n_classes
     if not expected:
         raise ValueError(
-            "class_labels needs a softmax output, or a sigmoid output of width 1; "
+            "class_labels requires a softmax output, or a sigmoid output of width 1; "
             f"the output is {architecture.output!r} of width {architecture.n_out}"
         )
     if isinstance(labels, str) or not isinstance(labels, Iterable):
@@ -301,9 +299,9 @@ def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ..
 
 
 def check_dtype(dtype: Any) -> str:
-    """Return the name of a dtype that networks may have."""
+    """Return the name of a network dtype."""
     try:
-        name = "" if dtype is None else np.dtype(dtype).name  # NumPy takes None for float64
+        name = "" if dtype is None else np.dtype(dtype).name  # NumPy treats None as float64
     except (TypeError, ValueError, SyntaxError):
         name = ""
     if name not in ("float32", "float64"):

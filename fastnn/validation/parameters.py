@@ -1,7 +1,6 @@
 """How an error names a parameter: ``label='species'``, or ``--label species`` on a command line.
 
-Who shows errors to someone that writes no Python says, while it calls the library, how parameters
-are written there.
+The command line sets its own notation while it calls the library.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from contextvars import ContextVar
 from types import EllipsisType
 
 Value = str | int | None | EllipsisType
-"""What a parameter is set to; ``...`` for a value that is the reader's to choose."""
+"""The value of a parameter; ``...`` for one that the user chooses."""
 
 Writer = Callable[[str, Value], str]
 
@@ -25,7 +24,7 @@ _writer: ContextVar[Writer] = ContextVar("writer", default=_in_python)
 
 
 def parameter(name: str, value: Value = ...) -> str:
-    """Return a parameter and its value as whoever reads the error writes them.
+    """Return a parameter and its value in the notation of the reader.
 
     >>> parameter("label", "species")
     "label='species'"
@@ -37,7 +36,7 @@ def parameter(name: str, value: Value = ...) -> str:
 
 @contextmanager
 def parameters_written(writer: Writer) -> Iterator[None]:
-    """Have errors name parameters in another way."""
+    """Let errors name parameters with another notation."""
     token = _writer.set(writer)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Checks of what is to be drawn."""
+"""Checks of the arguments of plots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastnn.architecture import Architecture, Array
 from fastnn.validation.values import check_count, describe
 
 SMALLEST_SQUARE = 64
-"""Inputs from which on a square number of them is taken for an image: 8×8 pixels."""
+"""The smallest square number of inputs that is treated as an image: 8×8 pixels."""
 
 
 def check_one_class_a_row(architecture: Architecture) -> None:
@@ -26,23 +26,23 @@ def check_one_class_a_row(architecture: Architecture) -> None:
         )
     if not a.one_class_a_row:
         raise ValueError(
-            f"a sigmoid output of width {a.n_out} gives a row several labels, not one class: there "
-            "is no confusion of classes to show"
+            f"a sigmoid output of width {a.n_out} gives a row several labels, not one class, so "
+            "there is no confusion matrix"
         )
 
 
 def check_few_classes(architecture: Architecture, most: int) -> None:
-    """Check that a network has no more classes than a picture can show."""
+    """Check that a network has no more classes than a plot can show."""
     n_classes = architecture.n_classes
     if n_classes > most:
         raise ValueError(
-            f"there are {n_classes:,} classes, and a picture can show {most:,} of them: see "
+            f"there are {n_classes:,} classes, but a plot can show only {most:,}: see "
             "fastnn.plots.mistakes for single rows"
         )
 
 
 def check_predicts_numbers(architecture: Architecture) -> None:
-    """Check that a network's predictions are numbers."""
+    """Check that a network is a regression."""
     if architecture.classifies:
         raise ValueError(
             f"a network with output {architecture.output!r} predicts classes, not numbers: see "
@@ -51,7 +51,7 @@ def check_predicts_numbers(architecture: Architecture) -> None:
 
 
 def check_image_shape(shape: Any, n_in: int) -> tuple[int, int] | None:
-    """Return ``(height, width)`` of rows that are images; without `shape` if they can be square."""
+    """Return ``(height, width)`` of image rows; without `shape`, square if possible."""
     if shape is None:
         side = math.isqrt(n_in)
         return (side, side) if side * side == n_in >= SMALLEST_SQUARE else None
@@ -60,8 +60,8 @@ def check_image_shape(shape: Any, n_in: int) -> tuple[int, int] | None:
     sides = tuple(check_count("a side of image_shape", side) for side in shape)
     if len(sides) != 2 or sides[0] * sides[1] != n_in:
         raise ValueError(
-            f"image_shape must be a height and a width whose product is the network's {n_in} "
-            f"inputs, got {sides}"
+            f"image_shape must be a height and a width whose product is the number of inputs, "
+            f"{n_in}, got {sides}"
         )
     return sides
 
@@ -75,7 +75,7 @@ def check_feature_names(names: Any, n_in: int) -> tuple[str, ...]:
     found = tuple(str(name) for name in names)
     if len(found) != n_in:
         raise ValueError(
-            f"feature_names must hold a name for each of the {n_in} inputs, got {len(found)}"
+            f"feature_names must hold one name for each of the {n_in} inputs, got {len(found)}"
         )
     return found
 
@@ -90,7 +90,7 @@ def check_feature_scale(scale: Any, n_in: int) -> NDArray[np.float64]:
         raise TypeError(f"feature_scale must hold numbers, got {describe(scale)}") from None
     if factors.shape != (n_in,) or not np.isfinite(factors).all():
         raise ValueError(
-            f"feature_scale must be a finite number for each of the {n_in} inputs, got shape "
+            f"feature_scale must hold one finite number for each of the {n_in} inputs, got shape "
             f"{factors.shape}"
         )
     return factors
@@ -102,5 +102,5 @@ def check_drawable(parameters: Array) -> None:
     if bad.any():
         raise ValueError(
             f"{int(bad.sum())} of the network's parameters are infinite or NaN: its training "
-            "diverged, and there are no weights to show"
+            "diverged, so there are no weights to plot"
         )

@@ -1,4 +1,4 @@
-"""A warning about columns that a network would learn badly from, as they are."""
+"""A warning about columns that should be standardized."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from fastnn.architecture import Array
 
 LOOKED_AT = 4096
-"""Rows from the front that are looked at."""
+"""Number of leading rows that are examined."""
 
 FEW = 64
 """Rows that nearly always show that there is nothing to warn of."""
 
 APART = 1e3
-"""How many times larger the numbers of one column than another's may be."""
+"""Maximum ratio of the sizes of two columns."""
 
 FAR = 100.0
-"""How many deviations a mean may lie from 0, if it is above that number itself."""
+"""Maximum distance of a mean from 0 in deviations, if the mean is also above this number."""
 
 
 def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> None:
     """Warn if columns are of very different ranges, or far from 0.
 
-    x is a checked array (n_rows, n_in); bytes are not looked at, and columns that do not vary. The
-    size of a column is its largest absolute value, so that pixels that are seldom lit are no
-    small numbers.
+    x is a checked array (n_rows, n_in); bytes and constant columns are skipped. The size of a
+    column is its largest absolute value, so that pixels that are seldom non-zero do not count as
+    small.
     """
     if x.dtype == np.uint8 or len(x) < 2:
         return
@@ -56,7 +56,7 @@ def warn_of_ranges(x: Array, names: Sequence[str] | None, stacklevel: int) -> No
             problem = f"columns far from 0: {_shown(column, low, high, names)}"
     if problem:
         warnings.warn(
-            f"x has {problem}. Networks learn little from such: standardise the columns, with "
+            f"x has {problem}. Networks learn poorly from these: standardize the columns with "
             "(x - x.mean(axis=0)) / x.std(axis=0) or scikit-learn's StandardScaler, and later rows "
             "with the same means and deviations",
             UserWarning,

@@ -1,16 +1,15 @@
-"""Checks of sparse matrices: compiled code follows their numbers wherever they lead.
+"""Checks of sparse matrices: compiled code uses their indices as memory offsets.
 
-A CSR matrix of n_rows rows is sound if
+A CSR matrix of n_rows rows is valid if
 
     0 = indptr[0] ≤ indptr[1] ≤ … ≤ indptr[n_rows] ≤ len(indices) = len(data)
 
-and each index is a column. SciPy takes much else, replaces a matrix's arrays while it looks, and
-converts other formats without looking. So a check begins with a matrix of its own that holds the
-same arrays, which nobody else can replace, and never changes the caller's.
+and each index is a column. SciPy accepts invalid matrices, may replace their arrays during a check,
+and converts other formats without checks. So a check first makes a private matrix with the
+same arrays, which other code cannot replace, and never changes the caller's matrix.
 
-Another thread may still write to the arrays. Compiled code of fastnn's own looks at each number
-when it follows it; SciPy does not, so what SciPy or Numba is going to follow is copied before it is
-looked at.
+Another thread may still write to the arrays. fastnn's compiled code checks each number when it is
+used; SciPy and Numba do not, so arrays for these are copied before they are checked.
 """
 
 from __future__ import annotations
@@ -26,33 +25,33 @@ from fastnn.architecture import Array
 from fastnn.validation.values import describe
 
 FEW_ROWS = 4
-"""A pass over less than this part of the rows has only their entries looked at."""
+"""For a pass over less than 1 / FEW_ROWS of the rows, only their entries are checked."""
 
 
 def is_sparse(x: Any) -> bool:
-    """Say whether x is a sparse matrix or array of SciPy's."""
-    sparse = sys.modules.get("scipy.sparse")  # whoever holds one has imported it
+    """Return whether x is a SciPy sparse matrix or array."""
+    sparse = sys.modules.get("scipy.sparse")  # imported if there is a sparse matrix
     return sparse is not None and bool(sparse.issparse(x))
 
 
 def is_csr(x: Any) -> bool:
-    """Say whether x is one in CSR format."""
+    """Return whether x is a sparse matrix in CSR format."""
     return is_sparse(x) and x.format == "csr"
 
 
 def own_csr(x: Any, copied: tuple[str, ...] = ()) -> Any:
-    """Return a CSR matrix of SciPy's as one with arrays that nobody else can replace.
+    """Return a private CSR matrix, whose arrays other code cannot replace.
 
-    They are contiguous, aligned, in this machine's byte order, and int32 or int64, both alike: the
-    caller's, where those are so and not to be `copied`, else copies. The entries are not looked at:
-    see `check_entries`.
+    They are contiguous, aligned and in native byte order, and indices and indptr are both int32 or
+    both int64: the caller's arrays if they are so and not listed in `copied`, otherwise copies.
+    Entries are not checked: see `check_entries`.
 
     Raises
     ------
     TypeError
         If its indices are not integers.
     ValueError
-        If it is not two-dimensional, or lengths do not agree.
+        If it is not two-dimensional, or lengths do not match.
     """
     own = copy.copy(x)
     _own_compressed(own, "CSR", copied=copied)
@@ -60,12 +59,12 @@ def own_csr(x: Any, copied: tuple[str, ...] = ()) -> Any:
 
 
 def check_entries(x: Any, rows: NDArray[np.int64] | None = None) -> None:
-    """Check that the entries of a matrix of `own_csr`'s lie inside it: all, or those of some rows.
+    """Check that the entries of a matrix from `own_csr` are in bounds, for all or some rows.
 
     Raises
     ------
     ValueError
-        If they do not.
+        If they are not.
     """
     if rows is None or FEW_ROWS * len(rows) >= x.shape[0]:
         _check_compressed(x, "CSR", *x.shape)
@@ -73,20 +72,19 @@ def check_entries(x: Any, rows: NDArray[np.int64] | None = None) -> None:
     starts, ends = x.indptr[rows], x.indptr[rows + 1]
     is_sound = (starts >= 0) & (starts <= ends) & (ends <= len(x.indices))
     if x.indptr[0] != 0 or not is_sound.all():
-        _check_compressed(x, "CSR", *x.shape)  # which names what is wrong
+        _check_compressed(x, "CSR", *x.shape)  # raises a specific error
     _check_numbers(x[rows].indices, "CSR", "indices", x.shape[1])
 
 
 def sound_csr(x: Any) -> Any:
-    """Return any sparse matrix as a sound CSR one of its own, and what is not sparse as it is.
+    """Return any sparse matrix as a valid private CSR matrix, and anything else unchanged.
 
-    Nobody else can change where its rows begin, so that its rows can be taken at any time; see
-    `rows_of_csr`.
+    Its indptr is a copy, so that its rows can be taken safely at any time; see `rows_of_csr`.
 
     Raises
     ------
     TypeError, ValueError
-        If its parts do not agree, or entries lie outside it.
+        If its arrays do not match, or entries are out of bounds.
     """
     if not is_sparse(x):
         return x
@@ -99,7 +97,7 @@ def sound_csr(x: Any) -> Any:
             _own_compressed(own, "CSR", copied=("indptr",))
             _check_compressed(own, "CSR", n_rows, n_columns)
             return own
-        case "csc":  # what SciPy converts is looked at before it does
+        case "csc":  # checked before SciPy converts it
             _own_compressed(own, "CSC", copied=("indices", "indptr"))
             _check_compressed(own, "CSC", n_columns, n_rows)
         case "bsr":
@@ -126,14 +124,14 @@ def sound_csr(x: Any) -> Any:
 
 
 def rows_of_csr(x: Any, rows: Any) -> Any:
-    """Return rows of a sound matrix as one that shares no numbers of columns with it.
+    """Return rows of a valid matrix, with copied column indices.
 
-    Nobody else can write to its `indptr`: see `own_csr`.
+    Its `indptr` is a copy too: see `own_csr`.
 
     Raises
     ------
     ValueError
-        If another thread has written column numbers to x that are none.
+        If another thread has written invalid column indices to x.
     """
     taken = copy.copy(x[rows])
     taken.indices = np.array(taken.indices)
@@ -144,7 +142,7 @@ def rows_of_csr(x: Any, rows: Any) -> Any:
 def _own_compressed(
     own: Any, kind: str, n_major: int | None = None, copied: tuple[str, ...] = ()
 ) -> None:
-    """Bring the three arrays of a matrix to plain ones, and check that their lengths agree."""
+    """Make the three arrays of a matrix plain ones, and check that their lengths match."""
     if own.ndim != 2:
         raise ValueError(f"x must be a matrix of two dimensions, got shape {own.shape}")
     if n_major is None:
@@ -167,13 +165,13 @@ def _own_compressed(
         )
     if len(own.indices) != len(own.data):
         raise ValueError(
-            f"x is not a valid {kind} matrix: indices and data must be of one length, got "
+            f"x is not a valid {kind} matrix: indices and data must have the same length, got "
             f"{len(own.indices)} and {len(own.data)}"
         )
 
 
 def _integers(values: Any, kind: str, name: str) -> Array:
-    """Return row or column numbers, or where they begin, in this machine's byte order."""
+    """Return indices or indptr in native byte order."""
     numbers = np.asarray(values)
     if numbers.dtype.kind not in "iu":
         raise TypeError(
@@ -188,7 +186,7 @@ def _integers(values: Any, kind: str, name: str) -> Array:
 
 
 def _plain(values: Array, dtype: Any) -> Array:
-    """Return a view of values, if contiguous, aligned and of the dtype, else a copy that is."""
+    """Return a view of values if contiguous, aligned and of the dtype, otherwise a copy."""
     flags = values.flags
     if values.dtype == dtype and flags.c_contiguous and flags.aligned:
         return values.view()
@@ -202,30 +200,30 @@ def _native(values: Array) -> Array:
 
 
 def _check_compressed(x: Any, kind: str, n_major: int, n_minor: int) -> None:
-    """Check where rows begin, or columns, and the numbers of their entries."""
+    """Check indptr and the indices of the entries."""
     indptr, end = x.indptr, len(x.indices)
     if indptr[0] != 0:
         raise ValueError(
-            f"x is not a valid {kind} matrix: indptr must begin with 0, got {indptr[0]}"
+            f"x is not a valid {kind} matrix: indptr must start with 0, got {indptr[0]}"
         )
-    falls = indptr[:-1] > indptr[1:]  # no differences, which may wrap around
+    falls = indptr[:-1] > indptr[1:]  # not np.diff, which may overflow
     if falls.any():
         at = int(falls.argmax())
         raise ValueError(
-            f"x is not a valid {kind} matrix: indptr must not fall, got {indptr[at + 1]} after "
+            f"x is not a valid {kind} matrix: indptr must not decrease, got {indptr[at + 1]} after "
             f"{indptr[at]} at index {at + 1} of {n_major}"
         )
     if indptr[-1] > end:
         raise ValueError(
-            f"x is not a valid {kind} matrix: indptr must end at most at {end}, the length of "
+            f"x is not a valid {kind} matrix: indptr must not end above {end}, the length of "
             f"indices and data, got {indptr[-1]}"
         )
     _check_numbers(x.indices[: indptr[-1]], kind, "indices", n_minor)
 
 
 def _check_numbers(numbers: Array, kind: str, name: str, end: int) -> None:
-    """Check that all numbers, a contiguous array's, lie in [0, end)."""
-    # Negative ones are the largest of all without their sign.
+    """Check that all numbers of a contiguous array lie in [0, end)."""
+    # Viewed as unsigned, negative numbers are the largest.
     if numbers.size and numbers.view(f"u{numbers.itemsize}").max() >= end:
         at = int(((numbers < 0) | (numbers >= end)).argmax())
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Labels and targets as people have them: series, frames, nullable and object columns."""
+"""Conversion of labels and targets: series, frames, nullable and object columns."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastnn.validation.values import as_array
 
 
 def target_values(y: Any) -> tuple[Array, str, tuple[str, ...] | None]:
-    """Return y as an array of numbers or text, what errors call it, and its columns' names.
+    """Return y as an array of numbers or text, its name in errors, and its column names.
 
     Raises
     ------
     ValueError
-        If values are missing; it names the row and, if it has a name, the column.
+        If values are missing; the message gives the row and, if known, the column.
     """
     name = series_name(y)
     called = "y" if name is None else f"y ({name!r})"
@@ -34,14 +34,14 @@ def target_values(y: Any) -> tuple[Array, str, tuple[str, ...] | None]:
 
 
 def _plain(array: Array, called: str) -> Array:
-    """Return an array of Python objects as text, integers or floats; as it is if it is mixed."""
+    """Return an array of Python objects as text, integers or floats; unchanged if mixed."""
     values = array.ravel().tolist()
     missing = [i for i, value in enumerate(values) if _is_missing(value)]
     if missing:
         row = missing[0] // (array.shape[1] if array.ndim == 2 else 1)
         raise ValueError(
-            f"{called} has no value in row {row} ({len(missing)} are missing): drop or fill such "
-            "rows first"
+            f"{called} has no value in row {row} ({len(missing)} missing in total): drop or fill "
+            "such rows first"
         )
     if not values:
         return array

@@ -1,4 +1,4 @@
-"""Checks of single values, and the words that errors are made of."""
+"""Checks of single values, and formatting for error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnn.vocabulary import Shuffle
 
 T = TypeVar("T")
 MOST_THREADS = 2**31 - 1
-"""What an int of C holds, in which libraries count threads."""
+"""The largest C int, the type in which libraries count threads."""
 
 
 def check_number(name: str, value: object) -> float:
@@ -28,7 +28,7 @@ def check_number(name: str, value: object) -> float:
         return float(value)
     except OverflowError:
         raise ValueError(
-            f"{name} must be a number that a float can hold, got {describe(value)}"
+            f"{name} must be a number that fits in a float, got {describe(value)}"
         ) from None
 
 
@@ -113,7 +113,7 @@ def check_backend_name(value: object, names: Sequence[str], source: str) -> str:
 
 
 def check_threads(name: str, value: object) -> int:
-    """Return `value` if it is a number of threads that libraries in C can be told."""
+    """Return `value` if it is a number of threads that fits in a C int."""
     n_threads = check_count(name, value)
     if n_threads > MOST_THREADS:
         raise ValueError(f"{name} must be at most {MOST_THREADS:,}, got {shortened(repr(value))}")
@@ -137,39 +137,39 @@ def check_thread_variable(name: str, text: str) -> int:
 
 
 def check_instance(name: str, value: object, kind: type[T], such_as: str) -> T:
-    """Return `value` if it is of that class; `such_as` is what the error says was expected."""
+    """Return `value` if it is a `kind`; errors say that it must be `such_as`."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {such_as}, got {describe(value)}")
     return value
 
 
 def describe(value: object) -> str:
-    """Return a value as an error shows it, with its type; that alone, if it cannot be shown."""
+    """Return a value with its type for an error message; only the type if repr fails."""
     try:
         text = repr(value)
-    except Exception:  # what the caller's classes raise, and NumPy of text that is none
+    except Exception:  # raised by the caller's classes, and by NumPy for invalid text
         return type(value).__name__
     return f"{shortened(text)} ({type(value).__name__})"
 
 
 def shortened(text: str) -> str:
-    """Return a text in at most 60 characters."""
+    """Return text shortened to at most 60 characters."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def words_of(error: BaseException) -> str:
-    """Return what another library says of an error: one line of at most 200 characters."""
+    """Return another library's error message as one line of at most 200 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 def listed(choices: Sequence[object]) -> str:
-    """Return values as Python writes them, with commas between; each in at most 60 characters."""
+    """Return the reprs of values, separated by commas, each at most 60 characters."""
     return ", ".join(shortened(repr(choice)) for choice in choices)
 
 
 def as_array(name: str, value: Any) -> Array:
-    """Return `value` as an array, if its rows are of one length."""
+    """Return `value` as an array, if its rows have the same length."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         n_masked = int(np.ma.getmaskarray(value).sum())
         raise ValueError(
@@ -179,4 +179,4 @@ def as_array(name: str, value: Any) -> Array:
     try:
         return np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name} must be an array with rows of one length: {error}") from None
+        raise ValueError(f"{name} must be an array with rows of equal length: {error}") from None

@@ -139,7 +139,7 @@ cdef inline void lay_out_batch(
 
 
 cdef inline bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
-    """Say whether a dense input's rows can be read where they are."""
+    """Return whether a dense input's rows can be read where they are."""
     cdef Py_ssize_t size = batch.kernels.size
     return (
         batch.form == DENSE

@@ -14,7 +14,7 @@ cdef enum:
 
 
 cdef bint is_native(char order) noexcept nogil:
-    """Say whether a format's first character stands for this machine's byte order."""
+    """Return whether a format's first character stands for this machine's byte order."""
     cdef int one = 1
     if order == b"<":
         return (<const char *>&one)[0] == 1
@@ -86,7 +86,7 @@ cdef int needs(
 
 
 cdef bint is_flat(const Array *array) noexcept nogil:
-    """Say whether the array is one row of numbers side by side, each at a multiple of its size."""
+    """Return whether the array is one row of numbers side by side, each at a multiple of its size."""
     return array.shape[0] == 1 and (
         array.shape[1] == 0  # wherever it lies
         or (
@@ -154,7 +154,7 @@ cdef Input read_input(object x, list held) except *:
 cdef int look_at_entries(
     const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Say whether the entries of CSR rows, the first ones or those of an order, lie inside."""
+    """Return whether the entries of CSR rows, the first ones or those of an order, lie inside."""
     cdef Py_ssize_t i, e, row, begin, end, column
     for i in range(n_rows):
         row = order[i] if order != NULL else i

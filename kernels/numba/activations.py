@@ -10,9 +10,9 @@
     softplus  log(1 + eᶻ)              1 − e⁻ʸ
     exp       eᶻ                       (an output only)
 
-Matrices are given whole, with the padding of their rows, as one loop is faster than many short
-ones. The code of the activation is looked at outside the loops. Those that need more than
-`exponential` call the mathematical library in float64 and round once.
+Matrices are processed including the padding of their rows, since one loop is faster than many
+short ones. The activation is selected outside the loops. Those that need more than
+`exponential` call the math library in float64 and round once.
 """
 
 import math
@@ -101,7 +101,7 @@ def activate(code, y):
 
 @kernel
 def multiply_by_derivative(code, y, d):
-    """``d *= f'``, taken from y, or from z for gelu and silu; y and d (n,)."""
+    """``d *= f'``, computed from y, or from z for gelu and silu; y and d (n,)."""
     real = y.dtype.type
     zero, one, slope = real(0.0), real(1.0), real(LEAKY_SLOPE)
     if code == SIGMOID:

@@ -1,9 +1,9 @@
-"""Arrays as the kernels take them: a compiled function is made for each type it is given.
+"""Conversion of arrays to few types, since Numba compiles a function for each argument type.
 
-An array that is read-only, strided or Fortran-ordered is a type of its own to Numba, and so is each
-dtype. What is small is copied to the plain type. The user's x, which is not, comes as its memory if
-its rows are bytes, or numbers of the network's dtype, side by side; any other is brought to that a
-piece at a time.
+Read-only, strided and Fortran-ordered arrays are different types in Numba, and so is each
+dtype. Small arrays are copied to the plain type. The user's x is passed without a copy if
+its rows are contiguous bytes, or numbers of the network's dtype; otherwise it is converted in
+pieces.
 """
 
 from functools import cache
@@ -20,17 +20,17 @@ NO_DROPOUT = Dropout(np.zeros((1, 1, 2), np.uint64), np.zeros(1, np.uint64), np.
 
 
 def plain(array: Array) -> Array:
-    """Return a writable, row-major array: read-only and strided ones are types of their own."""
+    """Return a writable, row-major array: read-only and strided ones are different types."""
     return np.require(array, requirements=["C", "W"])
 
 
 def is_csr(x: Any) -> bool:
-    """Say whether x is a CSR matrix, of the two kinds of input."""
+    """Return whether x is a CSR matrix, of the two kinds of input."""
     return not isinstance(x, np.ndarray)
 
 
 def lies_ready(x: Any, dtype: str) -> bool:
-    """Say whether the kernels of `dtype` can read x where it lies."""
+    """Return whether the kernels of `dtype` can read x without a copy."""
     if is_csr(x):
         return False  # its column numbers may be of two dtypes
     side_by_side = x.strides[1] == x.itemsize or x.shape[1] == 1
@@ -39,9 +39,9 @@ def lies_ready(x: Any, dtype: str) -> bool:
 
 
 def rows_of(x: Any, dtype: str, input_scale: float) -> Rows:
-    """Return x, which lies ready or is CSR of `dtype`, as the kernels take it.
+    """Return x, for which `lies_ready` is true or which is CSR of `dtype`, for the kernels.
 
-    Nothing dense is copied. Bytes are to be multiplied by `input_scale`.
+    Dense x is not copied. Bytes are multiplied by `input_scale` later.
     """
     bytes_, reals = _none(np.uint8), _none(dtype)
     if is_csr(x):

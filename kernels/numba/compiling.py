@@ -1,18 +1,17 @@
 """How the kernels of this folder are compiled, and where the machine code is kept.
 
 Every function is compiled the first time it is called with new types, without the GIL, and its
-machine code is kept on disk. Numba's own cache has three habits that a package cannot live with,
-and `_Store` is without them:
+machine code is kept on disk. Numba's own cache has three problems that `_Store` avoids:
 
-* it does not see that a function called from another file has changed: here the key covers the
+* it does not detect changes of a function called from another file: here the key covers the
   source of the whole folder;
-* it numbers its files through an index that two processes can write at once, after which a
-  signature may load another one's code: here a file is named by the hash of all that decides its
-  content, written aside and then moved into place;
-* a folder that cannot be written is an error, at import or when it fills up: here it means that the
+* it numbers its files with an index that two processes can write at once, after which a
+  signature may load the wrong code: here the file name is the hash of everything that determines
+  its content, and files are written atomically;
+* a folder that is not writable is an error, at import or when it fills up: here the
   code is compiled again by the next process.
 
-The order in which folders are tried is Numba's: ``NUMBA_CACHE_DIR``, ``__pycache__`` beside the
+Folders are tried in Numba's order: ``NUMBA_CACHE_DIR``, ``__pycache__`` next to the
 source, the user's cache folder.
 """
 
@@ -34,12 +33,12 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher
 
-# Sums may be reordered, which is what lets a loop of them be vectorised, and a product and a sum
-# fused. Not nnan or ninf: what is not a number must stay visible.
+# Sums may be reordered, which allows vectorizing them, and products and sums fused. Not nnan or
+# ninf: NaN must be preserved.
 REORDERED = frozenset({"contract", "nsz", "reassoc"})
 
-# A process forked while another thread compiles would wait forever for Numba's lock, which nobody
-# in it holds. So a fork waits until it is free.
+# A process forked while another thread compiles would wait forever for Numba's lock, whose holder
+# does not exist in it. So a fork waits until the lock is free.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=global_compiler_lock.acquire,
@@ -66,13 +65,13 @@ def program(function):
     if compiled is function:
         # NUMBA_DISABLE_JIT=1. Compiled code overflows without a warning, and so must this.
         return np.errstate(all="ignore")(function)
-    with contextlib.suppress(RuntimeError):  # no folder can be written
+    with contextlib.suppress(RuntimeError):  # no writable folder
         compiled._cache = _FolderCache(function)
     return compiled
 
 
 def inlined(function):
-    """Write `function`, which returns a view, out wherever it is called."""
+    """Inline `function`, which returns a view, wherever it is called."""
     return njit(inline="always")(function)
 
 
@@ -85,7 +84,7 @@ def _linked(function, **options):
 
 
 class _Kernel(CPUDispatcher):
-    """A function for others to take in; one called from Python becomes a program of its own."""
+    """A function to be inlined in others; one called from Python becomes a separate program."""
 
     def __call__(self, *arguments):
         return _as_program(self.py_func)(*arguments)
@@ -97,8 +96,8 @@ def _as_program(function):
 
 
 def _compiled(function, **options):
-    # Kernels are given all their memory. Without Numba's run time (_nrt) they cannot ask for any,
-    # and no code is made to count who else holds an array; none is called from C.
+    # Kernels get all their memory from the caller. Without Numba's runtime (_nrt) they cannot
+    # allocate, and no reference-counting code is generated; none is called from C.
     options |= {"error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     compiled: Any = njit(nogil=True, **options)(function)
     if compiled is not function:
@@ -107,12 +106,12 @@ def _compiled(function, **options):
 
 
 def _the_same(flags, known={}):  # noqa: B006
-    """Return the one of equal flags that came first: Numba asks often, and for the same briefly."""
+    """Return one object for equal flags, since Numba compares them often, faster if identical."""
     return known.setdefault(repr(flags), flags)
 
 
 class _Linked(Compiler):
-    """Compiles to what other functions take in, which is optimised and made machine code there."""
+    """Compiles to code that is inlined in other functions, and optimized there."""
 
     def define_pipelines(self):
         self.state.library = _LinkedLibrary(self.state.targetctx.codegen(), "linked")
@@ -120,7 +119,7 @@ class _Linked(Compiler):
 
 
 class _LinkedLibrary(JITCodeLibrary):
-    """Code that is never machine code by itself, only in the libraries it is linked to."""
+    """Code that is compiled to machine code only in the libraries it is linked to."""
 
     @property
     def codegen(self):
@@ -139,7 +138,7 @@ class _LinkedLibrary(JITCodeLibrary):
 
 
 class _NoMachineCode:
-    """In place of what holds machine code, in which Numba would set a variable of the function."""
+    """Placeholder for the machine code in which Numba would set a variable of the function."""
 
     def set_env(self, name, env):
         pass
@@ -158,9 +157,9 @@ class _FolderCache(FunctionCache):
 
 
 class _Store:
-    """The compiled versions of one function: one file each, named by what decides its content.
+    """The compiled versions of one function: one file each, named by the hash of its inputs.
 
-    A file begins with the hash of the rest, so that a damaged one is not run.
+    A file begins with the hash of the rest, so that a damaged one is not executed.
     """
 
     def __init__(self, folder, name):
@@ -200,7 +199,7 @@ class _Store:
         return self._folder.glob(f"{function}-*.{python}.*.nbc")
 
     def _path(self, key):
-        # code with NUMBA_BOUNDSCHECK=1 is other code, which Numba's key does not say
+        # NUMBA_BOUNDSCHECK=1 changes the code, but not Numba's key
         config: Any = numba.config
         content = _short_hash(repr((key, config.BOUNDSCHECK)).encode())
         return self._folder / f"{self._name}.{self._stamp}.{content}.nbc"

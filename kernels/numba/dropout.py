@@ -1,4 +1,4 @@
-"""Dropout without storage: whether a unit is dropped is a hash of where and when.
+"""Dropout without storage: a hash of step and position determines which units are dropped.
 
 The mask of a hidden layer in one step is selected by a key, two 32-bit words; the element's counter
 ``row · n_units + unit`` is mixed with them by two rounds of multiply and xor-shift (Wellons'
@@ -10,7 +10,7 @@ import numpy as np
 
 from .compiling import kernel
 
-# 32-bit arithmetic on 64-bit numbers, whose products of two words do not overflow.
+# 32-bit arithmetic on 64-bit numbers, so that products do not overflow.
 _WORD = np.uint64(0xFFFFFFFF)
 _GOLDEN, _FIRST, _SECOND = np.uint64(0x9E3779B9), np.uint64(0x7FEB352D), np.uint64(0x846CA68B)
 _15, _16 = np.uint64(15), np.uint64(16)

@@ -1,8 +1,7 @@
-"""One element of an array, without the questions that Python asks.
+"""Access to single elements of an array without checks.
 
-An index counts from the end of an array if it is negative, and the compiler, which cannot know that
-it is not, asks each time. These functions do not; nor do they ask whether the element is within the
-array, unless under NUMBA_BOUNDSCHECK=1.
+Negative indices count from the end of an array, which compiled code has to check at each access.
+These functions do not; nor do they check bounds, except under NUMBA_BOUNDSCHECK=1.
 """
 
 from typing import Any
@@ -13,13 +12,13 @@ from numba.core.cgutils import ir  # type: ignore[attr-defined]
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-config: Any = numba.config  # which type checkers do not know
+config: Any = numba.config  # unknown to type checkers
 
 
 def place(context, builder, array, value, at, n):
     """Return a pointer to element `at` of `array`, the first of n that are read or written.
 
-    For the code of intrinsics: `array` is the type, `value` and `at` the compiler's values.
+    For code generation in intrinsics: `array` is the type, `value` and `at` are LLVM values.
     """
     if array.layout != "C":
         raise TypingError(f"elements of row-major arrays only, not of {array}")
@@ -69,7 +68,7 @@ def _prefetch(typing_context, array, at):
         kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         at = builder.bitcast(builder.gep(memory.data, [arguments[1]]), byte)
-        # to be read, and to be kept in the second cache rather than the first; it is data
+        # for reading, into the L2 rather than the L1 cache; data
         builder.call(function, [at, *(ir.Constant(number, n) for n in (0, 2, 1))])
         return context.get_dummy_value()
 

@@ -1,4 +1,4 @@
-"""eˣ as plain arithmetic, so that a loop of it is vectorised.
+"""eˣ as plain arithmetic, so that loops over it are vectorized.
 
 With k the whole number nearest to x / ln 2 and r = x − k ln 2, |r| ≤ ln 2 / 2,
 

@@ -1,11 +1,11 @@
-"""A minibatch's rows, out of whatever the user has, into what the products read.
+"""Gathering the rows of a minibatch into the form read by the products.
 
 Rows are copied to a matrix or, if most of x is zero, their non-zeros are packed; bytes are scaled
-on the way. Only these functions are made for each type of x; `gather`, which calls them, takes
-any, so that the programs are not compiled again when x is of another type.
+at the same time. Only these functions are compiled for each type of x; `gather`, which calls them,
+takes any type, so that the programs are not compiled again for another type of x.
 
-Shuffled rows lie anywhere in memory. While a row is taken, the same one of the next minibatch is
-asked for, so that it has come by then.
+Shuffled rows are anywhere in memory. While a row is gathered, the corresponding row of the next
+minibatch is prefetched.
 """
 
 import numpy as np
@@ -18,14 +18,14 @@ from .masks import BITS, lowest_bit, nonzero_mask
 CACHE_LINE = 64  # bytes
 
 PARTS_TOGETHER = 2
-"""Parts of a row whose columns are filled together: measured against 1, 2 and all of MNIST's 13."""
+"""Parts of a row whose columns are filled together: compared with 1, 2 and all 13 of MNIST."""
 
 
 @kernel
 def gather(x, layer, rows, ahead, packed, memory):
-    """Take `rows` out of x: to the first layer's input or, if packed, to the non-zeros.
+    """Gather `rows` of x into the first layer's input or, if packed, into the non-zeros.
 
-    `ahead` are the rows that will be taken next.
+    `ahead` are the rows that will be gathered next.
     """
     nonzeros = memory.nonzeros
     scale = memory.work.dtype.type(x.scale)
@@ -51,7 +51,7 @@ def gather(x, layer, rows, ahead, packed, memory):
 
 @kernel
 def _ask_for(values, at, n):
-    """Have n numbers fetched from `at` on, a cache line at a time, without waiting for them."""
+    """Prefetch n numbers from `at` on, one cache line at a time."""
     for c in range(0, n, CACHE_LINE // values.itemsize):
         prefetch(values, at + c)
 
@@ -72,7 +72,7 @@ def _copy(values, origin, row_step, scale, layer, rows, ahead, work):
 
 @kernel
 def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
-    """Pack the non-zeros of rows of dense x; a part of a row is what one mask tells of."""
+    """Pack the non-zeros of rows of dense x; one mask describes one part of a row."""
     starts, n_parts = nonzeros.row_starts, nonzeros.n_parts
     column, value = nonzeros.column, nonzeros.value
     real = value.dtype.type
@@ -94,7 +94,7 @@ def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
                 mask = _mask_of_few(values, at, n_in)
             while mask != 0:
                 c = first + lowest_bit(mask)
-                mask &= mask - 1  # without the lowest bit
+                mask &= mask - 1  # clear the lowest bit
                 put(c, column, n)
                 put(real(number(values, at + c)) * scale, value, n)
                 n += 1
@@ -103,7 +103,7 @@ def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
 
 @kernel
 def _mask_of_few(values, at, n):
-    """Return which of n numbers, fewer than a mask tells of, are not zero."""
+    """Return the mask of n numbers, fewer than `BITS`, that are not zero."""
     mask = 0
     for c in range(n):
         if number(values, at + c) != 0:
@@ -113,7 +113,7 @@ def _mask_of_few(values, at, n):
 
 @kernel
 def _gather_numbers(source, indptr, rows, starts, out):
-    """Copy the numbers of rows of CSR x: its values, or its column numbers."""
+    """Copy the entries of rows of CSR x: its values, or its column indices."""
     for i in range(len(rows)):
         start, to = number(indptr, number(rows, i)), number(starts, i)
         for e in range(number(starts, i + 1) - to):
@@ -132,8 +132,8 @@ def transpose_nonzeros(n_rows, n_columns, nonzeros):
         put(number(next_of, after) + 1, next_of, after)
     for c in range(n_columns):
         put(number(next_of, c + 1) + number(next_of, c), next_of, c + 1)
-    # While they are filled, next_of[c] moves on to the end of column c, where c + 1 begins. Some
-    # columns at a time: what is written stays in the first cache until it is complete.
+    # While they are filled, next_of[c] advances to the end of column c, where c + 1 begins. A few
+    # columns at a time, so that the output stays in the L1 cache until it is complete.
     for part in range(0, n_parts, PARTS_TOGETHER):
         next_part = min(part + PARTS_TOGETHER, n_parts)
         for r in range(n_rows):

@@ -1,8 +1,8 @@
-"""Where a network's parameters and a minibatch's activations lie, for code that has no classes.
+"""Memory layout of parameters and activations, for code without classes.
 
-All parameters are one vector; all that a step computes on the way is another, the *workspace*. A
-table ``layers`` (n_layers, N_COLUMNS) of int64 says, layer by layer, where each matrix begins.
-Matrices have rows of STRIDE elements, whole lines of 64 bytes; what lies beyond N_OUT in a row is
+All parameters are one vector; all intermediate results of a step are another, the *workspace*. A
+table ``layers`` (n_layers, N_COLUMNS) of int64 has the offset of each matrix for each layer.
+Matrices have rows of STRIDE elements, whole lines of 64 bytes; elements beyond N_OUT in a row are
 padding, zero in the parameters, so that loops over whole rows need no remainder.
 """
 
@@ -15,11 +15,11 @@ from .compiling import inlined
 # Columns of the table.
 N_IN, N_OUT = 0, 1
 IN_STRIDE, STRIDE = 2, 3  # length of a row of the layer's input and of its output
-WEIGHT_AT, BIAS_AT = 4, 5  # in the parameters and all that has their layout; BIAS_AT < 0: no bias
+WEIGHT_AT, BIAS_AT = 4, 5  # in vectors with the layout of parameters; BIAS_AT < 0: no bias
 ACTIVATION = 6  # its code, see `activations`
 # In the workspace:
 INPUT_AT = 7  # the layer's input, dropout applied
-Z_AT = 8  # what the derivative of its activation is taken from
+Z_AT = 8  # what the derivative of its activation is computed from
 OUTPUT_AT = 9  # its output; the same place as Z_AT unless both are needed
 DROPPED_AT = 10  # its output, dropout applied; the same place as OUTPUT_AT without dropout
 DELTA_AT = 11
@@ -28,11 +28,11 @@ N_COLUMNS = 13
 
 
 class Rows(NamedTuple):
-    """The user's x, dense or CSR, in one type whatever its own.
+    """The user's x, dense or CSR, as a single type.
 
-    Its numbers are `bytes` or `reals`, those of the network's dtype; the other has no elements. Row
+    Its values are `bytes` or `reals` of the network's dtype; the other array is empty. Row
     r of a dense x begins at element ``origin + r · row_step``. Of a CSR matrix, `columns` are
-    uint32 and `indptr` int64; both have no elements if x is dense. Numbers are multiplied by
+    uint32 and `indptr` int64; both are empty if x is dense. Values are multiplied by
     `scale`.
     """
 
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
 
 
 class Nonzeros(NamedTuple):
-    """Room for the non-zeros of a minibatch, by rows and, for the weight gradient, by columns.
+    """Space for the non-zeros of a minibatch, by rows and, for the weight gradient, by columns.
 
     A row has n_parts parts: 64 columns each, or one if x is CSR. Part s of row r has ``value[e]``
     in ``column[e]`` from e = row_starts[r · n_parts + s] on, until the next part begins; column c
@@ -70,10 +70,10 @@ class Model(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a call computes with, made once for all its minibatches.
+    """The memory of a call, allocated once for all its minibatches.
 
-    work is the workspace; gradient has the layout of the parameters; row_weight (batch_size,) is
-    what each row's loss is multiplied by; squares (widest layer,) is float64.
+    work is the workspace; gradient has the layout of the parameters; row_weight (batch_size,)
+    holds the factors of the row losses; squares (widest layer,) is float64.
     """
 
     work: Any
@@ -84,7 +84,7 @@ class Memory(NamedTuple):
 
 
 class Dropout(NamedTuple):
-    """Which units are dropped; arrays of no elements without dropout.
+    """Parameters of the dropout masks; empty arrays without dropout.
 
     key (n_steps, n_hidden, 2) and threshold (n_hidden,) are uint64, factor (n_hidden,) float64.
     """
@@ -95,9 +95,9 @@ class Dropout(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the rows of a call should give, in the order in which they are taken.
+    """The targets of the rows of a call, in their order.
 
-    labels (m,) int64 or target (m, n_out); weight (m,) float64; those not in use have no elements.
+    labels (m,) int64 or target (m, n_out); weight (m,) float64; unused ones are empty.
     """
 
     labels: Any

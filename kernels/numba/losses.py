@@ -1,6 +1,6 @@
-"""Losses from the last layer's z, and the delta they send back.
+"""Losses computed from the last layer's z, and their delta.
 
-Softmax with cross-entropy, row by row, shifted by the row maximum so that nothing overflows:
+Softmax with cross-entropy, row by row, shifted by the row maximum to prevent overflow:
 
     loss = log Σ exp z − t · z        δ = (softmax(z) − t) · weight
 
@@ -16,7 +16,7 @@ and element by element, of h = f(z), the derivative by h then multiplied by f':
     quantile               s r                    s = 1 − q if r > 0, −q if r < 0
 
 z, target and delta are (n, stride) with n_out columns in use; delta's padding is zero afterwards. A
-``weight`` of no elements stands for ones. Losses are summed in float64.
+An empty ``weight`` means ones. Losses are summed in float64.
 """
 
 import math
@@ -53,7 +53,7 @@ def _exp_of_shifted_rows(z, n_out, out):
     for r in range(len(z)):
         largest = z[r, 0]
         for j in range(1, n_out):
-            # true also if largest is not a number, so that the row becomes none either
+            # also true if largest is NaN, so that the whole row becomes NaN
             largest = largest if largest != largest or z[r, j] <= largest else z[r, j]
         for j in range(n_out):
             out[r, j] = z[r, j] - largest
@@ -188,10 +188,10 @@ def elementwise_loss(code, activation, z, n_out, target, weight, constants, delt
 
 @kernel
 def label_is_largest(z, n_out, label):
-    """Say whether the first of the largest z (n_out,) is at `label`."""
+    """Return whether the first of the largest z (n_out,) is at `label`."""
     best = 0
     for j in range(1, n_out):
-        # what is not a number counts as largest, as in NumPy
+        # NaN counts as largest, as in NumPy
         if z[best] == z[best] and not z[j] <= z[best]:
             best = j
     return best == label
@@ -199,7 +199,7 @@ def label_is_largest(z, n_out, label):
 
 @kernel
 def signs_agree(z, n_out, target):
-    """Say whether z is positive just where `target` is above one half."""
+    """Return whether z is positive exactly where `target` is above one half."""
     agree = True
     for j in range(n_out):
         agree &= (z[j] > 0) == (target[j] > 0.5)

@@ -1,7 +1,7 @@
-"""Where the numbers that are not zero stand: one bit for each of 64 of them.
+"""Bit masks of non-zeros, one bit for each of 64 numbers.
 
-Their bits are found without a branch, many at a time; a loop over the bits that are set then meets
-the non-zeros alone.
+The bits are computed without branches, many at a time; a loop over the set bits then visits only
+the non-zeros.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def _nonzero_mask(typing_context, array, at):
         zeros = ir.Constant(kind, None)
         if isinstance(kind.element, ir.IntType):
             found = builder.icmp_unsigned("!=", numbers, zeros)
-        else:  # what is not a number is not zero
+        else:  # NaN counts as non-zero
             found = builder.fcmp_unordered("!=", numbers, zeros)
         return builder.bitcast(found, ir.IntType(BITS))
 
@@ -35,7 +35,7 @@ def _nonzero_mask(typing_context, array, at):
 @intrinsic
 def _lowest_bit(typing_context, mask):
     def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))  # not asked of zero
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))  # never called with zero
 
     return types.int64(mask), generate
 

@@ -1,11 +1,11 @@
-"""A minibatch's way through the network: forward to z, and back to the gradient.
+"""Forward and backward passes of a minibatch.
 
     z_l = h_{l-1} @ W_l + b_l          h_l = activation_l(z_l)
     ∂W_l = h_{l-1}ᵀ @ δ_l              ∂b_l = Σ_rows δ_l
     δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1}
 
 The first layer's input is a matrix in the workspace or, if `packed`, its non-zeros. Matrices are
-places in flat arrays; where everything lies is said in `layout`.
+offsets in flat arrays; `layout` defines where they are.
 """
 
 import numpy as np
@@ -35,12 +35,12 @@ from .products import add_product, transpose
 from .sparse_products import add_sparse_product
 from .vectors import LINE, load, multiply_add, store, zeros
 
-ONE = np.int64(1)  # a plain 1 would be a type of its own, and what it is given to compiled again
+ONE = np.int64(1)  # a literal 1 would be a different type and cause another compilation
 
 
 @kernel
 def forward(model, memory, n_rows, packed, dropout, step):
-    """Write every hidden layer's output, and the last layer's z, to the workspace."""
+    """Write the outputs of all hidden layers, and z of the last layer, to the workspace."""
     layers, params, work = model.layers, model.params, memory.work
     last = len(layers) - 1
     for i in range(len(layers)):
@@ -78,8 +78,8 @@ def forward(model, memory, n_rows, packed, dropout, step):
 def backward(model, memory, n_rows, packed, dropout, step, scale, into):
     """Add `scale` times the gradient to `into`, from the delta of the last layer in the workspace.
 
-    `into` may be the parameters themselves, with minus the learning rate as `scale`: a layer's
-    weights change when nothing is left to be computed from them.
+    `into` may be the parameters themselves, with minus the learning rate as `scale`: the weights of
+    a layer are changed only when they are no longer needed.
     """
     layers, work = model.layers, memory.work
     for i in range(len(layers) - 1, -1, -1):

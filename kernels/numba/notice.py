@@ -1,8 +1,8 @@
-"""A word to whoever waits for the first compilation.
+"""Progress message during the first compilation.
 
-Numba tells when it begins and ends to compile a function, and functions are compiled while the one
-that calls them is. If the outermost of ours takes more than two seconds, a line with a spinner says
-on a terminal what is going on, and goes away when it is done.
+Numba reports when it starts and ends compiling a function; called functions are compiled within
+their caller. If the outermost kernel takes more than two seconds, a line with a spinner is shown
+on a terminal, and removed when it is done.
 """
 
 import itertools
@@ -18,7 +18,7 @@ TEXT = "fastnn: compiling the Numba kernels, which is done once"
 
 
 class _Notice(event.Listener):
-    """Listens to compilations, which Numba lets only one thread do at a time."""
+    """Listens to compilations, which Numba runs in one thread at a time."""
 
     def __init__(self, is_wanted):
         self._is_wanted = is_wanted
@@ -42,14 +42,14 @@ class _Notice(event.Listener):
 
 
 def _spin(done, terminal):
-    """Show a line on `terminal` until `done`, should that take long."""
+    """Show a line on `terminal` until `done`, if it takes long."""
     start = time.monotonic()
     if done.wait(PATIENCE):
         return
     line = ""
     for sign in itertools.cycle("|/-\\"):
         columns = shutil.get_terminal_size().columns
-        # not to the last column, after which some terminals begin another line
+        # not up to the last column, where some terminals wrap
         line = f"{sign} {TEXT} ({time.monotonic() - start:.0f} s)"[: columns - 1]
         print(f"\r{line}", end="", file=terminal, flush=True)
         if done.wait(0.1):
@@ -63,5 +63,5 @@ def _is_ours(occasion):
 
 
 def give_notice(is_wanted):
-    """Tell the user when a compilation of these kernels takes long, if is_wanted() at its start."""
+    """Show a message while compiling these kernels takes long, if is_wanted() at the start."""
     event.register("numba:compile", _Notice(is_wanted))

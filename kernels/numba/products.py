@@ -7,8 +7,8 @@ A network needs three products, and they differ in which matrix is A and how it 
     input gradient    ∂h += δ @ Wᵀ      A = δ   (n, n_out)       B = Wᵀ  (n_out, n_in), transposed
     first
 
-All three are flat arrays and the place where the matrix begins: a matrix view would be made, and
-its shape asked for, at each call. Rows of B and out are `stride` elements, whole lines of 64 bytes.
+All three are flat arrays with the offset of the matrix, since creating a matrix view at each call
+takes time. Rows of B and out are `stride` elements, whole lines of 64 bytes.
 """
 
 from .compiling import kernel
@@ -22,8 +22,8 @@ BLOCK = 16  # rows and columns transposed together: a cache line of float32
 def add_product(n, k, stride, a, a_at, row_step, column_step, b, b_at, out, out_at):
     """``out += A @ B``; A (n, k) by B (k, stride).
 
-    ``A[r, p] = a[a_at + r · row_step + p · column_step]``. Columns of B and out are taken as many
-    at a time as their sums stay in the processor's registers.
+    ``A[r, p] = a[a_at + r · row_step + p · column_step]``. As many columns of B and out are
+    processed at a time as there are registers for their sums.
     """
     per_line = LINE // out.itemsize
     first = 0
@@ -48,8 +48,8 @@ def _add_columns(
 ):  # fmt: skip
     """`add_product` for the columns of one vector `like`, of which b_at and out_at are the first.
 
-    Four rows of out at a time: each vector of B that is loaded takes part in four products, and
-    the four sums never leave the registers.
+    Four rows of out at a time: each vector of B is used in four products, and
+    the four sums stay in registers.
     """
     fours = n - n % 4
     for r in range(0, fours, 4):
@@ -91,7 +91,7 @@ def _add_columns(
 
 @kernel
 def transpose(n_rows, n_columns, matrix, at, stride, out, out_at, out_stride):
-    """``out[j, i] = matrix[i, j]`` for j below n_columns, in blocks whose cache lines are kept."""
+    """``out[j, i] = matrix[i, j]`` for j below n_columns, in blocks that stay in the cache."""
     for first_row in range(0, n_rows, BLOCK):
         for first_column in range(0, n_columns, BLOCK):
             for i in range(first_row, min(first_row + BLOCK, n_rows)):

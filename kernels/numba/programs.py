@@ -1,7 +1,7 @@
-"""The programs: forward through the network, and minibatches of training, in one call each.
+"""The programs: prediction, and training on minibatches, in one call each.
 
-A call does all the rows or minibatches it is given; types of x and options do not change its type,
-so that each program is compiled once for a network of float32 and once for one of float64.
+A call processes all given rows or minibatches; the type of x and the options do not change its
+type, so that each program is compiled only once for float32 and once for float64 networks.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ from .losses import (
 from .network import backward, forward
 from .updates import SGD, add_penalty, clip_to_norm, limit_column_norms, update
 
-NO_STEP = np.int64(0)  # of the type that steps are: nothing is dropped from a prediction
+NO_STEP = np.int64(0)  # of the type of steps: predictions use no dropout
 
 
 @program
@@ -57,10 +57,10 @@ def predict(x, packed, rows, dropout, model, memory, out):
 
 @program
 def train(x, packed, rows, targets, training, rates, dropout, model, slots, memory, done, totals):
-    """Train on `rows` of x, a minibatch for each of `rates`.
+    """Train on `rows` of x, one minibatch for each of `rates`.
 
-    slots (n_state, n_slots) is the optimizer's state; done (1,) counts all updates so far; totals
-    (4,) are sums of weight, of loss, of rows right, and of the penalty.
+    slots (n_state, n_slots) is the optimizer state; done (1,) counts all updates so far; totals
+    (4,) are sums of weight, loss, correct rows and penalty.
     """
     params, gradient = model.params, memory.gradient
     last_layer = model.layers[len(model.layers) - 1]
@@ -77,7 +77,7 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         count, loss, right = _measure(first, n_rows, targets, training, model, memory)
         penalty = 0.0
         if training.rule == SGD and not penalised and training.clip_norm == 0:
-            # Nothing needs to see the gradient, so it is never stored.
+            # The gradient is not needed afterwards, so it is never stored.
             rate = real(-rates[step])
             backward(model, memory, n_rows, packed, dropout, step, rate, params)
         else:
@@ -106,7 +106,7 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
 
 @kernel
 def _measure(first, n_rows, targets, training, model, memory):
-    """Write the last layer's delta; return the sums of weight, of loss, and of rows right."""
+    """Write the last layer's delta; return the sums of weight, loss and correct rows."""
     last = model.layers[len(model.layers) - 1]
     n_out, stride = last[N_OUT], last[STRIDE]
     z = matrix(memory.work, last[Z_AT], n_rows, stride)
@@ -143,7 +143,7 @@ def _measure(first, n_rows, targets, training, model, memory):
 def _clear_padding(layers, buffer):
     """Set the padding of a vector in the layout of the parameters to zero.
 
-    It is zero already unless an input was infinite or not a number: zero times those is not zero.
+    It is zero already unless an input was infinite or NaN: zero times these is not zero.
     """
     for layer in layers:
         n_out, stride = layer[N_OUT], layer[STRIDE]

@@ -1,11 +1,11 @@
-"""The products with a minibatch that is mostly zeros: ``out += A @ B``, A's zeros left out.
+"""Products with a minibatch that is mostly zeros: ``out += A @ B``, skipping the zeros of A.
 
     forward           z  += x @ W       A = x   (n, n_in), its non-zeros by rows
     weight gradient   ∂W += xᵀ @ δ      A = xᵀ  (n_in, n), the same non-zeros by columns
 
-Row r of out is the sum of the rows of B that A's non-zeros in row r name. It is summed in
-registers, as many columns at a time as fit. What is then slow is fetching the rows of B: those for
-one *part* of A's columns are to come from the first cache, so all rows of A go through a part
+Row r of out is the sum of the rows of B selected by the non-zeros of A in row r. It is summed in
+registers, as many columns at a time as fit. The rest of the time is spent loading rows of B: to
+keep those for one *part* of A's columns in the L1 cache, all rows of A are processed for one part
 before the next.
 """
 
@@ -16,7 +16,7 @@ from .elements import number
 from .vectors import HAS_WIDE_REGISTERS, LINE, load, multiply_add, store, zeros
 
 PARTS_TOGETHER = 2
-"""Parts of a row (see `Nonzeros`) between two changes of rows: measured against 1, 3, 4 and all."""
+"""Parts of a row (see `Nonzeros`) processed together: compared with 1, 3, 4 and all."""
 
 
 @kernel
@@ -26,8 +26,8 @@ def add_sparse_product(n, n_parts, starts, index, value, stride, b, b_at, out, o
     It ends where the next one begins. Element e is ``value[e]`` in column ``index[e]``. Rows of the
     flat B and out are `stride` long, whole lines.
     """
-    # Four lines fill half of sixteen registers. Of wide ones so many are free that A need be gone
-    # through only once for 100 or 128 columns of float32: a fifth faster, on MNIST.
+    # Four lines fill half of sixteen registers. With wide registers a single pass over A suffices
+    # for 100 or 128 columns of float32: a fifth faster on MNIST.
     per_line = LINE // out.itemsize
     first = 0
     while first < stride:

@@ -1,4 +1,4 @@
-"""What is done to a gradient before, and to the parameters in and after, an update.
+"""Optimizer updates, penalties and norm constraints.
 
 With gradient g, rate η and update t, over vectors in the layout of the parameters:
 
@@ -9,8 +9,8 @@ With gradient g, rate η and update t, over vectors in the layout of the paramet
                p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
     AdamW      p ← p − η λ p, then Adam
 
-The padding has gradient zero and state zero, and so stays zero. What falls below the normal range
-is set to zero: the averages of a gradient that has become zero decay into it, and arithmetic there
+The padding has zero gradient and state, and so stays zero. Subnormal numbers are set to zero: the
+averages of a gradient that has become zero decay into that range, where arithmetic
 is a hundred times slower.
 """
 
@@ -91,7 +91,7 @@ def add_penalty(l1, l2, w, g):
 
 @kernel
 def clip_to_norm(g, max_norm):
-    """Scale the whole gradient down to the norm `max_norm` if it is longer."""
+    """Scale the whole gradient down to the norm `max_norm` if it is larger."""
     squares = 0.0
     for i in range(len(g)):
         squares += np.float64(g[i]) * np.float64(g[i])
@@ -104,7 +104,7 @@ def clip_to_norm(g, max_norm):
 
 @kernel
 def limit_column_norms(weight, n_out, max_norm, squares):
-    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer.
+    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is larger.
 
     weight (n_in, stride); squares: float64 scratch of at least `n_out` elements.
     """

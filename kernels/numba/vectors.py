@@ -1,15 +1,15 @@
-"""Vectors of several numbers as one value, for the loops that decide how long a step takes.
+"""A vector type of several numbers, for the performance-critical loops.
 
-A *line* is 64 bytes, sixteen float32 or eight float64; rows of a network's matrices are whole lines
-long. A vector is a few lines. The compiler spreads it over as many of the processor's registers as
-it needs, so that one kernel serves SSE, AVX, AVX-512 and NEON, and it stays there from one turn of
-a loop to the next, which sums in an array do not.
+A *line* is 64 bytes, sixteen float32 or eight float64; rows of a network's matrices are whole
+lines. A vector is a few lines. The compiler distributes it over as many registers as
+necessary, so that one kernel serves SSE, AVX, AVX-512 and NEON, and keeps it there across
+iterations of a loop, unlike sums in an array.
 
     total = zeros(b, 2)                                      two lines of zeros, of b's type
     total = multiply_add(x, load(total, b, at), total)       total + x · (two lines of b, from at)
     store(total, out, to)
 
-`load` is given a vector to know how many lines it is to read. Places are not checked, see
+The vector passed to `load` determines how many lines it reads. Bounds are not checked, see
 `elements`. Under NUMBA_DISABLE_JIT=1 a vector is a NumPy array.
 """
 
@@ -26,7 +26,7 @@ from .elements import alignment, config, place
 LINE = 64  # bytes
 
 HAS_WIDE_REGISTERS = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
-"""Whether there are 32 registers of a whole line each; else, as a rule, 16 of half a line."""
+"""Whether there are 32 registers of a whole line each; otherwise usually 16 of half a line."""
 
 
 class Vector(types.Type):
@@ -41,7 +41,7 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):
-    # Lines apart, not one long vector of the compiler's: that it splits well at powers of two only.
+    # Separate lines, not one long LLVM vector, which is split efficiently only at powers of two.
     def __init__(self, manager, kind):
         line = ir.VectorType(manager.lookup(kind.real).get_value_type(), kind.per_line)
         super().__init__(manager, kind, ir.ArrayType(line, kind.lines))
@@ -88,7 +88,7 @@ def _multiply_add(typing_context, x, vector, total):
         first = builder.insert_element(ir.Constant(line, ir.Undefined), x, _int32(0))
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), line.count), None)
         spread = builder.shuffle_vector(first, first, everywhere)
-        # one instruction on processors that have it, else two
+        # one instruction on processors that have it, otherwise two
         name = f"llvm.fmuladd.v{line.count}f{total.real.bitwidth}"
         kind = ir.FunctionType(line, [line, line, line])
         function = cgutils.get_or_insert_function(builder.module, kind, name)

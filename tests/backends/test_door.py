@@ -141,7 +141,7 @@ def test_a_schedule_that_gives_too_few_rates_is_refused(backend):
     options = replace(call.arguments["options"], optimizer=SGD(Meddling(list, 1)))
     call.arguments["options"] = options
     before = call.memory()
-    with pytest.raises(ValueError, match="schedule must give a rate"):
+    with pytest.raises(ValueError, match="schedule must return one rate"):
         call.of(backend)
     assert call.memory() == before
 

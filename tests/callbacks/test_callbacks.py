@@ -157,7 +157,7 @@ def test_early_stopping_ends_a_fit_with_the_best_weights():
 
 
 def test_watching_what_is_not_measured_says_what_is():
-    with pytest.raises(ValueError, match=r"'val_loss', but .* 'loss', 'accuracy'; give fit valid"):
+    with pytest.raises(ValueError, match=r"'val_loss', but .* 'loss', 'accuracy'; pass valid"):
         small_network().fit(X, Y, callbacks=fastnn.EarlyStopping())
 
 

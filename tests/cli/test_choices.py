@@ -44,7 +44,7 @@ def test_the_label_and_what_it_means_are_said(cli, name):
     y, meaning = CHOICES[name]
     write_csv(cli.folder / "t.csv", X, y, "quality")
     assert said(cli, "t.csv") == [
-        "label 'quality', the last column (--label names another)",
+        "label 'quality', the last column (--label selects another)",
         meaning,
     ]
     task = meaning.split(":")[0]
@@ -62,7 +62,7 @@ def test_a_column_left_out_is_said(cli):
     frame = pd.DataFrame(X, columns=list("abc")).assign(kind=NAMES[Y])
     frame.to_csv("t.csv")
     assert said(cli, "t.csv")[-1] == (
-        "note: column 1 has no name, it numbers or names the rows and was left out"
+        "note: column 1 has no name and holds row numbers or names, and was left out"
     )
     assert fastnn.load("t.safetensors").architecture.n_in == 3
 
@@ -89,7 +89,10 @@ REFUSED = {
     "row numbers": (np.arange(90), "--label, or say --task regression"),
     "identifiers": ([f"n{i}" for i in range(90)], "--label, or say --task classification"),
     "in between": (np.arange(90) % 13 + 70, "--task classification or --task regression"),
-    "one class": (["ant"] * 90, "The label is 'quality', the last column (--label names another)"),
+    "one class": (
+        ["ant"] * 90,
+        "The label is 'quality', the last column (--label selects another)",
+    ),
 }
 
 
@@ -135,4 +138,4 @@ def test_packed_tables_lend_the_network_their_name(cli):
 
 def test_an_address_is_no_file(cli):
     assert cli("train", "https://example.com/iris.csv") == 2
-    assert "is an address: download the file" in cli.err
+    assert "is a URL: download it" in cli.err

@@ -61,13 +61,13 @@ def test_train_prints_epochs_results_and_the_model_on_every_backend(cli, backend
 
 def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
     lines = cli.ok("train", "pets.csv", "--epochs", "2").splitlines()
-    assert lines[0].split("  ")[-1] == "* best yet"
+    assert lines[0].split("  ")[-1] == "* best"
     assert lines[1].startswith("epoch 1/2  ")
     assert [line.split()[0] for line in lines[3:]] == ["train", "test", "trained"]
-    assert lines[-1].endswith("saved pets.safetensors (703 numbers)")
+    assert lines[-1].endswith("saved pets.safetensors (703 parameters)")
     assert cli.err.splitlines() == [
         "pets: 210 training, 30 validation and 60 test rows",
-        "label 'label', column 4 of 4, by its name (--label names another)",
+        "label 'label', column 4 of 4, by its name (--label selects another)",
         "classification: text, 3 different",
         "3-100-3 relu, softmax, 703 parameters, float64, backend numpy",
     ]
@@ -140,7 +140,7 @@ def test_quiet_leaves_only_the_results(cli):
 
 def test_output_names_the_file(cli):
     cli.ok("train", "pets.csv", "--epochs", "1", "--output", "new.st", "--quiet")
-    assert cli.out.splitlines()[-1].endswith("saved new.st (703 numbers)")
+    assert cli.out.splitlines()[-1].endswith("saved new.st (703 parameters)")
     assert os.path.exists("new.st")
     assert not os.path.exists("pets.safetensors")
 
@@ -293,7 +293,7 @@ def test_evaluate_measures_all_rows_of_another_file(pets, backend):
         },
     }
     text = pets.ok("evaluate", "pets.safetensors", "more.csv")
-    assert text.startswith("300 rows, all there are  loss ")
+    assert text.startswith("300 rows (all)  loss ")
     assert text.endswith(" %\n")
 
 

@@ -102,7 +102,7 @@ def test_a_file_without_names_is_taken_by_position_and_that_is_said(cli, kind):
     np.savez("t.npz", x=X)
     lines = cli.ok("predict", "pets.safetensors", f"t.{kind}").split()
     assert lines == net.predict(X).tolist()
-    assert "taken in the order a, b, c" in cli.err
+    assert "matched by position, as a, b, c" in cli.err
     for option in ("--quiet", "--json"):
         cli.ok("predict", "pets.safetensors", f"t.{kind}", option)
         assert cli.err == ""
@@ -114,9 +114,7 @@ def test_a_network_without_names_takes_columns_by_position(cli):
     write(cli, "t.csv", ["c", "a", "b"])
     lines = cli.ok("predict", "plain.safetensors", "t.csv").split()
     assert [int(line) for line in lines] == net.predict(X[:, [2, 0, 1]]).tolist()
-    assert cli.err == (
-        "the network knows no names of columns: those of t.csv are taken in their order\n"
-    )
+    assert cli.err == ("the network has no column names: those of t.csv are matched by position\n")
     np.savetxt("unnamed.csv", X, delimiter=",")
     cli.ok("predict", "plain.safetensors", "unnamed.csv")
     assert cli.err == ""  # neither has names
@@ -228,7 +226,7 @@ def test_numbers_of_0_and_1_alone_are_taken_as_bytes_with_a_word(cli, images):
     expected = net.predict(np.array([[0, 1, 0, 1, 0, 1], [1] * 6], np.uint8))
     lines = cli.ok("predict", "images.safetensors", "t.csv").split()
     assert [int(line) for line in lines] == expected.tolist()
-    assert "taken as bytes" in cli.err
+    assert "read as bytes" in cli.err
 
 
 def test_fractions_of_the_range_of_bytes_are_refused(cli, images):

@@ -67,7 +67,7 @@ ERRORS = {
     "layers": ("train pets.csv --layers 10,x", "widths such as 100 or 128,64, or none, got '10,x'"),
     "layers: zero": ("train pets.csv --layers 0", "widths such as 100 or 128,64, or none, got '0'"),
     "layers: huge": ("train pets.csv --layers 10000000000000", "Unable to allocate"),
-    "layers: past C": ("train pets.csv --layers 1000000000000000000", "than any memory can hold"),
+    "layers: past C": ("train pets.csv --layers 1000000000000000000", "than fit in memory"),
     "activation": ("train pets.csv --activation rleu", "invalid choice: 'rleu'"),
     "optimizer": ("train pets.csv --optimizer lbfgs", "invalid choice: 'lbfgs'"),
     "task": ("train pets.csv --task ranking", "invalid choice: 'ranking'"),
@@ -76,9 +76,9 @@ ERRORS = {
     # data
     "file missing": (
         "train absent.csv",
-        "no file 'absent.csv', nor a data set of that name: those are mnist",
+        "no file 'absent.csv', and no such data set: the data sets are mnist",
     ),
-    "file is a folder": ("train elsewhere", "elsewhere is a folder; name a file in it"),
+    "file is a folder": ("train elsewhere", "elsewhere is a folder; give a file in it"),
     "file empty": ("train empty.csv", "empty.csv"),
     "file of bytes": ("train bytes.csv", "bytes.csv"),
     "file of NaN": ("train nan.csv", "nan.csv, line 3, column 2 (b): got nan"),
@@ -89,17 +89,17 @@ ERRORS = {
     "npz of objects": ("train objects.npz", "objects.npz"),
     "label missing": ("train pets.csv --label species", "'species'"),
     "label past the end": ("train pets.csv --label 9", "9"),
-    "label in NPZ": ("train good.npz --label y", "is for CSV and Parquet files: leave it out"),
-    "one class": ("train", "of one class.csv hold only one class, 'ant': there", "one class.csv"),
+    "label in NPZ": ("train good.npz --label y", "is for CSV and Parquet files: omit it"),
+    "one class": ("train", "of one class.csv have only one class, 'ant': there", "one class.csv"),
     "classes or amounts": ("train amounts.csv", "different whole numbers as labels"),
     "fractions as classes": ("train fractions.csv --task classification", "fractions"),
     "text as numbers": ("train pets.csv --task regression", "labels are text"),
     "label of digits": (
         "train digits --label a",
-        "--label is for CSV and Parquet files, the data are digits",
+        "--label is for CSV and Parquet files, but the data are digits",
     ),
     "label of MNIST": ("evaluate net mnist --label a", "--label is for CSV and Parquet"),
-    "folder for digits": ("train digits --data-dir folder", "--data-dir is for mnist alone"),
+    "folder for digits": ("train digits --data-dir folder", "--data-dir is only for mnist"),
     "folder for a file": ("predict net pets.csv --data-dir folder", "the data are pets.csv"),
     "mnist absent": ("train mnist --data-dir folder", "folder"),
     # models
@@ -109,17 +109,20 @@ ERRORS = {
         "pets.csv is not a network that",
     ),
     "model cut": ("predict cut features.csv", "cut is not a network that fastnn can load"),
-    "model of other columns": ("evaluate net wide.csv", "wide.csv has 4 columns of inputs, but"),
+    "model of other columns": ("evaluate net wide.csv", "wide.csv has 4 input columns, but"),
     "labels unknown": ("evaluate net strangers.csv", "'yak', which is not one of the network's"),
     "labels to predict on": ("predict net pets.csv", "line 2, column 4 (label): got 'ant'"),
-    "more columns to predict on": ("predict net wide.csv", "wide.csv has 5 columns of inputs, but"),
+    "more columns to predict on": ("predict net wide.csv", "wide.csv has 5 input columns, but"),
     "idx cut": ("predict net cut-idx3-ubyte", "cut-idx3-ubyte"),
     # export
     "no format": ("export net", "the following arguments are required: --format"),
     "format unknown": ("export net --format cpp", "invalid choice: 'cpp'"),
     "weights unknown": ("export net --format c --weights int4", "invalid choice: 'int4'"),
-    "weights of ONNX": ("export net --format onnx --weights int8", "--weights is for --format c"),
-    "name of ONNX": ("export net --format onnx --name a", "--name is for --format c alone"),
+    "weights of ONNX": (
+        "export net --format onnx --weights int8",
+        "--weights is only for --format c",
+    ),
+    "name of ONNX": ("export net --format onnx --name a", "--name is only for --format c"),
     "name is no identifier": ("export net --format c --name 2net", "an identifier of C, a letter"),
     "export of no model": ("export pets.csv --format c", "pets.csv is not a network that"),
     "export in no folder": ("export net --format c --output no/net.h", "does not exist"),
@@ -127,9 +130,9 @@ ERRORS = {
     "output in no folder": ("train pets.csv --output no/net", "the folder no does not exist"),
     "output is a folder": (
         "train pets.csv --output folder",
-        "folder is a folder; name a file",
+        "folder is a folder; give a file",
     ),
-    "default output is a folder": ("train folder.csv", "folder.safetensors is a folder; name a"),
+    "default output is a folder": ("train folder.csv", "folder.safetensors is a folder; give a"),
     "predictions in no folder": ("predict net features.csv --output no/p", "does not exist"),
 }
 
@@ -162,7 +165,7 @@ def without_numba(monkeypatch):
 @pytest.mark.parametrize("command", ["train pets.csv", "evaluate net pets.csv"])
 def test_an_absent_backend_is_named_with_the_reason(cli, without_numba, command):
     assert cli(*command.split(), "--backend", "numba") == 2
-    assert "'numba', asked for by backend=, cannot run here: " in cli.err
+    assert "'numba', selected by backend=, cannot run here: " in cli.err
     assert cli.err.count("\n") == 1
 
 
@@ -195,7 +198,7 @@ def test_mnist_that_cannot_be_downloaded_is_an_error_that_names_the_option(cli, 
     monkeypatch.setenv("FASTNN_DATA_DIR", "folder")
     monkeypatch.setitem(sys.modules, "pooch", None)
     assert cli("train", "mnist") == 2
-    assert cli.err.endswith("or name a folder that has the files: --data-dir DIR\n")
+    assert cli.err.endswith("or give a folder with the files: --data-dir DIR\n")
     assert cli.err.count("\n") == 1
 
 
@@ -256,7 +259,7 @@ def test_an_interrupt_outside_a_fit_is_code_130(cli, monkeypatch):
 def test_columns_whose_squares_overflow_are_named_before_the_training(cli):
     write_csv(cli.folder / "far.csv", X * [1.0, 1e200, 1.0], NAMES[Y])
     assert cli("train", "far.csv") == 2
-    assert "the numbers of column 'b' in far are too large to be standardised" in cli.err
+    assert "the values of column 'b' in far are too large to be standardized" in cli.err
     assert "warning" not in cli.err
 
 
@@ -267,7 +270,7 @@ def test_columns_whose_squares_overflow_are_named_before_the_training(cli):
          "one of the network's classes, whole numbers from 0 to 2"),
         (fastnn.Network((3, 3)), "amounts.csv", "column 'label' of amounts.csv holds 3, which is"),
         (fastnn.Network((3, 1), output="identity"), "pets.csv", "column 'label' of pets.csv holds "
-         "text such as 'ant', and the network predicts numbers"),
+         "text such as 'ant', but the network predicts numbers"),
         (fastnn.Network((3, 3)), "good.npz", "array 'y' of good.npz holds 'ant', which is not one"),
     ],
 )  # fmt: skip
@@ -282,5 +285,5 @@ def test_labels_that_do_not_fit_are_named_with_their_column(cli, network, data, 
 @pytest.mark.parametrize("option", ["--output", "--checkpoint", "--report"])
 def test_what_is_no_text_is_not_written_to_standard_output(cli, option):
     assert cli("train", "pets.csv", option, "-", "--quiet") == 2
-    assert "cannot be standard output; name a file (./- is the one called -)" in cli.err
+    assert "cannot be standard output; give a file name (./- is a file called -)" in cli.err
     assert not (cli.folder / "-").exists()

@@ -25,7 +25,7 @@ def cli(tmp_path, capsys, monkeypatch, network):
 def test_a_c_header_is_named_for_the_model(cli, network):
     text = cli.ok("export", "pets.safetensors", "--format", "c")
     assert text == (
-        "pets.h: pets_predict, 38 numbers in 152 bytes (float32), largest error of a weight 0\n"
+        "pets.h: pets_predict, 38 parameters in 152 bytes (float32), largest weight error 0\n"
     )
     assert (cli.folder / "pets.h").read_text() == header(network, "pets", weights="float32")
 
@@ -68,7 +68,7 @@ def test_the_model_itself_is_not(cli, network):
     network.save("net.h")
     before = (cli.folder / "net.h").read_bytes()
     assert cli("export", "net.h", "--format", "c") == 2
-    assert "--output and the model would both be net.h" in cli.err
+    assert "--output and the model are the same file, net.h" in cli.err
     assert (cli.folder / "net.h").read_bytes() == before
 
 
@@ -77,7 +77,7 @@ def test_onnx_is_what_the_network_writes(cli):
     fastnn.load("pets.safetensors").to_onnx("expected.onnx", input_dtype="uint8")
     expected = (cli.folder / "expected.onnx").read_bytes()
     words = ("export", "pets.safetensors", "--format", "onnx", "--input-dtype", "uint8")
-    assert cli.ok(*words) == f"pets.onnx: 38 numbers, {len(expected):,} bytes\n"
+    assert cli.ok(*words) == f"pets.onnx: 38 parameters, {len(expected):,} bytes\n"
     assert (cli.folder / "pets.onnx").read_bytes() == expected
     (found,) = cli.json("export", "pets.safetensors", "--format", "onnx", "--output", "a.onnx")
     size = (cli.folder / "a.onnx").stat().st_size
@@ -86,9 +86,9 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is for --format c alone, the format is onnx" in cli.err
+    assert "--weights is only for --format c, but the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
-    assert "--input-dtype is for --format onnx alone, the format is c" in cli.err
+    assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
 
 # -- rows to measure a C header on ----------------------------------------------------------------
@@ -130,19 +130,19 @@ def test_an_export_of_a_table_is_measured_on_synthetic_rows(cli):
 
 def test_eight_bits_that_were_not_measured_are_named(cli):
     cli.ok("export", "pets.safetensors", "--format", "c", "--weights", "int8")
-    assert "what int8 costs was not measured: name rows with --rows" in cli.err
+    assert "the accuracy lost by int8 was not measured: give rows with --rows" in cli.err
 
 
 def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
-    assert "--label describes --rows, and that is not given" in cli.err
+    assert "--label describes --rows, which is not given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is for --format c alone, the format is onnx" in cli.err
+    assert "--rows is only for --format c, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):
     before = (cli.folder / "rows.csv").read_bytes()
     words = ("--rows", "rows.csv", "--label", "pet", "--output", "rows.csv")
     assert cli("export", "pets.safetensors", "--format", "c", *words) == 2
-    assert "--output and --rows would both be rows.csv" in cli.err
+    assert "--output and --rows are the same file, rows.csv" in cli.err
     assert (cli.folder / "rows.csv").read_bytes() == before

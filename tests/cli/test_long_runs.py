@@ -50,7 +50,7 @@ def test_a_resumed_training_ends_with_the_file_of_one_never_stopped(cli, monkeyp
     assert not Path("pets.safetensors").exists()
 
     cli.ok(*words, "--checkpoint", "run.checkpoint", "--checkpoint-every", "2", "--resume")
-    assert cli.err.startswith("going on from run.checkpoint\n")
+    assert cli.err.startswith("resuming from run.checkpoint\n")
     assert [line.split()[1] for line in cli.out.splitlines()[1:5]] == ["3/6", "4/6", "5/6", "6/6"]
     assert model() == whole
     for line, expected in zip(rows("log.csv"), log, strict=True):
@@ -59,7 +59,7 @@ def test_a_resumed_training_ends_with_the_file_of_one_never_stopped(cli, monkeyp
 
 def test_resume_without_a_checkpoint_yet_starts_at_the_beginning(cli):
     cli.ok("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint", "--resume")
-    assert cli.err.startswith("no checkpoint yet, to be kept in run.checkpoint\n")
+    assert cli.err.startswith("no checkpoint yet, saving to run.checkpoint\n")
     assert Path("run.checkpoint").exists()
 
 
@@ -91,7 +91,7 @@ REFUSED = {
     "no patience": (("--early-stopping", "0"), "--early-stopping: must be a whole number"),
     "a log of text": (("--log", "a.txt"), "--log: path must end in .csv or .jsonl, got 'a.txt'"),
     "a log nowhere": (("--log", "no/a.csv"), "--log: the folder no does not exist"),
-    "a folder": (("--checkpoint", "."), "--checkpoint: . is a folder; name a file in it"),
+    "a folder": (("--checkpoint", "."), "--checkpoint: . is a folder; give a file in it"),
 }
 
 
@@ -106,7 +106,7 @@ def test_no_two_of_its_files_may_be_one(cli):
     words = ("--log", "a.csv", "--checkpoint", "sub/../a.csv")
     Path("sub").mkdir()
     assert cli("train", "pets.csv", *words) == 2
-    assert "--log and --checkpoint would both be a.csv" in cli.err
+    assert "--log and --checkpoint are the same file, a.csv" in cli.err
     assert not Path("a.csv").exists()
 
 
@@ -124,7 +124,7 @@ def test_a_file_of_another_name_is_the_same_file(cli):
     before = model("pets.csv")
     Path("hard.csv").hardlink_to("pets.csv")
     assert cli("train", "pets.csv", "--log", "hard.csv") == 2
-    assert "would both be" in cli.err
+    assert "are the same file" in cli.err
     assert model("pets.csv") == before
 
 
@@ -192,7 +192,7 @@ def test_files_whose_names_look_like_parameters_keep_them(cli):
     assert cli("train", "label=3/nothing.csv") == 2
     assert "'label=3/nothing.csv'" in cli.err
     assert cli("train", "pets.csv", "--label", "99") == 2
-    assert "--label 99 is none of them" in cli.err
+    assert "--label 99 is out of range" in cli.err
 
 
 def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
@@ -201,7 +201,7 @@ def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
     for taken in ("pets.safetensors", "rows.csv"):
         before = model(taken)
         assert cli("predict", "pets.safetensors", "rows.csv", "--output", taken) == 2
-        assert f"would both be {taken}" in cli.err
+        assert f"are the same file, {taken}" in cli.err
         assert model(taken) == before
 
 
@@ -210,7 +210,7 @@ def test_a_checkpoint_that_is_there_is_not_lost(cli):
     cli.ok(*words)
     before = model("run.checkpoint")
     assert cli(*words) == 2
-    assert "add --resume to go on from it, or remove it first" in cli.err
+    assert "add --resume to resume from it, or remove it first" in cli.err
     assert model("run.checkpoint") == before
 
 
@@ -222,7 +222,7 @@ def test_another_training_is_refused_by_what_differs(cli):
     assert cli.err.endswith("(--batch-size)\n")
     for words_now, option in (
         (("--seed", "7"), "--seed"),
-        (("--epochs", "9"), "--epochs, along which the learning rate falls"),
+        (("--epochs", "9"), "--epochs, over which the learning rate decays"),
         (("--early-stopping",), "--early-stopping or --log"),
         (("--optimizer", "sgd"), "--optimizer"),
         (("--layers", "7"), "--layers"),
@@ -234,7 +234,7 @@ def test_another_training_is_refused_by_what_differs(cli):
 def test_early_stopping_needs_validation_rows(cli):
     write_csv(Path("few.csv"), X[:4], Y[:4] % 2)
     assert cli("train", "few.csv", "--early-stopping") == 2
-    assert "--early-stopping needs validation rows, and few.csv sets none apart" in cli.err
+    assert "--early-stopping needs validation rows, but few.csv has none" in cli.err
 
 
 # -- real signals ---------------------------------------------------------------------------------

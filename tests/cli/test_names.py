@@ -122,7 +122,7 @@ def test_predictions_for_programs_are_csv_and_json(cli):
 def test_a_label_that_no_text_can_hold_is_refused_but_in_json(cli):
     save_labels(cli.folder, ["half \ud800", "whole"])
     assert cli("predict", "net", "x.npy", "--output", "p.csv") == 2
-    assert "holds '\\ud800', which utf-8 text cannot: print JSON, with --json" in cli.err
+    assert "holds '\\ud800', which cannot be encoded as utf-8: print JSON, with --json" in cli.err
     assert not (cli.folder / "p.csv").exists()
     found = [line["prediction"] for line in cli.json("predict", "net", "x.npy")]
     assert found == ["half \ud800", "whole"]

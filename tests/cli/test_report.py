@@ -79,7 +79,7 @@ def test_train_leaves_a_report_of_what_diverged(cli):
     assert "diverged and nothing was saved" in done.stderr
     assert "Traceback" not in done.stderr
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
-    assert page.says("The training diverged")
+    assert page.says("Training diverged")
 
 
 @pytest.mark.filterwarnings("ignore:the fit was interrupted")
@@ -90,12 +90,12 @@ def test_train_leaves_a_report_of_what_was_interrupted(cli, monkeypatch):
     monkeypatch.setattr("fastnn.cli.epochs.EpochLines.on_epoch_end", interrupt)
     assert cli("train", "pets.csv", "--report", "report.html") == 130
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
-    assert page.says("The training was interrupted")
+    assert page.says("Training was interrupted")
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("missing/r.html", "the folder missing does not exist"), (".", "is a folder; name a file")],
+    [("missing/r.html", "the folder missing does not exist"), (".", "is a folder; give a file")],
 )
 def test_train_refuses_a_report_where_none_can_be_before_it_trains(cli, path, message):
     assert cli("train", "pets.csv", "--report", path) == 2
@@ -105,7 +105,7 @@ def test_train_refuses_a_report_where_none_can_be_before_it_trains(cli, path, me
 
 def test_train_refuses_to_write_report_and_network_to_one_file(cli):
     assert cli("train", "pets.csv", "--report", "x", "--output", "x") == 2
-    assert "--report and the network would both be x" in cli.err
+    assert "--report and the network are the same file, x" in cli.err
     assert not (cli.folder / "x").exists()
 
 

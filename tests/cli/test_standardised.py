@@ -44,17 +44,17 @@ def trained(cli, column, *options):
 @pytest.mark.parametrize("column", CONSTANT.values(), ids=CONSTANT)
 def test_a_column_that_does_not_vary_has_no_weights_and_is_named(cli, column):
     network, x = trained(cli, column)
-    assert "columns that are not used, one number in all rows: 'c'" in cli.err
+    assert "unused columns, constant in all training rows: 'c'" in cli.err
     assert not network.weights[0][0].any()
     assert network.evaluate(x, NAMES)["accuracy"] > 0.99
     assert network.trained_on.deviation[0] == 1
 
 
-@pytest.mark.filterwarnings("default:columns that are not used")
+@pytest.mark.filterwarnings("default:unused columns")
 def test_a_column_that_varies_by_rounding_alone_is_warned_of(cli):
     column = [repr(float(v)) for v in 0.3 + np.spacing(0.3) * RNG.integers(-2, 3, N_ROWS)]
     network, _ = trained(cli, column, "--quiet")
-    assert "warning: columns that are not used, since they vary by less than 256" in cli.err
+    assert "warning: unused columns, since they vary by less than 256" in cli.err
     assert not network.weights[0][0].any()
 
 
@@ -75,7 +75,7 @@ def test_targets_far_from_zero_make_a_float64_network_of_bytes(cli):
     y = 1.7e9 + x[:, 0] / 16
     np.savez(cli.folder / "far.npz", x=x, y=y)
     cli.ok("train", "far.npz", "--task", "regression", "--layers", "8", "--epochs", "60")
-    assert "float64, since the targets lie too far from zero for float32" in cli.err
+    assert "float64, since the targets are too far from zero for float32" in cli.err
     network = fastnn.load("far.safetensors")
     assert network.architecture.dtype == "float64"
     assert network.evaluate(x, y)["r2"] > 0.9

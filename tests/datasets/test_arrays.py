@@ -87,7 +87,7 @@ def test_numbers_are_learned_from_a_map(cli):
 def test_what_is_held_out_is_said_and_columns_as_they_are_too(cli):
     cli.ok("train", "floats.npy", "--targets", "y.npy", "--epochs", 1)
     assert "4,200 training, 400 validation and 400 test rows" in cli.err
-    assert "columns are taken as they are" in cli.err
+    assert "columns are not standardized" in cli.err
     assert (cli.folder / "floats.safetensors").exists()
 
 
@@ -112,8 +112,8 @@ def test_rows_held_out_are_absent_from_the_training(cli):
 
 
 ERRORS = {
-    "no targets": ("train x.npy", "x.npy holds rows without labels; name the file"),
-    "no targets to measure": ("evaluate net x.npy", "rows without labels; name the file"),
+    "no targets": ("train x.npy", "x.npy holds rows without labels; give the file"),
+    "no targets to measure": ("evaluate net x.npy", "rows without labels; give the file"),
     "targets of a table": ("train t.csv --targets y.npy", "--targets is for NPY and IDX files"),
     "targets of digits": ("train digits --targets y.npy", "--targets is for NPY and IDX files"),
     "targets in a table": ("train x.npy --targets t.csv", "must be an NPY or IDX file, got t.csv"),
@@ -127,10 +127,10 @@ ERRORS = {
     "text": ("train text.npy --targets y.npy", "text.npy is not a plain NPY array"),
     "one number": ("train one.npy --targets y.npy", "one.npy: x has shape ()"),
     "one dimension": ("train line.npy --targets y.npy", r"line.npy has shape (99999,)"),
-    "no rows": ("train nothing.npy --targets y.npy", "nothing to learn from"),
+    "no rows": ("train nothing.npy --targets y.npy", "at least one row"),
     "one number as labels": ("train x.npy --targets one.npy", "one.npy: y has shape ()"),
-    "widths differ": ("predict net line.npy", "has 1 columns of inputs, but the network takes 16"),
-    "one number to predict": ("predict net one.npy", "one.npy holds one number"),
+    "widths differ": ("predict net line.npy", "has 1 input columns, but the network takes 16"),
+    "one number to predict": ("predict net one.npy", "one.npy holds a scalar"),
 }
 
 

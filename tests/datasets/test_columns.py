@@ -176,7 +176,7 @@ def test_classes_in_front_of_measurements_without_names_are_asked_about(
 ):
     y = first + np.arange(90) % n_classes
     np.savetxt(path, np.c_[y, measurements(seed, 90, 4)], delimiter=",")
-    with pytest.raises(ValueError, match=r"which column is the label\?.*classes do"):
+    with pytest.raises(ValueError, match=r"which column is the label\?.*like classes"):
         read_table(path)
     np.testing.assert_array_equal(read_table(path, label=0).y, y)
     np.savetxt(path, np.c_[measurements(seed, 90, 4), y], delimiter=",")
@@ -185,13 +185,13 @@ def test_classes_in_front_of_measurements_without_names_are_asked_about(
 
 def test_text_in_another_column_is_said_to_be_the_label_perhaps(read):
     rows = "".join(f"{kind},1.5,2.5\n" for kind in "abab")
-    with pytest.raises(ValueError, match="or name it as the label: label='kind'"):
+    with pytest.raises(ValueError, match="or make it the label: label='kind'"):
         read("kind,a,b\n" + rows)
-    with pytest.raises(ValueError, match=r"or name it as the label: label=0$"):
+    with pytest.raises(ValueError, match=r"or make it the label: label=0$"):
         read(rows)
     with pytest.raises(ValueError, match=r"got 'a', expected a number; 4 of 4 rows") as caught:
         read("kind,a,b\n" + rows, label="b")
-    assert "as the label" not in str(caught.value)
+    assert "the label:" not in str(caught.value)
 
 
 # -- the rows' own numbers ------------------------------------------------------------------------
@@ -230,5 +230,5 @@ def test_a_first_column_that_stays_is_checked_like_the_others(read):
 def test_a_named_column_that_counts_the_rows_is_remarked_on(read):
     rows = "".join(f"{i},{i * i},{i % 2}\n" for i in range(1, 31))
     assert read(f"Id,a,label\n{rows}").notes == (
-        "column 'Id' counts the rows: remove it, unless it says something about new ones",
+        "column 'Id' holds row numbers: remove it, unless it is meaningful for new rows",
     )

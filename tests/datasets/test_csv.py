@@ -239,7 +239,7 @@ def test_text_in_a_column_is_counted(csv):
     ("label", "message"),
     [
         ("kind", "no column 'kind': it has 'a', 'b', 'b'"),
-        (3, "has 3 columns; label=3 is none of them"),
+        (3, "has 3 columns; label=3 is out of range"),
         (-4, "label=-4"),
         ("b", "2 columns 'b'"),
     ],
@@ -311,7 +311,7 @@ def test_columns_of_true_and_false_are_read_as_1_and_0(flags, written, has_heade
     table = read_table(path)
     np.testing.assert_array_equal(table.x[:, 1:], np.array(flags, float).T)
     assert len(table.y) == 30
-    assert any("True and False are taken as 1 and 0" in note for note in table.notes)
+    assert any("True and False are read as 1 and 0" in note for note in table.notes)
 
 
 @given(row=st.integers(0, 39), cell=st.sampled_from(["1", "", "x", "0.5", "nan", "Truth"]))

@@ -178,7 +178,7 @@ def test_a_batch_is_a_copy():
 
 @pytest.mark.parametrize("batch_size", [0, -1, 11])
 def test_a_batch_must_fit_the_split(batch_size):
-    with pytest.raises(ValueError, match="between 1 and the split's 10 rows"):
+    with pytest.raises(ValueError, match="between 1 and the number of rows, 10,"):
         numbered(10).next_batch(batch_size)
 
 

@@ -88,7 +88,7 @@ def test_rows_a_file_sets_apart_stay_apart(npz):
     np.testing.assert_array_equal(data.test.y, [1, 2])
     np.testing.assert_array_equal(data.validation.y, [0])
     assert len(data.train) == 6
-    with pytest.raises(ValueError, match="2 test rows of its own"):
+    with pytest.raises(ValueError, match="2 separate test rows"):
         table.split(test=0.5)
 
 
@@ -109,11 +109,11 @@ class Trap:
     ("arrays", "message"),
     [
         ({"a": np.eye(2)}, "expected arrays x and y.*found 'a'"),
-        ({"x": np.eye(2)}, "has x and no labels y"),
+        ({"x": np.eye(2)}, "has x but no labels y"),
         ({"x_train": np.eye(2), "y_train": [0, 1], "x_test": np.eye(2)}, "no labels y_test"),
         ({"x": np.eye(2), "y": [0, 1, 2]}, r"y has shape \(3,\).*each of 2 rows"),
         ({"x": np.zeros(3), "y": [0, 1, 2]}, r"x has shape \(3,\)"),
-        ({"x": np.zeros((0, 3)), "y": []}, "nothing to learn from"),
+        ({"x": np.zeros((0, 3)), "y": []}, "at least one row"),
         ({"x": np.eye(2) * 1j, "y": [0, 1]}, "x has dtype complex128; expected numbers"),
         ({"x": np.array([["a"], ["b"]]), "y": [0, 1]}, "x has dtype <U1; expected numbers"),
         ({"x": [[1.0, np.nan], [0, 1]], "y": [0, 1]}, "x, row 0, column 1: got nan"),
@@ -240,7 +240,7 @@ def test_text_is_read_if_its_codes_are_characters_and_refused_if_not(folder, tex
         if are_characters:
             assert read().y.tolist() == [chr(c) if c else "" for c in text]
         else:
-            with pytest.raises(ValueError, match=r"[ty]\.np.* which is no character of Unicode"):
+            with pytest.raises(ValueError, match=r"[ty]\.np.* which is not a Unicode character"):
                 read()
 
 

@@ -261,7 +261,7 @@ FOREIGN = {
     "Arrow": (b"ARROW1\0\0", "is an Arrow or Feather file"),
     "SQLite": (b"SQLite format 3\0", "is an SQLite database"),
     "MATLAB": (b"MATLAB 5.0 MAT-file", "is a MATLAB file"),
-    "PNG": (b"\x89PNG\r\n\x1a\n", "is a picture"),
+    "PNG": (b"\x89PNG\r\n\x1a\n", "is an image"),
     "PDF": (b"%PDF-1.7", "is a PDF"),
     "spaces": (b"1 2 3\n4 5 6\n", "columns are separated by spaces"),
 }

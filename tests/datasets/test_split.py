@@ -88,7 +88,7 @@ def test_a_dataset_says_what_its_table_knew(csv):
     assert data.has_names
     assert data.label_reason == table.label_reason == "the last column"
     assert data.notes == table.notes
-    assert "'number' counts the rows" in data.notes[0]
+    assert "'number' holds row numbers" in data.notes[0]
     assert data.choice.task == "classification"
 
 

@@ -247,7 +247,7 @@ def test_a_path_that_cannot_be_is_named(tmp_path):
         small_network().save(tmp_path / "file" / "net")
     with pytest.raises(FileNotFoundError, match=r"cannot write .*absent/net"):
         small_network().save(tmp_path / "absent" / "net")
-    with pytest.raises(IsADirectoryError, match="it is a folder; name a file in it"):
+    with pytest.raises(IsADirectoryError, match="it is a folder; give a file in it"):
         small_network().save(tmp_path)
     assert os.listdir(tmp_path) == ["file"]
 

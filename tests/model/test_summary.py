@@ -71,7 +71,7 @@ def test_a_summary_says_what_the_network_was_trained_on():
         assert words in text
     net = fastnn.Network((4, 2), class_labels=["<ant>", "bee"], seed=0)
     net.fit(np.full((8, 4), 200, np.uint8), np.array(["<ant>", "bee"] * 4), epochs=1)
-    assert "trained on bytes, times 0.003922" in net.summary()
+    assert "trained on bytes, multiplied by 0.003922" in net.summary()
     assert "<ant>, bee" in net.summary()
 
 

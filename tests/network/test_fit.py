@@ -263,7 +263,7 @@ WRONG = {
     "callback of nothing": (
         {"callbacks": lambda: None},
         TypeError,
-        r"called as f\(network, epoch, record\), but .* does not take that: too many",
+        r"called as f\(network, epoch, record\), but .* does not accept these arguments: too many",
     ),
     "callback class": ({"callbacks": fastnn.EarlyStopping}, TypeError, "a callback must be"),
     "validation": ({"validation_data": X}, TypeError, r"must be a tuple \(x, y\) or"),
@@ -295,7 +295,7 @@ def test_a_wrong_option_is_named_and_changes_nothing(case):
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
-        (X[:0], Y[:0], "no rows: there is nothing to learn"),
+        (X[:0], Y[:0], "no rows: training and evaluation need"),
         (X, np.zeros(120, int), "only one class, 0"),
         (np.where(X.max() <= X, np.nan, X), Y, "x must be finite, got nan in row"),
         (X, Y + 1, "class indices 0 to 2, got 3 in row 2"),

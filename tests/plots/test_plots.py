@@ -129,7 +129,7 @@ def test_history_without_a_finite_value_or_an_epoch_says_so():
 
 
 def test_history_refuses_a_measure_that_was_not_taken():
-    with pytest.raises(ValueError, match="did not measure 'accuracy', only loss"):
+    with pytest.raises(ValueError, match="did not record 'accuracy', only loss"):
         history_of(loss=[1.0]).plot(measure="accuracy")
     with pytest.raises(ValueError, match="measure must be one of 'loss', 'accuracy', 'r2'"):
         history_of(loss=[1.0]).plot(measure="los")
@@ -292,11 +292,11 @@ def test_weights_of_a_table_are_a_heat_map_with_the_features_names(network):
 
 
 def test_weights_refuses_what_does_not_fit(network):
-    with pytest.raises(ValueError, match=r"image_shape must be .* network's 4 inputs, got .3, 3."):
+    with pytest.raises(ValueError, match=r"image_shape must be .* number of inputs, 4, got .3, 3."):
         plots.weights(network, image_shape=(3, 3))
-    with pytest.raises(ValueError, match="a name for each of the 4 inputs, got 1"):
+    with pytest.raises(ValueError, match="one name for each of the 4 inputs, got 1"):
         plots.weights(network, feature_names=["a"])
-    with pytest.raises(ValueError, match="a finite number for each of the 4 inputs"):
+    with pytest.raises(ValueError, match="one finite number for each of the 4 inputs"):
         plots.weights(network, feature_scale=[1.0])
     with pytest.raises(TypeError, match="feature_names must be a sequence of names"):
         plots.weights(network, feature_names="abcd")
@@ -423,7 +423,7 @@ except ImportError as error:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == 'pictures need matplotlib: pip install "fastnn[plot]"'
+    assert done.stdout.strip() == 'plots need matplotlib: pip install "fastnn[plot]"'
 
 
 def test_plots_is_found_where_fastnn_is():

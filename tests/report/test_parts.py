@@ -54,7 +54,7 @@ def test_the_rate_is_that_of_the_rows_that_trained():
     network, _, data = held_out()
     history = History()
     history.append({"loss": 1.0, "accuracy": 0.5, "time": 2.0})
-    assert Page(rendered(network, history, data)).says("350 rows a second")
+    assert Page(rendered(network, history, data)).says("350 rows per second")
 
 
 def test_targets_are_described_as_the_training_rows_have_them():
@@ -73,7 +73,7 @@ def test_training_rows_that_weigh_nothing_are_no_mistakes_where_there_are_no_oth
     network.parameters[...] *= -1
     wrong = (network.predict(x) != y) & (weight > 0)
     page = Page(rendered(network, history, data))
-    assert page.says(f"{wrong.sum()} of 60 training rows were given a wrong class")
+    assert page.says(f"{wrong.sum()} of 60 training rows were misclassified")
     found = network.predict_proba(x).max(axis=1)
     surest = np.flatnonzero(wrong)[np.argmax(found[wrong])]
     assert page.says(f"row true predicted probability x 1 x 2 x 3 x 4 {surest} {y[surest]} ")

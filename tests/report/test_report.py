@@ -111,7 +111,7 @@ def test_images_have_their_mistakes_with_words_for_those_who_do_not_see():
     images = page.all("img")
     wrong = int((network.predict(data.test.x) != data.test.y).sum())
     assert len(images) == min(wrong, 18) > 0
-    assert all(re.fullmatch(r"test row \d+: \d, taken for \d", image["alt"]) for image in images)
+    assert all(re.fullmatch(r"test row \d+: \d, predicted as \d", image["alt"]) for image in images)
     assert page.says("8×8 pixels")
 
 
@@ -128,7 +128,7 @@ def test_a_diverged_training_has_a_page_without_results():
     history.stopped = "diverged"
     network.weights[0][...] = np.nan
     page = Page(rendered(network, history, data))
-    assert page.says("The training diverged")
+    assert page.says("Training diverged")
     assert page.says("diverged in epoch 4")
     assert not page.says("Confusion")
 
@@ -138,7 +138,7 @@ def test_a_training_interrupted_before_the_first_epoch_ended_has_a_page():
     history = History()
     history.stopped = "interrupted"
     page = Page(rendered(network, history, data))
-    assert page.says("The training was interrupted")
+    assert page.says("Training was interrupted")
     assert page.says("No epoch was completed")
 
 
@@ -152,7 +152,7 @@ def test_one_epoch_and_one_unit_are_spoken_of_as_one():
     html = rendered(*trained((4, 1, 3), epochs=1))
     page = Page(html)
     assert page.says("for 1 epoch ")
-    assert page.says("The only unit. Blue")
+    assert page.says("A single unit. Blue")
     assert "loss over 1 epoch:" in html
     assert "weights of the first layer, 1 of 1 unit, as" in html
 

@@ -326,7 +326,7 @@ def test_after_fractions_integers_that_may_be_bytes_are_asked_about(backend):
     fast = net.predictor()
     np.testing.assert_allclose(net.predict_proba(BYTES), net.predict_proba(BYTES / 255), rtol=1e-9)
     for x in (BYTES.astype(int), BYTES.tolist(), sparse.csr_array(BYTES.astype(np.int32))):
-        with pytest.raises(ValueError, match=r"within 0 and 1, and x holds integers up to 255"):
+        with pytest.raises(ValueError, match=r"between 0 and 1, but x holds integers up to 255"):
             net.predict(x)
     with pytest.raises(ValueError, match="holds integers up to 255"):
         fast(BYTES.astype(int))

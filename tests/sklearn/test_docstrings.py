@@ -53,7 +53,7 @@ def test_every_attribute_that_a_fit_leaves_is_described(estimator, solver):
     absent = {name for name in entries if not hasattr(model, name)}
     assert absent == {
         name for name, (_, words) in entries.items()
-        if solver == "lbfgs" and re.search(r'Not of\s+"lbfgs"|best of them|eval_set', words)
+        if solver == "lbfgs" and re.search(r'Not for\s+"lbfgs"|best of them|eval_set', words)
     }  # fmt: skip
 
 

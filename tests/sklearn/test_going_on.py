@@ -238,7 +238,7 @@ def test_a_regressor_keeps_its_number_of_targets(backend, solver, how, before, a
         return
     model = small(MLPRegressor, hidden_layer_sizes=(1,), solver=solver, warm_start=True,
                   max_iter=1, backend=backend.name).fit(rows, y[before])  # fmt: skip
-    with pytest.raises(ValueError, match=rf"y has shape .* but had {before} numbers a sample"):
+    with pytest.raises(ValueError, match=rf"y has shape .* but had {before} targets per sample"):
         getattr(model, how)(rows, y[after])
     getattr(model, how)(rows, y[before])
     model.set_params(warm_start=False).fit(rows, y[2])
@@ -249,12 +249,12 @@ def test_a_regressor_keeps_its_number_of_targets(backend, solver, how, before, a
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        (Y, LABELS, "y must hold one label a sample"),
+        (Y, LABELS, "y must hold one label per sample"),
         (LABELS, Y, r"0 or 1 for each of 3 labels, .* got shape \(200,\)"),
         (LABELS, LABELS[:, :2], r"0 or 1 for each of 3 labels, .* got shape \(200, 2\)"),
         (LABELS, np.c_[LABELS, Y > 0], r"0 or 1 for each of 3 labels, .* got shape \(200, 4\)"),
         (Y % 2, Y, "classes"),
-        (Y % 2, LABELS[:, :2], "y must hold one label a sample"),
+        (Y % 2, LABELS[:, :2], "y must hold one label per sample"),
         (LABELS[:, :2], Y % 2, "0 or 1 for each of 2 labels"),
         (Y, Y.astype(str), "classes"),
         (Y, Y + 1, "classes"),
@@ -337,9 +337,9 @@ def test_eval_set_may_be_of_another_dtype(backend, name):
 def test_numbers_beyond_a_float32_network_are_refused(backend, layout):
     model = small(MLPRegressor, backend=backend.name).fit(X.astype(np.float32), Y)
     for use in (model.predict, lambda x: model.partial_fit(x, Y)):
-        with pytest.raises(ValueError, match=r"X holds numbers up to .*e\+300, beyond"):
+        with pytest.raises(ValueError, match=r"X holds numbers up to .*e\+300, which do not fit"):
             use(layout(X * 1e300))
-    with pytest.raises(ValueError, match=r"y holds numbers up to .*e\+300, beyond"):
+    with pytest.raises(ValueError, match=r"y holds numbers up to .*e\+300, which do not fit"):
         model.partial_fit(layout(X), Y * -1e300)
 
 

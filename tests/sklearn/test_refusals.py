@@ -42,14 +42,14 @@ def test_unknown_labels_in_eval_set_are_named(digits, name, labels, came, known)
     others = np.array([eval(label) for label in came.split(", ")])
     given = others[np.arange(len(x)) % len(others)]
     options = {"classes": labels} if name == "partial_fit" else {}
-    message = f"eval_set's y has labels .*: {came}; known are {known}$"
+    message = f"eval_set's y has labels .*: {came}; the classes are {known}$"
     with pytest.raises(ValueError, match=message):
         getattr(small(), name)(x, y, eval_set=(x, given), **options)
 
 
 def test_many_labels_are_not_all_named(digits):
     x, y = digits
-    with pytest.raises(ValueError, match=r"1000, 1001, .*, 1009 and 290 more; known are 0, 1"):
+    with pytest.raises(ValueError, match=r"1000, .*, 1009 and 290 more; the classes are 0, 1"):
         small().fit(x, y, eval_set=(x, 1000 + np.arange(300)))
 
 
@@ -82,13 +82,13 @@ def test_multilabel_rows_are_refused_after_classes(digits, n_classes):
     columns = np.stack([y > 0, y > 1], axis=1).astype(int)
     with pytest.raises(ValueError, match=r"eval_set's y must hold one label .*\(300, 2\)"):
         small().fit(x, y, eval_set=(x, columns))
-    with pytest.raises(ValueError, match=r"y must hold one label a sample.*\(300, 2\)"):
+    with pytest.raises(ValueError, match=r"y must hold one label per sample.*\(300, 2\)"):
         small().fit(x, y).partial_fit(x, columns)
 
 
 def test_eval_set_of_a_regressor_has_as_many_targets(digits):
     x, y = digits
-    with pytest.raises(ValueError, match=r"eval_set's y must hold 2 numbers .*\(300,\)"):
+    with pytest.raises(ValueError, match=r"eval_set's y must hold 2 targets .*\(300,\)"):
         small(MLPRegressor).fit(x, np.stack([y, y], axis=1), eval_set=(x, y))
     with pytest.raises(ValueError, match=r"poisson.*eval_set"):
         small(MLPRegressor, loss="poisson").fit(x, y, eval_set=(x, -y))

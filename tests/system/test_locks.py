@@ -20,7 +20,7 @@ from fastnn import Checkpoint, MetricsLog
 from fastnn.cli import main
 from fastnn.system.locks import only_writer
 
-HELD = "is being written by a fit already"
+HELD = "is already being written by another fit"
 
 
 def holds(path):
@@ -194,7 +194,7 @@ def test_a_lock_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.open", refuse)
     with (
-        pytest.raises(PermissionError, match=r"its lock file .*\.run\.lock is another user's"),
+        pytest.raises(PermissionError, match=r"lock file .*\.run\.lock belongs to another user"),
         only_writer(tmp_path / "run", "the log"),
     ):
         pass

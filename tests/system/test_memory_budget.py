@@ -121,7 +121,7 @@ def test_no_file_takes_more_than_its_budget(folder, data):
     assert peak < files * budget + BESIDES, error
     if error is not None:
         assert error.startswith(str(folder))
-        assert "bytes of memory; reading this file may take" in error
+        assert "bytes of memory; the limit for this file is" in error
         assert f"{budget:,}" in error
         assert SETTING in error
         largest = 8 * x.size + max(8, 4 * y.itemsize) * n_rows
@@ -172,7 +172,7 @@ def test_a_setting_that_is_none_is_an_error_in_words(set_budget, tmp_path, text)
 def test_a_budget_that_is_raised_lets_the_file_in(set_budget, tmp_path):
     np.savez_compressed(tmp_path / "t.npz", x=np.zeros((1000, 1000), "i1"), y=np.arange(1000) % 2)
     set_budget("3M")
-    with pytest.raises(ValueError, match=r"turned into float32 \(1000, 1000\)"):
+    with pytest.raises(ValueError, match=r"converted to float32 \(1000, 1000\)"):
         read_table(tmp_path / "t.npz")
     set_budget("6M")
     assert read_table(tmp_path / "t.npz").x.dtype == np.float32
@@ -234,7 +234,7 @@ def network_file(folder):
 
 def test_a_network_larger_than_the_budget_is_refused(set_budget, network_file):
     set_budget("4M")
-    with pytest.raises(ValueError, match=r"net: it has \d+ bytes, which makes .* 4,194,304"):
+    with pytest.raises(ValueError, match=r"net: it has \d+ bytes, which needs .* 4,194,304"):
         fastnn.load(network_file)
     set_budget("16M")
     peak, error = peak_of(fastnn.load, [network_file])
@@ -279,7 +279,7 @@ def test_a_network_cut_short_while_it_is_read_is_an_error(network_file, tmp_path
     monkeypatch.setattr(tensor_files, "HEAD_BYTES", 9)
     monkeypatch.setattr(whole_files, "file_size", cut_after)
     monkeypatch.setattr("fastnn.model.persistence.budget_of", lambda file: Budget(str(path), 10**8))
-    with pytest.raises(OSError, match="cut short while it was read"):
+    with pytest.raises(OSError, match="truncated while it was read"):
         fastnn.load(path)
 
 
@@ -315,7 +315,7 @@ def test_memory_that_runs_out_is_an_error_about_the_file(files, monkeypatch, kin
         raise MemoryError(*[words] * bool(words))
 
     monkeypatch.setattr(inner, full)
-    with pytest.raises(ValueError, match=f"t.{kind}: .*more memory than is free here.*{words}"):
+    with pytest.raises(ValueError, match=f"t.{kind}: .*more memory than is free.*{words}"):
         read(files / f"t.{kind}")
 
 

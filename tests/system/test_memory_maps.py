@@ -394,7 +394,7 @@ def test_a_map_of_a_file_that_was_cut_short_is_an_error(tmp_path, small_windows,
     with (tmp_path / "x.npy").open("r+b") as file:
         file.truncate(left)
     net = small_network((16, 3), input_scale=0.01)
-    with pytest.raises(OSError, match=rf"x\.npy was cut short .* {left} bytes are left of the 80"):
+    with pytest.raises(OSError, match=rf"x\.npy was truncated .* {left} bytes are left of the 80"):
         WORK_ON_MAPS[work](net, on_disk, y)
 
 
@@ -411,7 +411,7 @@ def test_targets_and_weights_of_a_file_that_was_cut_short_are_an_error(tmp_path,
         file.truncate(left)
     net = small_network((4, 3, 1), output="identity")
     with pytest.raises(
-        OSError, match=rf"cut\.npy was cut short .* {left} bytes are left of the 40"
+        OSError, match=rf"cut\.npy was truncated .* {left} bytes are left of the 40"
     ):
         getattr(net, work)(x, y, **({"sample_weight": weight[0]} if weight else {}))
 
@@ -430,7 +430,7 @@ def test_targets_that_are_cut_short_between_two_passes_are_an_error(
             file.truncate(4096)
 
     net = small_network((4, 3, 1), output="identity")
-    with pytest.raises(OSError, match=r"y\.npy was cut short"):
+    with pytest.raises(OSError, match=r"y\.npy was truncated"):
         net.fit(x, y, epochs=2, shuffle=shuffle, progress=False, callbacks=cut)
 
 
@@ -439,7 +439,7 @@ def test_zeros_that_take_the_place_of_rows_are_no_rows(tmp_path, small_windows):
     x, _ = rows_of_bytes(n_rows=1100)  # a window, and the beginning of another page
     on_disk = mapped(tmp_path, x)
     seen = []
-    with pytest.raises(OSError, match="cut short"):  # noqa: PT012
+    with pytest.raises(OSError, match="truncated"):  # noqa: PT012
         for rows in walk(on_disk, 1024):
             if rows.start:
                 with (tmp_path / "x.npy").open("r+b") as file:

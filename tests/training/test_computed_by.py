@@ -72,12 +72,12 @@ def test_another_backend_brings_a_warning_that_names_both_or_is_refused(path, ba
     fit(1, Checkpoint(path), network=small_network(backend=other))
     before, network = path.read_bytes(), small_network(backend=backend.name)
     start = network.parameters.copy()
-    both = rf"written under {other} \(\w+\), .* {backend.name} \(\w+\)"
-    with pytest.raises(AnotherFitError, match=rf"{both}.*bits differ.*without exact"):
+    both = rf"written by {other} \(\w+\), .* {backend.name} \(\w+\)"
+    with pytest.raises(AnotherFitError, match=rf"{both}.*not bit-identical.*without exact"):
         fit(2, Checkpoint(path, resume=True, exact=True), network=network)
     assert same_bits(network.parameters, start)
     assert path.read_bytes() == before
-    with pytest.warns(UserWarning, match=rf"{both}.*bits will differ.*uninterrupted") as caught:
+    with pytest.warns(UserWarning, match=rf"{both}.*not be bit-identical.*uninterrupted") as caught:
         resumed_by(path, 2, backend.name)
     assert [warning.filename.rpartition("/")[2] for warning in caught] == ["checkpointed_fits.py"]
     assert [entry["backend"] for entry in kept(path)] == [other, backend.name]
@@ -88,22 +88,22 @@ def test_that_some_epochs_were_computed_otherwise_is_not_forgotten(path):
     ours = kept(path)[0]
     rewritten(path, [{"backend": "cython", "isa": "neon"}])
     for epochs in (2, 3):  # it warns after the first fit under the new one too
-        with pytest.warns(UserWarning, match=r"under cython \(neon\)"):
+        with pytest.warns(UserWarning, match=r"by cython \(neon\)"):
             resumed_by(path, epochs, "numpy")
         assert kept(path) == [{"backend": "cython", "isa": "neon"}, ours]
-    with pytest.raises(ValueError, match=r"under cython \(neon\), then numpy"):
+    with pytest.raises(ValueError, match=r"by cython \(neon\), then numpy"):
         resumed_by(path, 4, "numpy", exact=True)
 
 
 def test_a_checkpoint_that_does_not_say_goes_on_in_silence_but_not_exactly(path):
     fit(1, Checkpoint(path))
     rewritten(path, None)
-    with pytest.raises(ValueError, match="under a backend that it does not name"):
+    with pytest.raises(ValueError, match="by an unknown backend"):
         resumed_by(path, 2, exact=True)
     resumed_by(path, 2)
     assert kept(path)[0] is None  # nor does it say later that all was computed here
     resumed_by(path, 3)
-    with pytest.raises(ValueError, match="under a backend that it does not name, then"):
+    with pytest.raises(ValueError, match="by an unknown backend, then"):
         resumed_by(path, 4, exact=True)
 
 
@@ -166,11 +166,11 @@ def test_the_command_line_warns_in_one_line_or_refuses_with_exact(tmp_path, monk
     capsys.readouterr()
     assert main([*TRAIN, "--resume", "--exact", "--backend", "numpy"]) == 2
     error = capsys.readouterr().err
-    assert "under cython (neon), and this fit would go on under numpy" in error
+    assert "by cython (neon), but this fit would continue with numpy" in error
     assert error.endswith("(--backend, and FASTNN_ISA)\n")
     assert main([*TRAIN, "--resume", "--backend", "numpy"]) == 0
     error = capsys.readouterr().err
-    assert "warning: the checkpoint run was written under cython (neon)" in error
+    assert "warning: the checkpoint run was written by cython (neon)" in error
     assert error.count("\n") == 1
 
 

@@ -39,7 +39,7 @@ def test_columns_of_very_different_ranges_are_named(seed, apart, dtype, order):
     assert "'small' from" in said
     assert "'large' from" in said
     assert "'other'" not in said
-    assert "standardise" in said
+    assert "standardize" in said
     (said,) = fit(x.astype(dtype))
     assert f"column {order.index('small')} from" in said
 

@@ -55,7 +55,7 @@ WRONG_X = {
     "a number": (5.0, ValueError, r"got \(\); one row of one feature is \[\[value\]\]"),
     "images": (np.zeros((2, 3, 3)), ValueError, r"flatten each row first: x.reshape\(len\(x\), -1"),
     "columns": (GOOD[:, :2], ValueError, "x has 2 columns, but the network takes 3"),
-    "ragged": ([[1, 2, 3], [1, 2]], ValueError, "x must be an array with rows of one length"),
+    "ragged": ([[1, 2, 3], [1, 2]], ValueError, "x must be an array with rows of equal length"),
     "text": (np.full((2, 3), "a"), TypeError, "real numbers, got dtype <U1; convert text to num"),
     "objects": (np.full((2, 3), None), TypeError, "real numbers, got dtype object; convert text"),
     "complex": (GOOD + 1j, TypeError, "x must hold real numbers, got dtype complex128"),
@@ -113,10 +113,10 @@ WRONG_LABELS = {
     "fractions": ([0, 0.5, 1, 2], ValueError, 'for regression use output="identity"'),
     "NaN": ([0, np.nan, 1, 2], ValueError, "y must be finite, got nan in row 1"),
     "huge": ([0, 1e300, 1, 2], ValueError, r"class indices 0 to 2, got 1e\+300 in row 1"),
-    "text": (["a"] * 4, TypeError, "got dtype <U1; for other labels give .* class_labels="),
-    "missing": ([None] * 4, ValueError, r"y has no value in row 0 \(4 are missing\)"),
+    "text": (["a"] * 4, TypeError, "got dtype <U1; for other labels pass class_labels="),
+    "missing": ([None] * 4, ValueError, r"y has no value in row 0 \(4 missing in total\)"),
     "objects": ([0, 1j, 1, 2], TypeError, "got dtype complex128; for other labels"),
-    "ragged": ([[1], [0, 1]], ValueError, "y must be an array with rows of one length"),
+    "ragged": ([[1], [0, 1]], ValueError, "y must be an array with rows of equal length"),
     "cube": (np.zeros((4, 3, 1)), ValueError, r"one-hot rows of shape \(n_rows, 3\), got shape"),
     "one-hot width": (np.eye(4), ValueError, r"\(n_rows, 3\), got shape \(4, 4\)"),
     "two hot": ([[1, 1, 0]] * 4, ValueError, 'row 0 is .*; for several labels .*"sigmoid"'),
@@ -160,7 +160,7 @@ def test_labels_become_int64_indices():
 
 
 def test_one_class_is_named():
-    with pytest.raises(ValueError, match=r"only one class, 4: .* at least two .*partial_fit takes"):
+    with pytest.raises(ValueError, match=r"only one class, 4: .* at least two .*partial_fit"):
         check_two_classes(np.array([4, 4, 4]))
     with pytest.raises(ValueError, match="only one class, 'b'"):
         check_two_classes(np.array([1, 1]), ("a", "b"))
@@ -173,7 +173,7 @@ WRONG_TARGETS = {
     "columns": (np.zeros((4, 3)), "identity", ValueError, r"\(n_rows, 2\), got \(4, 3\)"),
     "flat": (np.zeros(4), "identity", ValueError, r"y must have shape \(n_rows, 2\), got \(4,\)"),
     "text": (np.full((4, 2), "a"), "identity", TypeError, "real numbers, got dtype <U1$"),
-    "names": (np.full((4, 2), "a"), "sigmoid", TypeError, "names of classes need class_labels="),
+    "names": (np.full((4, 2), "a"), "sigmoid", TypeError, "class names need class_labels="),
     "NaN": (np.full((4, 2), np.nan), "identity", ValueError, "y must be finite, got nan in row 0"),
     "above one": (np.full((4, 2), 2), "sigmoid", ValueError, r"\[0, 1\] .* from 2 to 2"),
     "below zero": (np.full((4, 2), -1), "sigmoid", ValueError, r"\[0, 1\] .* from -1 to -1"),
@@ -216,7 +216,7 @@ def test_targets_become_rows_of_the_networks_dtype():
         ([1, np.nan, 1, 1], ValueError, r"sample_weight must be finite, got nan in row 1 \("),
         ([1, np.inf, 1, 1], ValueError, "sample_weight must be finite, got inf in row 1"),
         (np.full(4, 1e308), ValueError, r"sum of sample_weight must be finite.* up to 1e\+308"),
-        (np.zeros(4), ValueError, "zero for every row: there is nothing to learn from"),
+        (np.zeros(4), ValueError, "zero for every row: at least one must be positive"),
     ],
 )
 def test_wrong_sample_weights_are_refused_in_words(weights, error, words):

@@ -1,7 +1,7 @@
-"""The Numba backend: the kernels and both programs compiled, from the same loops a reader sees.
+"""The Numba backend: the kernels and both programs, compiled from explicit loops in Python.
 
-The compiled functions live in ``fastnn.kernels.numba``. `kernels` here calls them one by one,
-`calls` prepares what a whole program works with, and `blas` leaves large dense products to NumPy.
+The compiled functions are in ``fastnn.kernels.numba``. `kernels` calls them individually,
+`calls` prepares the arguments of whole programs, and `blas` uses NumPy for large dense products.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ try:
     import numba
 except ModuleNotFoundError as error:
     raise ImportError('numba is not installed; pip install "fastnn[numba]"') from error
-except Exception as error:  # numba refuses a NumPy it does not know with more than one type
+except Exception as error:  # for an unknown NumPy, numba raises various types
     raise ImportError(f"numba cannot be imported: {error}") from error
 
 try:
     from fastnn.kernels.numba import programs
-except Exception as error:  # they use parts of Numba that another version may not have
+except Exception as error:  # they use parts of Numba that other versions may not have
     raise ImportError(
         f"the kernels do not work with numba {numba.__version__} ({error!r}); "
         'pip install --upgrade "fastnn[numba]"'
@@ -51,7 +51,7 @@ from fastnn.kernels.numba.notice import give_notice
 give_notice(is_progress_wanted)
 
 ROWS_IN_WORKSPACE = 128
-"""Rows that ``predict`` has in its workspace at a time."""
+"""Number of rows in the workspace of ``predict``."""
 
 
 class NumbaBackend(Kernels):
@@ -64,7 +64,7 @@ class NumbaBackend(Kernels):
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:
         for dtype in dtypes:
             x, labels = np.zeros((2, 2), dtype), np.zeros(2, np.int64)
-            for output, y in (("softmax", labels), ("sigmoid", x)):  # each loss kernel is one's
+            for output, y in (("softmax", labels), ("sigmoid", x)):  # to compile both loss kernels
                 architecture = Architecture((2, 2, 2), ("relu",), output, dtype=dtype)
                 params, optimizer = architecture.allocate(), SGD()
                 options = TrainingOptions(optimizer, batch_size=2)
@@ -129,7 +129,7 @@ class NumbaBackend(Kernels):
             targets = targets_of(architecture, y, sample_weight, rows[piece])
             train = partial(programs.train, source, packed, taken, targets, training)
             others = dropout, model, state.slots, memory, done, totals
-            if architecture.dtype not in self._compiled:  # which takes long: Ctrl-C may end it
+            if architecture.dtype not in self._compiled:  # slow: keep it interruptible
                 train(rates[:0], *others)
                 self._compiled.add(architecture.dtype)
             with ctrl_c_held():

@@ -1,7 +1,7 @@
-"""Large dense products, which NumPy's BLAS does better than a compiled loop, and from when on.
+"""Large dense products, for which NumPy's BLAS is faster than a compiled loop.
 
-A BLAS copies blocks of its matrices into an order of its own, which costs small products more than
-it gains and spares large ones the wait for memory.
+A BLAS packs blocks of its matrices, which slows down small products but speeds up large ones that
+would otherwise wait for memory.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from fastnn.backends.numba.kernels import Kernels, activate, multiply_by_derivat
 from fastnn.kernels.numba.arrays import is_csr
 
 BLAS_FROM = 1e7
-"""Multiplications in a minibatch's dense products, forward, from which NumPy's BLAS does them.
+"""Multiplications in the forward dense products of a minibatch from which NumPy's BLAS is used.
 
-Measured with OpenBLAS on one thread, compiled loops over BLAS, time per step, lower is better for
-the loops:
+Time per step of the compiled loops divided by that of OpenBLAS on one thread (below 1 the loops are
+faster):
 
     multiplications                            Zen 3   Zen 5   Zen 5, float64
     2.4e6   64-32-10, batch 1024               0.46    0.65    0.68
@@ -28,13 +28,13 @@ the loops:
     8.6e7   784-512-512-10, batch 128          1.4     1.06    0.90
     4.8e8   784-1024-1024-10, batch 256        2.1     1.14    1.17
 
-With the 32 wide registers of AVX-512 (Zen 5) little is between the two over a decade of sizes. One
-number will do: from here on BLAS may use several threads, which the loops do not.
+With the 32 wide registers of AVX-512 (Zen 5) the two are close over a decade of sizes. A single
+threshold suffices: above it BLAS may use several threads, which the loops do not.
 """
 
 
 class WithBlas(Kernels):
-    """The programs of `Backend`, their large dense products by NumPy's BLAS, the rest compiled."""
+    """The programs of `Backend`, with NumPy's BLAS for large dense products, the rest compiled."""
 
     def dense_forward(
         self,
@@ -73,8 +73,8 @@ class WithBlas(Kernels):
 
 
 def is_large(architecture: Architecture, n_rows: int, packed: bool) -> bool:
-    """Say whether a minibatch's dense products are better left to NumPy's BLAS."""
+    """Return whether NumPy's BLAS is faster for the dense products of a minibatch."""
     first, *others = (layer.n_in * layer.n_out for layer in architecture.layers)
-    if packed:  # BLAS would multiply the zeros too, so there must be more than them
+    if packed:  # BLAS would multiply the zeros too, so the other layers must dominate
         return n_rows * sum(others) >= BLAS_FROM and sum(others) > first
     return n_rows * (first + sum(others)) >= BLAS_FROM

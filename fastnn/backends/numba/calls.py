@@ -1,4 +1,4 @@
-"""What a call of a compiled program works with: the contract's terms in those of the kernels.
+"""Arguments of compiled programs, converted from those of the backend contract.
 
 Arrays of few types, codes for names, and work in pieces short enough for Ctrl-C.
 """
@@ -29,20 +29,20 @@ from fastnn.kernels.numba.layout import (
 from fastnn.kernels.numba.masks import BITS
 
 PACKED_BELOW = 0.4
-"""Density of x below which a minibatch's zeros are left out."""
+"""Density of x below which zeros are skipped."""
 
 SAMPLED_ROWS = 64
-"""Rows whose zeros are counted to decide whether packing pays: enough to know to about 0.01."""
+"""Rows sampled to estimate the density, to about 0.01."""
 
 PIECE_OPERATIONS = 2e9
-"""Work between two looks at pending signals: 10 to 100 ms at 20 to 200 operations a nanosecond."""
+"""Work between checks for signals: 10 to 100 ms at 20 to 200 operations per nanosecond."""
 
 BROUGHT_BYTES = 1 << 22
-"""Bytes of rows that are brought at a time where the kernels cannot read x as it is."""
+"""Bytes of rows converted at a time if the kernels cannot read x directly."""
 
 
 def pays_to_pack(x: Any, rows: Array) -> bool:
-    """Say whether minibatches are taken as their non-zeros, judged from some of `rows`."""
+    """Return whether to use only the non-zeros of minibatches, estimated from some of `rows`."""
     if is_csr(x):
         return True
     some = x[rows[:: max(1, len(rows) // SAMPLED_ROWS)]]
@@ -52,14 +52,14 @@ def pays_to_pack(x: Any, rows: Array) -> bool:
 def pieces(
     architecture: Architecture, x: Any, rows: Array, n_rows: int, *, in_turn: bool = False
 ) -> Iterator[tuple[slice, Rows, Array]]:
-    """Yield a slice of `rows`, a whole number of minibatches long, and where to find those in x.
+    """Yield slices of `rows` of whole minibatches, with the source and indices of their rows.
 
     With `in_turn`, rows are 0, 1, 2 and so on.
     """
     dtype, scale = architecture.dtype, architecture.input_scale
     whole = rows_of(x, dtype, scale) if lies_ready(x, dtype) else None
     per_piece = n_rows * _minibatches_per_piece(architecture, n_rows)
-    if whole is None:  # what is brought is a copy
+    if whole is None:  # rows are copied
         fitting = BROUGHT_BYTES // (architecture.n_in * np.dtype(dtype).itemsize)
         per_piece = min(per_piece, max(1, fitting // n_rows) * n_rows)
     for start in range(0, len(rows), per_piece):
@@ -79,7 +79,7 @@ def memory_for(
     packed: bool,
     training: TrainingOptions | None = None,
 ) -> Memory:
-    """Return what a call on minibatches of n_rows computes with."""
+    """Return the workspace of a call on minibatches of n_rows."""
     dtype = architecture.dtype
     _, size = plan_for(
         architecture, n_rows, packed, training is not None and bool(training.dropout)
@@ -94,7 +94,7 @@ def memory_for(
 
 
 def _nonzeros_for(architecture: Architecture, x: Any, rows: Array, n_rows: int) -> Nonzeros:
-    """Return room for those of the fullest minibatch that there is, or that there could be."""
+    """Return space for the non-zeros of the densest minibatch, or of any possible one."""
     if is_csr(x):
         in_row, n_parts = np.diff(x.indptr)[rows], 1
         n = int(np.add.reduceat(in_row, np.arange(0, len(rows), n_rows)).max(initial=0))
@@ -105,12 +105,12 @@ def _nonzeros_for(architecture: Architecture, x: Any, rows: Array, n_rows: int) 
 
 @cache
 def _no_nonzeros(dtype: str) -> Nonzeros:
-    """Return room for none, which nobody writes to."""
+    """Return empty space, which is never written to."""
     return _room(0, 1, 0, 0, dtype)
 
 
 def _room(n: int, n_parts: int, n_rows: int, n_in: int, dtype: str) -> Nonzeros:
-    """Return room for n non-zeros of a minibatch of n_rows."""
+    """Return space for n non-zeros of a minibatch of n_rows."""
     return Nonzeros(
         n_parts=n_parts,
         row_starts=np.empty(n_rows * n_parts + 1, np.int64),
@@ -151,7 +151,7 @@ def plan_for(
 
 
 def _minibatches_per_piece(architecture: Architecture, n_rows: int) -> int:
-    """Return how many minibatches are done between two looks at pending signals."""
+    """Return the number of minibatches between checks for signals."""
     # A weight takes part in three products and sums; a unit's activation may cost as much as 400
     # operations (gelu), an element read or a parameter updated as much as 20.
     n_units = sum(architecture.sizes[1:])
@@ -161,7 +161,7 @@ def _minibatches_per_piece(architecture: Architecture, n_rows: int) -> int:
 
 
 def training_of(architecture: Architecture, options: TrainingOptions) -> Training:
-    """Return what a step is, in codes and numbers."""
+    """Return the settings of a step, as codes and numbers."""
     return Training(
         batch_size=options.batch_size,
         loss=losses.CODES[architecture.loss],
@@ -179,11 +179,11 @@ def training_of(architecture: Architecture, options: TrainingOptions) -> Trainin
 
 
 def dropout_of(options: TrainingOptions, step: int, n_steps: int) -> Dropout:
-    """Return what selects the masks of the n_steps updates after the first `step` ones."""
+    """Return the keys of the masks of the n_steps updates after the first `step` ones."""
     if not options.dropout:
         return NO_DROPOUT
     steps = np.arange(step, step + n_steps, dtype=np.uint64)
-    # the hash of many steps at once: its integer arithmetic is that of uint64 arrays too
+    # the hash of many steps at once: its integer arithmetic also works with uint64 arrays
     keys: list[Array] = [
         np.stack(dropout_key(options.dropout_seed, steps, layer), axis=1)  # type: ignore[arg-type]
         for layer in range(len(options.dropout))

@@ -1,7 +1,7 @@
-"""The six kernels, a call of compiled code for each.
+"""The kernels, each a call of compiled code.
 
-The functions of ``fastnn.kernels.numba`` take flat arrays whose rows are whole lines of memory. A
-kernel called by itself gets its arrays from anywhere: they are brought to that form and back.
+The functions of ``fastnn.kernels.numba`` take flat arrays whose rows are whole cache lines. Arrays
+of individual kernel calls are converted to that form and back.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _with_product(a: Any, b: Array, out: Array) -> Array:
 
 
 def _in_whole_lines(matrix: Array) -> Array:
-    """Return a copy with zeros after each row, so that rows are whole lines of memory."""
+    """Return a copy with rows padded with zeros to whole cache lines."""
     n_rows, n_columns = matrix.shape
     per_line = ALIGNMENT // matrix.itemsize
     stride = -(-n_columns // per_line) * per_line

@@ -1,1 +1,1 @@
-"""Readers of files: one for each kind, and what they share."""
+"""Readers for each file format, and shared functions."""

@@ -1,4 +1,4 @@
-"""Arrays of a file in the dtypes that networks read, counted before they are made."""
+"""Conversion of arrays to the dtypes that networks read, within the memory budget."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fastnn.system.memory_maps import WINDOW_BYTES, file_map
 from fastnn.validation.values import words_of
 
 BLOCK_BYTES = 1 << 20
-"""Of an array that is looked at in one piece: what NumPy makes on the way stays small."""
+"""Bytes of an array processed at once, to keep temporaries small."""
 
 MAPPED_DTYPES = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
-"""What networks read as it lies in a file."""
+"""Dtypes that networks read directly from a file."""
 
 Array = NDArray[Any]
 
@@ -30,7 +30,7 @@ def blocks(array: Array, item_bytes: int = 0) -> Iterator[slice]:
 
 
 def first_not_finite(array: Array) -> tuple[int, ...] | None:
-    """Return the index of the first number that is not finite; None if there is none."""
+    """Return the index of the first non-finite number, or None."""
     for rows in blocks(array):
         finite = np.isfinite(array[rows])
         if not finite.all():
@@ -40,9 +40,9 @@ def first_not_finite(array: Array) -> tuple[int, ...] | None:
 
 
 def mapped_or_read(array: Array, budget: Budget) -> Array:
-    """Return a large map of a file as it is if networks can read it, else a copy in memory.
+    """Return a large memory map unchanged if networks can read it, otherwise a copy in memory.
 
-    The copy is counted first, and is C-contiguous and in this machine's byte order.
+    The copy is counted first, and is C-contiguous and in native byte order.
     """
     if file_map(array) and array.nbytes > WINDOW_BYTES and array.dtype in MAPPED_DTYPES:
         return array
@@ -55,7 +55,7 @@ def converted(array: Array, dtype: Any, budget: Budget, key: str) -> Array:
     dtype = np.dtype(dtype)
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    budget.take(array.size * dtype.itemsize, f"{key} is turned into {dtype} {array.shape}")
+    budget.take(array.size * dtype.itemsize, f"{key} is converted to {dtype} {array.shape}")
     return np.ascontiguousarray(array, dtype)
 
 
@@ -65,7 +65,7 @@ def decoded(array: Array, budget: Budget, key: str) -> Array:
     dtype = np.dtype(f"U{max(1, width)}")
     budget.take(
         len(array) * dtype.itemsize,
-        f"{key} is turned into text, {len(array)} of up to {width} characters",
+        f"{key} is converted to text, {len(array)} of up to {width} characters",
     )
     text = np.empty(len(array), dtype)
     try:

@@ -1,7 +1,7 @@
-"""CSV into numbers: one pass over the lines, each checked where it is read.
+"""Reading CSV files in one pass over the lines, each checked as it is read.
 
-The delimiter is the one of comma, semicolon and tab that the first line has most of. Every error
-names the file, the line and the column.
+The delimiter is the most frequent one of comma, semicolon and tab in the first line. Errors give
+file, line and column.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened
 
 DELIMITERS = ",;\t"
-LOOKED_AT = 6 * 8  # bytes for each row: sorted copies of two columns, and counts
+LOOKED_AT = 6 * 8  # bytes per row: sorted copies of two columns, and counts
 
 Row = tuple[int, list[str]]
 
@@ -38,9 +38,9 @@ Row = tuple[int, list[str]]
 def read_csv(
     source: Source, label: str | int | None, header: bool | None, known: KnownColumns
 ) -> Columns:
-    """Read a CSV file; `fastnn.datasets.read_table` says what its arguments mean.
+    """Read a CSV file; `fastnn.datasets.read_table` describes the arguments.
 
-    ``label=False`` reads every column as a feature, but the known label's.
+    ``label=False`` reads every column as a feature, except that of the known label.
     """
     name, budget = source.name, source.budget
     text = Text(source.stream, name, budget)
@@ -86,28 +86,28 @@ def read_csv(
         raise refusal
     notes = []
     if first_is_header and header is None and is_numbered(cells):
-        notes.append(f"line {line} numbers the columns and was taken for their header")
+        notes.append(f"line {line} numbers the columns and was read as a header")
     if flags:
-        notes.append(f"True and False are taken as 1 and 0 {_columns_of(flags, layout)}")
+        notes.append(f"True and False are read as 1 and 0 {_columns_of(flags, layout)}")
     feature_names = [layout.names[i] for i in layout.features]
     if layout.has_row_names:
         if name_rows(row_names):
             notes.append(left_out(1, stripped[0]))
         else:
             copied = features.nbytes + 2 * 8 * len(features)
-            budget.take(copied, "its first column is put in front of the others")
+            budget.take(copied, "its first column is copied to the others")
             features = np.column_stack([_numbers(row_names, line_numbers, layout), features])
             feature_names.insert(0, layout.names[0])
             order = known.order(feature_names, [not stripped[0]], name)
     if order != list(range(len(order))):
-        budget.take(features.nbytes, "its columns are put in the network's order")
+        budget.take(features.nbytes, "its columns are reordered for the network")
         features = features[:, order]
         feature_names = [feature_names[i] for i in order]
     own_names = first_is_header and not is_numbered(cells)
     label_values = None
     if column.index is not None and label is not False:
         label_values = label_array(labels, line_numbers, layout, budget)
-        budget.check(LOOKED_AT * len(features), f"its {len(features)} labels are looked at")
+        budget.check(LOOKED_AT * len(features), f"its {len(features)} labels are examined")
         if column.by_position:
             check_guess(features, label_values, name, has_names=own_names)
         notes += row_numbers(features, tuple(feature_names))
@@ -164,11 +164,11 @@ def _is_header(
     found = is_header(cells, [row for _, row in below])
     if found is None:
         word = next((cell for cell in cells if not is_number(cell)), None)
-        what = f"{shortened(str(word))!r} stands where the other rows have a number"
+        what = f"{shortened(str(word))!r} is text where the other rows have a number"
         if word is None or is_numbered(cells):
-            what = "the numbers count from 0, as pandas names columns, or are a row of data"
+            what = "the numbers are either column names from 0, as in pandas, or a row of data"
         raise ValueError(
-            f"{name}, line {line}: {what}; say whether the line is a header: "
+            f"{name}, line {line}: {what}; specify whether the line is a header: "
             f"{parameter('header', True)} or {parameter('header', False)}"
         )
     return found
@@ -185,7 +185,7 @@ def _layout(
 
 
 def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str]) -> list[int]:
-    """Return the order in which a network wants the features; an error names what it lacks."""
+    """Return the network's order of the features; errors name missing ones."""
     if not is_header:
         return list(range(len(layout.features)))
     names = [layout.names[i] for i in layout.features]
@@ -193,7 +193,7 @@ def _order(known: KnownColumns, layout: Layout, is_header: bool, cells: list[str
 
 
 def _flag_columns(sample: list[Row], layout: Layout) -> list[int]:
-    """Return which features hold only True and False, as far as a sample of the rows tells."""
+    """Return which features hold only True and False in a sample of the rows."""
     rows = [cells for _, cells in sample if len(cells) == len(layout.names)]
     return [i for i in layout.features if rows and all(is_flag(cells[i]) for cells in rows)]
 
@@ -204,7 +204,7 @@ def _columns_of(flags: list[int], layout: Layout) -> str:
 
 
 def _flags_as_numbers(rows: Iterator[Row], flags: list[int], layout: Layout) -> Iterator[Row]:
-    """Yield the rows with 1 and 0 in columns of True and False, which hold nothing else."""
+    """Yield the rows with 1 and 0 in columns of True and False."""
     for line, cells in rows:
         if len(cells) == len(layout.names):  # what has another width is refused elsewhere
             for i in flags:
@@ -220,7 +220,7 @@ def _flags_as_numbers(rows: Iterator[Row], flags: list[int], layout: Layout) -> 
 def _read_rows(
     rows: Iterator[Row], layout: Layout, text: Text
 ) -> tuple[array[float], list[str], list[str], array[int]]:
-    """Return all features in one flat array, the labels, the rows' names and line numbers."""
+    """Return all features in one flat array, the labels, the row names and line numbers."""
     values, lines = array("d"), array("q")
     labels: list[str] = []
     row_names: list[str] = []

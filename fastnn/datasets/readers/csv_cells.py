@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"[-+]?\d+")
 
 
 def is_number(cell: str) -> bool:
-    """Tell whether a cell reads as a number, nan and inf included, as CSV writers spell one."""
+    """Return whether a cell reads as a number, nan and inf included, as CSV writers spell one."""
     try:
         float(cell)
     except ValueError:
@@ -24,22 +24,22 @@ def is_number(cell: str) -> bool:
 
 
 def is_flag(cell: str) -> bool:
-    """Tell whether a cell is True or False, as pandas writes what get_dummies returns."""
+    """Return whether a cell is True or False, as pandas writes what get_dummies returns."""
     return cell.strip().lower() in FLAGS
 
 
 def is_missing(cell: str) -> bool:
-    """Tell whether a cell stands for a value that is missing."""
+    """Return whether a cell stands for a value that is missing."""
     return cell.strip().lower() in MISSING
 
 
 def is_whole(cell: str) -> bool:
-    """Tell whether a cell is a whole number, written without a point or an exponent."""
+    """Return whether a cell is a whole number, written without a point or an exponent."""
     return _WHOLE.fullmatch(cell.strip()) is not None
 
 
 def has_comma(cell: str) -> bool:
-    """Tell whether a cell is a number but for its commas: 1,5 or 1,234.5."""
+    """Return whether a cell is a number but for its commas: 1,5 or 1,234.5."""
     if is_number(cell) or "," not in cell:
         return False
     return is_number(cell.replace(",", ".", 1)) or _THOUSANDS.fullmatch(cell.strip()) is not None

@@ -50,7 +50,7 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool | No
 
 
 def is_numbered(first: Sequence[str]) -> bool:
-    """Tell whether the numbers in a line count from 0, as pandas names columns."""
+    """Return whether the numbers in a line count from 0, as pandas names columns."""
     numbers = [cell.strip() for cell in first if is_number(cell)]
     return bool(numbers) and numbers == [str(i) for i in range(len(numbers))]
 

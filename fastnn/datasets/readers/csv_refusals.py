@@ -1,4 +1,4 @@
-"""The words for cells of a CSV file that are not what was expected: where, how many, what to do."""
+"""Errors for invalid cells of a CSV file: where, how many, what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Layout:
-    """What the first line tells: the columns' names, which is the label and which names the rows.
+    """The layout of the columns: names, label column, and whether the first holds row names.
 
     `features` are the indices of all other columns.
     """
@@ -42,13 +42,13 @@ class Layout:
         object.__setattr__(self, "features", [i for i in others if i != self.label])
 
     def where(self, line: int, column: int) -> str:
-        """Return what an error begins with."""
+        """Return the location of a cell for errors."""
         name = named(shortened(self.names[column]))
         return f"{self.source}, line {line}, column {column + 1} ({name})"
 
 
 class BadCells:
-    """The first feature that is no finite number, and how many there are of each sort."""
+    """The first cell that is not a finite number, and the number of bad cells of each kind."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -59,14 +59,14 @@ class BadCells:
         self._flags: Counter[int] = Counter()
 
     def add_numbers(self, features: NDArray[np.float64], lines: array[int]) -> None:
-        """Count what is not finite in rows that were read."""
+        """Count non-finite numbers in rows already read."""
         for rows in blocks(features, 2 * 8 + 150):  # an index by itself is that many bytes
             for row, i in np.argwhere(~np.isfinite(features[rows])).tolist():
                 number = features[rows.start + row, i]
                 self._add(lines[rows.start + row], self._layout.features[i], str(number))
 
     def add_row(self, line: int, cells: Sequence[str]) -> None:
-        """Count what is no finite number in a row as it stands in the file."""
+        """Count cells of a row of the file that are not finite numbers."""
         for column in self._layout.features:
             cell = cells[column]
             if not (is_number(cell) and math.isfinite(float(cell))):
@@ -84,7 +84,7 @@ class BadCells:
             self._flags[column] += is_flag(cell)
 
     def error(self, n_rows: int) -> ValueError | None:
-        """Return the error about them, None if there are none in the file's `n_rows`."""
+        """Return the error about them, or None if there are none; the file has `n_rows` rows."""
         if self._first is None:
             return None
         line, column, cell = self._first
@@ -99,16 +99,15 @@ class BadCells:
         texts, name = self._texts[column], self._layout.names[column]
         if self._flags[column]:
             return (
-                f"{self._flags[column]} of {n_rows} rows have True or False there, and others do "
+                f"{self._flags[column]} of {n_rows} rows have True or False there, but others do "
                 "not: write 1 and 0 in all of them"
             )
         if texts > n_rows // 2:
             own = name != f"column {column + 1}" and name == shortened(name)
-            label = f", or name it as the label: {parameter('label', name if own else column)}"
+            label = f", or make it the label: {parameter('label', name if own else column)}"
             return (
-                f"{texts} of {n_rows} rows have text there. Remove the column, give each of its "
-                "values a column of 0 and 1 (pandas.get_dummies)"
-                + (label if self._layout.label_was_guessed else "")
+                f"{texts} of {n_rows} rows have text there. Remove the column, one-hot encode it "
+                "(pandas.get_dummies)" + (label if self._layout.label_was_guessed else "")
             )
         if texts:
             return f"{texts} of {n_rows} rows have text there: correct or remove them"
@@ -127,7 +126,7 @@ class BadCells:
         return (
             f"{self._missing[column]} of {n_rows} rows have none there"
             + "".join(f", {other}" for other in others)
-            + ". Fill such cells, with the column's median for one, or remove their rows or columns"
+            + ". Fill such cells, for example with the median, or remove their rows or columns"
         )
 
 
@@ -158,7 +157,7 @@ def label_array(
 def _check_text(
     labels: list[str], lines: Sequence[int], layout: Layout, are_numbers: list[bool]
 ) -> None:
-    """Check that labels are text because of more than some cells that are no numbers by mistake."""
+    """Check that labels are not text merely because of a few invalid cells."""
     texts = {label for label, is_one in zip(labels, are_numbers, strict=True) if not is_one}
     n_numbers = sum(are_numbers)
     n_different = len({label for label, is_one in zip(labels, are_numbers, strict=True) if is_one})
@@ -169,7 +168,7 @@ def _check_text(
     )
     if is_mistake:
         bad = [not is_one for is_one in are_numbers]
-        raise _label_error(labels, lines, layout, bad, "a number, as others are")
+        raise _label_error(labels, lines, layout, bad, "a number, like the others")
 
 
 def _label_error(

@@ -1,7 +1,7 @@
-"""The lines of a CSV file as text, and the memory that rows read from them take.
+"""The lines of a CSV file as text, and the memory of rows read from them.
 
-Memory is counted each time some text has been read, not for each row: what a few lines can take is
-little, and one line that can take much is refused before it is read to its end.
+Memory is counted after some amount of text, not for each row: a few lines take little memory, and
+a line that could take too much is refused before it is read completely.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 from fastnn.system.memory_budget import Budget
 
 UTF8_BOM = b"\xef\xbb\xbf"
-LONGEST_LINE = 1 << 28  # bytes; what is longer is no table, or unpacks to no end
+LONGEST_LINE = 1 << 28  # bytes; a longer line is not a table, or is a decompression bomb
 
 UNCOUNTED = 1 << 16
-"""Bytes of text that may be read before what was made of them is counted."""
+"""Bytes of text that may be read before memory is counted."""
 
 BYTES_AS_CELLS = 30
 """Most bytes of memory that a byte of text takes as cells: a letter of two bytes and a comma are a
@@ -81,7 +81,7 @@ class Text:
         while line := self._file.readline(self._longest):
             if len(line) >= LONGEST_LINE:
                 raise ValueError(
-                    f"{self._name}, line {number}: longer than {LONGEST_LINE >> 20} MB; no table"
+                    f"{self._name}, line {number}: longer than {LONGEST_LINE >> 20} MB; not a table"
                 )
             if len(line) == self._longest:
                 self._check_row(number, len(line))

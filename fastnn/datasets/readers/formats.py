@@ -1,7 +1,7 @@
-"""The formats that data are read from: one table, which readers, the command line and errors ask.
+"""The table of data formats, used by readers, the command line and errors.
 
-A format's magic bytes are in `fastnn.system.file_kinds`, under the same key, beside those of files
-that are not read and only named. Its reader is imported when there is such a file.
+The magic bytes of a format are in `fastnn.system.file_kinds`, under the same key, with those of
+formats without a reader. Readers are imported on first use.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Format:
     Parameters
     ----------
     key : str
-        What `file_kinds` calls it; CSV is text, which has no magic bytes and no row there.
+        The key in `file_kinds`; CSV is text, which has no magic bytes and no row there.
     name : str
-        What errors and help call it.
+        Name in errors and help.
     endings : tuple of str
-        How names of such files end, in small letters, beside the suffixes in `file_kinds`.
+        File extensions in lower case, in addition to those in `file_kinds`.
     labels : {"column", "array"} or None
-        What of the file holds the labels; None if they are in a file of their own.
+        Where the labels are; None if they are in a separate file.
     options : tuple of str
-        Which parameters of `read_table` and options of the command line it takes.
+        Parameters of `read_table` and options of the command line that apply to it.
     """
 
     key: str
@@ -52,30 +52,30 @@ class Format:
 
     @property
     def kind(self) -> FileKind | None:
-        """Its magic bytes, and what is said of it elsewhere; None for text."""
+        """Its row in `file_kinds`; None for text."""
         return BY_KEY.get(self.key)
 
     @property
     def described(self) -> str:
-        """What a person calls such a file, with its article."""
+        """Name of such a file in messages, with its article."""
         return self.kind.name if self.kind else f"a {self.name} file"
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """How names of such files end."""
+        """All file extensions."""
         return (*(self.kind.suffixes if self.kind else ()), *self.endings)
 
 
 @dataclass(frozen=True)
 class TableFormat(Format):
-    """Rows with their labels: ``read(source, label, header, known)`` as `read_table` says."""
+    """Rows with their labels: ``read(source, label, header, known)``, as for `read_table`."""
 
     read: Callable[[Source, Label, bool | None, KnownColumns], Table]
 
 
 @dataclass(frozen=True)
 class ArrayFormat(Format):
-    """One array without labels: ``read(file, path, budget)`` maps it where it is large."""
+    """One array without labels: ``read(file, path, budget)``, which maps large files."""
 
     read: Callable[[BinaryIO, Path, Budget], NDArray[Any]]
 
@@ -132,7 +132,7 @@ FORMATS: tuple[TableFormat | ArrayFormat, ...] = (CSV, NPZ, PARQUET, NPY, IDX)
 
 
 def format_by_name(path: str | os.PathLike[str]) -> TableFormat | ArrayFormat | None:
-    """Return the format that a file's name claims, or None; a table may be packed besides."""
+    """Return the format by the name of a file, or None; a table may also be compressed."""
     name = os.fspath(path).lower()
     for found in FORMATS:
         packings = ("", *PACKED.values()) if isinstance(found, TableFormat) else ("",)
@@ -142,7 +142,7 @@ def format_by_name(path: str | os.PathLike[str]) -> TableFormat | ArrayFormat | 
 
 
 def holds_one_array(path: str | os.PathLike[str]) -> bool:
-    """Say whether a file is an array without labels, by its name."""
+    """Return whether a file is an array without labels, by its name."""
     return isinstance(format_by_name(path), ArrayFormat)
 
 
@@ -152,21 +152,21 @@ def table_format(source: Source) -> TableFormat:
     Raises
     ------
     ValueError
-        If the file is of another kind; it says which, and what to do with it.
+        If the file has another format; the message names it, and what to do.
     """
     key = CSV.key if source.kind is None else source.kind.key
     is_npz_by_name = format_by_name(source.path) is NPZ
     if (key == CSV.key and is_npz_by_name) or (key == "zip" and not _is_archive(source)):
-        key = NPZ.key  # cut or empty, or not named as an archive: its reader says what is missing
+        key = NPZ.key  # truncated, empty, or not named as an archive: its reader raises the error
     found = next((f for f in FORMATS if f.key == key), None)
     if isinstance(found, TableFormat):
         return found
     if found is None:
         raise source.refused()
     raise ValueError(
-        f"{source.name} is {found.described}, one array: read it and "
-        "its labels with fastnn.datasets.read_arrays, or name the labels' file on the command "
-        f"line: --targets FILE, and the rows' file with the ending {found.suffixes[0]}"
+        f"{source.name} is {found.described}, a single array: read it and "
+        "its labels with fastnn.datasets.read_arrays, or on the command line give the file of "
+        f"labels, --targets FILE, and use the extension {found.suffixes[0]} for the file of rows"
     )
 
 
@@ -177,33 +177,33 @@ def _is_archive(source: Source) -> bool:
 
 
 def array_format(path: Path, head: bytes) -> ArrayFormat:
-    """Return the format of an array, by the bytes that it begins with, or else by its name.
+    """Return the format of an array, by its first bytes, or otherwise by its name.
 
     Raises
     ------
     ValueError
-        If the file is of another kind.
+        If the file has another format.
     """
     arrays = [found for found in FORMATS if isinstance(found, ArrayFormat)]
     for found in arrays:
         if found.kind and re.match(found.kind.begins, head):
             return found
     by_name, kind = format_by_name(path), kind_of(head, path)
-    if isinstance(by_name, ArrayFormat):  # whose reader says what is wrong
+    if isinstance(by_name, ArrayFormat):  # its reader raises the error
         return by_name
-    if kind is BY_KEY["gzip"]:  # which only IDX comes in
+    if kind is BY_KEY["gzip"]:  # only IDX may be compressed
         return IDX
     raise ValueError(
-        f"{path} is {'no array' if kind is None else kind.name}: expected an "
+        f"{path} is {'not an array' if kind is None else kind.name}: expected an "
         f"{names_of(arrays)} file"
     )
 
 
-# -- what is said of them -------------------------------------------------------------------------
+# -- messages -------------------------------------------------------------------------------------
 
 
 def that_take(option: Option) -> list[Format]:
-    """Return the formats with a use for a parameter of `read_table`, or an option."""
+    """Return the formats to which a parameter of `read_table`, or an option, applies."""
     return [found for found in FORMATS if option in found.options]
 
 
@@ -214,12 +214,12 @@ def names_of(formats: Iterable[Format], word: str = "or") -> str:
 
 
 def check_options(source: Source, found: Format, label: Label, header: bool | None) -> None:
-    """Check that a format has a use for what `read_table` was told.
+    """Check that the arguments of `read_table` apply to a format.
 
     Raises
     ------
     ValueError
-        If it has not.
+        If they do not.
     """
     asked: dict[Option, Value] = {
         "label": None if label is False else label,  # without labels any table can be read
@@ -228,7 +228,7 @@ def check_options(source: Source, found: Format, label: Label, header: bool | No
     for option, value in asked.items():
         if value is not None and option not in found.options:
             raise ValueError(
-                f"{source.name} is {found.described}, and "
+                f"{source.name} is {found.described}, but "
                 f"{parameter(option, value)} is for {names_of(that_take(option), 'and')} files: "
-                "leave it out"
+                "omit it"
             )

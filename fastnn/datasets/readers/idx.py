@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a header that says dtype and shape, then the array's bytes.
+"""IDX, the file format of MNIST: a header with dtype and shape, then the elements.
 
     byte 0-1   zero
     byte 2     dtype code: 08 uint8, 09 int8, 0B int16, 0C int32, 0D float32, 0E float64
@@ -7,7 +7,7 @@
     then       the elements, the last dimension fastest
 
 All numbers are big-endian (http://yann.lecun.com/exdb/mnist/). A file may be gzip-compressed.
-Nothing a header claims is believed before it is compared with the size of the file.
+Sizes in the header are checked against the size of the file.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_idx(path: str | os.PathLike[str], *, mmap: bool = False) -> NDArray[Any
     Parameters
     ----------
     path : str or os.PathLike
-        The file; compression is told by its first bytes, not by its name.
+        The file; compression is detected from the first bytes, not the name.
     mmap : bool, default False
         Map a plain file instead of reading it: a read-only view of the file, big-endian if its
         elements are wider than a byte.
@@ -65,8 +65,8 @@ def read_idx(path: str | os.PathLike[str], *, mmap: bool = False) -> NDArray[Any
     ------
     ValueError
         If the file is not a whole IDX file: a wrong magic number, an unknown dtype, too few or too
-        many bytes, damaged compression; or if mmap is asked of a compressed file. If it takes more
-        memory than `fastnn.system.memory_budget` allows a file of its size, or than is free.
+        many bytes, damaged compression; or if mmap is set for a compressed file. If it needs more
+        memory than `fastnn.system.memory_budget` allows for a file of its size, or than is free.
     OSError
         If the file cannot be opened or read.
     """
@@ -87,7 +87,7 @@ def map_idx(file: BinaryIO, path: Path, budget: Budget) -> NDArray[Any]:
 def read_open_idx(file: BinaryIO, path: Path, budget: Budget, *, mmap: bool) -> NDArray[Any]:
     """Read an IDX file that is open and can be read twice; see `read_idx`.
 
-    One that lies in memory is not mapped.
+    A file in memory is not mapped.
     """
     packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file_size = file.seek(0, os.SEEK_END)
@@ -192,9 +192,9 @@ def _read_array(
 
 
 def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
-    """Write an array as an IDX file, whole or not at all.
+    """Write an array as an IDX file, atomically.
 
-    The bytes go to a temporary file in the same folder, which takes the place of `path` once they
+    The bytes are written to a temporary file in the same folder, which replaces `path` once they
     are on the disk. The same array always gives the same bytes, compressed or not.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The columns that a network was trained on, for matching a file's columns by name."""
+"""The columns that a network was trained on, for matching the columns of a file by name."""
 
 from __future__ import annotations
 
@@ -12,39 +12,38 @@ from fastnn.validation.frames import check_frame_names, some
 from fastnn.validation.parameters import parameter
 
 NUMBERED = re.compile(r"column (\d+)")
-"""What a column is called that has no name."""
+"""Names of columns without a name."""
 
 
 class Names(Protocol):
-    """What a network remembers of the names in its training rows; `TrainedOn` does."""
+    """The names of a network's training columns, such as `TrainedOn`."""
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """Those of the columns."""
+        """Names of the features."""
 
     @property
     def label_name(self) -> str | None:
-        """That of the label."""
+        """Name of the label."""
 
 
 @dataclass(frozen=True)
 class KnownColumns:
-    """Names that a file's header is compared with.
+    """Names to match with the header of a file.
 
     Parameters
     ----------
     features : tuple of str, optional
-        In the order in which they are wanted. None if they had no names: then the file's columns
-        are taken in its order.
+        In the network's order. None without names: then columns are matched by position.
     label : str, optional
-        The column of labels or targets; a file of inputs may have it, and it is left out.
+        The column of labels or targets; it is ignored in a file of inputs.
     """
 
     features: tuple[str, ...] | None = None
     label: str | None = None
 
     def are_in(self, cells: Sequence[str], is_number: Callable[[str], bool]) -> bool:
-        """Say whether a file's first line holds these names, some of which may be numbers."""
+        """Return whether the first line of a file holds these names, which may be numbers."""
         names = {cell.strip() for cell in cells}
         known = {*(self.features or ()), *([] if self.label is None else [self.label])}
         if any(not is_number(name) for name in names & known):
@@ -54,25 +53,25 @@ class KnownColumns:
     def label_of(
         self, label: str | int | None, names: Sequence[str] | None, source: str
     ) -> str | int | None:
-        """Return which column of a file is the label, as `read_table` takes it.
+        """Return the label column of a file, as for `read_table`.
 
         Parameters
         ----------
         label : str, int or None
-            What was asked for: False for none, of which the known label is still told apart.
+            The argument of `read_table`; with False the known label is still identified.
         names : sequence of str or None
-            The file's columns, if they have names.
+            The columns of the file, if they have names.
         source : str
-            What errors call the file.
+            Name of the file in errors.
 
         Raises
         ------
         ValueError
-            If a label is wanted, and the file has the features' names without the label's.
+            If a label is needed, but the file with names does not have it.
         """
         if not (label is None or label is False):
             return label
-        if names is None:  # the label's place is known, of which False says that it is not there
+        if names is None:  # only the position of the label is known, and with False it is absent
             of_place = NUMBERED.fullmatch(self.label or "") if label is None else None
             return label if of_place is None else int(of_place[1]) - 1
         if self.label in names:
@@ -80,20 +79,20 @@ class KnownColumns:
         if label is None and self.label is not None and self.features is not None:
             raise ValueError(
                 f"{source} has no column {self.label!r}, the label that the network was trained "
-                f"on; its columns are {some(names)}. Name the one that holds labels: "
+                f"on; its columns are {some(names)}. Select the label column with "
                 f"{parameter('label', 'COLUMN')}"
             )
         return label
 
     def order(self, names: Sequence[str], unnamed: Sequence[bool], source: str) -> list[int]:
-        """Return where in a file's features each known one is; all in their order if none is known.
+        """Return the position of each known feature in a file, or all in order without names.
 
-        `unnamed` says which of the names stand for an empty cell of the header.
+        `unnamed` marks columns with an empty cell in the header.
 
         Raises
         ------
         ValueError
-            If columns are missing, unknown, or there twice; it names them.
+            If columns are missing, unknown, or duplicated; the message names them.
         """
         if self.features is None:
             return list(range(len(names)))
@@ -105,7 +104,7 @@ class KnownColumns:
         except ValueError as error:
             if any(unnamed):
                 raise ValueError(
-                    f"{error}. A column without a name may be an index: leave it out, with pandas "
-                    "by to_csv(index=False)"
+                    f"{error}. A column without a name may be an index: omit it, in pandas "
+                    "with to_csv(index=False)"
                 ) from None
             raise

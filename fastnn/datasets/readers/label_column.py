@@ -1,7 +1,7 @@
-"""Which column of a table is the label, and why that one.
+"""Selection of the label column of a table, with the reason.
 
-A column that was named is; else one with a usual name; else the last. That guess is refused where
-the rows look as if they began with their label, as those of MNIST in CSV do.
+It is the given column, otherwise one with a usual name, otherwise the last. The last is refused if
+the rows seem to begin with their label, as in MNIST as CSV.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from fastnn.validation.parameters import parameter
 LABEL_NAMES = ("label", "labels", "target", "targets", "class", "species", "y")
 """In the order of preference, in lower case."""
 
-# Rows of pictures have at least as many columns as 8 x 8 pixels.
+# Rows of images have at least as many columns as 8 x 8 pixels.
 PIXEL_COLUMNS, MOST_CLASSES = 64, 100
 SAMPLE_ROWS = 1000
-DOMINATED = 0.9  # the share of one value past which a column says next to nothing
+DOMINATED = 0.9  # fraction of one value above which a column has hardly any information
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """The label's index, None for no label; and why, where it was guessed."""
+    """The index of the label, None for no label; and the reason, if it was inferred."""
 
     index: int | None
     reason: str | None = None
@@ -69,17 +69,17 @@ def label_column(
         return LabelColumn(width - 1, why, by_position=True)
     if isinstance(label, str) and label in known:
         if known.count(label) > 1:
-            raise ValueError(f"{source} has {known.count(label)} columns {label!r}; name an index")
+            raise ValueError(f"{source} has {known.count(label)} columns {label!r}; give an index")
         return LabelColumn(known.index(label))
     try:
         index = int(label)
     except ValueError:
-        has = some(known) if known else f"no header; name one of its {width}"
+        has = some(known) if known else f"no header; give the index of one of its {width}"
         raise ValueError(f"{source} has no column {label!r}: it has {has}") from None
     if not -width <= index < width:
         raise ValueError(
-            f"{source} has {width} columns; {parameter('label', index)} is none of them, "
-            f"count from 0 to {width - 1} or from the end with -1"
+            f"{source} has {width} columns; {parameter('label', index)} is out of range, "
+            f"count from 0 to {width - 1}, or from the end with -1"
         )
     return LabelColumn(index % width)
 
@@ -100,9 +100,9 @@ def _usual(names: list[str]) -> int | None:
 
 
 def check_guess(features: Array, labels: Array, source: str, *, has_names: bool) -> None:
-    """Check that the last column was not taken for the label of rows that begin with it.
+    """Check that the label is not the first column instead of the last.
 
-    Asked about are pictures with a label in front; and tables without names of which the first
+    An error is raised for images with the label first, and for tables without names whose first
     column holds classes and the last measurements.
 
     Parameters
@@ -126,24 +126,22 @@ def check_guess(features: Array, labels: Array, source: str, *, has_names: bool)
     others, label_counts = np.unique(labels, return_counts=True)
     if _are_pixels(features[:SAMPLE_ROWS, 1:], high) and counts.max() <= DOMINATED * len(labels):
         suspicious = is_run or label_counts.max() > DOMINATED * len(labels)
-        beside = (
-            f"{features.shape[1] - 1} columns of whole numbers, as pictures with their label in"
-        )
-        found = f"beside {beside} front do"
+        beside = f"{features.shape[1] - 1} columns of whole numbers, like images with the label"
+        found = f"next to {beside} first"
     else:
         measured = len(others) > FEW or (others != np.trunc(others)).any()
         suspicious = not has_names and is_run and counts.min() >= ROWS_A_CLASS and bool(measured)
-        found = f"in at least {counts.min()} rows each, as classes do, and the last measurements"
+        found = f"in at least {counts.min()} rows each, like classes, and the last measurements"
     if suspicious:
         raise ValueError(
-            f"{source}: which column is the label? None has the usual name of one. The first holds "
-            f"whole numbers from {low:.0f} to {high:.0f} {found}. Say "
+            f"{source}: which column is the label? None has a usual name. The first holds "
+            f"whole numbers from {low:.0f} to {high:.0f} {found}. Use "
             f"{parameter('label', 0)} for the first or {parameter('label', -1)} for the last"
         )
 
 
 def _are_pixels(columns: Array, label: float) -> bool:
-    """Tell whether columns hold bytes, some of them larger than any label."""
+    """Return whether columns hold bytes, some of them larger than any label."""
     return bool(
         columns.shape[1] + 2 >= PIXEL_COLUMNS
         and label < columns.max() <= 255

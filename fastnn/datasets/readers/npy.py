@@ -1,6 +1,6 @@
-"""NPY, one array as NumPy saves it: a header that says dtype, shape and order, then the elements.
+"""NPY, one array as saved by NumPy: a header with dtype, shape and order, then the elements.
 
-What the header claims is compared with the size of the file before it is believed, and nothing is
+Sizes in the header are checked against the size of the file, and nothing is
 ever unpickled (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 """
 
@@ -40,8 +40,8 @@ def read_npy(file: BinaryIO, path: Path, budget: Budget) -> Array:
         return np.empty(shape, dtype)
     if fortran_order and len(shape) > 1 and n_bytes > WINDOW_BYTES:
         raise ValueError(
-            f"{path} is in Fortran order: each row lies scattered over the whole file, which is "
-            "too large to be turned here; save it in C order: numpy.save(path, "
+            f"{path} is in Fortran order: each row is scattered over the whole file, which is "
+            "too large to be converted here; save it in C order: numpy.save(path, "
             "numpy.ascontiguousarray(array))"
         )
     flat: Array
@@ -82,7 +82,7 @@ def read_npy_header(file: IO[bytes], member: str) -> tuple[np.dtype[Any], tuple[
 
 
 def check_text(array: Array, key: str) -> None:
-    """Check that an array of text holds Unicode characters, which Python takes no others for."""
+    """Check that an array of text holds only valid Unicode characters, as Python requires."""
     if array.dtype.kind != "U" or not array.size:
         return
     order = array.dtype.byteorder
@@ -90,6 +90,6 @@ def check_text(array: Array, key: str) -> None:
     wrong = (codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))  # surrogates
     if wrong.any():
         raise ValueError(
-            f"{key} holds text with 0x{codes[wrong.argmax()]:X} in it, which is no character of "
-            "Unicode; it is damaged"
+            f"{key} holds text with 0x{codes[wrong.argmax()]:X} in it, which is not a Unicode "
+            "character; it is damaged"
         )

@@ -1,8 +1,8 @@
-"""NPZ into arrays: a zip of NPY members, of which only the ones a table needs are opened.
+"""Reading NPZ files: a zip of NPY members, of which only those needed are opened.
 
-Nothing is unpickled, and no memory is reserved on a member's word alone: what its NPY header
-claims must agree with the size in the zip directory, and that with the compressed bytes there are,
-and with the memory that reading the file may take (see `fastnn.system.memory_budget`).
+Nothing is unpickled, and sizes are checked before memory is allocated: the size in the NPY header
+must match the zip directory, and this the number of compressed bytes and the memory budget (see
+`fastnn.system.memory_budget`).
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def read_npz(
 ) -> dict[str, Rows]:
     """Return the x (n_rows, n_features) and y of each part a file has.
 
-    The parts are "all", from the arrays x and y, or "train" with "test" and "validation" if they
-    are there, from x_train, y_train and so on; capital letters do not matter. Without labels, y is
+    The parts are "all", from the arrays x and y, or "train" with "test" and "validation" if
+    present, from x_train, y_train and so on; names are not case-sensitive. Without labels, y is
     None.
     """
     with said_of(source, "an NPZ file"), zipfile.ZipFile(stream) as archive:
@@ -69,7 +69,7 @@ def read_npz(
             if suffix is None or (part != "all" and "all" in parts):
                 continue
             if with_labels and f"y{suffix}" not in members:
-                raise ValueError(f"it has x{suffix} and no labels y{suffix}")
+                raise ValueError(f"it has x{suffix} but no labels y{suffix}")
             read = _read_member(archive, members[f"x{suffix}"], budget)
             x = features_of(read, f"x{suffix}", budget)
             _forget(read, x, budget)
@@ -82,7 +82,7 @@ def read_npz(
         if "all" not in parts and "train" not in parts:
             found = some(sorted(members)) or "none"
             raise ValueError(
-                "expected arrays x and y, or x_train, y_train, x_test and y_test, and perhaps "
+                "expected arrays x and y, or x_train, y_train, x_test and y_test, and optionally "
                 f"x_validation and y_validation; found {found}"
             )
         widths = {part: x.shape[1] for part, (x, _) in parts.items()}
@@ -93,7 +93,7 @@ def read_npz(
 
 @contextmanager
 def said_of(source: str, kind: str) -> Iterator[None]:
-    """Turn whatever a damaged archive does to its readers into a ValueError about the file."""
+    """Convert any error in reading a damaged archive to a ValueError about the file."""
     try:
         yield
     except zipfile.BadZipFile as error:
@@ -101,7 +101,7 @@ def said_of(source: str, kind: str) -> Iterator[None]:
             f"{source} is not a whole {kind.split(' ', 1)[1]} ({words_of(error)}); it is truncated "
             "or something else"
         ) from error
-    except MemoryError:  # it is the machine that lacks something
+    except MemoryError:  # not a fault of the file
         raise
     except ValueError as error:
         if str(error).startswith(source):
@@ -110,12 +110,12 @@ def said_of(source: str, kind: str) -> Iterator[None]:
     except Exception as error:  # zlib.error, EOFError, NotImplementedError, struct.error, …
         raise ValueError(
             f"{source} cannot be read as {kind} ({type(error).__name__}: {words_of(error)}); it is "
-            "damaged or packed in an unusual way"
+            "damaged or compressed in an unusual way"
         ) from error
 
 
 def _forget(read: Array, kept: Array, budget: Budget) -> None:
-    """Count an array as given back where what was made of it is a copy."""
+    """Count an array as freed if it was copied."""
     if not np.may_share_memory(read, kept):
         budget.give_back(read.nbytes)
 
@@ -124,7 +124,7 @@ def _read_member(archive: zipfile.ZipFile, member: str, budget: Budget) -> Array
     info = archive.getinfo(member)
     n_bytes, packed = info.file_size, info.compress_size
     if n_bytes > MAX_DEFLATE_RATIO * packed + PIECE:
-        raise ValueError(f"{member} claims {n_bytes} bytes from {packed} packed ones; impossible")
+        raise ValueError(f"{member} claims {n_bytes} bytes from {packed} compressed; impossible")
     grows = f"grows from {packed} to" if packed < n_bytes else "holds"
     budget.take(n_bytes, f"{member} {grows} {n_bytes} bytes")
     with archive.open(info) as file:
@@ -156,7 +156,7 @@ def features_of(x: Array, key: str, budget: Budget) -> Array:
     if x.dtype.kind not in "buif":
         raise ValueError(f"{key} has dtype {x.dtype}; expected numbers")
     if 0 in x.shape:
-        raise ValueError(f"{key} has shape {x.shape}: nothing to learn from")
+        raise ValueError(f"{key} has shape {x.shape}: it must have at least one row and column")
     narrow = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
     dtype: Any = np.float32 if narrow else np.float64
     if x.dtype in (np.uint8, np.bool_):
@@ -185,7 +185,7 @@ def labels_of(y: Array, key: str, n_rows: int, budget: Budget) -> Array:
         raise ValueError(f"{key} has dtype {y.dtype}; expected numbers or strings")
     if y.ndim == 2:
         if _is_one_hot(y):
-            budget.take(8 * n_rows, f"{key} is turned into int64 {(n_rows,)}")
+            budget.take(8 * n_rows, f"{key} is converted to int64 {(n_rows,)}")
             classes: Array = np.argmax(y, axis=1).astype(np.int64, copy=False)
             return classes
         y = converted(y, np.float64, budget, key)
@@ -199,7 +199,7 @@ def labels_of(y: Array, key: str, n_rows: int, budget: Budget) -> Array:
 
 
 def _is_one_hot(y: Array) -> bool:
-    """Tell whether each row of y (n_rows, n_out) has a single 1 and otherwise 0."""
+    """Return whether each row of y (n_rows, n_out) has a single 1 and otherwise 0."""
     for rows in blocks(y, 8):
         part = y[rows]
         if not ((part == 0) | (part == 1)).all() or not (part.sum(axis=1) == 1).all():

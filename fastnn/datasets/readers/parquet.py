@@ -1,4 +1,4 @@
-"""A Parquet file into numbers, read by Polars or by pandas, whichever is installed."""
+"""Reading Parquet files with Polars or pandas, whichever is installed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Array = NDArray[Any]
 
 
 def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -> Columns:
-    """Read a Parquet file; `fastnn.datasets.read_table` says what its arguments mean."""
+    """Read a Parquet file; `fastnn.datasets.read_table` describes the arguments."""
     _take_frame(source)
     frame = _frame(source)
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
-        raise ValueError(f"{source.name} has {len(names)} columns and {len(frame)} rows: no table")
+        raise ValueError(f"{source.name} has {len(names)} columns and {len(frame)} rows: empty")
     wanted = known.label_of(label, names, source.name)
     column = label_column(wanted, names, len(names), source.name)
     features = [i for i in range(len(names)) if i != column.index]
@@ -73,16 +73,16 @@ def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -
 
 
 def _take_frame(source: Source) -> None:
-    """Count what the footer promises, and compare it with the file.
+    """Count the memory stated in the footer, and check it against the file.
 
-    A frame has a view of 16 bytes for a value, and all text, unpacked.
+    A frame takes 16 bytes per value, and all text, uncompressed.
     """
     with _said_of(source):
         footer = read_footer(source.stream)
         n_rows, n_columns, n_bytes = promise_of(footer)
     source.budget.take(
         BYTES_OF_A_VALUE * n_rows * n_columns + n_bytes,
-        f"it promises {n_rows} rows of {n_columns} columns, {n_bytes} bytes unpacked",
+        f"it states {n_rows} rows of {n_columns} columns, {n_bytes} bytes uncompressed",
     )
     with _said_of(source):
         check_sizes(source.stream, footer)
@@ -90,7 +90,7 @@ def _take_frame(source: Source) -> None:
 
 @contextmanager
 def _said_of(source: Source) -> Iterator[None]:
-    """Name the file in what is said of its metadata."""
+    """Name the file in errors about its metadata."""
     try:
         yield
     except ValueError as error:
@@ -113,8 +113,8 @@ def _frame(source: Source) -> Any:
                 f"{words_of(error)}); it is damaged or of an unusual kind"
             ) from None
     raise ImportError(
-        f"{source.name} is a Parquet file, which Polars or pandas with PyArrow read: pip install "
-        "polars; or write it as CSV"
+        f"{source.name} is a Parquet file, which needs Polars, or pandas with PyArrow: pip install "
+        "polars; or convert it to CSV"
     )
 
 
@@ -133,9 +133,9 @@ def _numbers(frame: Any, i: int, name: str, source: Source) -> NDArray[np.float6
     where = f"{source.name}, column {i + 1} ({shortened(name)})"
     if values.dtype.kind not in "biuf":
         nulls = values.dtype.kind == "O" and any(value is None for value in values)
-        hint = "it has empty cells" if nulls else "give each of its values a column of 0 and 1"
+        hint = "fill its empty cells" if nulls else "one-hot encode it (pandas.get_dummies)"
         raise ValueError(
-            f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or name it as "
+            f"{where}: got {_shown(values)}, expected numbers; {hint}, remove it, or make it "
             f"the label: {parameter('label', i if shortened(name) != name else name)}"
         )
     numbers = values.astype(np.float64)
@@ -145,7 +145,7 @@ def _numbers(frame: Any, i: int, name: str, source: Source) -> NDArray[np.float6
         raise ValueError(
             f"{where}: got {numbers[row]} in row {row}, expected a finite number; "
             f"{np.count_nonzero(~finite)} of {len(numbers)} rows have none there. Fill such cells, "
-            "with the column's median for one, or remove their rows or the column"
+            "for example with the median, or remove their rows or the column"
         )
     return numbers
 

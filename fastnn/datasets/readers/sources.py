@@ -1,7 +1,7 @@
-"""Where a table's bytes come from: a file, a pipe or standard input, packed or not.
+"""Sources of tables: a file, a pipe or standard input, compressed or not.
 
-Each is opened once. What is packed by gzip, bzip2 or xz is unpacked as it is read; what cannot be
-read twice, and has to be, is kept in memory, as far as `fastnn.system.memory_budget` allows.
+Each is opened once. Data compressed with gzip, bzip2 or xz are decompressed while reading; streams
+that have to be read twice are kept in memory, within `fastnn.system.memory_budget`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from fastnn.system.printable import named
 STANDARD_INPUT = "-"
 PACKED = {"gzip": ".gz", "bzip2": ".bz2", "xz": ".xz"}
 MAX_IN_MEMORY = 1 << 30
-"""Bytes of a pipe or a device that are kept in memory at most, unless the budget was set: such a
-file has no size that could be compared with what it takes, and may have no end."""
+"""Maximum bytes of a pipe or a device kept in memory, unless set otherwise: its size is unknown,
+and it may have no end."""
 PIECE = 1 << 20
 
 
@@ -35,14 +35,14 @@ class Source:
     Parameters
     ----------
     name : str
-        What errors call it.
+        Name in errors.
     path : Path
-        Its name without what packing added, for a stem and a suffix.
+        Path without the extension of the compression.
     stream : binary file
     kind : FileKind or None
-        None for text, and for bytes of no kind that is known.
+        None for text, and for unknown formats.
     budget : Budget
-        The memory that reading it may take.
+        The memory budget for reading it.
     """
 
     name: str
@@ -52,20 +52,20 @@ class Source:
     budget: Budget
 
     def refused(self) -> ValueError:
-        """Return the error for a file of a kind that tables are not read from."""
+        """Return the error for a format that cannot be read as a table."""
         assert self.kind is not None
         return ValueError(f"{self.name} is {self.kind.name}: {self.kind.for_table}")
 
 
 @contextmanager
 def opened(path: str | PathLike[str]) -> Iterator[Source]:
-    """Open a file, or standard input where path is "-"; what is packed is unpacked.
+    """Open a file, or standard input if path is "-"; compressed files are decompressed.
 
     Raises
     ------
     ValueError
-        If something packed is damaged; or if a pipe, or a packed file that has to be read out of
-        order, holds more than may be kept in memory.
+        If compressed data are damaged; or if a pipe, or a compressed file that has to be read out
+        of order, is too large to be kept in memory.
     OSError
         If the file cannot be opened or read.
     """
@@ -96,14 +96,14 @@ def opened(path: str | PathLike[str]) -> Iterator[Source]:
 
 
 def readable_twice(file: BinaryIO, name: str) -> tuple[BinaryIO, Budget]:
-    """Return a file that can be read again, and the memory that may be taken for it.
+    """Return a file that can be read again, and its memory budget.
 
-    A regular file is one; what a pipe or a device has is read, once, and kept in memory.
+    The contents of a pipe or a device are read once and kept in memory.
 
     Raises
     ------
     ValueError
-        If that is more than may be kept.
+        If they exceed the limit.
     """
     if _is_regular(file):
         return file, Budget(name, fstat(file.fileno()).st_size)
@@ -116,7 +116,7 @@ def readable_twice(file: BinaryIO, name: str) -> tuple[BinaryIO, Budget]:
 def _standard_input() -> BinaryIO:
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None:
-        raise ValueError("there is no standard input to read a table from; name a file")
+        raise ValueError("there is no standard input to read a table from; give a file")
     return cast(BinaryIO, stream)
 
 
@@ -139,8 +139,8 @@ def _in_memory(file: BinaryIO, name: str, budget: Budget) -> BinaryIO:
     while piece := file.read(PIECE):
         if len(piece) > budget.left:
             raise ValueError(
-                f"{name} holds more than {budget.limit:,} bytes, which are not kept in memory: "
-                f"write it to a file, unpacked, and name that. {advice()}"
+                f"{name} holds more than {budget.limit:,} bytes, too much to keep in memory: "
+                f"write it to an uncompressed file and read that. {advice()}"
             )
         budget.take(len(piece), "it holds more")
         memory.write(piece)
@@ -166,7 +166,7 @@ def _unpacked(file: BinaryIO, packing: str) -> Any:
 
 @contextmanager
 def _said_of(name: str, packing: FileKind) -> Iterator[None]:
-    """Turn what a damaged packed file does to its readers into a ValueError about it."""
+    """Convert errors in reading a damaged compressed file to a ValueError about it."""
     import zlib
 
     errors: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
@@ -182,5 +182,5 @@ def _said_of(name: str, packing: FileKind) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(
-            f"{name} is not whole, {packing.name} that ends early or is damaged ({error})"
+            f"{name} is {packing.name} that is truncated or damaged ({error})"
         ) from error

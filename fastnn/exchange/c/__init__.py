@@ -1,1 +1,1 @@
-"""Networks to C: one header without dependencies."""
+"""Export to C: one header without dependencies."""

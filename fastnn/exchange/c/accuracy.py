@@ -1,7 +1,7 @@
-"""What a C header loses against the network it was made from, measured on rows.
+"""Accuracy of a C header compared with its network, measured on rows.
 
-The header's outputs are computed as C computes them: rows are rounded to float32 first, and so is
-every product and sum; in eight bits only the moment differs at which a scale is multiplied.
+The header's outputs are computed as in C: rows are rounded to float32 first, and so is
+every product and sum; with int8 weights only the order of scaling differs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fastnn.rows.checked import checked_rows, checked_x
 from fastnn.validation.sparse import rows_of_csr
 
 MOST_LOST = 0.01
-"""Of accuracy, R² or agreement: a header that loses more is warned of."""
+"""Maximum loss of accuracy, R² or agreement without a warning."""
 
 N_SYNTHETIC = 2000
-"""Rows that are drawn where none are given: they tell an agreement of 99 % to 0.2 %."""
+"""Number of synthetic rows: enough for an agreement of 99 % to within 0.2 %."""
 
 
 class Agreement(NamedTuple):
@@ -35,12 +35,12 @@ class Agreement(NamedTuple):
     Attributes
     ----------
     agreement : float
-        Of classes, or yes and no: the fraction of rows on which all of them are the same. Of
-        numbers: the R² of the header's with the network's as targets, the mean over outputs.
+        For classes: the fraction of rows on which all outputs are the same. For
+        numbers: the R² of the header with the network's outputs as targets, averaged over outputs.
     n_rows : int
     synthetic : bool
-        Whether the rows were drawn, from normal distributions with the columns' means and
-        deviations, because none were given.
+        Whether the rows were drawn from normal distributions with the means and deviations of
+        the columns, because none were given.
     classifies : bool
     network, header : float or None
         The accuracy, or R², of each, if labels or targets were given; None for quantiles.
@@ -55,7 +55,7 @@ class Agreement(NamedTuple):
 
     @property
     def lost(self) -> float:
-        """The accuracy or R² that the header lost, else how far it is from agreeing."""
+        """The loss of accuracy or R², or one minus the agreement."""
         if self.network is None or self.header is None:
             return 1.0 - self.agreement
         return self.network - self.header
@@ -97,11 +97,11 @@ def measured(
     ----------
     network : Model
     parameters : Parameters
-        What the header holds.
+        The parameters of the header.
     columns : Standardization or None
-        What rows are drawn from if `x` is None; if that is None too, nothing is measured.
+        Distribution of synthetic rows if `x` is None; if both are None, nothing is measured.
     x, y
-        What `checked_measured_rows` returned, or None.
+        The result of `checked_measured_rows`, or None.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def measured(
 
 
 def warn_of_loss(agreement: Agreement, weights: str) -> None:
-    """Warn of a header that lost more than `MOST_LOST`."""
+    """Warn if a header loses more than `MOST_LOST`."""
     if agreement.lost <= MOST_LOST:
         return
     advice = (
@@ -161,7 +161,7 @@ def _measured(model: Model, x: Any, y: Any) -> dict[str, float]:
 
 
 def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
-    """Return rows as the first layer takes them."""
+    """Return the inputs of the first layer."""
     if parameters.inputs is None:
         return x if x.dtype == np.uint8 else x.astype(np.float32)
     dense = x if isinstance(x, np.ndarray) else rows_of_csr(x, slice(None)).toarray()
@@ -169,7 +169,7 @@ def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
 
 
 def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
-    """Return the R² of numbers found (n_rows, n_out); of one row, or equal ones, against 0."""
+    """Return the R² of outputs (n_rows, n_out); for one row, or constant targets, against 0."""
     exact = exact.astype(np.float64)
     error = np.square(found - exact).sum(axis=0)
     variation = np.square(exact - exact.mean(axis=0)).sum(axis=0)

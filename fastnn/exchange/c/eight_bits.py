@@ -1,11 +1,11 @@
-"""Weights in eight bits: whole numbers from −127 to 127, and one scale for each column.
+"""Weights in int8: integers from −127 to 127, and one scale for each column.
 
-A column of weights, the numbers that lead into one unit, becomes
+A column of weights, those into one unit, becomes
 
     s_j = max_i |w_ij| / 127,    q_ij = w_ij / s_j rounded to the nearest whole number, half to even
 
 so that ``s_j q_ij`` is at most ``s_j / 2`` from w_ij, and zero stays zero. The scales are float32;
-biases stay as they are. A column of zeros has scale 0, and so has one whose scale is too small for
+biases are not quantized. A column of zeros has scale 0, and so has one whose scale is too small for
 float32 (its weights are below 1e-42).
 """
 
@@ -22,7 +22,7 @@ LARGEST = 127  # −128 is left out: the range is symmetric
 
 
 class QuantizedWeight(NamedTuple):
-    """A layer's weights as ``scale * integers``: integers (n_in, n_out), scale (n_out,)."""
+    """The weights of a layer as ``scale * integers``: integers (n_in, n_out), scale (n_out,)."""
 
     integers: NDArray[np.int8]
     scale: NDArray[np.float32]
@@ -33,7 +33,7 @@ class QuantizedWeight(NamedTuple):
 
 
 def in_float32(what: str, values: Array) -> NDArray[np.float32]:
-    """Return numbers in float32; `what` is what the error calls them.
+    """Return numbers in float32; errors refer to them as `what`.
 
     Raises
     ------
@@ -56,6 +56,6 @@ def quantize(weight: Array) -> QuantizedWeight:
     exact = weight.astype(np.float64)
     scale = (np.abs(exact).max(axis=0) / LARGEST).astype(np.float32)
     divisor = np.where(scale > 0, scale, np.inf).astype(np.float64)
-    # a scale that is subnormal is rounded coarsely, so that the quotient may pass 127
+    # a subnormal scale is rounded coarsely, so that the quotient may exceed 127
     integers = np.clip(np.rint(exact / divisor), -LARGEST, LARGEST).astype(np.int8)
     return QuantizedWeight(integers, scale)

@@ -1,7 +1,7 @@
 """The functions of a network in C99, as text; ``NAME`` stands for the network's name.
 
-They are ``static inline``, so that a program that calls only some of them gets no warnings and no
-dead code, and work in place on arrays of float. Only those a network needs are written.
+They are ``static inline``, so that unused ones cause no warnings and no
+dead code, and work in place on arrays of float. Only those that a network needs are written.
 """
 
 ADD_ROW = """\
@@ -136,7 +136,7 @@ ACTIVATIONS = {
     name: _ELEMENTWISE.replace("FUNCTION", name).replace("TITLE", title).replace("BODY", body)
     for name, (title, body) in _BODIES.items()
 } | {"softmax": _SOFTMAX}
-"""The activations and outputs that compute something: all but identity."""
+"""The activations and outputs except identity."""
 
 MOST_LIKELY = """\
 /* The index of the largest of the outputs, the first of those if there are several. */
@@ -185,12 +185,12 @@ def dense(weights: str, bias: bool, form: str = "INPUT", deep: bool = True) -> s
     Parameters
     ----------
     weights : {"float32", "int8"}
-        Inputs times weights in eight bits are summed up first, and scaled at the end.
+        With int8, products of inputs and integers are summed first, and scaled at the end.
     bias : bool
     form : str, default "INPUT"
-        What becomes of an input before the first layer, in terms of the word INPUT.
+        Expression for an input of the first layer, with INPUT for the raw value.
     deep : bool, default True
-        Whether there are layers behind the first.
+        Whether there are layers after the first.
     """
     product = "bias[j] + " if bias else ""
     if weights == "int8":

@@ -1,12 +1,12 @@
-"""A trained network as one C99 header: no allocation, and no library but the C compiler's own.
+"""A trained network as one C99 header: no allocation, only the C standard library.
 
 The header holds the weights as constants and functions that compute, for a row x,
 
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    h_0 = x
 
-in float32, with loops that a reader can follow; the first layer in the form that
-`fastnn.exchange.c.parameters` gives it. Every name in it begins with the network's, so that several
-may be included in one program; C++ takes it too. The same network makes the same bytes.
+in float32, with readable loops; `fastnn.exchange.c.parameters` describes the form of the first
+layer. Every name begins with that of the network, so that several
+may be included in one program; it is valid C++ too. The same network gives the same bytes.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ WEIGHTS = ("float32", "int8")
 
 
 class Written(NamedTuple):
-    """A header that was written.
+    """A header that has been written.
 
     Attributes
     ----------
     name : str
-        What its names begin with.
+        The prefix of its names.
     n_bytes : int
-        Of its constants: weights, their scales, biases, and what inputs are prepared with.
+        Size of its constants: weights, their scales, biases, means and factors of inputs.
     largest_weight_error : float
-        How far a weight of the network that it computes lies from the network's at most.
+        The largest difference between a weight of the header and of the network.
     agreement : Agreement or None
-        How it compares with the network; None if there were no rows to measure it on.
+        The comparison with the network; None if there were no rows for it.
     """
 
     name: str
@@ -83,12 +83,12 @@ def write(
 
 
 def name_for(path: Any, name: str | None = None) -> str:
-    """Return what the names in the header `path` begin with: `name`, or one from the file's.
+    """Return the prefix of the names in the header `path`: `name`, or one made from the file name.
 
     Raises
     ------
     TypeError, ValueError
-        If `name` is not an identifier of C.
+        If `name` is not a C identifier.
     """
     if name is None:
         derived = re.sub(r"[^A-Za-z0-9_]", "_", Path(path).stem)
@@ -110,16 +110,16 @@ def header(network: Model, name: str, *, weights: str, parameters: Parameters | 
     ----------
     network : Model
     name : str
-        An identifier of C.
+        A C identifier.
     weights : {"float32", "int8"}
     parameters : Parameters, optional
-        What the header holds; by default what the network alone makes of it.
+        The parameters of the header; by default derived from the network alone.
 
     Raises
     ------
     TypeError, ValueError
-        If `weights` is something else, a parameter is not finite in float32, or a class label has
-        no place in C.
+        If `weights` is not a valid choice, a parameter is not finite in float32, or a class label
+        cannot be written in C.
     """
     check_choice("weights", weights, WEIGHTS)
     if parameters is None:
@@ -177,7 +177,7 @@ def _warn_of_left_out(network: Model, parameters: Parameters) -> None:
 
 
 def _inputs(inputs: Inputs, name: str) -> Iterator[str]:
-    """Yield what becomes of inputs before the first layer."""
+    """Yield the arrays for the inputs of the first layer."""
     if inputs.mean is not None:
         yield (
             "/* What is subtracted from each input: its mean in training, or in the rows that the\n"
@@ -192,7 +192,7 @@ def _inputs(inputs: Inputs, name: str) -> Iterator[str]:
 
 
 def _layers(a: Architecture, parameters: Parameters, name: str) -> Iterator[str]:
-    """Yield each layer's arrays: weights (n_in, n_out) row by row, scales, biases."""
+    """Yield the arrays of each layer: weights (n_in, n_out) row by row, scales, biases."""
     layers = zip(a.layers, parameters.weights, parameters.biases, strict=True)
     for i, (layer, weight, bias) in enumerate(layers, 1):
         n_in, n_out, *_ = layer
@@ -225,10 +225,10 @@ def _functions(a: Architecture, weights: str, inputs: Inputs | None) -> Iterator
 
 
 def _predict(a: Architecture, weights: str, first: str) -> Iterator[str]:
-    """Yield the functions that go through the layers.
+    """Yield the functions that compute the layers.
 
-    Hidden layers live in two arrays, a and b, turn and turn about. What follows the first layer is
-    a function of its own, shared by inputs in float and in bytes.
+    Hidden layers alternate between two arrays, a and b. The layers after the first are in a
+    separate function, shared by float and byte inputs.
     """
     width_a, width_b = scratch(a)
 

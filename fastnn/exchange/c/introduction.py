@@ -1,4 +1,4 @@
-"""The comment on top of a C header: what it computes, of which columns, and how to call it."""
+"""The comment at the top of a C header: what it computes, its columns, and how to call it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnn.model.model import Model
 from fastnn.system.version import __version__
 
 LONGEST_NAME = 40
-"""Characters of a name that the comment shows."""
+"""Maximum number of characters of a name in the comment."""
 
 
 def introduction(network: Model, name: str, parameters: Parameters) -> str:
@@ -61,24 +61,24 @@ def introduction(network: Model, name: str, parameters: Parameters) -> str:
 
 
 def scratch(architecture: Architecture) -> tuple[int, int]:
-    """Return the widths of the two arrays that hold hidden layers, turn and turn about."""
+    """Return the widths of the two arrays that hold the hidden layers alternately."""
     hidden = architecture.sizes[1:-1]
     return max(hidden[0::2], default=0), max(hidden[1::2], default=0)
 
 
 def _first_layer(parameters: Parameters) -> list[str]:
-    """Say what becomes of inputs before the first layer."""
+    """Describe how inputs are prepared for the first layer."""
     inputs = parameters.inputs
     if inputs is None:
         return []
     if inputs.mean is None:
         return [
             "The first layer takes x[i] * factor[i] instead of x[i], so that inputs of different",
-            "sizes keep the precision of their weights.",
+            "scales keep the precision of their weights.",
         ]
     return [
         "The first layer takes (x[i] - mean[i]) * factor[i] instead of x[i]: float has too few",
-        "digits for inputs that lie far from zero.",
+        "digits for inputs far from zero.",
     ]
 
 
@@ -102,7 +102,7 @@ def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
 
 
 def _names(network: Model, parameters: Parameters) -> list[str]:
-    """Name the inputs, the label and the classes, as far as the network knows their names."""
+    """List the names of inputs, label and classes, if known."""
     trained_on, labels = network.trained_on, network.class_labels
     left_out = () if parameters.inputs is None else parameters.inputs.left_out
     used = np.any(network.weights[0] != 0, axis=1).tolist()
@@ -135,7 +135,7 @@ def _shown(name: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of words as lines with the columns below each other."""
+    """Return rows of words as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "    " + "   ".join(word.ljust(n) for word, n in zip(row, widths, strict=True)).rstrip()

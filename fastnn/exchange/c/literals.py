@@ -1,4 +1,4 @@
-"""Numbers and texts as literals of C99, exact, and arrays of them."""
+"""Numbers and strings as exact C99 literals, and arrays of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from fastnn.architecture import Array
 from fastnn.exchange.class_labels import doubles, utf8
 
 WIDTH = 100  # columns
-LONGEST_STRING = 4095  # bytes that every C99 compiler takes in one literal (C99, 5.2.4.1)
+LONGEST_STRING = 4095  # bytes that every C99 compiler supports in one literal (C99, 5.2.4.1)
 
 
 def float_literals(values: Array) -> list[str]:
-    """Return float32 `values` (n,) in the fewest digits that give the same numbers back."""
+    """Return float32 `values` (n,) with the fewest digits that reproduce them exactly."""
     return [f"{value!s}f" for value in values]
 
 
 def array(declaration: str, rows: Iterable[Sequence[str]]) -> str:
-    """Return an array's definition; each of `rows` begins a line, wrapped to 100 columns."""
+    """Return an array definition; each of `rows` begins a line, wrapped to 100 columns."""
     lines = [f"{declaration} = {{"]
     for row in rows:
         line = "   "
@@ -32,14 +32,14 @@ def array(declaration: str, rows: Iterable[Sequence[str]]) -> str:
 
 
 def label_array(name: str, labels: Sequence[Any]) -> str:
-    """Return the array of the classes' labels, all texts or all numbers.
+    """Return the array of class labels, all strings or all numbers.
 
-    Texts become UTF-8, whole numbers int32_t or, if need be, int64_t, and others double.
+    Strings become UTF-8, whole numbers int32_t or, if necessary, int64_t, and others double.
 
     Raises
     ------
     ValueError
-        If a label has no place in C.
+        If a label cannot be written in C.
     """
     if all(isinstance(label, str) for label in labels):
         kind, literals = "char *const ", [string_literal(label) for label in labels]
@@ -60,8 +60,7 @@ def string_literal(text: str) -> str:
     Raises
     ------
     ValueError
-        If it holds a zero character, at which C would end it, is no valid Unicode, or is longer
-        than 4,095 bytes.
+        If it contains a zero character, is not valid Unicode, or is longer than 4,095 bytes.
     """
     data = utf8(text)
     if len(data) > LONGEST_STRING:
@@ -73,10 +72,10 @@ def string_literal(text: str) -> str:
 
 
 def comment_text(text: str) -> str:
-    """Return `text` as it can stand in a comment, in ASCII and on one line.
+    """Return `text` escaped for a comment, in ASCII and on one line.
 
-    What ends or begins a comment, or reads as a trigraph, gets a backslash between; what is not
-    printable ASCII, and the backslash itself, is escaped as in Python.
+    Comment delimiters and trigraphs are split by a backslash; the backslash itself and anything
+    but printable ASCII are escaped as in Python.
     """
     plain = text.encode("unicode_escape", "surrogatepass").decode("ascii")
     for pair in ("*/", "/*", "??"):

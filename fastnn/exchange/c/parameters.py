@@ -1,20 +1,20 @@
-"""The numbers in a C header: a network's parameters, rounded where float loses least.
+"""The parameters in a C header, in a form that loses little precision in float.
 
-A first layer that takes the columns of a table as they are suits float64. In float, a column far
-from zero leaves no digits for what varies, and in eight bits the one scale of a unit cannot serve
-columns of very different sizes. The header then computes the same first layer as
+A first layer that takes the raw columns of a table needs float64. In float, a column far
+from zero has too few digits for its variation, and with int8 weights the single scale of a unit is
+unsuitable for columns of very different scales. The header then computes the same first layer as
 
     z = x @ W + b = ((x − m) ∘ f) @ V + c,    V = W / f (row by row),    c = b + m @ W
 
 with V and c from float64. m (n_in,) is each column's mean in float32, so that ``x − m`` is exact
 for x within a factor of two of it (Sterbenz), and f (n_in,)
 
-    float32 weights   1 / deviation: V is the layer of the standardised columns
+    float32 weights   1 / deviation: V is the layer of the standardized columns
     int8 weights      f_i = max_j |W_ij|: the largest of each row of V is 1, so that one scale per
-                      unit suits all inputs, whatever their sizes
+                      unit suits inputs of all scales
 
-Means and deviations are those that `Network.trained_on` holds, or are measured on rows. A column
-that varies by less than one step of float at its mean is no number in float any more: f_i is 0, and
+Means and deviations are from `Network.trained_on`, or are measured on rows. A column that varies by
+less than one step of float at its mean cannot be represented in float: f_i is 0, and
 the column counts as its mean.
 """
 
@@ -31,7 +31,7 @@ from fastnn.model.standardization import Standardization
 from fastnn.rows.trained_on import takes_bytes
 
 FAR = 8.0
-"""Of a measured mean to its deviation: from there on it is subtracted, which keeps three bits."""
+"""Ratio of a measured mean to its deviation from which it is subtracted, saving three bits."""
 
 UNEQUAL = 8.0
 """Of the largest weight of one input to that of another: from there on, in eight bits, three of the
@@ -39,7 +39,7 @@ seven bits of the other would be lost, and each input has a factor of its own.""
 
 
 class Inputs(NamedTuple):
-    """What becomes of a row before the first layer: ``(x − mean) * factor``, in float.
+    """The transformation of inputs before the first layer: ``(x − mean) * factor``, in float.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Inputs(NamedTuple):
         None if nothing is subtracted.
     factor : ndarray of shape (n_in,) float32
     left_out : tuple of int
-        The columns that float cannot tell from their mean; their factor is 0.
+        The columns whose variation float cannot represent; their factor is 0.
     """
 
     mean: NDArray[np.float32] | None
@@ -55,7 +55,7 @@ class Inputs(NamedTuple):
     left_out: tuple[int, ...] = ()
 
     def apply(self, x: NDArray[Any], input_scale: float) -> NDArray[np.float32]:
-        """Return rows (n_rows, n_in) in float or bytes as the first layer takes them, as C does."""
+        """Return the first layer's inputs for rows (n_rows, n_in) in float or bytes, as in C."""
         rows = x.astype(np.float32)
         if x.dtype == np.uint8:
             rows *= np.float32(input_scale)
@@ -66,12 +66,12 @@ class Inputs(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """All numbers of a header, layer by layer.
+    """All parameters of a header, layer by layer.
 
     Attributes
     ----------
     inputs : Inputs or None
-        None if the first layer takes rows as they are.
+        None if the first layer takes raw rows.
     weights : tuple of ndarray (n_in, n_out) float32, or QuantizedWeight
     biases : tuple of ndarray (n_out,) float32, or None
     """
@@ -82,7 +82,7 @@ class Parameters(NamedTuple):
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of constants in the compiled program, but for the labels and the scale of bytes."""
+        """Bytes of constants in the compiled program, without labels and the scale of bytes."""
         arrays: list[Any] = [bias for bias in self.biases if bias is not None]
         for weight in self.weights:
             arrays += weight if isinstance(weight, QuantizedWeight) else [weight]
@@ -92,19 +92,19 @@ class Parameters(NamedTuple):
 
 
 def known_columns(network: Model, x: Any = None) -> Standardization | None:
-    """Return what is known of the columns that a network takes.
+    """Return the known means and deviations of the columns.
 
     Parameters
     ----------
     network : Model
     x : ndarray or CSR matrix of shape (n_rows, n_in), optional
-        Checked rows. They are measured if the network does not remember its training rows' means
-        and deviations, and taken if a column lies far from zero.
+        Checked rows. If the network has no means and deviations of its training rows, they are
+        measured on these, and used if a column is far from zero.
 
     Returns
     -------
     Standardization or None
-        None if rows may be taken as they are, or a network without biases has nowhere to put means.
+        None if it is not needed, or the network has no biases to absorb the means.
     """
     trained_on = network.trained_on
     if not network.architecture.bias:
@@ -120,20 +120,20 @@ def known_columns(network: Model, x: Any = None) -> Standardization | None:
 
 
 def column_name(network: Model, i: int) -> str:
-    """Return what column i was called, or its number, counted from 1."""
+    """Return the name of column i, or its number, counted from 1."""
     names = network.trained_on and network.trained_on.feature_names
     return names[i] if names else f"column {i + 1}"
 
 
 def rounded(network: Model, weights: str, columns: Standardization | None) -> Parameters:
-    """Return a network's parameters as a header holds them.
+    """Return the parameters of a header for a network.
 
     Parameters
     ----------
     network : Model
     weights : {"float32", "int8"}
     columns : Standardization or None
-        What `known_columns` returned.
+        The result of `known_columns`.
 
     Raises
     ------
@@ -162,9 +162,9 @@ def rounded(network: Model, weights: str, columns: Standardization | None) -> Pa
 
 
 def folded(network: Model, parameters: Parameters) -> Model:
-    """Return the network of such parameters that takes rows as they are.
+    """Return the equivalent network that takes raw rows.
 
-    It is in float64, where folding and scales times whole numbers lose nothing that float holds.
+    It is in float64, where folding, and scales times integers, lose no precision of float.
     """
     result = network.blank(dtype="float64")
     inputs = parameters.inputs
@@ -181,7 +181,7 @@ def folded(network: Model, parameters: Parameters) -> Model:
 
 
 def inner(network: Model, parameters: Parameters) -> Model:
-    """Return the float32 network of such parameters that takes what `Inputs.apply` returns."""
+    """Return the equivalent float32 network that takes the result of `Inputs.apply`."""
     result = network.blank(dtype="float32")
     result.trained_on = None  # its rows are others
     for weight, stored in zip(result.weights, parameters.weights, strict=True):
@@ -208,7 +208,7 @@ def _inputs(network: Model, weights: str, columns: Standardization | None) -> In
 
 
 def _unequal(network: Model, largest: NDArray[np.float32]) -> bool:
-    """Say whether eight bits of one scale would lose one input's weights beside another's."""
+    """Return whether one scale in int8 would lose too much precision of some input's weights."""
     trained_on, used = network.trained_on, largest[largest > 0]
     if trained_on is not None and takes_bytes(trained_on.inputs, network.architecture.input_scale):
         return False  # bytes are all of one size
