@@ -152,14 +152,21 @@ def limit_column_norms(weight: Array, max_norm: float) -> None:
 
 def add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> float:
     """Add the gradient of the L1 and L2 penalty; return the penalty."""
-    penalty = 0.0
     if options.l2:
         grads += weights.dtype.type(options.l2) * weights
-        penalty += 0.5 * options.l2 * float(np.square(weights, dtype=np.float64).sum())
     if options.l1:
         grads += weights.dtype.type(options.l1) * np.sign(weights)
-        penalty += options.l1 * float(np.abs(weights).sum(dtype=np.float64))
-    return penalty
+    return penalty(weights, options)
+
+
+def penalty(weights: Array, options: TrainingOptions) -> float:
+    """Return ``l1 Σ|w| + l2/2 Σw²``."""
+    total = 0.0
+    if options.l2:
+        total += 0.5 * options.l2 * float(np.square(weights, dtype=np.float64).sum())
+    if options.l1:
+        total += options.l1 * float(np.abs(weights).sum(dtype=np.float64))
+    return total
 
 
 def dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> Array:

@@ -135,8 +135,12 @@ def checked_rows(
     x: Any,
     y: Any,
     sample_weight: Any = None,
+    *,
+    own_loss: bool = False,
 ) -> Rows:
     """Check user data and return them as rows for a network.
+
+    With `own_loss`, y holds what a loss of the caller's own makes of it: any numbers.
 
     Raises
     ------
@@ -151,7 +155,9 @@ def checked_rows(
     x = checked_x(a, trained_on, x)
     n_rows = x.shape[0]
     validation.check_not_empty(n_rows)
-    if a.output == "softmax" and class_labels is None and are_sound_labels(y, n_rows, a.n_out):
+    if own_loss and class_labels is None:
+        y = validation.check_own_targets(y, n_rows)
+    elif a.output == "softmax" and class_labels is None and are_sound_labels(y, n_rows, a.n_out):
         y = y.copy()
     elif a.output == "softmax":
         y = validation.check_labels(y, n_rows, a.n_out, class_labels)

@@ -55,6 +55,7 @@ def description(
     validation_data: Rows | None,
     shuffle: Any,
     hooks: Sequence[Hook],
+    own_loss: str | None = None,
 ) -> dict[str, Any]:
     """Return the description of a fit, without its number of epochs, as JSON values.
 
@@ -63,6 +64,8 @@ def description(
     settings = asdict(options)
     settings.pop("dropout_seed")
     settings.pop("optimizer")
+    if own_loss is not None:  # its name: what it computes cannot be compared
+        settings["loss"] = own_loss
     return _through_json(
         {
             "architecture": architecture_fields(architecture),

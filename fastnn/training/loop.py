@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from fastnn.system.progress import ProgressBar, progress_bar
 from fastnn.training.checkpoints import Keeper
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook, begin, end
+from fastnn.training.own_loss import OwnLoss
 from fastnn.training.snapshot import Snapshot
 
 
@@ -38,6 +39,7 @@ def fit(
     hooks: Sequence[Hook] = (),
     keeper: Keeper | None = None,
     snapshot: Snapshot | None = None,
+    own_loss: OwnLoss | None = None,
     progress: bool,
 ) -> History:
     """Train `model` in place for some epochs; return the history.
@@ -54,14 +56,17 @@ def fit(
     seed = running.state.dropout_seed
     if options.dropout_seed != seed or options.optimizer is not running.optimizer:
         options = replace(options, optimizer=running.optimizer, dropout_seed=seed)
+    train_epoch, measure = backend.train_epoch, evaluate
+    if own_loss is not None:
+        train_epoch, measure = own_loss.train_epoch, own_loss.evaluate
     with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
-                result = _train_epoch(model, running.state, backend, passes, options, bar)
+                result = _train_epoch(model, running.state, train_epoch, passes, options, bar)
                 record = _record(result, options)
                 if validation is not None:
                     a, parameters = model.architecture, model.parameters
-                    measured = evaluate(backend, a, parameters, *validation, progress=False)
+                    measured = measure(backend, a, parameters, *validation, progress=False)
                     record.update({f"val_{name}": value for name, value in measured.items()})
                 record["time"] = time.perf_counter() - start
                 history.append(record)
@@ -128,7 +133,7 @@ def _load_states(hooks: Sequence[Hook], snapshot: Snapshot, path: Any) -> None:
 def _train_epoch(
     model: Model,
     state: OptimizerState,
-    backend: Backend,
+    train_epoch: Callable[..., EpochResult],
     passes: Passes,
     options: TrainingOptions,
     bar: ProgressBar,
@@ -137,7 +142,7 @@ def _train_epoch(
     data, weight = passes.data, 0.0
     loss = accuracy = penalty = 0.0
     for rows in passes.one(model.rng):
-        result = backend.train_epoch(
+        result = train_epoch(
             model.architecture,
             model.parameters,
             state,

@@ -47,11 +47,11 @@ class only_fit:  # noqa: N801  a context manager, which costs less as a class
 
 
 def training_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any
+    model: Model, x: Any, y: Any, sample_weight: Any, *, own_loss: bool = False
 ) -> tuple[Architecture, TrainedOn, Rows]:
     """Return checked rows, with the architecture and what is remembered after training on them."""
     a, before = model.architecture, model.trained_on
-    data = checked_rows(a, model.class_labels, before, x, y, sample_weight)
+    data = checked_rows(a, model.class_labels, before, x, y, sample_weight, own_loss=own_loss)
     label = None if before is None else before.label_name
     a, trained_on = _remembered(model, x, data.x, label or validation.series_name(y))
     return a, trained_on, data

@@ -60,6 +60,7 @@ from fastnn.validation.pictures import (
     check_predicts_numbers,
 )
 from fastnn.validation.ranges import warn_of_ranges
+from fastnn.validation.targets import check_own_targets
 from fastnn.validation.values import (
     check_backend_name,
     check_choice,
@@ -108,6 +109,7 @@ __all__ = [
     "check_numbered_columns",
     "check_numbers",
     "check_one_class_a_row",
+    "check_own_targets",
     "check_parameters",
     "check_path",
     "check_per_layer",

@@ -33,6 +33,29 @@ def target_values(y: Any) -> tuple[Array, str, tuple[str, ...] | None]:
     return array, called, None
 
 
+def check_own_targets(y: Any, n_rows: int) -> Array:
+    """Return y as an array of numbers whose rows go to a loss of the caller's own.
+
+    Raises
+    ------
+    TypeError
+        If y does not hold real numbers.
+    ValueError
+        If y does not have `n_rows` rows.
+    """
+    array, called, _ = target_values(y)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{called} must hold real numbers, got dtype {array.dtype}; names of classes need "
+            "class_labels="
+        )
+    if array.ndim == 0 or len(array) != n_rows:
+        raise ValueError(
+            f"{called} must have a row for each of the {n_rows} rows of x, got shape {array.shape}"
+        )
+    return array
+
+
 def _plain(array: Array, called: str) -> Array:
     """Return an array of Python objects as text, integers or floats; unchanged if mixed."""
     values = array.ravel().tolist()
