@@ -333,7 +333,7 @@ class PlainSteps(Steps):
 
 
 NO_FORWARD = (
-    "backward goes on from trainer.forward(x), which must be called before it: once for each "
+    "backward continues from trainer.forward(x), which must be called before it: once per "
     "update, with no other call of the trainer in between"
 )
 NO_GRADIENT = (

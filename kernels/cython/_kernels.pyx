@@ -14,7 +14,8 @@ The chapters, each of which stands on those before it:
     vocabulary, memory, spares, door     words, memory and arrays of Python's
     team, pool                           threads
     program, training                    the programs
-    predictor, steps, contract           a network for serving; a step; the kernels one by one
+    minibatch, step_pass, steps          steps, called with one minibatch after the other
+    predictor, contract                  a network for serving; the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
 """
@@ -146,5 +147,7 @@ include "pool.pxi"
 include "program.pxi"
 include "training.pxi"
 include "predictor.pxi"
+include "minibatch.pxi"
+include "step_pass.pxi"
 include "steps.pxi"
 include "contract.pxi"

@@ -86,7 +86,7 @@ cdef int needs(
 
 
 cdef bint is_flat(const Array *array) noexcept nogil:
-    """Return whether the array is one row of numbers side by side, each at a multiple of its size."""
+    """Return whether the array is one row of contiguous numbers, each aligned to its size."""
     return array.shape[0] == 1 and (
         array.shape[1] == 0  # wherever it lies
         or (

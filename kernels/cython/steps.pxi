@@ -10,27 +10,9 @@ A minibatch is taken as it is where compiled code can tell that it may be; other
 return None, and are called again with what Python has made of it and checked.
 """
 
-cdef enum:  # what a pass does with each minibatch, added up
-    GO_FORWARD = 1
-    JUDGE = 2
-    GO_BACK = 4
-    UPDATE = 8
-
-cdef enum Place:
-    NOWHERE
-    WRITTEN  # in the buffer of its own
-    IN_DELTAS  # not worked out: the activations and deltas that it is the product of are there
-
-cdef enum Floats:
-    REFUSED, FINITE, FLAGS  # what floats must be to be taken as they are
-
-cdef enum:
-    MEASURED_TOGETHER = 256  # rows: their activations stay in L2
-    RATES_AHEAD = 64  # of a schedule, asked for together
-
 
 @final
-cdef class Steps(Team):
+cdef class Steps(StepPass):
     """A training step in one instruction set; see `fastnn.backends.steps.Steps`.
 
     Parameters
@@ -51,49 +33,9 @@ cdef class Steps(Team):
         ``(empty, dtype)``: ``empty(shape, dtype)`` makes the arrays that are returned.
     """
 
-    cdef Program program
-    cdef Shared shared
-    cdef step step
-    cdef double weight_decay
-    cdef object state, rates_of, empty, dtype, array
-    cdef double[::1] rates
-    cdef int64_t first_rate
+    cdef object empty, dtype
     cdef list held  # the model's buffers
-    cdef const double[::1] dropout
-    cdef const uint32_t[::1] thresholds
-
-    # what minibatches may be
-    cdef Py_ssize_t max_rows, n_in, n_out
-    cdef Floats floats
-    cdef bint takes_bytes, takes_y
-    cdef double low, high, largest
-
-    # what is handed in, and may yet be refused
-    cdef Py_buffer buffers[3]
-    cdef int n_buffers
-    cdef list held_csr
-    cdef Input next_x
-    cdef int next_dims
-    cdef double lone_target
-
-    # the minibatch that the buffers hold
-    cdef Py_ssize_t n_rows
-    cdef int n_dims  # of x
-
-    # buffers
-    cdef Memory memory, row_numbers, labels, gradient_memory, input_gradient
-    cdef int n_threads  # that they are laid out for
-    cdef Py_ssize_t room, room_of_csr  # in rows, in non-zeros
-    cdef bint is_of_bytes, drops
-
-    # the pass
-    cdef int tasks
-    cdef Py_ssize_t begin, end, together  # rows, and how many of them at a time
-    cdef int64_t n_done  # parity of the step: see `learn`
-
-    cdef Place gradient_place
-    cdef bint goes_on  # whether backward may be called
-    cdef shared_number busy
+    cdef Memory input_gradient
 
     # Not __init__, which may be called again, by another thread during a call.
     def __cinit__(
@@ -132,251 +74,6 @@ cdef class Steps(Team):
         self.gradient_place = NOWHERE
         self.room = 0
 
-    # -- what is handed in -----------------------------------------------------------------------
-
-    cdef int enter(self) except -1:
-        if not take(&self.busy):
-            raise RuntimeError(
-                "a call of this trainer has not ended yet, in another thread: it does one thing at "
-                "a time; train a copy.deepcopy of the network"
-            )
-        return 0
-
-    cdef void leave(self) noexcept:
-        while self.n_buffers > 0:
-            self.n_buffers -= 1
-            PyBuffer_Release(&self.buffers[self.n_buffers])
-        self.held_csr = None
-        write_shared(&self.busy, 0)
-
-    cdef int look_at(self, object array, Array *out) except -1:
-        """Describe an array, and hold it until the end of the call; return its dimensions."""
-        PyObject_GetBuffer(array, &self.buffers[self.n_buffers], flags_of(False))
-        self.n_buffers += 1
-        return describe(&self.buffers[self.n_buffers - 1], out)
-
-    cdef bint take_x(self, object x, bint is_checked, Py_ssize_t most) except -1:
-        """Take rows, or one, of x; say whether they could be."""
-        cdef Array seen
-        cdef Input *rows = &self.next_x
-        cdef const kernels *k = self.shared.net.kernels
-        if is_checked and hasattr(x, "indptr"):
-            self.held_csr, self.next_dims = [], 2
-            rows[0] = read_input(x, self.held_csr)
-            needs(rows.n_in == self.n_in, "x", "{} columns wide", self.n_in)
-            check_entries(rows, NULL, rows.n_rows)
-        elif type(x) is not self.array:
-            return False
-        else:
-            self.next_dims = self.look_at(x, &seen)
-            if not 1 <= self.next_dims <= 2 or seen.shape[1] != self.n_in:
-                return False
-            if input_type_of(seen.kind) < 0:
-                return False
-            rows.is_sparse = False
-            rows.dense.data = seen.data
-            rows.dense.type = <input_type>input_type_of(seen.kind)
-            rows.dense.row_stride, rows.dense.column_stride = seen.strides[0], seen.strides[1]
-            rows.n_rows, rows.n_in = seen.shape[0], seen.shape[1]
-            if not is_checked:
-                if rows.dense.type == INPUT_BYTE:
-                    if not self.takes_bytes:
-                        return False
-                elif self.floats == REFUSED or not k.lies_within(
-                    &rows.dense, rows.n_rows, self.n_in, -self.largest, self.largest
-                ):
-                    return False
-                elif self.floats == FLAGS and not k.holds_flags(
-                    &rows.dense, rows.n_rows, self.n_in
-                ):
-                    return False
-        return 1 <= rows.n_rows <= most
-
-    cdef bint take_y(self, object y, bint is_checked) except -1:
-        """Take the labels or targets of the rows; say whether they could be."""
-        cdef Shared *shared = &self.shared
-        cdef Array *wanted = &shared.y
-        cdef dense_input numbers
-        if not (is_checked or self.takes_y):
-            return False
-        if shared.net.loss == CROSS_ENTROPY:
-            return self.take_labels(y)
-        if type(y) is self.array:
-            if self.look_at(y, wanted) not in (1, 2) or wanted.kind not in (b"f", b"d"):
-                return False
-            if (
-                self.buffers[self.n_buffers - 1].ndim == 1
-                and self.n_out == 1
-                and wanted.shape[1] == self.next_x.n_rows
-            ):
-                wanted.shape[0], wanted.strides[0] = wanted.shape[1], wanted.strides[1]
-                wanted.shape[1] = 1
-            elif self.buffers[self.n_buffers - 1].ndim == 1 and self.next_dims == 2:
-                return False
-        elif self.next_dims == 1 and self.n_out == 1 and isinstance(y, (float, int)):
-            self.lone_target = y
-            wanted.data, wanted.kind, wanted.itemsize = <char *>&self.lone_target, b"d", 8
-            wanted.shape[0] = wanted.shape[1] = 1
-            wanted.strides[0] = wanted.strides[1] = 8
-        else:
-            return False
-        if wanted.shape[0] != self.next_x.n_rows or wanted.shape[1] != self.n_out:
-            return False
-        numbers.data, numbers.type = wanted.data, <input_type>input_type_of(wanted.kind)
-        numbers.row_stride, numbers.column_stride = wanted.strides[0], wanted.strides[1]
-        return is_checked or shared.net.kernels.lies_within(
-            &numbers, self.next_x.n_rows, self.n_out, self.low, self.high
-        )
-
-    cdef bint take_labels(self, object y) except -1:
-        """Take labels as int64 of its own; say whether they could be."""
-        cdef Array seen
-        cdef int64_t *labels = <int64_t *>self.labels.data
-        cdef Array *wanted = &self.shared.y
-        cdef Py_ssize_t i
-        if type(y) is self.array:
-            if self.look_at(y, &seen) != 1 or seen.shape[1] != self.next_x.n_rows:
-                return False
-            if not copy_integers(&seen, labels):
-                return False
-        elif self.next_dims == 1 and PyIndex_Check(y):
-            try:
-                labels[0] = y.__index__()
-            except OverflowError:
-                return False
-        else:
-            return False
-        for i in range(self.next_x.n_rows):
-            if labels[i] < 0 or labels[i] >= self.n_out:
-                return False
-        wanted.data, wanted.kind, wanted.itemsize = <char *>labels, b"q", 8
-        wanted.shape[0], wanted.shape[1] = 1, self.next_x.n_rows
-        wanted.strides[0], wanted.strides[1] = 0, 8
-        return True
-
-    cdef bint take_weight(self, object sample_weight) except -1:
-        """Take the rows' weights; say whether they could be."""
-        cdef Array seen
-        cdef const double *weights
-        cdef double total = 0.0
-        cdef Py_ssize_t i
-        self.shared.sample_weight = NULL
-        if sample_weight is None:
-            return True
-        if type(sample_weight) is not self.array or self.look_at(sample_weight, &seen) != 1:
-            return False
-        if seen.kind != b"d" or not is_flat(&seen) or seen.shape[1] != self.next_x.n_rows:
-            return False
-        weights = <const double *>seen.data
-        for i in range(self.next_x.n_rows):
-            if not weights[i] >= 0:
-                return False
-            total += weights[i]
-        self.shared.sample_weight = weights
-        return 0 < total <= DBL_MAX
-
-    cdef bint take_minibatch(
-        self, object x, object y, object sample_weight, bint is_checked, Py_ssize_t most
-    ) except -1:
-        if not self.take_x(x, is_checked, most):
-            return False
-        self.number_rows()
-        if not (self.take_y(y, is_checked) and self.take_weight(sample_weight)):
-            return False
-        self.accept()
-        return True
-
-    cdef int number_rows(self) except -1:
-        """Have room for the numbers and labels of so many rows."""
-        cdef Py_ssize_t room, i, n_rows = self.next_x.n_rows
-        if self.row_numbers is None or self.row_numbers.n_bytes < <size_t>n_rows * 8:
-            room = max(n_rows, min(self.max_rows, <Py_ssize_t>MEASURED_TOGETHER))
-            self.labels = Memory(room * 8)
-            self.row_numbers = Memory(room * 8)
-            for i in range(room):
-                (<int64_t *>self.row_numbers.data)[i] = i
-            self.shared.order = <const int64_t *>self.row_numbers.data
-        return 0
-
-    cdef void accept(self) noexcept:
-        """Go on with what was handed in: nothing can be wrong with it any more."""
-        self.shared.x, self.n_rows, self.n_dims = self.next_x, self.next_x.n_rows, self.next_dims
-        self.shared.n_order = self.n_rows
-        self.goes_on = False
-        if self.gradient_place == IN_DELTAS:
-            self.gradient_place = NOWHERE
-
-    # -- buffers ---------------------------------------------------------------------------------
-
-    cdef int prepare(self, Py_ssize_t together, bint drops) except -1:
-        """Choose how the rows are kept and by how many threads, and lay out the buffers for as many
-        rows at a time; return how many threads.
-        """
-        cdef Shared *shared = &self.shared
-        cdef const Network *net = shared.net
-        cdef double density, work
-        cdef Form form = form_of(
-            net.kernels, &shared.x, shared.order, self.n_rows, net.layers[0].n_out, &density
-        )
-        cdef Py_ssize_t n_non_zeros = most_non_zeros(
-            &shared.x, shared.order, self.n_rows, together
-        )
-        cdef int n_threads
-        cdef bint of_bytes = not shared.x.is_sparse and shared.x.dense.type == INPUT_BYTE
-        cdef Space space
-        work = together * work_of_a_row(net, 1.0 if form == DENSE else density)
-        n_threads = self.program.threads_for(3 * work, work_to_share)
-        if (
-            form == shared.w.batch.form
-            and together <= self.room
-            and n_non_zeros <= self.room_of_csr
-            and n_threads <= self.n_threads
-            and of_bytes == self.is_of_bytes
-            and drops == self.drops
-        ):
-            return n_threads
-        shared.options.batch_size = max(together, self.room)
-        self.room = 0  # if there is no memory
-        shared.options.dropout = &self.dropout[0] if drops else NULL
-        shared.options.thresholds = &self.thresholds[0] if drops else NULL
-        space.base, space.used = NULL, 0
-        lay_out(shared, form, n_non_zeros, n_threads, False, &space)
-        if self.memory is None or self.memory.n_bytes < space.used:
-            self.memory = None
-            self.memory = Memory(space.used)
-        allow(self.memory.data, self.memory.n_bytes)
-        space.base, space.used = self.memory.data, 0
-        lay_out(shared, form, n_non_zeros, n_threads, False, &space)
-        self.room, self.room_of_csr = shared.options.batch_size, n_non_zeros
-        self.n_threads, self.is_of_bytes, self.drops = n_threads, of_bytes, drops
-        return n_threads
-
-    cdef char *gradient_buffer(self) except NULL:
-        """Return room for a whole gradient, whose padding is zero."""
-        if self.gradient_memory is None:
-            self.gradient_memory = Memory(self.shared.net.n_slots * self.shared.net.kernels.size)
-        return self.gradient_memory.data
-
-    cdef int begin_step(self) except -1:
-        """Prepare the next update's constants."""
-        cdef int64_t t = self.state.step
-        cdef double rate
-        if not self.first_rate <= t < self.first_rate + self.rates.shape[0]:
-            self.rates, self.first_rate = self.rates_of(t, RATES_AHEAD), t
-            needs(self.rates.shape[0] == RATES_AHEAD, "learning_rates", "{} rates", RATES_AHEAD)
-        rate = self.rates[t - self.first_rate]
-        self.n_done = t % 2  # see `learn`
-        self.shared.t = t - self.n_done
-        prepare_step(&self.step, self.weight_decay, rate, t + 1)
-        return 0
-
-    cdef int end_step(self) except -1:
-        """Count the update."""
-        self.state.step = self.shared.t + self.n_done + 1
-        return 0
-
-    # -- what is asked for -------------------------------------------------------------------------
-
     def train(self, x, y, sample_weight=None, bint is_checked=False):
         """One update from a minibatch; return the mean loss of its rows, or None."""
         cdef Shared *shared = &self.shared
@@ -390,7 +87,7 @@ cdef class Steps(Team):
             self.begin_step()
             shared.gradient = self.gradient_buffer() if whole else NULL
             shared.weight = shared.loss = shared.right = shared.penalty = 0.0
-            self.go(GO_FORWARD | JUDGE | GO_BACK | UPDATE, self.n_rows, n_threads)
+            self.go(GO_FORWARD | JUDGE | GO_BACK | UPDATE, self.n_rows, self.n_rows, n_threads)
             self.gradient_place = WRITTEN if whole else IN_DELTAS
             self.end_step()
             return shared.loss / shared.weight
@@ -411,7 +108,7 @@ cdef class Steps(Team):
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
             shared.t, self.n_done, shared.y.data = self.state.step, 0, NULL
             out = self.empty(self.shape_of_outputs(), self.dtype)
-            self.go(GO_FORWARD, self.n_rows, n_threads)
+            self.go(GO_FORWARD, self.n_rows, self.n_rows, n_threads)
             a = &shared.w.activations[shared.net.n_layers - 1]
             self.look_at(out, &seen)
             shared.net.kernels.write_rows(
@@ -430,6 +127,7 @@ cdef class Steps(Team):
     def backward(self, delta, bint of_outputs, bint updates, bint wants_input_gradient):
         """Go on from `forward` with the derivative of a loss by its logits, or by its outputs."""
         cdef Shared *shared = &self.shared
+        cdef int tasks = GO_BACK | UPDATE if updates else GO_BACK
         cdef bint whole = (
             not updates or has_penalty(&shared.options) or shared.options.clip_norm != 0
         )
@@ -437,8 +135,8 @@ cdef class Steps(Team):
         try:
             if not self.goes_on:
                 raise RuntimeError(
-                    "backward goes on from trainer.forward(x), which must be called before it: once "
-                    "for each update, with no other call of the trainer in between"
+                    "backward continues from trainer.forward(x), which must be called before it: "
+                    "once per update, with no other call of the trainer in between"
                 )
             self.take_delta(delta, of_outputs)
             self.begin_step()
@@ -448,7 +146,7 @@ cdef class Steps(Team):
                 shared.input_gradient_row = padded(self.n_in, shared.net.kernels.size)
                 shared.input_gradient = self.room_for_input_gradient()
             self.goes_on = not updates
-            self.go(GO_BACK | UPDATE if updates else GO_BACK, self.n_rows, self.n_threads)
+            self.go(tasks, self.n_rows, self.n_rows, self.n_threads)
             self.gradient_place = WRITTEN if whole else IN_DELTAS
             if updates:
                 self.end_step()
@@ -589,7 +287,10 @@ cdef class Steps(Team):
             step_rows = MEASURED_TOGETHER * <Py_ssize_t>(1 + WORK_BETWEEN_SIGNALS / work)
             self.begin = 0
             while self.begin < n_rows:
-                self.go(GO_FORWARD | JUDGE | GO_BACK, min(self.begin + step_rows, n_rows), n_threads)
+                self.go(
+                    GO_FORWARD | JUDGE | GO_BACK, min(self.begin + step_rows, n_rows),
+                    MEASURED_TOGETHER, n_threads,
+                )
                 PyErr_CheckSignals()
             value = shared.loss / total if shared.options.mean else shared.loss
             return value + shared.penalty / shared.weight
@@ -616,7 +317,7 @@ cdef class Steps(Team):
             shared.gradient = self.gradient_buffer()
             self.gradient_place, self.goes_on = NOWHERE, False
             self.take_gradient(&seen, True)
-            self.go(UPDATE, 1, 1)
+            self.go(UPDATE, 1, 1, 1)
             self.gradient_place = WRITTEN
             self.end_step()
         finally:
@@ -651,97 +352,3 @@ cdef class Steps(Team):
         elif not k.lies_within(&numbers, n_rows, n_columns, -self.largest, self.largest):
             raise ValueError("gradient must be finite, and within the range of the network's dtype")
         return 0
-
-    cdef int prepare_alone(self) except -1:
-        """Have buffers for an update by itself: as for one row."""
-        cdef Input *row = &self.next_x
-        if self.room > 0:
-            return 0
-        memset(row, 0, sizeof(Input))
-        row.n_in, row.n_rows, self.next_dims = self.n_in, 1, 2
-        self.number_rows()
-        row.dense.type = INPUT_BYTE
-        row.dense.data = self.labels.data  # one zero, read as often as there are columns
-        self.accept()
-        self.prepare(1, self.dropout.shape[0] > 0)
-        return 0
-
-    # -- a pass ------------------------------------------------------------------------------------
-
-    cdef int go(self, int tasks, Py_ssize_t end, int n_threads) except -1:
-        """Go through the rows from `begin` on, as many at a time as there is room for."""
-        self.tasks, self.end = tasks, end
-        self.together = self.shared.options.batch_size
-        if n_threads == 1:
-            with nogil:
-                self.work(0, 1)
-        else:
-            self.run(n_threads)
-        if read_shared(&self.shared.n_unsound) != 0:
-            write_shared(&self.shared.n_unsound, 0)
-            refuse_changed(False, "x and y")
-        self.begin = end if tasks & JUDGE and not tasks & UPDATE else 0
-        return 0
-
-    cdef void work(self, int member, int n_members) noexcept nogil:
-        cdef Shared *shared = &self.shared
-        cdef uint64_t float_mode = flush_subnormals()
-        cdef Py_ssize_t begin = self.begin, n_rows
-        cdef double count
-        while begin < self.end:
-            n_rows = min(self.together, self.end - begin)
-            if self.tasks & GO_FORWARD:
-                fetch_rows(shared, begin, n_rows, member, n_members)
-                wait(&self.gate, member, n_members)
-                if read_shared(&shared.n_unsound):
-                    break
-                forward_batch(
-                    shared, n_rows, self.n_done, not self.tasks & JUDGE, member, n_members
-                )
-            if self.tasks & JUDGE:
-                count = judge(shared, begin, n_rows, member, n_members)
-                wait(&self.gate, member, n_members)
-                if member == 0:
-                    add_up(shared, n_rows, count)
-            elif self.tasks & GO_FORWARD:
-                normalize(shared, n_rows, member, n_members)
-            if self.tasks & GO_BACK:
-                backward_batch(shared, n_rows, &self.step, self.n_done, member, n_members)
-            if self.tasks & UPDATE:
-                update_limited(shared, &self.step, member, n_members)
-            wait(&self.gate, member, n_members)
-            begin += n_rows
-            if member == 0 and self.tasks & JUDGE and not self.tasks & UPDATE:
-                shared.adds_gradient = True
-        restore_float_mode(float_mode)
-
-
-cdef bint copy_integers(const Array *array, int64_t *out) noexcept nogil:
-    """Copy a row of integers, of which uint64 past int64 become negative; say whether they are some.
-    """
-    cdef Py_ssize_t i
-    cdef bint is_signed = array.kind in (b"b", b"h", b"i", b"l", b"q")
-    if not is_signed and array.kind not in (b"?", b"B", b"H", b"I", b"L", b"Q"):
-        return False
-    for i in range(array.shape[1]):
-        out[i] = integer_at(array.data + i * array.strides[1], array.itemsize, is_signed)
-    return True
-
-
-cdef int64_t integer_at(const char *address, Py_ssize_t size, bint is_signed) noexcept nogil:
-    """Return the integer there, wherever it lies."""
-    cdef uint8_t one
-    cdef uint16_t two
-    cdef uint32_t four
-    cdef int64_t eight
-    if size == 1:
-        memcpy(&one, address, 1)
-        return <int8_t>one if is_signed else one
-    if size == 2:
-        memcpy(&two, address, 2)
-        return <int16_t>two if is_signed else two
-    if size == 4:
-        memcpy(&four, address, 4)
-        return <int32_t>four if is_signed else four
-    memcpy(&eight, address, 8)
-    return eight
