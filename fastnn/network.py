@@ -515,6 +515,37 @@ class Network(Model):
             )
         return self._outputs(x, progress)
 
+    def hidden(self, x: Any, layer: int = -1, *, progress: bool = True) -> Array:
+        """Return the outputs of a hidden layer: features that the network has learned.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+        layer : int, default -1
+            Which hidden layer, counted as in a list: 0 is the first, -1 the last.
+        progress : bool, default True
+            Whether to show a progress bar if it takes over a second.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_units)
+            Of the network's dtype; the layer's activation is applied, and no dropout.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is not as described, or there is no such layer.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnn
+        >>> net = fastnn.Network((784, 100, 50, 10), seed=0)
+        >>> net.hidden(np.zeros((3, 784))).shape
+        (3, 50)
+        """
+        n_layers = 1 + validation.check_hidden_layer(layer, len(self.architecture.activations))
+        return self._outputs(x, progress, n_layers)
+
     def evaluate(
         self, x: Any, y: Any, sample_weight: Any = None, *, progress: bool = True
     ) -> dict[str, float]:
@@ -797,12 +828,12 @@ class Network(Model):
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _outputs(self, x: Any, progress: bool) -> Array:
+    def _outputs(self, x: Any, progress: bool, n_layers: int | None = None) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
         x = checked_x(a, self.trained_on, x)
         with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
-            return outputs(backend, a, self.parameters, x, progress=progress)
+            return outputs(backend, a, self.parameters, x, progress=progress, n_layers=n_layers)
 
     def _checked_rows(self, x: Any, y: Any, sample_weight: Any = None) -> Rows:
         return checked_rows(

@@ -176,13 +176,24 @@ class Backend(ABC):
 
     # -- programs -------------------------------------------------------------------------------
 
-    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
-        """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
+    def predict(
+        self,
+        architecture: Architecture,
+        params: Array,
+        x: Any,
+        out: Array,
+        n_layers: int | None = None,
+    ) -> None:
+        """Forward through the first n_layers layers, or all of them.
+
+        x (n, n_in) of any input kind; out (n, n_out), the last one's outputs.
+        """
+        layers = list(architecture.views(params))[:n_layers]
         for start in range(0, len(out), PREDICT_ROWS):
             rows = slice(start, start + PREDICT_ROWS)
             h, last = gather(architecture, x, rows), out[rows]
-            for layer, weight, bias in architecture.views(params):
-                is_last = layer is architecture.layers[-1]
+            for i, (layer, weight, bias) in enumerate(layers):
+                is_last = i == len(layers) - 1
                 target = last if is_last else np.empty((len(last), layer.n_out), architecture.dtype)
                 softmax = layer.activation == "softmax"
                 activation = "identity" if softmax else layer.activation

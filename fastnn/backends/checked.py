@@ -12,7 +12,6 @@ input, the result is worked out apart and then copied, as if the input had been 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,11 +23,11 @@ from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.steps import Steps, Taken
+from fastnn.backends.training_pass import check_optimizer, check_options, own_state, pass_is_plain
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.validation import check_choice, check_count, check_in_range, check_number
+from fastnn.validation import check_choice, check_count
 from fastnn.validation.arrays import (
     FLOATS,
-    INT64,
     check_apart,
     check_below,
     check_float_array,
@@ -45,15 +44,9 @@ from fastnn.validation.arrays import (
 from fastnn.validation.first_look import are_plain, are_written
 from fastnn.validation.networks import check_is_architecture, check_loss_of_output
 from fastnn.validation.sparse import check_entries
-from fastnn.validation.values import describe
 
 _FORWARD = (*ACTIVATIONS, "exp")
 _ELEMENTWISE = tuple(loss for loss in LOSS_NAMES if loss != "cross_entropy")
-_N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""How many vectors compiled code uses of each rule."""
-
-MOST_ROWS = 2**62
-"""What compiled code can count to, with room for a minibatch more."""
 
 
 class Checked(Backend):
@@ -195,7 +188,7 @@ class Checked(Backend):
     def update(
         self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
     ) -> None:
-        _check_optimizer(optimizer)
+        check_optimizer(optimizer)
         check_count("step", step)
         params = check_float_array("params", params, 1)
         n, dtype = len(params), params.dtype
@@ -211,19 +204,30 @@ class Checked(Backend):
 
     # -- programs -------------------------------------------------------------------------------
 
-    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+    def predict(
+        self,
+        architecture: Architecture,
+        params: Array,
+        x: Any,
+        out: Array,
+        n_layers: int | None = None,
+    ) -> None:
         check_is_architecture(architecture)
+        n_out = _check_n_layers(architecture, n_layers)
         if self.checks_arrays and are_plain((params, 1), (x, 2)) and are_written((out, 2)):
             try:
-                return self._inside.predict(architecture, params, x, out)
+                return self._inside.predict(architecture, params, x, out, n_layers)
             except (BufferError, TypeError, ValueError):
                 pass  # the checks say why, or what to do about it
         dtype = np.dtype(architecture.dtype)
         params = _check_params(architecture, params, is_written=False)
         check = check_input_form if self.checks_rows else check_input
         x = check(x, architecture.n_in, self._copied)
-        out = check_written("out", out, (x.shape[0], architecture.n_out), dtype)
-        _apart(lambda out: self._inside.predict(architecture, params, x, out), (out,), (params, x))
+        out = check_written("out", out, (x.shape[0], n_out), dtype)
+        _apart(
+            lambda out: self._inside.predict(architecture, params, x, out, n_layers),
+            (out,), (params, x),
+        )  # fmt: skip
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         check_is_architecture(architecture)
@@ -246,8 +250,8 @@ class Checked(Backend):
         check_is_architecture(architecture)
         check_loss_of_output(architecture)
         params = _check_params(architecture, params, is_written=True)
-        _check_options(architecture, options)
-        own = _own_state(architecture, options.optimizer, state)
+        check_options(architecture, options)
+        own = own_state(architecture, options.optimizer, state)
         check_apart("params", params, ("state.slots", own.slots))
         return self._inside.steps(architecture, params, state, options, taken)
 
@@ -264,8 +268,8 @@ class Checked(Backend):
     ) -> EpochResult:
         check_is_architecture(architecture)
         check_loss_of_output(architecture)
-        _check_options(architecture, options)
-        if self.checks_arrays and _are_plain(
+        check_options(architecture, options)
+        if self.checks_arrays and pass_is_plain(
             architecture, params, state, x, y, order, options, sample_weight
         ):
             before = state.step
@@ -277,7 +281,7 @@ class Checked(Backend):
                 if state.step != before:
                     raise
                 # else it is the checks that say why
-        own = _own_state(architecture, options.optimizer, state)
+        own = own_state(architecture, options.optimizer, state)
         params = _check_params(architecture, params, is_written=True)
         x = check_input_form(x, architecture.n_in, self._copied)
         given_order = check_order(order)
@@ -303,32 +307,17 @@ class Checked(Backend):
             state.step = own.step
 
 
-def _are_plain(
-    architecture: Architecture,
-    params: Any,
-    state: Any,
-    x: Any,
-    y: Any,
-    order: Any,
-    options: TrainingOptions,
-    sample_weight: Any,
-) -> bool:
-    """Say whether compiled code takes the arrays of a pass as they are, or refuses them."""
-    if type(state) is not OptimizerState or type(state.step) is not int or state.step < 0:
-        return False
-    slots, n_dims_of_y = state.slots, 1 if architecture.loss == "cross_entropy" else 2
-    return (
-        are_plain((x, 2), (y, n_dims_of_y), (order, 1))
-        and are_written((params, 1), (slots, 2))
-        and slots.shape == (options.optimizer.n_state, architecture.n_slots)
-        and slots.dtype == params.dtype
-        and order.dtype == INT64
-        and (
-            sample_weight is None
-            or (are_plain((sample_weight, 1)) and sample_weight.dtype == FLOATS[1])
+def _check_n_layers(architecture: Architecture, n_layers: Any) -> int:
+    """Return the width of the last of the layers that are asked for."""
+    if n_layers is None:
+        return architecture.n_out
+    if check_count("n_layers", n_layers) > len(architecture.layers):
+        raise ValueError(
+            f"n_layers must be at most {len(architecture.layers)}, the network's layers, got "
+            f"{n_layers}"
         )
-        and options.batch_size < MOST_ROWS
-    )
+    width: int = architecture.sizes[n_layers]
+    return width
 
 
 def _check_params(architecture: Architecture, params: Any, *, is_written: bool) -> Array:
@@ -340,80 +329,11 @@ def _check_params(architecture: Architecture, params: Any, *, is_written: bool) 
     return vector if vector.flags.c_contiguous else vector.copy()
 
 
-def _own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> OptimizerState:
-    """Return an optimizer's state as one whose vectors nobody else can replace."""
-    if not isinstance(state, OptimizerState):
-        raise TypeError(f"state must be an OptimizerState, got {describe(state)}")
-    slots, step = state.slots, state.step
-    if type(step) is not int or step < 0:
-        step = check_count("state.step", step, minimum=0)
-    shape = (optimizer.n_state, architecture.n_slots)
-    if isinstance(slots, np.ndarray) and slots.shape != shape:
-        raise ValueError(
-            f"the state of {optimizer.rule!r} must have shape {shape} for this network, got "
-            f"{slots.shape}: it is the state of another optimizer or network"
-        )
-    slots = check_vectors("state.slots", slots, shape, np.dtype(architecture.dtype))
-    return OptimizerState(slots, step)
-
-
 def _check_targets(architecture: Architecture, y: Any, n_rows: int) -> Array:
     """Return labels or targets of that many rows; not whether the labels are classes."""
     if architecture.loss == "cross_entropy":
         return check_labels_of_rows("y", y, n_rows)
     return check_operand("y", y, (n_rows, architecture.n_out), *FLOATS)
-
-
-def _check_optimizer(optimizer: Any) -> None:
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be one of fastnn.optimizers, got {describe(optimizer)}")
-    rule = optimizer.rule
-    if rule not in _N_STATE:
-        check_choice("rule", rule, Optimizer.RULES)
-    if optimizer.n_state != _N_STATE[rule]:
-        raise ValueError(
-            f"an optimizer of rule {rule!r} must remember {_N_STATE[rule]} vectors, got "
-            f"n_state={optimizer.n_state!r}"
-        )
-    coefficients = optimizer.coefficients
-    if not isinstance(coefficients, tuple) or len(coefficients) != 4:
-        raise TypeError(f"coefficients must be four floats, got {describe(coefficients)}")
-    for coefficient in coefficients:
-        if type(coefficient) is not float:
-            check_number("each of coefficients", coefficient)
-
-
-def _check_options(architecture: Architecture, options: Any) -> None:
-    if not isinstance(options, TrainingOptions):
-        raise TypeError(f"options must be TrainingOptions, got {describe(options)}")
-    _check_optimizer(options.optimizer)
-    if vars(options).get("_checked_for") is architecture:
-        return
-    check_count("batch_size", options.batch_size)
-    if options.reduction not in ("mean", "sum"):
-        check_choice("reduction", options.reduction, ("mean", "sum"))
-    for name in ("l1", "l2", "max_norm", "clip_norm"):
-        value = getattr(options, name)
-        if type(value) is not float or not 0.0 <= value < math.inf:
-            check_in_range(name, value, 0.0, math.inf)
-    if type(options.dropout_seed) is not int:
-        check_count("dropout_seed", options.dropout_seed, minimum=-(2**64))
-    _check_rates(architecture, options.dropout)
-    vars(options)["_checked_for"] = architecture  # a value, which needs no second look
-
-
-def _check_rates(architecture: Architecture, rates: Any) -> None:
-    """Check the rates of dropout."""
-    if rates == ():
-        return
-    n_hidden = len(architecture.activations)
-    if not isinstance(rates, tuple) or len(rates) != n_hidden:
-        raise ValueError(
-            f"dropout must be a tuple of one rate for each of the {n_hidden} hidden layers, or (), "
-            f"got {describe(rates)}"
-        )
-    for i, rate in enumerate(rates):
-        check_in_range(f"dropout[{i}]", rate, 0.0, 1.0, open_high=True)
 
 
 def _not_empty(name: str, array: Array, *, rows_too: bool = True) -> tuple[int, int]:

@@ -147,9 +147,17 @@ class CythonBackend(Backend):
 
     # -- programs -------------------------------------------------------------------------------
 
-    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
-        """Forward through all layers: x (n, n_in) of any input kind, out (n, n_out)."""
-        self._program_of(architecture).predict(params, x, out)
+    def predict(
+        self,
+        architecture: Architecture,
+        params: Array,
+        x: Any,
+        out: Array,
+        n_layers: int | None = None,
+    ) -> None:
+        """Forward through the first n_layers layers, or all of them; see `Backend.predict`."""
+        n = len(architecture.layers) if n_layers is None else n_layers
+        self._program_of(architecture).predict(params, x, out, n)
 
     def predictor(self, architecture: Architecture, params: Array, reader: Any = None) -> Predictor:
         """Return the network frozen for serving, as one compiled object."""

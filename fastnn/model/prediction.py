@@ -16,7 +16,13 @@ from fastnn.system.progress import progress_bar, progress_wanted
 
 
 def outputs(
-    backend: Backend, architecture: Architecture, params: Array, x: Any, *, progress: bool
+    backend: Backend,
+    architecture: Architecture,
+    params: Array,
+    x: Any,
+    *,
+    progress: bool,
+    n_layers: int | None = None,
 ) -> Array:
     """Return the network's outputs (n_rows, n_out) for checked rows x (n_rows, n_in).
 
@@ -28,6 +34,8 @@ def outputs(
     x : array or CSR matrix of shape (n_rows, n_in)
     progress : bool
         Whether to show a progress bar if it takes over a second.
+    n_layers : int, optional
+        Return the outputs of the last of so many layers.
 
     Raises
     ------
@@ -36,18 +44,19 @@ def outputs(
     """
     n_rows = x.shape[0]
     check_whole(x)
-    out = np.empty((n_rows, architecture.n_out), architecture.dtype)
+    n_out = architecture.n_out if n_layers is None else architecture.sizes[n_layers]
+    out = np.empty((n_rows, n_out), architecture.dtype)
     parts = []
     if n_rows > PREDICT_ROWS:
         parts = calls(architecture, n_rows, PREDICT_ROWS, window_rows(x, shuffle=False))
     if len(parts) <= 1:
         with progress_wanted(progress):
-            backend.predict(architecture, params, x, out)
+            backend.predict(architecture, params, x, out, n_layers)
         check_whole(x)
         return out
     with progress_bar(n_rows, progress) as bar:
         for part in parts:
-            backend.predict(architecture, params, x[part], out[part])
+            backend.predict(architecture, params, x[part], out[part], n_layers)
             check_whole(x)
             release(x)
             bar.update(len(out[part]))

@@ -195,6 +195,19 @@ def check_per_layer(
     return tuple(check(f"{name}[{i}]", v) for i, v in enumerate(value))
 
 
+def check_hidden_layer(layer: Any, n_hidden: int) -> int:
+    """Return the number of a hidden layer from 0 on, from one that may count from the end."""
+    if not n_hidden:
+        raise ValueError("the network has no hidden layers, whose outputs could be returned")
+    number = check_count("layer", layer, minimum=None)
+    if not -n_hidden <= number < n_hidden:
+        raise ValueError(
+            f"layer must be one of the hidden layers, 0 to {n_hidden - 1} or, from the end, -1 to "
+            f"-{n_hidden}, got {shortened(str(number))}"
+        )
+    return number % n_hidden
+
+
 def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
     """Return what an ``init`` callable made, if it is finite weights of that shape."""
     array = as_array("the weights that init returned", weight)

@@ -81,13 +81,13 @@ def check_in_range(
     return number
 
 
-def check_count(name: str, value: object, minimum: int = 1) -> int:
-    """Return `value` as an int if it is a whole number of at least `minimum`."""
-    if type(value) is int and value >= minimum:
+def check_count(name: str, value: object, minimum: int | None = 1) -> int:
+    """Return `value` as an int if it is a whole number, of at least `minimum` if there is one."""
+    if type(value) is int and (minimum is None or value >= minimum):
         return value
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {describe(value)}")
-    if value < minimum:
+    if minimum is not None and value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {shortened(str(value))}")
     return int(value)
 

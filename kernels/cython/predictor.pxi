@@ -162,7 +162,7 @@ cdef class Predictor:
             if not is_new and reads(rows, seen.data, output.len):  # rows it has yet to read
                 self.write_apart(x, n_dims, rows, &seen, output.len)
             else:
-                self.program.run(self.data, rows, &seen)
+                self.program.run(self.data, rows, &seen, self.program.net.n_layers)
         finally:
             PyBuffer_Release(&output)
         return out
@@ -174,7 +174,7 @@ cdef class Predictor:
         cdef Array seen
         apart = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
         held = hold("out", apart, True, &seen)
-        self.program.run(self.data, rows, &seen)
+        self.program.run(self.data, rows, &seen, self.program.net.n_layers)
         memcpy(out.data, seen.data, n_bytes)
         return 0
 

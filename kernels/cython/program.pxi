@@ -119,17 +119,18 @@ cdef class Program:
 
     # -- prediction -----------------------------------------------------------------------------
 
-    def predict(self, params, x, out):
-        """Forward through all layers: ``out`` from rows of x, apart from them in memory."""
+    def predict(self, params, x, out, int n_layers):
+        """Forward through the first layers: ``out`` from rows of x, apart from them in memory."""
         cdef list held = []
         cdef Input rows = read_input(x, held)
         cdef Array result, seen
         held.append(self.hold_parameters("params", params, False, &seen))
         held.append(hold("out", out, True, &result))
         needs(rows.n_in == self.net.layers[0].n_in, "x", "{} columns wide", self.net.layers[0].n_in)
+        needs(1 <= n_layers <= self.net.n_layers, "n_layers", "1 to {}", self.net.n_layers)
         needs(
             result.shape[0] == rows.n_rows
-            and result.shape[1] == self.net.layers[self.net.n_layers - 1].n_out
+            and result.shape[1] == self.net.layers[n_layers - 1].n_out
             and result.kind == letter_of_size(self.net.kernels.size),
             "out", "a row of the network's outputs, in its dtype, for each row of x",
         )
@@ -139,7 +140,7 @@ cdef class Program:
             "out", "apart from x and params in memory",
         )
         check_entries(&rows, NULL, rows.n_rows)
-        self.run(seen.data, &rows, &result)
+        self.run(seen.data, &rows, &result, n_layers)
 
     cdef Buffer hold_parameters(self, str name, object array, bint writable, Array *out):
         """Hold a vector in the layout of the parameters."""
@@ -152,13 +153,16 @@ cdef class Program:
         )
         return held
 
-    cdef int run(self, const char *params, const Input *x, const Array *out) except -1:
-        """Predict rows of x that the caller keeps alive."""
+    cdef int run(
+        self, const char *params, const Input *x, const Array *out, int n_layers
+    ) except -1:
+        """Predict rows of x that the caller keeps alive, by the first layers."""
         cdef double density
         cdef Form form
         cdef Prediction prediction
         cdef int n_threads
-        cdef const Network *net = &self.net
+        cdef Network first_layers = self.net
+        cdef const Network *net = &first_layers
         cdef Workspace w
         cdef char *panel
         cdef Memory memory
@@ -167,6 +171,7 @@ cdef class Program:
         cdef bint is_sound = True
         if x.n_rows == 0:
             return 0
+        first_layers.n_layers = n_layers
         with nogil:
             form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
         n_threads = self.threads_for(
@@ -184,7 +189,8 @@ cdef class Program:
             with nogil:
                 is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
         else:
-            prediction = Prediction(self)
+            prediction = Prediction()
+            prediction.net = net
             prediction.params, prediction.x, prediction.out = params, x, out
             prediction.memory, prediction.form = memory, form
             prediction.block, prediction.n_non_zeros = block, n_non_zeros
@@ -357,7 +363,7 @@ cdef bint is_apart(const Array *written, const Shared *shared) noexcept nogil:
 cdef class Prediction(Team):
     """One call of `Program.run` by several threads: each takes its own rows and workspace."""
 
-    cdef Program program
+    cdef const Network *net
     cdef const char *params
     cdef const Input *x
     cdef const Array *out
@@ -366,14 +372,11 @@ cdef class Prediction(Team):
     cdef Py_ssize_t block, n_non_zeros
     cdef shared_number n_unsound  # members that met rows which another thread has changed
 
-    def __init__(self, Program program):
-        self.program = program
-
     cdef void work(self, int member, int n_members) noexcept nogil:
         cdef Workspace w
         cdef char *panel
         cdef Space space
-        cdef const Network *net = &self.program.net
+        cdef const Network *net = self.net
         cdef Part part = rows_of(self.x.n_rows, 1, member, n_members)
         space.base, space.used = NULL, 0
         lay_out_prediction(

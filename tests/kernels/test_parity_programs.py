@@ -24,17 +24,17 @@ reference = Reference()
 # -- predict --------------------------------------------------------------------------------------
 
 
-def assert_predicts_like_the_reference(backend, architecture, params, x):
+def assert_predicts_like_the_reference(backend, architecture, params, x, n_layers=None):
     """Into a view with a longer row stride; the tolerance is that of `programs`."""
-    shape = (x.shape[0], architecture.n_out)
+    shape = (x.shape[0], architecture.sizes[-1 if n_layers is None else n_layers])
     expected = np.empty(shape, architecture.dtype)
-    reference.predict(architecture, params, x, expected)
+    reference.predict(architecture, params, x, expected, n_layers)
     others = []
     for seed in range(3):
         others.append(np.empty_like(expected))
-        Jittered(seed).predict(architecture, params, x, others[-1])
+        Jittered(seed).predict(architecture, params, x, others[-1], n_layers)
     out = draw.Guarded(shape, architecture.dtype)
-    backend.predict(architecture, params, x, out.view)
+    backend.predict(architecture, params, x, out.view, n_layers)
     limit = tolerance(expected, others)
     assume(limit <= MOVED[architecture.dtype] * max(1.0, np.abs(expected).max(initial=0)))
     assert_near(out.view, expected, limit, "predict")
@@ -54,6 +54,21 @@ def test_predict(compiled, seed, architecture, n, x_dtype, layout, density, read
     if read_only:
         freeze(x, params)
     assert_predicts_like_the_reference(compiled, architecture, params, x)
+
+
+@given(
+    data=st.data(), seed=draw.seeds, architecture=networks(), n=draw.rows,
+    x_dtype=st.sampled_from(X_DTYPES), layout=draw.layouts, density=draw.densities,
+)  # fmt: skip
+def test_predict_the_outputs_of_any_layer(
+    compiled, data, seed, architecture, n, x_dtype, layout, density
+):
+    rng = np.random.default_rng(seed)
+    x = inputs(rng, n, architecture.n_in, x_dtype, layout, density)
+    n_layers = data.draw(st.integers(1, len(architecture.layers)))
+    assert_predicts_like_the_reference(
+        compiled, architecture, parameters(rng, architecture), x, n_layers
+    )
 
 
 @given(

@@ -76,16 +76,24 @@ class NumbaBackend(Kernels):
 
     # -- programs -------------------------------------------------------------------------------
 
-    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+    def predict(
+        self,
+        architecture: Architecture,
+        params: Array,
+        x: Any,
+        out: Array,
+        n_layers: int | None = None,
+    ) -> None:
         if not len(out):
             return
         rows = np.arange(len(out))
         n_rows = min(len(rows), ROWS_IN_WORKSPACE)
         packed = pays_to_pack(x, rows)
         if is_large(architecture, n_rows, packed):
-            return self._with_blas.predict(architecture, params, x, out)
+            return self._with_blas.predict(architecture, params, x, out, n_layers)
         memory = memory_for(architecture, x, rows, n_rows, packed)
-        model = Model(plan_for(architecture, n_rows, packed, False)[0], plain(params))
+        layers, _ = plan_for(architecture, n_rows, packed, False)
+        model = Model(layers[:n_layers], plain(params))
         y = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         for piece, source, taken in pieces(architecture, x, rows, n_rows, in_turn=True):
             programs.predict(source, packed, taken, NO_DROPOUT, model, memory, y[piece])
