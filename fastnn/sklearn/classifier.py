@@ -20,15 +20,22 @@ from sklearn.utils.multiclass import (
 
 from fastnn.network import Network
 from fastnn.schedules import Schedule
+from fastnn.sklearn.hidden_units import HiddenUnits
 from fastnn.sklearn.inputs import checked_weight, checked_x_y
-from fastnn.sklearn.labels import check_kind, check_known, labels_of_network, weights_of_classes
+from fastnn.sklearn.labels import (
+    check_kind,
+    check_known,
+    known_targets,
+    labels_of_network,
+    weights_of_classes,
+)
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic, undone_if_it_fails
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_label_count
 from fastnn.vocabulary import BackendName
 
 
-class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
+class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[misc]
     """A multi-layer perceptron that classifies: log-loss, trained by Adam, SGD or L-BFGS.
 
     The parameters up to `max_fun` are those of `sklearn.neural_network.MLPClassifier` and mean what
@@ -313,6 +320,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
     # -- for the base ---------------------------------------------------------------------------
 
     def _labels(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if self._label_binarizer.y_type_ == "multiclass":
+            of_largest: NDArray[Any] = self.classes_[outputs.argmax(axis=1)]
+            return of_largest
         if outputs.shape[1] == 1:
             outputs = outputs.ravel()
         labels: NDArray[Any] = self._label_binarizer.inverse_transform(outputs)
@@ -329,13 +339,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: Any, reset: bool, incremental: bool
     ) -> Problem:
         X, y = checked_x_y(self, X, y, reset=reset)
-        check_classification_targets(y)
-        self._check_classes(y, incremental)
+        targets = None
+        if incremental and not reset and not self.warm_start:
+            targets = known_targets(y, self._label_binarizer)
+        if targets is None:
+            check_classification_targets(y)
+            self._check_classes(y, incremental)
+            targets = self._targets(y)
         weight = checked_weight(sample_weight, X)
         if self.class_weight is not None:
             of_class = weights_of_classes(self.class_weight, self.classes_, y, weight)
             weight = of_class if weight is None else weight * of_class
-        return Problem(X, self._targets(y), weight)
+        return Problem(X, targets, weight)
 
     def _is_first_call(self, classes: Any) -> bool:
         try:

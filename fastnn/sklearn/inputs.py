@@ -17,6 +17,7 @@ from fastnn.validation import (
     check_numbers,
     check_whole_bytes,
 )
+from fastnn.validation.first_look import are_plain_targets, are_sound_rows
 from fastnn.validation.sparse import sound_csr
 from fastnn.validation.values import describe
 
@@ -26,6 +27,8 @@ DTYPES = (np.float64, np.float32, np.uint8)
 
 def checked_x(estimator: Any, X: Any) -> Any:
     """Return rows that a fitted estimator is asked about, dense or CSR."""
+    if _is_sound(estimator, X):
+        return X
     X = _validated(estimator, X, reset=False)
     check_fits_dtype("X", X, estimator.network_.architecture.dtype)
     return X
@@ -35,6 +38,8 @@ def checked_x_y(
     estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool = False
 ) -> tuple[Any, NDArray[Any]]:
     """Return rows, and labels or targets: (n_samples,), or (n_samples, n_outputs) of several."""
+    if not reset and _is_sound(estimator, X) and are_plain_targets(y, len(X)):
+        return X, y
     X, y = _validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=y_numeric)
     if y_numeric:
         check_numbers(y)
@@ -69,6 +74,22 @@ def trained_on(estimator: Any, X: Any) -> TrainedOn:
     return TrainedOn(
         kind_of(X, estimator.input_scale),
         None if names is None else tuple(str(name) for name in names),
+    )
+
+
+def _is_sound(estimator: Any, X: Any) -> bool:
+    """Say whether X is what scikit-learn's checks of a fitted estimator would return as it is.
+
+    An estimator that knows names of columns is left to them, since they warn of an array.
+    """
+    if not are_sound_rows(X, getattr(estimator, "n_features_in_", -1)) or not X.size:
+        return False
+    if getattr(estimator, "feature_names_in_", None) is not None:
+        return False
+    network = getattr(estimator, "network_", None)
+    known = None if network is None else network.trained_on
+    return known is not None and (
+        X.dtype == np.uint8 or not takes_bytes(known.inputs, network.architecture.input_scale)
     )
 
 

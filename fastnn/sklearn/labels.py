@@ -14,6 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from fastnn.network import Network
 from fastnn.validation import check_class_labels
 
+MANY_ROWS = 20  # from where on scikit-learn wonders whether labels are as many as rows
+
 SHOWN = 10  # labels in a message
 
 
@@ -45,6 +47,22 @@ def check_known(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
             f"{name} has labels that are not among the classes: {_shortened(unknown)}; known are "
             f"{_shortened(known)}"
         )
+
+
+def known_targets(y: NDArray[Any], binarizer: LabelBinarizer) -> NDArray[Any] | None:
+    """Return the targets of whole numbers that are all among the classes; None for other labels."""
+    classes, kind = binarizer.classes_, binarizer.y_type_
+    if kind not in ("multiclass", "binary") or type(y) is not np.ndarray or y.ndim != 1:
+        return None
+    few = len(y) <= MANY_ROWS or 2 * len(classes) <= len(y)  # else scikit-learn may warn
+    if y.dtype.kind not in "iu" or y.dtype != classes.dtype or not few:
+        return None
+    numbers = np.searchsorted(classes[1:], y, side="right")  # of the class at or below each
+    if not (classes[numbers] == y).all():
+        return None
+    if kind == "multiclass":
+        return numbers.astype(np.int64, copy=False)
+    return numbers[:, None].astype(np.float32)
 
 
 def weights_of_classes(

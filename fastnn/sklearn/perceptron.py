@@ -34,6 +34,7 @@ from fastnn.training.hooks import hooks
 from fastnn.validation import (
     check_choice,
     check_count,
+    check_hidden_layer,
     check_in_range,
     check_per_layer,
     check_same_network,
@@ -115,6 +116,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     backend: BackendName
 
     _history: History
+    _random_state: np.random.RandomState
 
     # Set by scikit-learn's checks of X.
     n_features_in_: int
@@ -190,13 +192,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         try:
             self._check_parameters()
-            random_state = check_random_state(self.random_state)
+            random_state = self._seeded()
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
         with undone_if_it_fails(self) as keep:
             self._random_state = random_state
+            self._seeded_by = id(self) if type(self.random_state) is int else None
             problem = self._checked(X, y, sample_weight, starts, incremental)
             watched = None if eval_set is None else self._eval_problem(*as_pair(eval_set))
             if starts:
@@ -226,6 +229,17 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     "large values and need to be preprocessed."
                 )
         return self
+
+    def _seeded(self) -> np.random.RandomState:
+        """Return what draws in this fit; one that an earlier fit of this object's made, reseeded.
+
+        To make one takes longer than to train on a few rows. A copy of the estimator makes its own.
+        """
+        if type(self.random_state) is int and getattr(self, "_seeded_by", None) == id(self):
+            self._random_state.seed(self.random_state)
+            return self._random_state
+        drawing: np.random.RandomState = check_random_state(self.random_state)
+        return drawing
 
     def _minimize(self, problem: Problem) -> None:
         total = problem.weight_of(np.arange(problem.n_rows))
@@ -319,17 +333,19 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         network: Network = self.network_
         return network
 
-    def _outputs(self, X: Any) -> NDArray[Any]:
-        """Return what the last layer says of rows that a caller hands in."""
-        check_is_fitted(self)
-        return self._outputs_of(checked_x(self, X))
+    def _outputs(self, X: Any, layer: int | None = None) -> NDArray[Any]:
+        """Return what the last layer, or a hidden one, says of rows that a caller hands in."""
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # says so
+        return self._outputs_of(checked_x(self, X), layer)
 
-    def _outputs_of(self, x: Any) -> NDArray[Any]:
+    def _outputs_of(self, x: Any, layer: int | None = None) -> NDArray[Any]:
         network = self._fitted_network()
         a = network.architecture
-        out = np.empty((x.shape[0], a.n_out), a.dtype)
+        n_layers = None if layer is None else 1 + check_hidden_layer(layer, len(a.activations))
+        out = np.empty((x.shape[0], a.sizes[-1 if n_layers is None else n_layers]), a.dtype)
         with self._computing() as backend:
-            backend.predict(a, network.parameters, x, out)
+            backend.predict(a, network.parameters, x, out, n_layers)
         return out
 
     @contextmanager

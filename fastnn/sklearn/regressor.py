@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from fastnn.schedules import Schedule
+from fastnn.sklearn.hidden_units import HiddenUnits
 from fastnn.sklearn.inputs import checked_weight, checked_x_y
 from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
 from fastnn.sklearn.problem import Problem
@@ -20,7 +21,7 @@ from fastnn.validation import check_choice, check_n_targets
 from fastnn.vocabulary import BackendName
 
 
-class MLPRegressor(RegressorMixin, Perceptron):  # type: ignore[misc]
+class MLPRegressor(HiddenUnits, RegressorMixin, Perceptron):  # type: ignore[misc]
     """A multi-layer perceptron that predicts numbers, trained by Adam, SGD or L-BFGS.
 
     The parameters up to `max_fun` are those of `sklearn.neural_network.MLPRegressor` and mean what

@@ -14,6 +14,7 @@ from fastnn.backends import get_backend
 from fastnn.backends.minibatch import gather
 from fastnn.network import Network
 from fastnn.sklearn.classifier import MLPClassifier
+from fastnn.sklearn.hidden_units import NotThere
 from fastnn.sklearn.inputs import checked_x
 from fastnn.sklearn.problem import Problem
 from fastnn.validation import check_in_range
@@ -145,6 +146,8 @@ class SoftmaxRegression(MLPClassifier):
         self.n_threads = n_threads
         self.backend = backend
 
+    transform = fit_transform = set_output = get_feature_names_out = NotThere()
+
     # What MLPClassifier asks for and the user of a regression does not choose.
     hidden_layer_sizes = ()
     activation = "identity"
@@ -222,4 +225,5 @@ class SoftmaxRegression(MLPClassifier):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
+        tags.transformer_tags = None
         return tags

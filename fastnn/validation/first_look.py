@@ -68,6 +68,17 @@ def are_sound_rows(x: Any, n_in: int) -> bool:
     return all(float(np.vdot(part, part)) < MOST for part in parts)
 
 
+def are_plain_targets(y: Any, n_rows: int) -> bool:
+    """Say whether y is an array (n_rows,) of whole numbers, or of finite ones."""
+    if type(y) is not np.ndarray or y.shape != (n_rows,) or not is_own(y):
+        return False
+    if y.dtype.kind in "iu":
+        return y.dtype.isnative
+    if y.dtype not in (FLOAT32, FLOAT64) or not y.flags.aligned or n_rows > FEW:
+        return False
+    return float(np.vdot(y, y)) < MOST
+
+
 def are_sound_labels(y: Any, n_rows: int, n_classes: int) -> bool:
     """Say whether y is an array (n_rows,) of int64 class numbers, with at least one."""
     if type(y) is not np.ndarray or y.dtype != INT64 or y.shape != (n_rows,) or not n_rows:
