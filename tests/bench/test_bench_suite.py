@@ -307,3 +307,14 @@ def test_the_option_picture_writes_the_file(tmp_path):
     path = tmp_path / "train.svg"
     smoke("train.py", "--cases", "small-sgd", "--picture", str(path))
     assert "<svg" in path.read_text(encoding="utf-8")
+
+
+# -- doors ----------------------------------------------------------------------------------------
+
+
+def test_smoke_run_verifies_and_times_every_entry_point():
+    cases = {case["case"]: case for case in smoke("doors.py")}
+    assert len(cases) == 7
+    for name, case in cases.items():
+        assert {result["status"] for result in case["results"]} == {"timed"}, case
+        assert ("scikit-learn" in case["ratios"]["fastnn numpy"]) == name.startswith("estimator")
