@@ -22,7 +22,7 @@ import cases
 import fastnn
 import peers
 from fastnn.backends import get_backend
-from fastnn.backends.base import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import RunningOptimizer
 from harness import contest, launch, report, timing, verification
 
