@@ -26,12 +26,12 @@ class HiddenUnits(ClassNamePrefixFeaturesOutMixin, TransformerMixin):  # type: i
             float64 if the estimator was fitted on float64, else float32.
         """
         # of the perceptron that this is mixed into
-        outputs: NDArray[Any] = self._outputs(X, layer=-1)  # type: ignore[attr-defined]
+        outputs: NDArray[Any] = self._outputs(X, layer=-1)
         return outputs
 
     @property
     def _n_features_out(self) -> int:
-        sizes = self._fitted_network().architecture.sizes  # type: ignore[attr-defined]
+        sizes = self._fitted_network().architecture.sizes
         return int(sizes[-2])
 
     def __sklearn_tags__(self) -> Any:

@@ -87,8 +87,10 @@ def _is_sound(estimator: Any, X: Any) -> bool:
     if getattr(estimator, "feature_names_in_", None) is not None:
         return False
     network = getattr(estimator, "network_", None)
-    known = None if network is None else network.trained_on
-    return known is not None and (
+    if network is None or network.trained_on is None:
+        return False
+    known = network.trained_on
+    return bool(
         X.dtype == np.uint8 or not takes_bytes(known.inputs, network.architecture.input_scale)
     )
 

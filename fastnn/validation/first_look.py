@@ -73,7 +73,7 @@ def are_plain_targets(y: Any, n_rows: int) -> bool:
     if type(y) is not np.ndarray or y.shape != (n_rows,) or not is_own(y):
         return False
     if y.dtype.kind in "iu":
-        return y.dtype.isnative
+        return bool(y.dtype.isnative)
     if y.dtype not in (FLOAT32, FLOAT64) or not y.flags.aligned or n_rows > FEW:
         return False
     return float(np.vdot(y, y)) < MOST
