@@ -660,7 +660,7 @@ class Network(Model):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described.
+            If an argument is invalid.
 
         Examples
         --------
@@ -805,9 +805,9 @@ class Network(Model):
         Parameters
         ----------
         logits : bool, default False
-            Whether to leave off the last softmax, sigmoid or exp, as PyTorch's losses want it for
-            training on: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss. A last tanh or relu
-            stays, since MSELoss compares it with the targets as it is.
+            Whether to omit the final softmax, sigmoid or exp, as required by PyTorch's losses for
+            further training: CrossEntropyLoss, BCEWithLogitsLoss, PoissonNLLLoss. A final tanh or
+            relu is kept, since MSELoss compares its values with the targets.
 
         Returns
         -------

@@ -63,7 +63,7 @@ class Checked(Backend):
         self.name = inside.name
         self.uses_blas = inside.uses_blas
         self.checks_arrays, self.checks_rows = inside.checks_arrays, inside.checks_rows
-        # Arrays of a CSR matrix that are followed without another look at what they hold.
+        # Arrays of a CSR matrix that are used without another check.
         self._copied = () if inside.checks_rows else ("indptr",)
         self._copied_of_a_minibatch = () if inside.checks_rows else ("indptr", "indices")
         self.isa = inside.isa
@@ -293,7 +293,7 @@ class Checked(Backend):
         params = _check_params(architecture, params, is_written=True)
         x = check_input_form(x, architecture.n_in, self._copied)
         given_order = check_order(order)
-        order = given_order.copy()  # nobody else's: backends take rows of these numbers
+        order = given_order.copy()  # private: backends use these as indices
         y = _check_targets(architecture, y, x.shape[0])
         sample_weight = check_row_weights(sample_weight, x.shape[0], FLOATS[1])
         if not self.checks_rows:
@@ -305,7 +305,7 @@ class Checked(Backend):
         apart = ("x", x), ("y", y), ("order", given_order), ("sample_weight", sample_weight)
         check_apart("params", params, ("state.slots", own.slots), *apart)
         check_apart("state.slots", own.slots, *apart)
-        if options.batch_size > len(order):  # which may be past what C can count to
+        if options.batch_size > len(order):  # may exceed a C integer
             options = replace(options, batch_size=max(1, len(order)))
         try:
             return self._inside.train_epoch(

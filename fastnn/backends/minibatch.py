@@ -18,12 +18,12 @@ from fastnn.validation.arrays import check_below
 from fastnn.validation.sparse import rows_of_csr
 
 Views = tuple[Layer, Array, Array | None]
-"""A layer's place, and its weights and bias or their gradients."""
+"""A layer, and its weights and bias or their gradients."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a training step is, data and network aside.
+    """Settings of a training step.
 
     Attributes
     ----------
@@ -32,16 +32,16 @@ class TrainingOptions:
     batch_size : int
         Rows in a minibatch; the last one of a pass may be shorter.
     reduction : {"mean", "sum"}
-        Whether a minibatch's gradient is divided by the sum of its sample weights (its row count,
-        when there are none).
+        Whether the gradient of a minibatch is divided by the sum of its sample weights (its number
+        of rows, if there are none).
     l1, l2 : float
         The penalty ``l1 Σ|w| + l2/2 Σw²`` over weights, not biases, added to the reduced loss.
     max_norm : float
-        Largest norm of the weights into one unit, restored after each update; 0: no limit.
+        Maximum norm of the weights into one unit, enforced after each update; 0: no limit.
     clip_norm : float
-        Largest norm of the whole gradient, penalty included; 0: no limit.
+        Maximum norm of the whole gradient, including the penalty; 0: no limit.
     dropout : tuple of float
-        For each hidden layer, the probability that a unit is dropped; the kept ones are divided by
+        For each hidden layer, the probability that a unit is dropped; kept units are divided by
         one minus it.
     dropout_seed : int
         Selects the masks (see `fastnn.backends.dropout`).
@@ -78,10 +78,10 @@ class ForwardPass(NamedTuple):
 
 
 def rows_of(x: Any, rows: Array | slice) -> Any:
-    """Return rows of x: dense ones side by side, as matrix products are at their best.
+    """Return rows of x; dense ones contiguous, for fast matrix products.
 
-    Of an array whose columns lie together, column after column is read: row by row each number
-    would cost a cache line of its own.
+    A column-major array is read column by column: row by row each value would be in another cache
+    line.
     """
     if not isinstance(x, np.ndarray):
         return rows_of_csr(x, rows)
@@ -95,11 +95,11 @@ def rows_of(x: Any, rows: Array | slice) -> Any:
 def gather(
     architecture: Architecture, x: Any, rows: Array | slice, into: Array | None = None
 ) -> Any:
-    """Return rows of x in the network's dtype: uint8 scaled, CSR still CSR, a view if it can be.
+    """Return rows of x in the network's dtype: uint8 scaled, CSR as CSR, a view if possible.
 
-    Whatever the strides of a dense x, what is returned is row-major: the products' bits with it.
+    The result for a dense x is row-major for any strides, so that products are bit-identical.
 
-    Bytes are written to the first rows of `into` (as many, n_in), if given.
+    Bytes are written to the first rows of `into`, if given.
     """
     batch = rows_of(x, rows)
     dense = isinstance(batch, np.ndarray)
@@ -117,12 +117,12 @@ def gather(
 
 
 def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
-    """Return labels, looked at once more since another thread may write to y, or targets of rows.
+    """Return targets, or labels, which are checked again since another thread may write to y.
 
     Raises
     ------
     ValueError
-        If there are labels that are no classes.
+        If a label is not a class.
     """
     targets = y[rows]
     if architecture.loss == "cross_entropy":
@@ -131,21 +131,21 @@ def targets_of(architecture: Architecture, y: Array, rows: Array) -> Array:
 
 
 def rows_right(architecture: Architecture, z: Array, y: Array) -> Array:
-    """Say which rows of the last layer's z (n, k) are classified as y says: all their outputs."""
+    """Return which rows of the last layer's z (n, k) have all outputs classified as in y."""
     if architecture.output == "softmax":
         return np.asarray(z.argmax(axis=1) == y)
     return np.asarray(((z > 0) == (y > 0.5)).all(axis=1))
 
 
 def clip_to_norm(grads: Array, max_norm: float) -> None:
-    """Scale the whole gradient down to the norm `max_norm` if it is longer."""
+    """Scale the whole gradient down to the norm `max_norm` if it is larger."""
     norm = float(np.linalg.norm(grads.astype(np.float64)))
     if norm > max_norm:
         grads *= grads.dtype.type(max_norm / norm)
 
 
 def limit_column_norms(weight: Array, max_norm: float) -> None:
-    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is longer."""
+    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is larger."""
     norms = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=0))
     weight *= np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
 
@@ -170,7 +170,7 @@ def penalty(weights: Array, options: TrainingOptions) -> float:
 
 
 def dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> Array:
-    """Return what dropout multiplies hidden layer i by: 0, or 1 / (1 − rate)."""
+    """Return the dropout factor of hidden layer i: 0, or 1 / (1 − rate)."""
     rate = options.dropout[i]
     mask = dropout_mask(options.dropout_seed, step, i, rate, *like.shape)
     factor: Array = np.multiply(mask, like.dtype.type(1.0 / (1.0 - rate)))
@@ -178,5 +178,5 @@ def dropout_factor(options: TrainingOptions, step: int, i: int, like: Array) -> 
 
 
 def largest_product(architecture: Architecture, n_rows: int) -> float:
-    """Return the multiply-adds of the largest matrix product that n_rows rows take."""
+    """Return the multiply-adds of the largest matrix product for n_rows rows."""
     return float(n_rows) * architecture.largest_matrix

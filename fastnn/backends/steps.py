@@ -279,7 +279,7 @@ class PlainSteps(Steps):
     def apply(self, gradient: Array) -> None:
         """Update from a copy, whose padding is zero."""
         own = self._architecture.allocate()
-        with np.errstate(over="ignore"):  # of float64 numbers that float32 cannot hold
+        with np.errstate(over="ignore"):  # for float64 values that do not fit in float32
             self._architecture.copy_parameters(gradient, own)
         _finite("gradient", own, own.dtype)
         self._last = self._passed = None

@@ -99,7 +99,7 @@ class RowReader:
 
     @property
     def looks_at_floats(self) -> bool:
-        """Whether floats may be bytes that somebody converted: see `check_floats`."""
+        """Whether floats may be converted bytes: see `check_floats`."""
         known = self.trained_on or UNKNOWN
         return takes_bytes(known.inputs, self.architecture.input_scale)
 

@@ -52,8 +52,8 @@ class Passes(NamedTuple):
     def over(
         cls, data: Rows, architecture: Architecture, batch_size: int, shuffle: bool | str
     ) -> Passes:
-        """Return passes over checked rows; those that lie by columns are copied once."""
-        batch_size = min(batch_size, len(data.y))  # may be past what C can count to
+        """Return passes over checked rows; column-major arrays are copied once."""
+        batch_size = min(batch_size, len(data.y))  # may exceed a C integer
         x = by_rows(data.x)
         if x is not data.x:
             data = data._replace(x=x)
@@ -86,7 +86,7 @@ class Passes(NamedTuple):
         check_whole(x)
         check_whole(y)
         for part in parts:
-            if part.start >= ahead:  # a window begins: read the next while this one is worked on
+            if part.start >= ahead:  # a window begins: read the next one in the background
                 ahead = (part.start // window + 1) * window
                 read_blocks_ahead(x, order[ahead : ahead + window])
             yield order[part]

@@ -427,7 +427,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         }
         if refused := [name for name, is_wanted in wanted.items() if is_wanted]:
             raise ValueError(
-                f"solver='lbfgs' has no epochs and takes no {' and no '.join(refused)}: use "
+                f"solver='lbfgs' has no epochs and supports no {' and no '.join(refused)}: use "
                 "'adam', 'adamw' or 'sgd'"
             )
 

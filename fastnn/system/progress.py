@@ -22,7 +22,7 @@ _AS_IT_IS = nullcontext()
 
 
 def progress_wanted(wanted: bool) -> AbstractContextManager[None]:
-    """Say whether what goes on within the block, a compilation too, may be shown."""
+    """Set whether progress, also of compilation, may be shown within the block."""
     return _AS_IT_IS if _wanted.get() == wanted else _set_to(wanted)
 
 

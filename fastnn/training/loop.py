@@ -138,7 +138,7 @@ def _train_epoch(
     options: TrainingOptions,
     bar: ProgressBar,
 ) -> EpochResult:
-    """One pass over the rows; its measurements are the weighted mean over the calls."""
+    """Make one pass over the rows; the metrics are weighted means over the calls."""
     data, weight = passes.data, 0.0
     loss = accuracy = penalty = 0.0
     for rows in passes.one(model.rng):
@@ -153,7 +153,7 @@ def _train_epoch(
             data.sample_weight,
         )
         count = float(len(rows) if data.sample_weight is None else data.sample_weight[rows].sum())
-        if count:  # rows of no weight measure nothing
+        if count:  # rows of zero weight do not count
             loss += result.loss * count
             accuracy += result.accuracy * count
             penalty += result.penalty * count

@@ -198,7 +198,7 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         RuntimeError
             If `forward` was not called before, or something else was called since, or the network
             is being trained already.
@@ -307,7 +307,7 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         model = self._model
         a = model.architecture

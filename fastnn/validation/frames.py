@@ -16,7 +16,7 @@ from fastnn.validation.values import as_array, listed
 
 
 def is_frame(x: Any) -> bool:
-    """Say whether x is a frame: a table with columns."""
+    """Return whether x is a data frame."""
     if type(x) is np.ndarray:  # as nearly always
         return False
     return hasattr(x, "columns") and hasattr(x, "to_numpy") and hasattr(x, "shape")
@@ -56,7 +56,7 @@ def check_numbered_columns(names: Sequence[str]) -> None:
 
 
 def series_name(y: Any) -> str | None:
-    """Return the name of a series, or of the one column of a frame, if it is text."""
+    """Return the name of a series, or of the only column of a frame, if it is text."""
     if type(y) is np.ndarray:
         return None
     if is_frame(y):

@@ -42,7 +42,7 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_shuffle(value: object) -> Shuffle:
-    """Return `value` if it is a way to order the rows: True, False or "blocks"."""
+    """Return `value` if it is True, False or "blocks"."""
     if value is True or value is False:
         return value
     if isinstance(value, str) and value == "blocks":

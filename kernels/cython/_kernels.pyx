@@ -1,17 +1,17 @@
 """The programs and kernels of the Cython backend: loops here, arithmetic in ``simd/``.
 
-Everything below works on bytes: an array is a ``char *``, and how wide its numbers are and how they
-are multiplied is known to the table of C kernels that the instruction set and dtype select (see
+Everything below works on bytes: an array is a ``char *``, and only the table of C kernels, selected
+by instruction set and dtype, knows the number type (see
 ``simd/kernels.h``, which also states the shapes). The GIL is released around the work.
 
-The chapters, each of which stands on those before it:
+The parts, each of which depends on those before it:
 
-    table                                the C kernels, and the words they are told with
-    arrays, parts, gate                  memory as C sees it; what of the work is a thread's
-    batch, network, prediction           a minibatch, and its way through the layers
+    table                                the C kernels and their types
+    arrays, parts, gate                  memory layout; division of work among threads
+    batch, network, prediction           a minibatch, and the forward pass
     shared, dropout, loss, gradient,
     limits, step                         a step of training
-    vocabulary, memory, spares, door     words, memory and arrays of Python's
+    vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
     program, training                    the programs
     minibatch, step_pass, steps          steps, called with one minibatch after the other

@@ -6,9 +6,9 @@ from kernels.cython.table cimport BLOCK_COLUMNS, PANEL_VECTORS, csr_input, dense
 
 cdef enum:
     ALIGNMENT = 64  # bytes of the widest vector and of a cache line
-    # A row stride of the workspace that is a multiple of this meets an eighth of L1's sets at most.
-    # Parameters, laid out by fastnn.architecture, avoid multiples of 1024 only: a line more for
-    # each row of weights would be read in every step, and be part of every file.
+    # A row stride of the workspace that is a multiple of this uses at most an eighth of L1's sets.
+    # Parameters, laid out by fastnn.architecture, avoid only multiples of 1024: another line per
+    # row of weights would be read in every step.
     AVOIDED_STRIDE = 512
 
 

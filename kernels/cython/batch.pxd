@@ -1,4 +1,4 @@
-"""A minibatch: rows of an input in the kernels' number type, and the two products it enters."""
+"""A minibatch: rows of an input in the kernels' number type, and its two products."""
 
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
@@ -22,7 +22,7 @@ cdef enum Form:
     CSR  # non-zeros only
 
 cdef enum:
-    SAMPLED_ROWS = 32  # rows looked at to choose a form
+    SAMPLED_ROWS = 32  # rows sampled to choose a form
 
 
 cdef struct Batch:
@@ -90,7 +90,7 @@ cdef inline Py_ssize_t most_non_zeros(
 cdef inline Py_ssize_t entries_between(
     const csr_input *x, Py_ssize_t first, Py_ssize_t end
 ) noexcept nogil:
-    """Return how many non-zeros CSR rows [first, end) hold: never more than there are."""
+    """Return the number of non-zeros in CSR rows [first, end), never more than there are."""
     cdef Py_ssize_t begin = row_start(x, first), stop = row_start(x, end)
     if begin < 0 or stop < begin or stop > x.n_entries:  # another thread has written there
         return 0
@@ -107,7 +107,7 @@ cdef inline void lay_out_batch(
     Py_ssize_t n_non_zeros,
     Space *space,
 ) noexcept nogil:
-    """Give a minibatch of at most n_rows rows its memory."""
+    """Lay out the memory of a minibatch of at most n_rows rows."""
     cdef Py_ssize_t row_words
     batch.kernels = table
     batch.n_in = x.n_in
@@ -139,7 +139,7 @@ cdef inline void lay_out_batch(
 
 
 cdef inline bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
-    """Return whether a dense input's rows can be read where they are."""
+    """Return whether the rows of a dense input can be read without a copy."""
     cdef Py_ssize_t size = batch.kernels.size
     return (
         batch.form == DENSE
@@ -151,14 +151,14 @@ cdef inline bint lies_ready(const Batch *batch, const Input *x) noexcept nogil:
 
 
 cdef inline void borrow_rows(Batch *batch, const Input *x) noexcept nogil:
-    """Take the first rows of an input that lies ready, without a copy."""
+    """Use the first rows of an input without a copy."""
     batch.rows, batch.stride = <char *>x.dense.data, x.dense.row_stride // batch.kernels.size
 
 
 cdef inline upcoming rows_to_come(
     const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Describe rows that will be fetched next, for the cache; those of a CSR input are not."""
+    """Describe the rows to prefetch next; none for a CSR input."""
     cdef upcoming next
     next.input, next.order = x.dense, order
     next.n_rows = 0 if x.is_sparse else max(n_rows, 0)
@@ -189,7 +189,7 @@ cdef inline bint fetch(
     const int64_t *order,
     Py_ssize_t n_rows,
 ) noexcept nogil:
-    """Take rows `order` of the input, or its first ones; say whether they are sound."""
+    """Fetch rows `order` of the input, or its first ones; return whether they are valid."""
     if n_rows == 0:
         return True
     if batch.form == CSR:
@@ -208,7 +208,7 @@ cdef inline bint fetch(
 cdef inline void index_columns(
     const Batch *batch, Py_ssize_t n_rows, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
-    """Do a member's part of what `outer` needs to know and `fetch` does not find out."""
+    """Do a member's part of the preparation for `outer` that `fetch` does not do."""
     cdef Py_ssize_t words = (batch.n_in + 63) // 64
     if batch.form == MASKED:
         batch.kernels.transpose_masks(

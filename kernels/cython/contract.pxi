@@ -1,15 +1,15 @@
-"""The kernels of the contract, one by one: each copies what it is given into padded rows and back.
+"""The kernels of the contract: each copies its arguments to padded rows and back.
 
-The programs keep their own arrays padded and call the same C kernels without a copy; these faces
-are for what is assembled in Python, and for tests. Long inputs are taken block by block.
+The programs keep their arrays padded and call the same C kernels without copies; these wrappers
+are for code assembled in Python, and for tests. Long inputs are processed block by block.
 """
 
 cdef enum:
-    BLOCK_ROWS = 512  # rows of x taken at a time
+    BLOCK_ROWS = 512  # rows of x processed at a time
 
 
 cdef class Padded:
-    """A copy of a matrix (or one row) whose rows are whole vectors, zero behind the last column."""
+    """A copy of a matrix (or one row) with rows padded with zeros to whole vectors."""
 
     cdef Memory memory
     cdef Buffer held
@@ -51,7 +51,7 @@ cdef Padded pad(
 
 
 cdef int has_shape(str name, Padded array, Py_ssize_t n_rows, Py_ssize_t n_columns) except -1:
-    """Refuse a matrix that is not as large as those it goes with; one that is not given fits."""
+    """Refuse a matrix whose size does not match the others; None is accepted."""
     return needs(
         array.data == NULL or (array.n_rows == n_rows and array.n_columns == n_columns),
         name, "of shape ({}, {})", n_rows, n_columns,
@@ -59,7 +59,7 @@ cdef int has_shape(str name, Padded array, Py_ssize_t n_rows, Py_ssize_t n_colum
 
 
 cdef Buffer hold_column(str name, object array, Py_ssize_t n, bint integers, Array *out):
-    """Hold one int64 or float64 for each row, side by side; None is NULL."""
+    """Hold a contiguous array of one int64 or float64 per row; None is NULL."""
     cdef Buffer held
     out.data = NULL
     if array is None:
@@ -114,7 +114,7 @@ cdef class InputBlocks:
 
 
 cdef class Verdicts:
-    """What a loss says of each row."""
+    """The results of a loss for each row."""
 
     cdef Memory memory
     cdef Py_ssize_t n_rows
@@ -136,7 +136,7 @@ cdef class Verdicts:
 
 
 cdef class Kernels:
-    """The kernels of one dtype in one instruction set; `isa` None is the widest that runs here."""
+    """The kernels of one dtype for one instruction set; `isa` None is the widest supported."""
 
     cdef const kernels *table
     cdef readonly str isa

@@ -1,20 +1,20 @@
-"""The door: what Python hands in, as C sees it, checked and held.
+"""Checks of Python arguments, and descriptions of their memory for C.
 
-C follows addresses, strides and row numbers wherever they lead. So every array comes in through
-`hold`, which says what it is and keeps its memory from being freed or resized as long as the
-`Buffer` lives; and whoever is going to read or write it asks `needs` first whether it is large
-enough, and `check_entries` whether the entries of a CSR matrix lie inside it.
+C does not check addresses, strides and row numbers. So every array is passed to
+`hold`, which describes it and prevents its memory from being freed or resized during the life of
+the `Buffer`; before it is read or written, `needs` checks that it is large
+enough, and `check_entries` that the entries of a CSR matrix are in bounds.
 
-What the memory holds another thread may change at any time. So row numbers, labels and entries are
-looked at once more where they are read to be followed; `refuse_changed` is the error.
+Another thread may change the contents of the memory at any time. So row numbers, labels and entries
+are checked again when they are used as indices; `refuse_changed` raises the error.
 """
 
 cdef enum:
-    FITS, FALLS, OUTSIDE  # what check_entries finds
+    FITS, FALLS, OUTSIDE  # results of check_entries
 
 
 cdef bint is_native(char order) noexcept nogil:
-    """Return whether a format's first character stands for this machine's byte order."""
+    """Return whether the first character of a format means native byte order."""
     cdef int one = 1
     if order == b"<":
         return (<const char *>&one)[0] == 1
@@ -56,7 +56,7 @@ cdef int flags_of(bint writable) noexcept:
 
 
 cdef class Buffer:
-    """Memory that was handed in, which nobody frees or resizes while this object lives."""
+    """Memory of an argument, which cannot be freed or resized during the life of this object."""
 
     cdef Py_buffer buffer
     cdef bint is_held
@@ -79,7 +79,7 @@ cdef Buffer hold(str name, object array, bint writable, Array *out):
 cdef int needs(
     bint is_so, str name, str what, Py_ssize_t number=0, Py_ssize_t second=0
 ) except -1:
-    """Refuse an array that is not what it must be, in words with room for two numbers."""
+    """Refuse an invalid array; the message is a format for two numbers."""
     if not is_so:
         raise ValueError(f"{name} must be {what.format(number, second)}")
     return 0
@@ -154,7 +154,7 @@ cdef Input read_input(object x, list held) except *:
 cdef int look_at_entries(
     const Input *x, const int64_t *order, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Return whether the entries of CSR rows, the first ones or those of an order, lie inside."""
+    """Return whether the entries of CSR rows, the first ones or an order's, are in bounds."""
     cdef Py_ssize_t i, e, row, begin, end, column
     for i in range(n_rows):
         row = order[i] if order != NULL else i
@@ -172,7 +172,7 @@ cdef int look_at_entries(
 
 
 cdef int check_entries(const Input *x, const int64_t *order, Py_ssize_t n_rows) except -1:
-    """Refuse a CSR matrix some of whose entries, in those rows, lie outside it."""
+    """Refuse a CSR matrix with entries out of bounds in those rows."""
     cdef int found
     if not x.is_sparse:
         return 0
@@ -188,7 +188,7 @@ cdef int check_entries(const Input *x, const int64_t *order, Py_ssize_t n_rows) 
 
 
 cdef int refuse_changed(bint is_sound, str name) except -1:
-    """Refuse what was checked and did not hold any more when it was read."""
+    """Raise the error for contents that changed after they were checked."""
     if not is_sound:
         raise ValueError(
             f"{name} must not change while it is read: another thread writes to it; hand in a copy"

@@ -1,4 +1,4 @@
-"""Dropout: units of a hidden layer are left out, for one step."""
+"""Dropout of units of a hidden layer in one step."""
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -18,7 +18,7 @@ cdef inline uint64_t mix64(uint64_t z) noexcept nogil:
 cdef inline void drop(
     Shared *shared, Py_ssize_t i, int64_t n_done, const Part *part, bint backward
 ) noexcept nogil:
-    """Drop units of hidden layer i: of its outputs, or of the delta that comes back to them."""
+    """Drop units of hidden layer i, in its outputs or in their delta."""
     cdef const Activations *a = &shared.w.activations[i]
     cdef const Options *options = &shared.options
     cdef Py_ssize_t width = shared.net.layers[i].n_out

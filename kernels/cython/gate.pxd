@@ -1,4 +1,4 @@
-"""Where the members of a team of threads wait for each other."""
+"""The barrier of a team of threads."""
 
 cdef extern from "simd/barrier.h" nogil:
     ctypedef long shared_number
@@ -14,13 +14,13 @@ cdef extern from "simd/barrier.h" nogil:
 
 
 cdef struct Gate:
-    # Where the members of a team wait for each other.
+    # The barrier of a team.
     barrier *barrier
     double waited  # seconds that the first gave way to others
 
 
 cdef inline void wait(Gate *gate, int member, int n_members) noexcept nogil:
-    """Wait for the others; what each wrote before, all see afterwards."""
+    """Wait for the others; everything written before is visible to all afterwards."""
     cdef double seconds = wait_at(gate.barrier, n_members)
     if member == 0:
         gate.waited += seconds

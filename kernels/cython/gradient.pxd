@@ -1,11 +1,11 @@
-"""Backward, and the gradient of a layer with its update, which are one pass.
+"""The backward pass, combined with the gradient and the update of each layer.
 
     δ_{l-1} = (δ_l @ W_lᵀ) ∘ activation'_{l-1};   ∂W_l = h_{l-1}ᵀ @ δ_l
 
-As soon as the delta below is known, nobody reads a layer's weights any more. Plain SGD without a
-penalty adds ``-rate · h_{l-1}ᵀ δ_l`` straight into them; otherwise a block of rows at a time gets
-its gradient, which is still in the cache when the rule is applied. Only a limit on the norm of the
-gradient needs all of it first (see `limits.pxd`).
+Once the delta of the previous layer is computed, the weights of a layer are no longer needed. Plain
+SGD without a penalty adds ``-rate · h_{l-1}ᵀ δ_l`` directly to them; otherwise the gradient is
+computed for a block of rows at a time, and is still in the cache when the rule is applied. Only
+clipping the norm of the gradient needs all of it first (see `limits.pxd`).
 """
 
 from libc.stdint cimport int64_t
@@ -28,7 +28,7 @@ cdef inline void backward(
     int member,
     int n_members,
 ) noexcept nogil:
-    """Take a part of layer i's delta to the layer below."""
+    """Propagate a part of layer i's delta to the previous layer."""
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[i]
     cdef const Activations *a = &shared.w.activations[i]
@@ -76,7 +76,7 @@ cdef inline void learn(
     int member,
     int n_members,
 ) noexcept nogil:
-    """Work out the gradient of a member's part of layer i and update that part."""
+    """Compute the gradient of a member's part of layer i and update that part."""
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[i]
     cdef Part part = part_of_layer(shared, i, layer.n_in, member, n_members)
@@ -105,7 +105,7 @@ cdef inline void learn(
         row = padded(part.n_columns, k.size)
         height = gradient_rows(shared, layer)
         n_blocks = (part.n_rows + height - 1) // height
-        # Every other step backwards: the state that the last one left in the cache comes first.
+        # Every other step in reverse order, to start with the state that is still in the cache.
         for n in range(n_blocks):
             block.row = part.row + height * (n_blocks - 1 - n if n_done % 2 else n)
             block.n_rows = min(height, end - block.row)

@@ -11,7 +11,7 @@ from kernels.cython.table cimport kernels, step
 
 
 cdef inline double gradient_norm(Shared *shared, int member, int n_members) noexcept nogil:
-    """Return the norm of the whole gradient, added up in the same order by all."""
+    """Return the norm of the whole gradient, summed in the same order by all members."""
     cdef Py_ssize_t n_slots = shared.net.n_slots, n_pieces, piece
     cdef double sum_of_squares = 0.0
     n_pieces = (n_slots + PIECE - 1) // PIECE
@@ -65,8 +65,8 @@ cdef inline void apply_row(
 cdef inline void limit_norms(
     Shared *shared, Py_ssize_t i, OwnSpace *own, int member, int n_members
 ) noexcept nogil:
-    """Scale columns of layer i's weights down to the limit: a member's own, or, where it owns
-    rows, all of them by the first.
+    """Scale columns of layer i's weights down to the limit: those of the member or, if members own
+    rows, all columns by the first member.
     """
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[i]

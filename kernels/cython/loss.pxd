@@ -1,4 +1,4 @@
-"""The loss of a minibatch, and the delta of the last layer, which backward begins with."""
+"""The loss of a minibatch, and the delta of the last layer."""
 
 from libc.stdint cimport int64_t
 
@@ -11,7 +11,7 @@ from kernels.cython.table cimport CROSS_ENTROPY, dense_input, input_type, input_
 cdef inline double judge(
     Shared *shared, Py_ssize_t begin, Py_ssize_t n_rows, int member, int n_members
 ) noexcept nogil:
-    """Work out the last layer's delta for a member's rows, and what is added up of them later;
+    """Compute the last layer's delta for a member's rows, and the terms to be summed later;
     return the sum of the minibatch's weights.
     """
     cdef const kernels *k = shared.net.kernels
@@ -45,7 +45,7 @@ cdef inline double judge(
 cdef inline void judge_rows(
     Shared *shared, const int64_t *order, Py_ssize_t first, Py_ssize_t n_rows, double factor
 ) noexcept nogil:
-    """Work out the last layer's delta for some rows, and their weighted losses."""
+    """Compute the last layer's delta for some rows, and their weighted losses."""
     cdef const kernels *k = shared.net.kernels
     cdef Py_ssize_t n_out = shared.net.layers[shared.net.n_layers - 1].n_out
     cdef const Activations *a = &shared.w.activations[shared.net.n_layers - 1]
@@ -79,7 +79,7 @@ cdef inline void add_up(Shared *shared, Py_ssize_t n_rows, double count) noexcep
     """Add the minibatch to the sums, always in the same order."""
     cdef Py_ssize_t i
     cdef double loss = 0.0, right = 0.0, penalty = 0.0
-    if count != 0:  # else even infinite losses count nothing
+    if count != 0:  # otherwise even infinite losses do not count
         for i in range(n_rows):
             loss += shared.row_loss[i]
             right += shared.row_right[i]

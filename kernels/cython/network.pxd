@@ -1,4 +1,4 @@
-"""A network's layers as compiled code walks through them.
+"""The layers of a network in compiled code.
 
     z_l = h_{l-1} @ W_l + b_l,   h_l = activation_l(z_l)
 """
@@ -30,7 +30,7 @@ cdef struct Workspace:
 
 
 cdef struct Network:
-    # What an architecture has become: everything but the parameters.
+    # The compiled form of an architecture: everything but the parameters.
     const kernels *kernels
     const Layer *layers
     int n_layers
@@ -43,7 +43,7 @@ cdef struct Network:
 
 
 cdef inline double work_of_a_row(const Network *net, double density) noexcept nogil:
-    """Return the multiply-adds of one row's way through the layers."""
+    """Return the multiply-adds of the forward pass per row."""
     cdef double work = 0.0
     cdef int i
     for i in range(net.n_layers):
@@ -59,7 +59,7 @@ cdef inline Py_ssize_t most_terms(const Network *net, const Input *x) noexcept n
 cdef inline void lay_out_activations(
     const Network *net, Workspace *w, Py_ssize_t n_rows, Space *space
 ) noexcept nogil:
-    """Give each layer room for the outputs of n_rows rows."""
+    """Reserve space for the outputs of each layer for n_rows rows."""
     cdef Activations *a
     cdef Activations counted_only
     cdef int i
@@ -81,8 +81,8 @@ cdef inline void forward_layer(
     const upcoming *next,
     char *panel,
 ) noexcept nogil:
-    """Work out a part of layer i's pre-activations from what lies below it, and of its outputs:
-    all but softmax, which takes whole rows. `next` are rows that the first layer will want.
+    """Compute a part of layer i's pre-activations and outputs, except softmax, which needs whole
+    rows. `next` are the rows that the first layer will need next.
     """
     cdef const kernels *k = net.kernels
     cdef const Layer *layer = &net.layers[i]

@@ -1,9 +1,9 @@
-"""Parts of the work: what of a matrix is a member's, of a team of threads."""
+"""Division of a matrix among the members of a team of threads."""
 
 from kernels.cython.arrays cimport ALIGNMENT
 
 cdef enum:
-    ROW_BLOCK = 8  # rows are given out by as many
+    ROW_BLOCK = 8  # rows are distributed in blocks of this size
 
 
 cdef struct Part:
@@ -14,7 +14,7 @@ cdef struct Part:
 cdef inline Py_ssize_t share(
     Py_ssize_t n, Py_ssize_t granule, Py_ssize_t member, Py_ssize_t n_members
 ) noexcept nogil:
-    """Return the first of the n things that a member takes if they are given out by granules."""
+    """Return the first of the n items of a member if they are distributed in granules."""
     cdef Py_ssize_t n_granules = (n + granule - 1) // granule
     return min(n, n_granules * member // n_members * granule)
 

@@ -1,14 +1,14 @@
 """Threads that help with one pass at a time.
 
-They are Python threads, which every platform has, each asleep at a lock of its own between
-passes. To start them, take them, wake them, wait until they are done and give them back runs no
-line of Python: no signal's handler can raise an exception in between and leave them taken, or
-waiting for something that never comes. (`threading.Thread` would: it locks and waits in Python.)
-Python does not wait for them when it exits.
+They are Python threads, which every platform has, each waiting on its own lock between
+passes. Starting, acquiring, waking, joining and releasing them executes no
+Python code: no signal handler can raise an exception in between and leave them acquired, or
+waiting forever. (With `threading.Thread` it could: it locks and waits in Python.)
+Python does not wait for them at exit.
 
-One caller at a time is served: another one that comes meanwhile, from its own thread or from a
-signal's handler, finds nobody and does its work alone. A forked child starts with a pool of its
-own.
+They serve one caller at a time: another caller, from its own thread or a
+signal handler, gets no helpers and works alone. A forked child starts with a new
+pool.
 """
 
 cdef enum:
@@ -29,7 +29,7 @@ memset(&pool, 0, sizeof(pool))
 
 
 def help_with_passes(int number):
-    """Sleep, help with a pass, and so on: what the helper of that number does, from 0."""
+    """The loop of a helper, numbered from 0: sleep, then help with a pass."""
     with nogil:
         while True:
             PyThread_acquire_lock(pool.bells[number], 1)
@@ -38,7 +38,7 @@ def help_with_passes(int number):
 
 
 cdef int helpers(int wanted) except -1:
-    """Start helpers until there are so many, if they can be started; return how many there are."""
+    """Start helpers up to the wanted number, if possible; return how many there are."""
     cdef PyThread_type_lock bell
     if pool.n_helpers < wanted and is_finalizing():  # a new thread would never come to run
         wanted = pool.n_helpers
@@ -59,7 +59,7 @@ cdef int helpers(int wanted) except -1:
 
 
 cdef int go_through(Team team, int n_threads) except -1:
-    """Have at most so many threads, this one among them, do the team's work; see `Team.run`."""
+    """Do the team's work with at most so many threads, including this one; see `Team.run`."""
     cdef int n_helpers = 0, i
     if n_threads <= 1 or not take(&pool.taken):
         with nogil:
@@ -67,7 +67,7 @@ cdef int go_through(Team team, int n_threads) except -1:
         return 0
     try:
         n_helpers = helpers(n_threads - 1)
-        # From here on nothing can be raised until everybody is done.
+        # From here on nothing can be raised until all helpers are done.
         pool.team, pool.n_members = <const void *>team, 1 + n_helpers
         write_shared(&pool.done, 0)
         for i in range(n_helpers):
@@ -82,7 +82,7 @@ cdef int go_through(Team team, int n_threads) except -1:
 
 
 def pool_state():
-    """Return how many helpers there are, and whether they are taken."""
+    """Return the number of helpers, and whether they are in use."""
     return pool.n_helpers, read_shared(&pool.taken) != 0
 
 

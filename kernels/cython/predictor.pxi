@@ -1,35 +1,35 @@
-"""A network frozen for serving: parameters of its own, called with rows.
+"""A network frozen for serving, with its own parameters, called with rows.
 
-What a call has to find out is kept to the shapes and number types of what it is given; memory comes
+A call checks only the shapes and number types of its arguments; memory comes
 from the program's spare workspace.
 """
 
 
 cdef str kind_of(object array):
-    """Say what somebody handed in."""
+    """Describe an argument for errors."""
     if hasattr(array, "dtype") and hasattr(array, "shape"):
         return f"{array.dtype} of shape {array.shape}"
     return type(array).__name__
 
 
 cdef class Predictor:
-    """What a network predicts, without the checks of `Network.predict_proba`.
+    """Predicts like `Network.predict_proba`, with fewer checks.
 
-    Later changes of the network do not reach it. It may be called from several threads at once.
+    Later changes of the network do not affect it. It may be called from several threads at once.
 
     Parameters
     ----------
     program : Program
     params : ndarray of shape (n_slots,)
-        Its own: nobody else changes them.
+        Private: no other code changes them.
     make : tuple
-        ``(empty, dtype)``: ``empty(shape, dtype)`` makes the array that is returned.
+        ``(empty, dtype)``: ``empty(shape, dtype)`` creates the array that is returned.
     read_csr : callable
-        Returns a CSR matrix with arrays of its own, checked; raises an error for what is not one.
+        Returns a checked private CSR matrix; raises an error for anything else.
     recipe : tuple
-        What ``__reduce__`` returns.
+        The result of ``__reduce__``.
     reader : RowReader or None
-        What turns rows of other kinds into those that are read, and looks at floats.
+        Converts rows of other types, and checks floats.
     """
 
     cdef Program program
@@ -71,14 +71,14 @@ cdef class Predictor:
         return (n_rows, self.n_out)
 
     def __call__(self, x, out=None):
-        """Return the network's outputs: probabilities, or numbers.
+        """Return the outputs of the network: probabilities, or numbers.
 
         Parameters
         ----------
         x : array of shape (n_in,) or (n_rows, n_in), or CSR matrix
-            float32, float64 or uint8; whether they are finite is not looked at here.
+            float32, float64 or uint8; not checked for NaN and infinity.
         out : ndarray of shape (n_out,) or (n_rows, n_out), optional
-            Of the network's dtype and C-contiguous: where to write. By default a new array.
+            Output array in the network's dtype, C-contiguous. By default a new array.
 
         Returns
         -------

@@ -1,15 +1,15 @@
-"""A network's programs, as Python calls them: what it hands in is checked, held and taken apart.
+"""The programs of a network, as called from Python: arguments are checked, held and unpacked.
 
 All memory of a pass is one workspace, allocated before its first step.
 """
 
-# Multiply-adds for each thread that make it worth while to wake them for a prediction, and to have
-# them wait for each other in every training step.
+# Multiply-adds per thread that make it worthwhile to wake them for a prediction, and to synchronize
+# them in every training step.
 cdef double work_to_wake_for = 4e7, work_to_share = 1e6
 
 
 def set_work_for_threads(double to_wake_for, double to_share):
-    """Set how much work for each thread it takes to use several; tests make it small.
+    """Set the minimum work per thread for using several; tests make it small.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def set_work_for_threads(double to_wake_for, double to_share):
     Returns
     -------
     tuple of float
-        The numbers before.
+        The previous values.
     """
     global work_to_wake_for, work_to_share
     before = (work_to_wake_for, work_to_share)
@@ -28,7 +28,7 @@ def set_work_for_threads(double to_wake_for, double to_share):
 
 
 cdef class Program:
-    """A network's programs in one instruction set.
+    """The programs of a network for one instruction set.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ cdef class Program:
     input_scale : float
         As in `fastnn.architecture.Architecture`.
     get_num_threads : callable
-        Returns how many threads may compute; asked when there is work for several.
+        Returns the maximum number of threads; called when there is work for several.
     """
 
     cdef Kernels owner
@@ -95,7 +95,7 @@ cdef class Program:
         self.net.loss_constants = self.loss_constants.data
 
     cdef int threads_for(self, double work, double work_of_each) except -1:
-        """Return how many threads to divide so much work among."""
+        """Return the number of threads for this amount of work."""
         if not work >= 2 * work_of_each:
             return 1
         return min(<int>self.get_num_threads(), <int>min(work / work_of_each, 1024.0))
@@ -109,7 +109,7 @@ cdef class Program:
         cdef Memory memory = spares.take(&self.spare)
         if memory is None or memory.n_bytes < n_bytes:
             memory = Memory(n_bytes)
-        allow(memory.data, memory.n_bytes)  # another layout may have left its red zones
+        allow(memory.data, memory.n_bytes)  # another layout may have left red zones
         return memory
 
     cdef int give_back(self, Memory memory) except -1:
@@ -205,7 +205,7 @@ cdef class Program:
     # -- training -------------------------------------------------------------------------------
 
     cdef int check_targets(self, const Input *x, const Array *y) except -1:
-        """Refuse targets of which some would be read outside of the array."""
+        """Refuse targets that would be read out of bounds."""
         cdef Py_ssize_t n_out = self.net.layers[self.net.n_layers - 1].n_out
         if self.net.loss == CROSS_ENTROPY:
             needs(
@@ -373,7 +373,7 @@ cdef class Prediction(Team):
     cdef Memory memory
     cdef Form form
     cdef Py_ssize_t block, n_non_zeros
-    cdef shared_number n_unsound  # members that met rows which another thread has changed
+    cdef shared_number n_unsound  # members that found rows changed by another thread
 
     cdef void work(self, int member, int n_members) noexcept nogil:
         cdef Workspace w

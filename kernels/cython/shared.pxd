@@ -1,8 +1,8 @@
-"""What the threads of a training pass share, and where it lies.
+"""Data shared by the threads of a training pass, and its layout.
 
-Every thread owns a part of each weight matrix, mostly a block of its columns, with the optimizer's
-state: it works out the outputs of these units, and it updates them, alone and always. No gradient
-is added up across threads; what crosses between them is activations and deltas.
+Every thread owns a part of each weight matrix, usually a block of columns, with the optimizer
+state: only this thread computes the outputs of these units and updates them. Gradients
+are not summed across threads; threads exchange only activations and deltas.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -24,7 +24,7 @@ from kernels.cython.table cimport kernels, upcoming
 cdef enum:
     GRADIENT_BYTES = 1 << 15  # of a gradient that is applied while it is in the cache
     GRADIENT_ROWS = 42  # at least: whole tiles, and B's panel is copied for each block
-    PIECE = 4096  # parameters that are summed up at a time
+    PIECE = 4096  # parameters summed at a time
 
 
 cdef struct Options:
@@ -45,7 +45,7 @@ cdef struct OwnSpace:
 
 
 cdef struct Shared:
-    # Everything that the threads of a pass share.
+    # All data shared by the threads of a pass.
     const Network *net
     Gate *gate
     char *params
@@ -76,7 +76,7 @@ cdef struct Shared:
     double *penalties  # of each PIECE weights
     double *squares  # of each PIECE parameters
     OwnSpace *own  # by thread
-    shared_number n_unsound  # times that a member met what another thread has changed
+    shared_number n_unsound  # how often a member found data changed by another thread
 
     double weight, loss, right, penalty  # sums so far
 
@@ -86,7 +86,7 @@ cdef inline bint has_penalty(const Options *options) noexcept nogil:
 
 
 cdef inline Py_ssize_t gradient_rows(Shared *shared, const Layer *layer) noexcept nogil:
-    """Return how many rows of a gradient are worked out and applied at a time."""
+    """Return the number of rows of a gradient that are computed and applied at a time."""
     cdef Py_ssize_t fitting = GRADIENT_BYTES // <Py_ssize_t>(layer.n_out * shared.net.kernels.size)
     if shared.x.is_sparse and layer == shared.net.layers:
         return layer.n_in  # its rows come in any order: all at once
@@ -101,7 +101,7 @@ cdef inline void lay_out(
     bint with_gradient,
     Space *space,
 ) noexcept nogil:
-    """Divide the space among what the pass needs; without memory yet, only add it up."""
+    """Lay out the space of a pass; without memory, only compute its size."""
     cdef const kernels *k = shared.net.kernels
     cdef Py_ssize_t n_rows = shared.options.batch_size, n_bytes = 0, n_pieces
     cdef const Layer *layer

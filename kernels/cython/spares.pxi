@@ -1,9 +1,8 @@
-"""Workspaces that programs keep from call to call, together no more than a bound.
+"""Workspaces that programs keep between calls, up to a total size.
 
-A program has one of its own, for its next pass. They are in a list, from the one given back last
-to the one given back first; when together they are more than `spares.most` bytes, those at the end
-of the list are freed. To take one and to keep one is a few pointers under one lock, which in an
-interpreter with a GIL costs nothing.
+Each program keeps one for its next pass. They are in a list, most recently used first;
+if their total size exceeds `spares.most` bytes, those at the end of the list are freed. Taking and
+keeping one moves a few pointers under one lock, which costs nothing in an interpreter with a GIL.
 """
 
 cdef enum:
@@ -29,19 +28,19 @@ cdef class Spares:
         self.n_bytes, self.most = 0, MOST_SPARE
 
     cdef Memory take(self, Spare *spare):
-        """Return the memory that was kept there, now the caller's; None if there is none."""
+        """Return the kept memory, which then belongs to the caller; None if there is none."""
         cdef Memory memory
         with critical_section(self):
             memory = self.without(spare)
         return memory
 
     cdef int keep(self, Spare *spare, Memory memory) except -1:
-        """Keep memory there, and free what is then too much, the longest unused first."""
+        """Keep memory, and free the least recently used if the total is too large."""
         cdef Memory freed
         if memory.n_bytes > self.most:
             return 0
         with critical_section(self):
-            freed = self.without(spare)  # of another thread, which had to make its own
+            freed = self.without(spare)  # of another thread, which allocated its own
             Py_INCREF(memory)
             spare.memory, spare.newer, spare.older = <PyObject *>memory, NULL, self.newest
             if self.newest != NULL:
@@ -79,12 +78,12 @@ cdef Spares spares = Spares()
 
 
 def set_most_spare(size_t n_bytes):
-    """Set how many bytes of spare workspaces are kept; tests make it small.
+    """Set the maximum bytes of spare workspaces; tests make it small.
 
     Returns
     -------
     int
-        The number before.
+        The previous value.
     """
     before = spares.most
     spares.most = n_bytes

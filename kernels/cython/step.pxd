@@ -17,7 +17,7 @@ from kernels.cython.table cimport CROSS_ENTROPY, SOFTMAX, kernels, step
 cdef inline void fetch_rows(
     Shared *shared, Py_ssize_t begin, Py_ssize_t n_rows, int member, int n_members
 ) noexcept nogil:
-    """Take a member's share of the minibatch; what lies in CSR rows is taken by the first."""
+    """Fetch a member's share of the minibatch; CSR rows are fetched by the first member."""
     cdef Part part = rows_of(n_rows, 1, member, n_members)
     cdef Py_ssize_t end = begin + n_rows
     cdef Part later = rows_of(
@@ -41,8 +41,8 @@ cdef inline void fetch_rows(
 cdef inline bint fetch_labels(
     Shared *shared, const int64_t *order, Py_ssize_t first, Py_ssize_t n_rows
 ) noexcept nogil:
-    """Take the labels of some rows of the minibatch; say whether they are classes, as they were
-    when they were checked.
+    """Fetch the labels of some rows of the minibatch; return whether they are still valid
+    classes.
     """
     cdef Py_ssize_t n_classes = shared.net.layers[shared.net.n_layers - 1].n_out, i
     cdef const char *label
@@ -63,7 +63,7 @@ cdef inline double train_batch(
     int member,
     int n_members,
 ) noexcept nogil:
-    """One update from the minibatch that was fetched; n_done came before in this epoch. Return the
+    """Do one update from the fetched minibatch, after n_done others in this epoch. Return the
     sum of its weights.
     """
     cdef double count

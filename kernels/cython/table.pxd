@@ -1,6 +1,6 @@
-"""The table of C kernels, and what they are told with: `simd/` as Cython sees it.
+"""The table of C kernels and their types: Cython declarations for `simd/`.
 
-`simd/kernels.h` says what each kernel does, and states the shapes.
+`simd/kernels.h` describes each kernel, with shapes.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

@@ -1,12 +1,12 @@
-"""Threads that go through a pass side by side.
+"""Threads that execute a pass in parallel.
 
-Each member of a team does the same steps, every one on its own part of the arrays, and waits for
-the others where it is going to read what they write. An element of a result is computed by one
-member, in the same way whichever it is: the results of a team of any size have the same bits.
+All members of a team do the same steps, each on its own part of the arrays, and wait for
+the others before reading what they have written. Each element of a result is computed by one
+member, in the same way for any member: the results of teams of any size are bit-identical.
 """
 
 cdef class Team:
-    """A pass that several threads go through: those who do it derive from this class."""
+    """Base class of passes executed by several threads."""
 
     cdef Memory gate_memory
     cdef Gate gate
@@ -20,5 +20,5 @@ cdef class Team:
         """Do a member's part; the last step is to wait for the others."""
 
     cdef int run(self, int n_threads) except -1:
-        """Go through the pass with at most so many threads, this one among them."""
+        """Execute the pass with at most so many threads, including this one."""
         return go_through(self, n_threads)

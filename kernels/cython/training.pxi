@@ -6,29 +6,30 @@ A step is in `step.pxd`, what its threads share in `shared.pxd`.
 """
 
 cdef enum:
-    # Multiply-adds between two looks at pending signals: milliseconds on any processor.
+    # Multiply-adds between checks for signals: milliseconds on any processor.
     WORK_BETWEEN_SIGNALS = 1 << 27
 
 
-# Where other work takes the processors, threads wait for one that does not run. When the first has
-# waited for so much of the time, after some milliseconds, it goes on alone: the bits are the same.
+# If other programs use the processors, threads wait for one that is not running. When the first has
+# waited for this fraction of the time, after some milliseconds, it continues alone, with
+# bit-identical results.
 cdef double most_waiting = 0.4, grace = 0.005
 
 
 def set_patience(double most, double seconds):
-    """Set how much of the time a training waits for its threads before it goes on with one.
+    """Set the maximum waiting time of training before it continues with one thread.
 
     Parameters
     ----------
     most : float
-        Part of the time; below 0, no step is waited for after the first.
+        Fraction of the time; below 0, only the first step is waited for.
     seconds : float
-        How long a training counts as running when it begins.
+        Time added to the duration of a pass, so that it is not judged too early.
 
     Returns
     -------
     tuple of float
-        The numbers before.
+        The previous values.
     """
     global most_waiting, grace
     before = (most_waiting, grace)
@@ -53,7 +54,7 @@ cdef class Epoch(Team):
         self.shared.net, self.shared.gate = &program.net, &self.gate
 
     cdef int train(self) except -1:
-        """Check, choose how the rows are kept and by how many threads, lay out, and run."""
+        """Check arguments, choose the form of the rows and the threads, lay out memory, and run."""
         cdef Program program = self.program
         cdef Shared *shared = &self.shared
         cdef const Network *net = shared.net
@@ -88,7 +89,7 @@ cdef class Epoch(Team):
         return refuse_changed(read_shared(&shared.n_unsound) == 0, "x and y")
 
     cdef int check_rows(self) except -1:
-        """Refuse row numbers, labels and CSR entries that point outside: C would follow them."""
+        """Refuse row numbers, labels and CSR entries that are out of bounds."""
         cdef const Shared *shared = &self.shared
         cdef Py_ssize_t i, n_rows = shared.x.n_rows
         cdef Py_ssize_t n_classes = shared.net.layers[shared.net.n_layers - 1].n_out
@@ -112,7 +113,7 @@ cdef class Epoch(Team):
         check_entries(&shared.x, shared.order, shared.n_order)
         return 0
 
-    # -- what each thread does ------------------------------------------------------------------
+    # -- the work of each thread ----------------------------------------------------------------
 
     cdef void work(self, int member, int n_members) noexcept nogil:
         cdef Shared *shared = &self.shared
@@ -132,7 +133,7 @@ cdef class Epoch(Team):
                 float_mode = flush_subnormals()
             fetch_rows(shared, begin, n_rows, member, n_members)
             wait(&self.gate, member, n_members)
-            # Nobody comes to change these before all have read them, behind the next waits.
+            # No member changes these before all have read them, after the next barriers.
             if self.interrupted or read_shared(&shared.n_unsound):
                 break
             count = train_batch(shared, begin, n_rows, &step, n_done, member, n_members)
@@ -149,9 +150,9 @@ cdef class Epoch(Team):
         restore_float_mode(float_mode)
 
     cdef void take_stock(self, Py_ssize_t n_rows) noexcept nogil:
-        """Count a step, and see whether it is still worth while to wait for the other threads."""
+        """Count a step, and check whether waiting for the other threads is still worthwhile."""
         self.n_steps += 1
-        # Written once: the first goes on alone while another member may still be about to read it.
+        # Written once: the first continues alone while another member may still read it.
         if not self.dismissed and (self.gate.waited > 0 or most_waiting < 0) and (
             self.gate.waited > most_waiting * (seconds_now() - self.begun)
         ):
@@ -159,7 +160,7 @@ cdef class Epoch(Team):
         self.work_since_signals += self.shared.net.n_slots * n_rows
 
     cdef void look_at_signals(self) noexcept nogil:
-        """See whether a signal's handler, Ctrl-C's for one, raises an exception, and keep that."""
+        """Check whether a signal handler, such as Ctrl-C's, raises, and keep the exception."""
         self.work_since_signals = 0
         with gil:
             try:

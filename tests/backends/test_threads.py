@@ -262,7 +262,7 @@ def test_without_threadpoolctl_all_works_with_a_word(monkeypatch):
     threads._blas_libraries.cache_clear()
     try:
         fastnn.set_num_threads(1)
-        with pytest.warns(RuntimeWarning, match="takes threadpoolctl"):
+        with pytest.warns(RuntimeWarning, match="install threadpoolctl"):
             assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
     finally:
         threads._blas_libraries.cache_clear()

@@ -196,7 +196,7 @@ def dropout_of(options: TrainingOptions, step: int, n_steps: int) -> Dropout:
 def targets_of(
     architecture: Architecture, y: Array, sample_weight: Array | None, rows: Array
 ) -> Targets:
-    """Return what the rows of a piece should give, in their order."""
+    """Return the targets of the rows of a piece, in their order."""
     is_labels, wanted = (
         architecture.loss == "cross_entropy",
         minibatch.targets_of(architecture, y, rows),

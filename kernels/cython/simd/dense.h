@@ -9,15 +9,16 @@
 
    A tile of r rows by v vectors takes, for one k, v loads of B and r broadcasts of A for its r · v
    multiply-adds: enough independent sums to hide the adder's latency, few enough to stay in registers.
-   The columns of B are cut into panels as wide as a tile. With few registers, whose small tiles read
-   B often, a panel is copied into scratch where it lies dense: reading it there meets no unlucky stride
-   and few pages. Its numbers come from far apart, which no processor foresees, so copying one panel
-   asks for the next. For backward panels are transposed there.
-   k runs in slices, so that a slice of the panel stays in L1 while all rows pass. A is read in place,
-   but for the outer product's, each row of which would be a number a page: it is copied in blocks.
+   The columns of B are divided into panels of the width of a tile. With few registers, whose small
+   tiles read B often, a panel is copied to contiguous scratch memory, which avoids bad strides and
+   touches few pages. The source is scattered, which hardware prefetchers do not handle, so the next
+   panel is prefetched while one is copied. For backward, panels are transposed there.
+   k runs in slices, so that a slice of the panel stays in L1 for all rows. A is read in place,
+   except in the outer product, where each number of a row would be on another page: it is copied in
+   blocks.
 
-   Every element of C is one chain of multiply-adds in the order of k, whichever tile it falls into:
-   results do not depend on how the matrices are cut. */
+   Every element of C is one chain of multiply-adds in the order of k, in whichever tile it is:
+   results do not depend on how the matrices are divided. */
 
 #ifndef FASTNN_DENSE_H
 #define FASTNN_DENSE_H

@@ -1,14 +1,14 @@
-/* The table of kernels: what the loops in Cython may call, for one number type and instruction set.
+/* The table of kernels called from Cython, for one number type and instruction set.
 
    Every table has the same type: arrays are passed as void * and are of the table's number type
-   (float or double) unless said. Strides count numbers, sizes are those of the matrices; names
-   follow the Python side:
+   (float or double) unless stated otherwise. Strides count numbers, sizes are those of the matrices;
+   names are as in Python:
 
        x (n_rows, n_in)   weight (n_in, n_out)   bias (n_out)   z, out, delta (n_rows, n_out)
 
-   Padding. The rows of every matrix that a kernel reads or writes with vectors (all but x) have room
-   for a whole number of 64-byte vectors. What lies in weights, biases and deltas behind the last
-   column is zero, and the kernels keep it zero whatever the numbers are (0 · NaN included). */
+   Padding. The rows of every matrix that a kernel reads or writes with vectors (all but x) are padded
+   to a whole number of 64-byte vectors. The padding of weights, biases and deltas is zero, and the
+   kernels keep it zero for any values (including 0 · NaN). */
 
 #ifndef FASTNN_KERNELS_H
 #define FASTNN_KERNELS_H

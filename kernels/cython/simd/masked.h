@@ -1,19 +1,19 @@
 /* Products with a dense minibatch that is mostly zeros: only its non-zeros are multiplied.
 
-   Bit masks say where they are: row_mask along the rows, 64 columns a word, and column_mask, the same
-   bit matrix transposed, 64 rows a word. With v = x[i, k] running over the set bits,
+   Bit masks mark them: row_mask along the rows, 64 columns per word, and column_mask, the transposed
+   bit matrix, 64 rows per word. With v = x[i, k] for all set bits,
 
        forward   out_i    = bias + Σ_k v · weight_k         along row i's mask
        outer     out_k   += scale · Σ_i v · delta_i         along column k's mask
 
-   Sums stay in registers, as many vectors of columns as fit. What they read over and over must come
-   from L1, so forward walks down the minibatch one slice of weights at a time, and outer takes only
-   so many rows of delta at a time. Neighbouring pixels are mostly zero or not together: where there
-   are registers enough, outer takes two such columns of x at once, along the union of their masks, and
-   so reads a row of delta once for both. Bytes stay bytes and are scaled by a table of 256 numbers.
+   Sums stay in registers, as many vectors of columns as fit. Data that are read repeatedly must be in
+   L1, so forward processes the minibatch for one slice of weights at a time, and outer only a limited
+   number of rows of delta at a time. Neighbouring pixels are usually both zero or both non-zero: with
+   enough registers, outer processes two such columns of x at once, along the union of their masks, and
+   reads each row of delta once for both. Bytes stay bytes and are scaled by a table of 256 numbers.
 
-   The target says how much of weights is to stay in L1 (SLICE_BYTES), how many columns outer takes at
-   once (COLUMNS_TOGETHER), and up to how many bytes of delta all its rows (DELTA_BYTES). */
+   The target defines the size of a slice of weights in L1 (SLICE_BYTES), the columns processed at once
+   by outer (COLUMNS_TOGETHER), and the size of delta up to which all rows are used (DELTA_BYTES). */
 
 #ifndef FASTNN_MASKED_H
 #define FASTNN_MASKED_H
