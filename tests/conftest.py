@@ -17,6 +17,11 @@ import signal
 import sys
 from pathlib import Path
 
+# Workers of xdist share the processors: threads of BLAS would wait for each other, at full speed.
+# Before NumPy is imported, which reads it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 from support.backends import OTHER_SETS, under_test, with_instruction_set

@@ -23,7 +23,7 @@ from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
-N_INTERRUPTS = 300 if os.environ.get("FASTNN_TEST_PROFILE") == "thorough" else 40
+N_INTERRUPTS = 300 if os.environ.get("FASTNN_TEST_PROFILE") == "thorough" else 20
 
 
 @pytest.fixture(scope="module")

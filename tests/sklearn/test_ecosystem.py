@@ -49,7 +49,7 @@ def small(**options):
 @pytest.mark.parametrize("n_jobs", [1, -1])
 def test_pipeline_and_grid_search(wine, n_jobs):
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), small(solver="lbfgs")),
+        make_pipeline(StandardScaler(), small(solver="lbfgs", max_iter=30)),
         {
             "mlpclassifier__alpha": [1e-4, 1.0],
             "mlpclassifier__hidden_layer_sizes": [(5,), (20, 10)],

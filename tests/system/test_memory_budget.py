@@ -215,11 +215,11 @@ def nothing_but_nan(n_bytes):
 )
 def test_text_that_grows_in_memory_stays_within_the_budget(set_budget, tmp_path, content):
     path = tmp_path / "t.csv.gz"
-    path.write_bytes(gzip.compress(content(8_000_000), 1))
-    set_budget(24 << 20)
+    path.write_bytes(gzip.compress(content(4_000_000), 1))
+    set_budget(12 << 20)
     peak, error = peak_of(lambda p: read_table(p, header=True), [path])
     assert error is not None
-    assert peak < (24 << 20) + BESIDES, error
+    assert peak < (12 << 20) + BESIDES, error
 
 
 # -- networks -------------------------------------------------------------------------------------
