@@ -23,7 +23,7 @@ import math
 
 import numpy as np
 
-from .activations import activate, multiply_by_derivative, sigmoid, softplus
+from .activations import IDENTITY, activate, multiply_by_derivative, sigmoid, softplus
 from .compiling import exact_kernel, kernel
 from .exponential import exp_in_place
 
@@ -133,7 +133,8 @@ def elementwise_loss(code, activation, z, n_out, target, weight, constants, delt
     """
     total = 0.0
     one = z.dtype.type(1.0)
-    activate(activation, z.reshape(z.size))
+    if activation != IDENTITY:
+        activate(activation, z.reshape(z.size))
     for r in range(len(z)):
         loss = 0.0
         v, t, d = z[r, :n_out], target[r, :n_out], delta[r, :n_out]
@@ -182,7 +183,8 @@ def elementwise_loss(code, activation, z, n_out, target, weight, constants, delt
             d[j] *= factor
         for j in range(n_out, delta.shape[1]):
             delta[r, j] = 0
-    multiply_by_derivative(activation, z.reshape(z.size), delta.reshape(delta.size))
+    if activation != IDENTITY:
+        multiply_by_derivative(activation, z.reshape(z.size), delta.reshape(delta.size))
     return total
 
 
