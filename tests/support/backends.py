@@ -2,11 +2,18 @@
 
 import os
 import platform
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+import fastnn
 from fastnn.backends import NAMES, BackendUnavailableError, get_backend
+from fastnn.system.locks import only_writer
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 INSTRUCTION_SETS = ("baseline", "avx2", "avx512") if X86 else ("baseline", "neon")
@@ -30,9 +37,37 @@ def under_test(name):
     if name not in backends_under_test():
         pytest.skip(f"{name} is not under test here (see tests/conftest.py)")
     try:
-        return get_backend(name)
+        backend = get_backend(name)
     except BackendUnavailableError as error:
         pytest.fail(str(error))
+    if name == "numba" and "PYTEST_XDIST_TESTRUNUID" in os.environ:
+        _compile_in_turn(os.environ["PYTEST_XDIST_TESTRUNUID"], os.environ["PYTEST_XDIST_WORKER"])
+    return backend
+
+
+@cache
+def _compile_in_turn(run, worker):
+    """Have workers compile for different dtypes, and find what the others have compiled.
+
+    The first to use Numba would else compile the same programs at the same time.
+    """
+    dtypes = ("float32", "float64")
+    for dtype in dtypes[:: 1 if worker[-1] in "02468" else -1]:
+        with _alone(Path(tempfile.gettempdir(), f"fastnn-{run}-{dtype}")):
+            fastnn.warmup("numba", dtype)
+
+
+@contextmanager
+def _alone(path):
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(only_writer(path, "the code for"))
+            except BlockingIOError:
+                time.sleep(0.1)
+            else:
+                break
+        yield
 
 
 def forced(cython, instruction_set):
