@@ -588,10 +588,10 @@ class Network(Model):
         -------
         dict
             ``"loss"``, the weighted mean; and ``"accuracy"``, the weighted fraction of rows with
-            every output right. For numbers, each the mean over outputs: ``"r2"``, 1 − the squared
-            error over the variance; ``"rmse"``, the root of the mean squared error; ``"mae"``, the
-            mean absolute error. With ``loss="quantile"`` only ``"mae"``, of the quantile nearest
-            0.5 if there are several.
+            every output correct. For regressions, each averaged over outputs: ``"r2"``, 1 − the
+            squared error divided by the variance; ``"rmse"``, the root mean squared error;
+            ``"mae"``, the mean absolute error. With ``loss="quantile"`` only ``"mae"``, of the
+            quantile nearest 0.5 if there are several.
 
         Raises
         ------

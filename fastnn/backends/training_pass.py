@@ -16,7 +16,7 @@ from fastnn.validation.first_look import are_plain, are_written
 from fastnn.validation.values import describe
 
 _N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""How many vectors compiled code uses of each rule."""
+"""Number of state vectors that compiled code uses for each rule."""
 
 MOST_ROWS = 2**62
 """What compiled code can count to, with room for a minibatch more."""
@@ -51,7 +51,7 @@ def pass_is_plain(
 
 
 def own_state(architecture: Architecture, optimizer: Optimizer, state: Any) -> OptimizerState:
-    """Return an optimizer's state as one whose vectors nobody else can replace."""
+    """Return a private copy of an optimizer state, with the same vectors."""
     if not isinstance(state, OptimizerState):
         raise TypeError(f"state must be an OptimizerState, got {describe(state)}")
     slots, step = state.slots, state.step
@@ -76,7 +76,7 @@ def check_optimizer(optimizer: Any) -> None:
         check_choice("rule", rule, Optimizer.RULES)
     if optimizer.n_state != _N_STATE[rule]:
         raise ValueError(
-            f"an optimizer of rule {rule!r} must remember {_N_STATE[rule]} vectors, got "
+            f"an optimizer of rule {rule!r} must have {_N_STATE[rule]} state vectors, got "
             f"n_state={optimizer.n_state!r}"
         )
     coefficients = optimizer.coefficients

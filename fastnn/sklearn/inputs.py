@@ -26,7 +26,7 @@ DTYPES = (np.float64, np.float32, np.uint8)
 
 
 def checked_x(estimator: Any, X: Any) -> Any:
-    """Return rows that a fitted estimator is asked about, dense or CSR."""
+    """Return checked rows for a fitted estimator, dense or CSR."""
     if _is_sound(estimator, X):
         return X
     X = _validated(estimator, X, reset=False)
@@ -37,7 +37,7 @@ def checked_x(estimator: Any, X: Any) -> Any:
 def checked_x_y(
     estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool = False
 ) -> tuple[Any, NDArray[Any]]:
-    """Return rows, and labels or targets: (n_samples,), or (n_samples, n_outputs) of several."""
+    """Return rows, and labels or targets (n_samples,) or (n_samples, n_outputs)."""
     if not reset and _is_sound(estimator, X) and are_plain_targets(y, len(X)):
         return X, y
     X, y = _validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=y_numeric)

@@ -22,7 +22,7 @@ from fastnn.vocabulary import BackendName
 
 
 class MLPRegressor(HiddenUnits, RegressorMixin, Perceptron):  # type: ignore[misc]
-    """A multi-layer perceptron that predicts numbers, trained by Adam, SGD or L-BFGS.
+    """A multi-layer perceptron for regression, trained with Adam, SGD or L-BFGS.
 
     The parameters up to `max_fun` are those of `sklearn.neural_network.MLPRegressor`, with the
     same meaning; the others are fastnn's.

@@ -147,7 +147,7 @@ class SoftmaxRegression(MLPClassifier):
 
     transform = fit_transform = set_output = get_feature_names_out = NotThere()
 
-    # What MLPClassifier asks for and the user of a regression does not choose.
+    # Parameters of MLPClassifier that are fixed here.
     hidden_layer_sizes = ()
     activation = "identity"
     learning_rate = "constant"

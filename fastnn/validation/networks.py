@@ -45,9 +45,7 @@ def check_architecture(
     output = check_choice("output", output, OUTPUTS)
     losses = LOSSES[output]
     if loss is not None and check_choice("loss", loss, LOSS_NAMES) not in losses:
-        raise ValueError(
-            f"the output {output!r} is trained with {listed(losses)}, got loss={loss!r}"
-        )
+        raise ValueError(f"for the output {output!r}, loss must be {listed(losses)}, got {loss!r}")
     loss = losses[0] if loss is None else loss
     return Architecture(
         sizes=sizes,
