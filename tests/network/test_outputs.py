@@ -303,7 +303,7 @@ def test_label_smoothing_lies_within_zero_and_one(label_smoothing):
 
 
 def test_label_smoothing_is_of_softmax():
-    with pytest.raises(ValueError, match=r"label_smoothing is of a softmax output, got 0\\.1 with"):
+    with pytest.raises(ValueError, match=r"label_smoothing is of a softmax output, got 0\.1 with"):
         small_network(output="sigmoid", label_smoothing=0.1)
 
 

@@ -256,8 +256,11 @@ def test_the_blocks_of_these_rows_are_read_ahead_and_no_others(small_windows, mo
 
 
 @pytest.mark.parametrize("batch_size", [7, 70])
-def test_each_window_is_read_ahead_once_and_given_back_once(small_windows, monkeypatch, batch_size):
+def test_each_window_is_read_ahead_once_and_given_back_once(
+    tmp_path, small_windows, monkeypatch, batch_size
+):
     x, y = rows_of_bytes()
+    x = mapped(tmp_path, x)
     ahead, released = [], []
     monkeypatch.setattr(passes, "read_blocks_ahead", lambda x, rows: ahead.append(len(rows)))
     monkeypatch.setattr(passes, "release", released.append)
