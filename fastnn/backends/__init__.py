@@ -111,7 +111,7 @@ def _named(name: str, source: str) -> Backend:
     found = _load(name)
     if isinstance(found, str):
         raise BackendUnavailableError(
-            f"the backend {name!r}, asked for by {source}, cannot run here: {found}"
+            f"the backend {name!r}, selected by {source}, cannot run here: {found}"
         )
     return found
 

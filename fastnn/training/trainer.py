@@ -474,7 +474,8 @@ def taken_by(model: Model, *, in_training: bool = True) -> Taken:
     """
     a, known = model.architecture, model.trained_on
     largest = float(np.finfo(a.dtype).max)
-    low, high = {"sigmoid": (0.0, 1.0), "exp": (0.0, largest)}.get(a.output, (-largest, largest))
+    ranges = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "exp": (0.0, largest)}
+    low, high = ranges.get(a.output, (-largest, largest))
     if in_training and (known is None or known.same_kind is None):
         floats, uint8 = 0, False
     elif known is None:
@@ -483,7 +484,8 @@ def taken_by(model: Model, *, in_training: bool = True) -> Taken:
         of_bytes = takes_bytes(known.inputs, a.input_scale)
         floats = 0 if of_bytes else 2 if known.inputs == "flags" else 1
         uint8 = of_bytes or (known.inputs == "numbers" and a.input_scale == 1.0)
-    return Taken(floats, uint8, model.class_labels is None, low, high)
+    is_plain = model.class_labels is None and len(a.quantiles) <= 1  # else y is converted
+    return Taken(floats, uint8, is_plain, low, high)
 
 
 def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:

@@ -86,8 +86,8 @@ def test_json_has_the_choice_as_fields_and_quiet_has_none(cli):
 
 
 REFUSED = {
-    "row numbers": (np.arange(90), "--label, or say --task regression"),
-    "identifiers": ([f"n{i}" for i in range(90)], "--label, or say --task classification"),
+    "row numbers": (np.arange(90), "--label, or use --task regression"),
+    "identifiers": ([f"n{i}" for i in range(90)], "--label, or use --task classification"),
     "in between": (np.arange(90) % 13 + 70, "--task classification or --task regression"),
     "one class": (
         ["ant"] * 90,
