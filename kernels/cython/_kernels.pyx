@@ -14,8 +14,9 @@ The parts, each of which depends on those before it:
     vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
     program, training                    the programs
+    predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
-    predictor, contract                  a network for serving; the kernels one by one
+    contract                             the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
 """

@@ -103,7 +103,7 @@ def test_a_name_that_says_nothing_leaves_it_to_the_bytes(folder, found, ending):
 def test_what_is_read_elsewhere_is_refused_with_the_way_there(folder, found):
     path = write(folder, found, ".bin")
     if found.labels is None:
-        with pytest.raises(ValueError, match=rf"is {found.described}, one array: .*read_arrays"):
+        with pytest.raises(ValueError, match=rf"is {found.described}, a single array: .*read_arrays"):
             read_table(path)
     else:
         with pytest.raises(ValueError, match=r"rows\.bin is .*: expected an NPY or IDX file"):
@@ -120,7 +120,7 @@ def test_an_option_is_taken_or_refused_as_the_table_says(folder, found, asked):
     if option in found.options:
         assert read_table(path, **asked).x.shape == X.shape
     else:
-        with pytest.raises(ValueError, match=rf"is {found.described}, and {option}=.* is for CSV"):
+        with pytest.raises(ValueError, match=rf"is {found.described}, but {option}=.* is for CSV"):
             read_table(path, **asked)
 
 

@@ -111,7 +111,7 @@ def test_the_environment_names_a_folder_and_an_argument_is_stronger(tmp_path, mo
 
 def test_a_missing_folder_in_the_environment_is_named_with_the_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTNN_MNIST_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match=r"FASTNN_MNIST_DIR names .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"FASTNN_MNIST_DIR is .*nowhere"):
         mnist()
 
 

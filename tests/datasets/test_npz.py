@@ -189,7 +189,7 @@ def test_a_directory_that_claims_an_impossible_size_is_refused(tmp_path):
     entry = content.index(b"PK\x01\x02")
     content = content[: entry + 24] + struct.pack("<I", 2**31) + content[entry + 28 :]
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"x\.npy claims 2147483648 bytes from \d+ packed"):
+    with pytest.raises(ValueError, match=r"x\.npy claims 2147483648 bytes from \d+ compressed"):
         read_table(path)
 
 

@@ -132,7 +132,7 @@ HOSTILE = {
     ),
     "input_scale NaN": (with_architecture(input_scale=float("nan")), "input_scale must be above 0"),
     "input_scale infinite": (with_architecture(input_scale=float("inf")), "input_scale must be ab"),
-    "input_scale 10^400": (with_architecture(input_scale=10**400), "a float can hold"),
+    "input_scale 10^400": (with_architecture(input_scale=10**400), "fits in a float"),
     "quantiles of another loss": (with_architecture(quantiles=[0.5]), 'of loss="quantile"'),
     "quantiles that are none": (
         with_architecture(output="identity", loss="quantile", quantiles=[0.5, "a"]),

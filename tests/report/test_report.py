@@ -42,7 +42,7 @@ def test_the_page_says_what_was_trained_on_what_with_what():
         "batch size 100",
         "layers 6",
         "A note.",
-        "Of the test rows",
+        "For the test rows",
         "parameters 51",
         f"fastnn {fastnn.__version__}",
         f"NumPy {np.__version__}",
@@ -68,7 +68,7 @@ def test_the_confusion_on_the_page_counts_the_rows_it_names():
 )
 def test_the_rows_looked_at_are_the_last_there_are(validation, test, which):
     page = Page(rendered(*trained(data=dataset(validation=validation, test=test))))
-    assert page.says(f"Of the {which} rows")
+    assert page.says(f"For the {which} rows")
 
 
 def test_what_was_measured_already_is_not_measured_again():

@@ -187,12 +187,12 @@ def test_a_fit_that_fails_on_its_way_leaves_the_model_that_was(digits):
         ({"learning_rate": "fast"}, ["'invscaling'", "fastnn.schedules.Cosine", "fast"]),
         (
             {"solver": "lbfgs", "learning_rate": fastnn.schedules.Constant(0.1), "dropout": 0.5},
-            ["takes no dropout and no schedule as learning_rate: use 'adam'"],
+            ["supports no dropout and no schedule as learning_rate: use 'adam'"],
         ),
     ],
 )
 def test_refusals_say_what_is_allowed(digits, options, words):
-    with pytest.raises(ValueError, match=r"got|takes") as caught:
+    with pytest.raises(ValueError, match=r"got|supports") as caught:
         small(**options).fit(*digits)
     for word in words:
         assert word in str(caught.value)
