@@ -181,7 +181,7 @@ def test_a_named_pipe_is_opened_once(tmp_path, plain, kind):
 def test_a_pipe_without_end_is_read_up_to_a_bound(standard_input, monkeypatch):
     monkeypatch.setattr(sources, "MAX_IN_MEMORY", 1 << 10)
     standard_input(CONTENT)
-    with pytest.raises(ValueError, match=r"standard input holds more than .* write it to an uncompressed file"):
+    with pytest.raises(ValueError, match=r"standard input holds more than .* an uncompressed file"):
         read_table("-")
 
 
