@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +15,7 @@ from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import check_backend, get_backend
 from fastnn.backends.base import PREDICT_ROWS
-from fastnn.backends.minibatch import largest_product
+from fastnn.backends.minibatch import TrainingOptions, largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.model.evaluation import evaluate
@@ -27,9 +28,10 @@ from fastnn.rows.passes import Passes
 from fastnn.rows.trained_on import IMAGE_SCALE
 from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
 from fastnn.training.fit_description import description
+from fastnn.training.held_steps import HeldSteps, one_minibatch
 from fastnn.training.history import History
 from fastnn.training.hooks import hooks
-from fastnn.training.loop import fit
+from fastnn.training.loop import fit, history_of_one
 from fastnn.training.options import Told, checked_options
 from fastnn.training.own_loss import LossFunction, OwnLoss, check_loss_function
 from fastnn.training.sessions import only_fit, started, training, training_rows
@@ -49,6 +51,7 @@ from fastnn.vocabulary import (
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
 
+_NOT_KEPT = ("_current_fit", "_told", "_held")
 _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
 
 
@@ -131,6 +134,7 @@ class Network(Model):
     """
 
     _told: Told | None = None
+    _held: HeldSteps | None = None  # of the last partial_fit on few rows
 
     def __init__(
         self,
@@ -469,6 +473,10 @@ class Network(Model):
         )  # fmt: skip
         options = told.options
         is_own = check_loss_function(loss)
+        if sample_weight is None and not is_own and shuffle != "blocks":
+            history = self._one_minibatch(optimizer, options, x, y, bool(shuffle))
+            if history is not None:
+                return history
         with only_fit(self):
             a, trained_on, data = training_rows(self, x, y, sample_weight, own_loss=is_own)
             running = self._running
@@ -834,9 +842,7 @@ class Network(Model):
         """Pickle and copy with the safe file format, and the training state in addition."""
         from fastnn.model.persistence import to_bytes
 
-        state = {
-            k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, "_current_fit", "_told")
-        }
+        state = {k: v for k, v in self.__dict__.items() if k not in (*_IN_FILE, *_NOT_KEPT)}
         return state | {"file": to_bytes(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -866,3 +872,16 @@ class Network(Model):
         return checked_rows(
             self.architecture, self.class_labels, self.trained_on, x, y, sample_weight
         )
+
+    def _one_minibatch(
+        self, optimizer: Optimizer, options: TrainingOptions, x: Any, y: Any, shuffle: bool
+    ) -> History | None:
+        """Do `partial_fit` on plain rows that are one minibatch; None if they are not."""
+        backend, held = get_backend(self._backend), self._held
+        if type(x) is not np.ndarray or x.ndim != 2 or backend.uses_blas:
+            return None
+        if held is None or held.options is not options or held.backend is not backend:
+            held = self._held = HeldSteps(backend, optimizer, options)
+        start = time.perf_counter()
+        result = one_minibatch(self, held, x, y, shuffle)
+        return None if result is None else history_of_one(result, options, start)

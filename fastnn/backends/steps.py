@@ -66,9 +66,21 @@ class Steps(ABC):
 
     @abstractmethod
     def train(
-        self, x: Any, y: Any, sample_weight: Any = None, is_checked: bool = False
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        is_checked: bool = False,
+        draw: Callable[[int], Array] | None = None,
     ) -> float | None:
-        """One update from a minibatch; return the weighted mean of its rows' losses."""
+        """One update from a minibatch; return the weighted mean of its rows' losses.
+
+        ``draw(n_rows)`` returns their order; it is called for rows that can be used.
+        """
+
+    @abstractmethod
+    def measured(self) -> tuple[float, float, float]:
+        """Return loss, accuracy and penalty of the last update's minibatch, weighted means."""
 
     @abstractmethod
     def forward(self, x: Any, logits: bool = False, is_checked: bool = False) -> Array | None:
@@ -166,11 +178,17 @@ class PlainSteps(Steps):
         self._params, self._state, self._options = params, state, options
         self._layers = list(architecture.views(params))
         self._gradient: Array | None = None
+        self._measured = (np.nan, np.nan, np.nan)
         self._last: tuple[Any, ...] | None = None  # parameters, minibatch and step of an update
         self._passed: tuple[ForwardPass, Array, Any, bool] | None = None
 
     def train(
-        self, x: Any, y: Any, sample_weight: Any = None, is_checked: bool = False
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        is_checked: bool = False,
+        draw: Callable[[int], Array] | None = None,
     ) -> float | None:
         """Train on a minibatch as `Backend.train_epoch` does."""
         if not is_checked:
@@ -185,12 +203,17 @@ class PlainSteps(Steps):
                 self._state,
                 x,
                 y,
-                np.arange(n_rows),
+                np.arange(n_rows) if draw is None else draw(n_rows),
                 replace(self._options, batch_size=n_rows),
                 sample_weight,
             )
         self._last, self._gradient, self._passed = last, None, None
+        self._measured = result
         return float(result.loss)
+
+    def measured(self) -> tuple[float, float, float]:
+        """Return what `Backend.train_epoch` did."""
+        return self._measured
 
     def forward(self, x: Any, logits: bool = False, is_checked: bool = False) -> Array | None:
         """Forward through all layers with dropout, kernel by kernel."""

@@ -172,6 +172,17 @@ def _record(result: EpochResult, options: TrainingOptions) -> dict[str, float]:
     return record
 
 
+def history_of_one(result: EpochResult, options: TrainingOptions, start: float) -> History:
+    """Return the history of a single pass that began at `start`, without validation or hooks."""
+    history, record = History(), _record(result, options)
+    record["time"] = time.perf_counter() - start
+    history.append(record)
+    if not math.isfinite(result.loss):
+        history.stopped = "diverged"
+        _warn_if_cut_short(history, 1)
+    return history
+
+
 def _warn_if_cut_short(history: History, epochs: int) -> None:
     epoch = history.n_epochs
     if history.stopped == "interrupted":

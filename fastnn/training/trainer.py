@@ -20,11 +20,12 @@ from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.backends.steps import Steps, Taken
+from fastnn.backends.steps import Steps
 from fastnn.model.model import Model
 from fastnn.optimizers import Optimizer, RunningOptimizer
 from fastnn.rows.checked import checked_rows
-from fastnn.rows.trained_on import TrainedOn, takes_bytes
+from fastnn.rows.trained_on import TrainedOn
+from fastnn.training.held_steps import HeldSteps, taken_by
 from fastnn.training.sessions import (
     ONE_AT_A_TIME,
     going_on,
@@ -73,10 +74,7 @@ class Trainer:
     ) -> None:
         self._model, self._backend, self._optimizer = network, backend, optimizer
         self._options, self._arguments = options, arguments
-        self._steps: Steps | None = None
-        self._running: RunningOptimizer | None = None
-        self._slots: Any = None
-        self._made_for: tuple[Any, ...] = (None, None, None, None)
+        self._held = HeldSteps(backend, optimizer, options)
         self._measuring: tuple[tuple[Any, ...], Steps] | None = None
 
     def __repr__(self) -> str:
@@ -122,7 +120,7 @@ class Trainer:
         try:
             if model.__dict__.setdefault("_current_fit", fit) is not fit:
                 raise RuntimeError(ONE_AT_A_TIME)
-            steps = self._current_steps()
+            steps = self._held.current(model)
             if steps is not None:
                 loss = steps.train(x, y, sample_weight)
                 if loss is not None:
@@ -157,7 +155,7 @@ class Trainer:
         """
         logits = validation.check_flag("logits", logits)
         with only_fit(self._model):
-            steps = self._current_steps()
+            steps = self._held.current(self._model)
             if steps is not None:
                 outputs = steps.forward(x, logits)
                 if outputs is not None:
@@ -209,7 +207,7 @@ class Trainer:
         if type(delta) is not np.ndarray or delta.dtype.kind != "f" or delta.dtype.itemsize < 4:
             delta = np.asarray(delta, self._model.architecture.dtype)
         with only_fit(self._model):
-            steps = self._current_steps()
+            steps = self._held.current(self._model)
             if steps is None:
                 raise RuntimeError("call trainer.forward(x) before trainer.backward(delta)")
             return steps.backward(delta, of == "outputs", update, input_gradient)
@@ -229,7 +227,7 @@ class Trainer:
         RuntimeError
             If there is none: before the first update, or after a `forward`.
         """
-        steps = self._current_steps()
+        steps = self._held.current(self._model)
         if steps is None:
             raise RuntimeError(
                 "there is no gradient yet: it is that of the last update or backward"
@@ -262,7 +260,7 @@ class Trainer:
                 f"{array.shape}"
             )
         with only_fit(self._model):
-            steps = self._current_steps()
+            steps = self._held.current(self._model)
             if steps is not None:
                 steps.apply(array)
                 return
@@ -337,49 +335,6 @@ class Trainer:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _current_steps(self) -> Steps | None:
-        """Return the steps for the network as it is now; None if it must first see rows."""
-        model = self._model
-        architecture, trained_on, parameters, labels = self._made_for
-        running = model._running
-        if (
-            running is self._running
-            and model.architecture is architecture
-            and model.trained_on is trained_on
-            and model._parameters is parameters
-            and model._class_labels is labels
-            and running is not None
-            and running.state.slots is self._slots
-        ):
-            return self._steps
-        if model.trained_on is None and running is None:
-            return None
-        _, resumed = going_on(model, self._optimizer)
-        if resumed is None:
-            return None
-        model._running = resumed
-        return self._new_steps()
-
-    def _new_steps(self) -> Steps:
-        model, running = self._model, self._model._running
-        assert running is not None
-        self._steps = self._backend.steps(
-            model.architecture,
-            model.parameters,
-            running.state,
-            replace(
-                self._options,
-                optimizer=running.optimizer,
-                dropout_seed=running.state.dropout_seed,
-            ),
-            taken_by(model),
-        )
-        self._running, self._slots = running, running.state.slots
-        self._made_for = (
-            model.architecture, model.trained_on, model._parameters, model._class_labels,
-        )  # fmt: skip
-        return self._steps
-
     def _steps_that_measure(self) -> Steps:
         """Return steps for `value_and_gradient`, with an optimizer's state that nobody looks at."""
         model = self._model
@@ -411,7 +366,7 @@ class Trainer:
         optimizer, running = going_on(model, self._optimizer)
         running = started(model, optimizer) if running is None else running
         with training(model, running, architecture, trained_on):
-            yield self._new_steps()
+            yield self._held.new(model)
 
     def _train_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         """Update from a minibatch of any kind."""
@@ -436,7 +391,8 @@ class Trainer:
     @contextmanager
     def _ready(self, architecture: Architecture, trained_on: TrainedOn) -> Iterator[Steps]:
         """Have steps for rows that were checked: those there are, if the rows are of their kind."""
-        steps, model = self._current_steps(), self._model
+        model = self._model
+        steps = self._held.current(model)
         if (
             steps is not None
             and architecture == model.architecture
@@ -465,27 +421,6 @@ class Trainer:
         if array.shape != own.shape or array.dtype.kind not in "fiu":
             raise ValueError(f"{name} must be numbers of shape {own.shape}, got {describe(values)}")
         return np.ascontiguousarray(array, own.dtype)
-
-
-def taken_by(model: Model, *, in_training: bool = True) -> Taken:
-    """Return which rows a network may take without a look by Python.
-
-    Those that can mean one thing only, and change nothing of what it remembers of its rows.
-    """
-    a, known = model.architecture, model.trained_on
-    largest = float(np.finfo(a.dtype).max)
-    ranges = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "exp": (0.0, largest)}
-    low, high = ranges.get(a.output, (-largest, largest))
-    if in_training and (known is None or known.same_kind is None):
-        floats, uint8 = 0, False
-    elif known is None:
-        floats, uint8 = 1, True
-    else:
-        of_bytes = takes_bytes(known.inputs, a.input_scale)
-        floats = 0 if of_bytes else 2 if known.inputs == "flags" else 1
-        uint8 = of_bytes or (known.inputs == "numbers" and a.input_scale == 1.0)
-    is_plain = model.class_labels is None and len(a.quantiles) <= 1  # else y is converted
-    return Taken(floats, uint8, is_plain, low, high)
 
 
 def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:

@@ -25,14 +25,14 @@ cdef class Minibatch(Team):
     cdef double low, high, largest
 
     # what is passed, and may yet be refused
-    cdef Py_buffer buffers[3]
+    cdef Py_buffer buffers[4]
     cdef int n_buffers
     cdef list held_csr
     cdef Input next_x
     cdef int next_dims
     cdef double lone_target
 
-    cdef Memory row_numbers, labels
+    cdef Memory row_numbers, labels, drawn
     cdef shared_number busy
 
     cdef int enter(self) except -1:
@@ -185,7 +185,26 @@ cdef class Minibatch(Team):
             self.row_numbers = Memory(room * 8)
             for i in range(room):
                 (<int64_t *>self.row_numbers.data)[i] = i
-            self.shared.order = <const int64_t *>self.row_numbers.data
+            self.drawn = Memory(room * 8)
+        return 0
+
+    cdef int take_order(self, object draw) except -1:
+        """Have an order drawn for the rows, or take them in turn."""
+        cdef Array seen
+        cdef int64_t *order = <int64_t *>self.drawn.data
+        cdef Py_ssize_t i, n_rows = self.next_x.n_rows
+        self.shared.order = <const int64_t *>self.row_numbers.data
+        if draw is None:
+            return 0
+        needs(
+            self.look_at(draw(n_rows), &seen) == 1
+            and seen.shape[1] == n_rows
+            and copy_integers(&seen, order),
+            "order", "{} integers", n_rows,
+        )
+        for i in range(n_rows):
+            needs(0 <= order[i] < n_rows, "order", "row numbers below {}", n_rows)
+        self.shared.order = order
         return 0
 
 

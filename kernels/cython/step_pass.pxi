@@ -49,13 +49,15 @@ cdef class StepPass(Minibatch):
     cdef bint goes_on  # whether backward may be called
 
     cdef bint take_minibatch(
-        self, object x, object y, object sample_weight, bint is_checked, Py_ssize_t most
+        self, object x, object y, object sample_weight, bint is_checked, Py_ssize_t most,
+        object draw,
     ) except -1:
         if not self.take_x(x, is_checked, most):
             return False
         self.number_rows()
         if not (self.take_y(y, is_checked) and self.take_weight(sample_weight)):
             return False
+        self.take_order(draw)
         self.accept()
         return True
 
@@ -118,6 +120,7 @@ cdef class StepPass(Minibatch):
         memset(row, 0, sizeof(Input))
         row.n_in, row.n_rows, self.next_dims = self.n_in, 1, 2
         self.number_rows()
+        self.take_order(None)
         row.dense.type = INPUT_BYTE
         row.dense.data = self.labels.data  # one zero, read as often as there are columns
         self.accept()

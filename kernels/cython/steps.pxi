@@ -74,14 +74,14 @@ cdef class Steps(StepPass):
         self.gradient_place = NOWHERE
         self.room = 0
 
-    def train(self, x, y, sample_weight=None, bint is_checked=False):
+    def train(self, x, y, sample_weight=None, bint is_checked=False, draw=None):
         """One update from a minibatch; return the mean loss of its rows, or None."""
         cdef Shared *shared = &self.shared
         cdef int n_threads
         cdef bint whole = has_penalty(&shared.options) or shared.options.clip_norm != 0
         self.enter()
         try:
-            if not self.take_minibatch(x, y, sample_weight, is_checked, self.max_rows):
+            if not self.take_minibatch(x, y, sample_weight, is_checked, self.max_rows, draw):
                 return None
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
             self.begin_step()
@@ -94,6 +94,14 @@ cdef class Steps(StepPass):
         finally:
             self.leave()
 
+    def measured(self):
+        """Return loss, accuracy and penalty of the last update's minibatch, weighted means."""
+        cdef const Shared *shared = &self.shared
+        return (
+            shared.loss / shared.weight, shared.right / shared.weight,
+            shared.penalty / shared.weight,
+        )
+
     def forward(self, x, bint logits=False, bint is_checked=False):
         """Return the outputs or logits of rows, and keep what `backward` needs; or None."""
         cdef Shared *shared = &self.shared
@@ -104,6 +112,7 @@ cdef class Steps(StepPass):
             if not self.take_x(x, is_checked, self.max_rows):
                 return None
             self.number_rows()
+            self.take_order(None)
             self.accept()
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
             shared.t, self.n_done, shared.y.data = self.state.step, 0, NULL
@@ -270,7 +279,9 @@ cdef class Steps(StepPass):
             shared.params = seen.data
             held.append(self.program.hold_parameters("out", out, True, &seen))
             shared.gradient = seen.data
-            if not self.take_minibatch(x, y, sample_weight, is_checked, <Py_ssize_t>1 << 48):
+            if not self.take_minibatch(
+                x, y, sample_weight, is_checked, <Py_ssize_t>1 << 48, None
+            ):
                 return None
             n_rows = self.n_rows
             n_threads = self.prepare(min(n_rows, <Py_ssize_t>MEASURED_TOGETHER), False)

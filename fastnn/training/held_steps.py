@@ -1,0 +1,124 @@
+"""The steps of a model as it is now, made anew when something that they depend on was replaced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastnn.backends.base import Backend, EpochResult
+from fastnn.backends.minibatch import TrainingOptions
+from fastnn.backends.steps import Steps, Taken
+from fastnn.model.model import Model
+from fastnn.optimizers import Optimizer, RunningOptimizer
+from fastnn.rows.trained_on import takes_bytes
+from fastnn.training.sessions import going_on, only_fit
+
+
+class HeldSteps:
+    """A backend's `Steps` with the options of a trainer.
+
+    It does not hold the model, which may hold it.
+
+    Parameters
+    ----------
+    backend : Backend
+    optimizer : Optimizer or None
+        None for the one used last.
+    options : TrainingOptions
+        Its `batch_size` is the maximum number of rows of a minibatch.
+    """
+
+    def __init__(
+        self, backend: Backend, optimizer: Optimizer | None, options: TrainingOptions
+    ) -> None:
+        self.backend, self.options, self._optimizer = backend, options, optimizer
+        self._steps: Steps | None = None
+        self._running: RunningOptimizer | None = None
+        self._slots: Any = None
+        self._made_for: tuple[Any, ...] = (None, None, None, None)
+
+    def current(self, model: Model) -> Steps | None:
+        """Return the steps for a model as it is now; None if it must first see rows."""
+        architecture, trained_on, parameters, labels = self._made_for
+        running = model._running
+        if (
+            running is self._running
+            and model.architecture is architecture
+            and model.trained_on is trained_on
+            and model._parameters is parameters
+            and model._class_labels is labels
+            and running is not None
+            and running.state.slots is self._slots
+        ):
+            return self._steps
+        if model.trained_on is None and running is None:
+            return None
+        _, resumed = going_on(model, self._optimizer)
+        if resumed is None:
+            return None
+        model._running = resumed
+        return self.new(model)
+
+    def new(self, model: Model) -> Steps:
+        """Return new steps for a model, with its running optimizer."""
+        running = model._running
+        assert running is not None
+        self._steps = self.backend.steps(
+            model.architecture,
+            model.parameters,
+            running.state,
+            replace(
+                self.options,
+                optimizer=running.optimizer,
+                dropout_seed=running.state.dropout_seed,
+            ),
+            taken_by(model),
+        )
+        self._running, self._slots = running, running.state.slots
+        self._made_for = (
+            model.architecture, model.trained_on, model._parameters, model._class_labels,
+        )  # fmt: skip
+        return self._steps
+
+
+def one_minibatch(
+    model: Model, held: HeldSteps, x: Any, y: Any, shuffle: bool
+) -> EpochResult | None:
+    """Train for one pass over rows that are one minibatch, as `Network.partial_fit` does.
+
+    None if the rows cannot be used as they are; nothing is changed then.
+    """
+    with only_fit(model):
+        steps = held.current(model)
+        if (
+            steps is None
+            or steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None
+        ):
+            return None
+        loss, accuracy, penalty = steps.measured()
+        count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
+        accuracy = accuracy if model.architecture.classifies else np.nan
+        return EpochResult(loss * count / count, accuracy * count / count, penalty * count / count)
+
+
+def taken_by(model: Model, *, in_training: bool = True) -> Taken:
+    """Return which rows a network may take without a look by Python.
+
+    Those that can mean one thing only, and change nothing of what it remembers of its rows.
+    """
+    a, known = model.architecture, model.trained_on
+    largest = float(np.finfo(a.dtype).max)
+    ranges = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "exp": (0.0, largest)}
+    low, high = ranges.get(a.output, (-largest, largest))
+    if in_training and (known is None or known.same_kind is None):
+        floats, uint8 = 0, False
+    elif known is None:
+        floats, uint8 = 1, True
+    else:
+        of_bytes = takes_bytes(known.inputs, a.input_scale)
+        floats = 0 if of_bytes else 2 if known.inputs == "flags" else 1
+        uint8 = of_bytes or (known.inputs == "numbers" and a.input_scale == 1.0)
+    is_plain = model.class_labels is None and len(a.quantiles) <= 1  # else y is converted
+    return Taken(floats, uint8, is_plain, low, high)
