@@ -331,7 +331,7 @@ class Network(Model):
             outputs (n_rows, n_out). Outputs are the network's predictions, targets the same rows of
             y (any numbers; with `class_labels`, class indices), sample_weight (n_rows,) float64 or
             None; the losses are to be weighted with it. It is called once per minibatch from
-            Python, which costs some 10 µs more than a built-in loss.
+            Python, which costs some 30 µs more than a built-in loss.
         callbacks : Callback, function or sequence of them
             Called after each epoch (see `fastnn.Callback`).
         checkpoint : Checkpoint, optional

@@ -19,7 +19,7 @@ from cases import PIXEL, Array, Net, TrainCase, as_float32
 from peers import base
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-ACTIVATIONS = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}
+ACTIVATIONS = {"relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "tanh": jax.numpy.tanh}
 
 
 def logits(activation: str, parameters: list[Any], x: jax.Array) -> jax.Array:

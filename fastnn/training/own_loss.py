@@ -10,6 +10,7 @@ minibatch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -90,23 +91,27 @@ class OwnLoss:
         """
         steps = self._backend.steps(architecture, params, state, options, NOTHING)
         weights = params[: architecture.n_weight_slots]
-        total = np.zeros(4)  # weight, loss, right, penalty
+        total, loss, right, penalized = 0.0, 0.0, 0.0, 0.0
         for start in range(0, len(order), options.batch_size):
             rows = order[start : start + options.batch_size]
             row_weight = None if sample_weight is None else sample_weight[rows]
             count = float(len(rows) if row_weight is None else row_weight.sum())
             outputs = steps.forward(rows_of(x, rows), is_checked=True)
             assert outputs is not None
-            right = _weight_right(architecture, outputs, y[rows], row_weight)
-            losses, slopes = self._call(outputs, y[rows], row_weight)
+            targets = y[rows]
+            right += _weight_right(architecture, outputs, targets, row_weight)
+            losses, slopes = self._call(outputs, targets, row_weight)
             if options.reduction == "mean":
                 slopes = slopes * (1.0 / count if count else 0.0)
-            if not (np.isfinite(losses).all() and np.isfinite(slopes).all()):
+            loss += float(losses.sum())  # not finite, and remains so, if one of them is not
+            if not (isfinite(loss) and np.isfinite(slopes).all()):
                 return EpochResult(np.nan, np.nan, np.nan)
-            total += (count, losses.sum(), right, penalty(weights, options) * count)
+            total += count
+            penalized += penalty(weights, options) * count
             steps.backward(slopes, of_outputs=True, updates=True, wants_input_gradient=False)
-        mean = total[1:] / total[0] if total[0] else np.full(3, np.nan)
-        return EpochResult(*mean.tolist())
+        if not total:
+            return EpochResult(np.nan, np.nan, np.nan)
+        return EpochResult(loss / total, right / total, penalized / total)
 
     def evaluate(
         self,

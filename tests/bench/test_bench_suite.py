@@ -1,5 +1,6 @@
 """The benchmarks of kernels, scaling, accuracy and cost, and the pictures of what was found."""
 
+import argparse
 import json
 
 import numpy as np
@@ -319,3 +320,39 @@ def test_smoke_run_verifies_and_times_every_entry_point():
     for name, case in cases.items():
         assert {result["status"] for result in case["results"]} == {"timed"}, case
         assert ("scikit-learn" in case["ratios"]["fastnn numpy"]) == name.startswith("estimator")
+
+
+# -- steps ----------------------------------------------------------------------------------------
+
+
+def test_smoke_run_verifies_and_times_every_step():
+    cases = {case["case"]: case for case in smoke("steps.py")}
+    assert len(cases) == 7
+    for name, case in cases.items():
+        assert {result["status"] for result in case["results"]} == {"timed"}, case
+        assert ("NumPy, tuned" in case["ratios"]["fastnn numpy"]) == name.startswith("stream")
+
+
+@pytest.mark.parametrize("peer", ["torch", "sklearn", "jax"])
+def test_every_peer_takes_the_same_steps(bench, peer):
+    pytest.importorskip(peer)
+    steps = bench("steps")
+    for case in steps.CASES:
+        entries, _ = case.make(argparse.Namespace(data_dir=None), 8)
+        judge = next(entries(["numpy"], (), dtype="float64"))
+        judge.run(8)
+        for entry in entries([], [peer]):
+            verdict = steps.verify(case, entry, 8, judge.found())
+            assert verdict["status"] == "verified", (case.name, verdict)
+
+
+def test_a_step_wrong_by_one_per_cent_is_refused(bench):
+    steps = bench("steps")
+    case = next(case for case in steps.CASES if case.name == "own-delta")
+    entry = next(steps.own.policy_gradient(["numpy"], ()))
+    judge = next(steps.own.policy_gradient(["numpy"], (), dtype="float64"))
+    judge.run(8)
+    expected = judge.found()
+    wrong = entry._replace(found=lambda: [1.01 * array for array in entry.found()])
+    assert steps.verify(case, entry, 8, expected)["status"] == "verified"
+    assert steps.verify(case, wrong, 8, expected)["status"] == "wrong"
