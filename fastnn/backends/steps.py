@@ -64,6 +64,15 @@ class Steps(ABC):
     `is_checked`. Nothing is changed then, nor by a call that raises an error.
     """
 
+    def watch(  # noqa: B027  what plain steps need not do
+        self, fields: dict[str, Any], made_for: dict[str, Any], claim: str, words: str
+    ) -> None:
+        """Have `train` return None once attributes in `fields` are not those of `made_for`.
+
+        While it runs it sets the attribute `claim`; if that is set already, it raises a
+        RuntimeError with the `words`. Both only for rows that were not checked.
+        """
+
     @abstractmethod
     def train(
         self,

@@ -11,9 +11,12 @@ from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.steps import Steps, Taken
 from fastnn.model.model import Model
-from fastnn.optimizers import Optimizer, RunningOptimizer
+from fastnn.optimizers import Optimizer
 from fastnn.rows.trained_on import takes_bytes
-from fastnn.training.sessions import going_on, only_fit
+from fastnn.training.sessions import ONE_AT_A_TIME, going_on, only_fit
+
+WATCHED = ("_running", "architecture", "trained_on", "_parameters", "_class_labels")
+"""Attributes of a model that steps are made for."""
 
 
 class HeldSteps:
@@ -34,25 +37,23 @@ class HeldSteps:
         self, backend: Backend, optimizer: Optimizer | None, options: TrainingOptions
     ) -> None:
         self.backend, self.options, self._optimizer = backend, options, optimizer
-        self._steps: Steps | None = None
-        self._running: RunningOptimizer | None = None
+        self.steps: Steps | None = None  # the last ones
         self._slots: Any = None
-        self._made_for: tuple[Any, ...] = (None, None, None, None)
+        self._made_for: dict[str, Any] = {"_running": self}  # which no model has
 
     def current(self, model: Model) -> Steps | None:
         """Return the steps for a model as it is now; None if it must first see rows."""
-        architecture, trained_on, parameters, labels = self._made_for
-        running = model._running
+        running, made_for = model._running, self._made_for
         if (
-            running is self._running
-            and model.architecture is architecture
-            and model.trained_on is trained_on
-            and model._parameters is parameters
-            and model._class_labels is labels
+            running is made_for["_running"]
+            and model.architecture is made_for["architecture"]
+            and model.trained_on is made_for["trained_on"]
+            and model._parameters is made_for["_parameters"]
+            and model._class_labels is made_for["_class_labels"]
             and running is not None
             and running.state.slots is self._slots
         ):
-            return self._steps
+            return self.steps
         if model.trained_on is None and running is None:
             return None
         _, resumed = going_on(model, self._optimizer)
@@ -65,7 +66,7 @@ class HeldSteps:
         """Return new steps for a model, with its running optimizer."""
         running = model._running
         assert running is not None
-        self._steps = self.backend.steps(
+        self.steps = self.backend.steps(
             model.architecture,
             model.parameters,
             running.state,
@@ -76,11 +77,10 @@ class HeldSteps:
             ),
             taken_by(model),
         )
-        self._running, self._slots = running, running.state.slots
-        self._made_for = (
-            model.architecture, model.trained_on, model._parameters, model._class_labels,
-        )  # fmt: skip
-        return self._steps
+        self._slots = running.state.slots
+        self._made_for = {name: getattr(model, name) for name in WATCHED}
+        self.steps.watch(vars(model), self._made_for, "_current_fit", ONE_AT_A_TIME)
+        return self.steps
 
 
 def one_minibatch(
@@ -92,15 +92,15 @@ def one_minibatch(
     """
     with only_fit(model):
         steps = held.current(model)
-        if (
-            steps is None
-            or steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None
-        ):
-            return None
-        loss, accuracy, penalty = steps.measured()
-        count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
-        accuracy = accuracy if model.architecture.classifies else np.nan
-        return EpochResult(loss * count / count, accuracy * count / count, penalty * count / count)
+    if steps is None:
+        return None
+    # it claims the model itself, for as long as it takes
+    if steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None:
+        return None
+    loss, accuracy, penalty = steps.measured()
+    count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
+    accuracy = accuracy if model.architecture.classifies else np.nan
+    return EpochResult(loss * count / count, accuracy * count / count, penalty * count / count)
 
 
 def taken_by(model: Model, *, in_training: bool = True) -> Taken:

@@ -27,7 +27,6 @@ from fastnn.rows.checked import checked_rows
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.training.held_steps import HeldSteps, taken_by
 from fastnn.training.sessions import (
-    ONE_AT_A_TIME,
     going_on,
     only_fit,
     started,
@@ -116,19 +115,13 @@ class Trainer:
         RuntimeError
             If the network is being trained already: by another thread, or around a callback.
         """
-        model, fit = self._model, object()
-        try:
-            if model.__dict__.setdefault("_current_fit", fit) is not fit:
-                raise RuntimeError(ONE_AT_A_TIME)
-            steps = self._held.current(model)
-            if steps is not None:
-                loss = steps.train(x, y, sample_weight)
-                if loss is not None:
-                    return loss
+        steps = self._held.steps
+        if steps is not None:  # which see for themselves whether they may
+            loss = steps.train(x, y, sample_weight)
+            if loss is not None:
+                return loss
+        with only_fit(self._model):
             return self._train_checked(x, y, sample_weight)
-        finally:
-            if model._current_fit is fit:
-                del model._current_fit
 
     def forward(self, x: Any, *, logits: bool = False) -> Array:
         """Return the outputs of a minibatch, and keep what `backward` needs.

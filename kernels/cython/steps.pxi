@@ -37,6 +37,12 @@ cdef class Steps(StepPass):
     cdef list held  # the model's buffers
     cdef Memory input_gradient
 
+    # whose attributes they are made for
+    cdef dict fields
+    cdef tuple names, values
+    cdef object slots
+    cdef str claimed, words
+
     # Not __init__, which may be called again, by another thread during a call.
     def __cinit__(
         self,
@@ -52,6 +58,7 @@ cdef class Steps(StepPass):
         cdef Options *kept = &shared.options
         cdef Array written[3]
         params, slots, self.state = model
+        self.slots = slots
         rule_code, coefficients, self.rates_of = rule_parts
         self.program = program
         shared.net, shared.gate = &program.net, &self.gate
@@ -74,13 +81,51 @@ cdef class Steps(StepPass):
         self.gradient_place = NOWHERE
         self.room = 0
 
+    def watch(self, dict fields, dict made_for, str claim, str words):
+        """Have `train` return None for unchecked rows once an object's attributes are not those
+        that the steps were made for, and claim the object meanwhile.
+
+        Parameters
+        ----------
+        fields : dict
+            The object's attributes; one that is missing counts as None.
+        made_for : dict
+            Those that must be the same objects.
+        claim : str
+            The attribute that whoever trains the object sets, and deletes at the end.
+        words : str
+            Of the RuntimeError if somebody else does.
+        """
+        self.fields, self.claimed, self.words = fields, claim, words
+        self.names, self.values = tuple(made_for), tuple(made_for.values())
+
+    cdef bint is_current(self) except -1:
+        """Return whether the attributes are those that the steps were made for."""
+        cdef Py_ssize_t i
+        for i in range(len(self.names)):
+            if self.fields.get(self.names[i]) is not self.values[i]:
+                return False
+        return self.state.slots is self.slots
+
+    cdef bint claim(self) except -1:
+        """Claim the watched object for this call; return whether it was."""
+        if self.fields is None:
+            return False
+        if self.fields.setdefault(self.claimed, self) is not self:
+            raise RuntimeError(self.words)
+        return True
+
     def train(self, x, y, sample_weight=None, bint is_checked=False, draw=None):
         """One update from a minibatch; return the mean loss of its rows, or None."""
         cdef Shared *shared = &self.shared
         cdef int n_threads
         cdef bint whole = has_penalty(&shared.options) or shared.options.clip_norm != 0
+        cdef bint is_claimed = False
         self.enter()
         try:
+            is_claimed = not is_checked and self.claim()
+            if is_claimed and not self.is_current():
+                return None
             if not self.take_minibatch(x, y, sample_weight, is_checked, self.max_rows, draw):
                 return None
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
@@ -92,6 +137,8 @@ cdef class Steps(StepPass):
             self.end_step()
             return shared.loss / shared.weight
         finally:
+            if is_claimed:
+                del self.fields[self.claimed]
             self.leave()
 
     def measured(self):
