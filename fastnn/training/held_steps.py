@@ -36,7 +36,9 @@ class HeldSteps:
         self.backend, self.options, self._optimizer = backend, options, optimizer
         self._steps: Steps | None = None
         self._running: RunningOptimizer | None = None
+        self._found: RunningOptimizer | None = None  # the model's, of which _running is made
         self._slots: Any = None
+        self._seed: Any = None
         self._made_for: tuple[Any, ...] = (None, None, None, None)
 
     def current(self, model: Model) -> Steps | None:
@@ -44,13 +46,14 @@ class HeldSteps:
         architecture, trained_on, parameters, labels = self._made_for
         running = model._running
         if (
-            running is self._running
+            (running is self._running or running is self._found)
             and model.architecture is architecture
             and model.trained_on is trained_on
             and model._parameters is parameters
             and model._class_labels is labels
             and running is not None
             and running.state.slots is self._slots
+            and running.state.dropout_seed is self._seed
         ):
             return self._steps
         if model.trained_on is None and running is None:
@@ -58,13 +61,15 @@ class HeldSteps:
         _, resumed = going_on(model, self._optimizer)
         if resumed is None:
             return None
-        model._running = resumed
-        return self.new(model)
+        return self.new(model, resumed)
 
-    def new(self, model: Model) -> Steps:
-        """Return new steps for a model, with its running optimizer."""
-        running = model._running
-        assert running is not None
+    def used(self, model: Model) -> None:
+        """Have the optimizer of an update as the model's, whose state it continued."""
+        if model._running is not self._running:
+            model._running = self._running
+
+    def new(self, model: Model, running: RunningOptimizer) -> Steps:
+        """Return new steps for a model, with the state of an optimizer."""
         self._steps = self.backend.steps(
             model.architecture,
             model.parameters,
@@ -76,7 +81,8 @@ class HeldSteps:
             ),
             taken_by(model),
         )
-        self._running, self._slots = running, running.state.slots
+        self._running, self._found = running, model._running
+        self._slots, self._seed = running.state.slots, running.state.dropout_seed
         self._made_for = (
             model.architecture, model.trained_on, model._parameters, model._class_labels,
         )  # fmt: skip
@@ -97,6 +103,7 @@ def one_minibatch(
             or steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None
         ):
             return None
+        held.used(model)
         loss, accuracy, penalty = steps.measured()
         count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
         accuracy = accuracy if model.architecture.classifies else np.nan
