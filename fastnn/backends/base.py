@@ -21,11 +21,8 @@ difference.
 
 from __future__ import annotations
 
-import signal
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,6 +44,7 @@ from fastnn.backends.minibatch import (
 from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.backends.steps import PlainSteps, Steps, Taken
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
+from fastnn.system.ctrl_c import ctrl_c_held
 
 CONSTANT_RATES = (SGD, RMSprop, Adam, AdamW)
 """Optimizers whose rate, where it is a number, is the same in each step."""
@@ -388,27 +386,3 @@ def learning_rates(optimizer: Optimizer, step: int, n_steps: int) -> Array:
 @lru_cache(maxsize=64)
 def _one_rate(rate: float) -> Array:
     return np.array([rate])
-
-
-@contextmanager
-def ctrl_c_held() -> Iterator[Callable[[], None]]:
-    """Defer Ctrl-C during the block; calling the yielded function handles it there."""
-    handler = signal.getsignal(signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and callable(handler)):  # Ctrl-C does not interrupt this thread
-        yield lambda: None
-        return
-    held: list[tuple[int, Any]] = []
-
-    def let_through() -> None:
-        if held:
-            number, frame = held.pop()
-            held.clear()
-            handler(number, frame)
-
-    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
-    try:
-        yield let_through
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    let_through()

@@ -28,6 +28,12 @@ from fastnn.backends.minibatch import (
 )
 from fastnn.backends.threads import blas_limited
 from fastnn.optimizers import OptimizerState
+from fastnn.system.ctrl_c import ctrl_c_held
+from fastnn.validation import check_count
+from fastnn.validation.arrays import check_apart
+
+MOST_STEPS = 2**63 - 129
+"""What compiled code can count to, with room for the rates that it asks for together."""
 
 MEASURED_TOGETHER = 256
 """Rows whose gradient is worked out at a time, for their activations to stay in L2."""
@@ -189,7 +195,7 @@ class PlainSteps(Steps):
         self._gradient: Array | None = None
         self._measured = (np.nan, np.nan, np.nan)
         self._last: tuple[Any, ...] | None = None  # parameters, minibatch and step of an update
-        self._passed: tuple[ForwardPass, Array, Any, bool] | None = None
+        self._passed: tuple[int, ForwardPass, Array, Any, bool] | None = None  # before which step
 
     def train(
         self,
@@ -203,22 +209,24 @@ class PlainSteps(Steps):
         if not is_checked:
             return None
         x, y, _ = _as_rows(self._architecture, x, y)
-        n_rows = x.shape[0]
-        last = self._params.copy(), x.copy(), y.copy(), sample_weight, self._state.step
-        with self._blas(n_rows):
-            result = self._backend.train_epoch(
-                self._architecture,
-                self._params,
-                self._state,
-                x,
-                y,
-                np.arange(n_rows) if draw is None else draw(n_rows),
-                replace(self._options, batch_size=n_rows),
-                sample_weight,
-            )
-        self._last, self._gradient, self._passed = last, None, None
-        self._measured = result
-        return float(result.loss)
+        n_rows, step = x.shape[0], self._step()
+        apart = ("x", x), ("y", y), ("sample_weight", sample_weight)
+        check_apart("the network's parameters", self._params, *apart)
+        check_apart("the optimizer's state", self._state.slots, *apart)
+        weight = None if sample_weight is None else sample_weight.copy()
+        last = self._params.copy(), x.copy(), y.copy(), weight, step
+        order = np.arange(n_rows) if draw is None else draw(n_rows)
+        options = replace(self._options, batch_size=n_rows)
+        try:
+            with self._blas(n_rows):
+                self._measured = self._backend.train_epoch(
+                    self._architecture, self._params, self._state, x, y, order, options,
+                    sample_weight,
+                )  # fmt: skip
+        finally:
+            if self._state.step != step:  # an interrupt may come after the update
+                self._last, self._gradient, self._passed = last, None, None
+        return float(self._measured[0])
 
     def measured(self) -> tuple[float, float, float]:
         """Return what `Backend.train_epoch` did."""
@@ -230,17 +238,17 @@ class PlainSteps(Steps):
             return None
         a, backend = self._architecture, self._backend
         x, _, is_row = _as_rows(a, x, None)
-        n_rows = x.shape[0]
+        n_rows, step = x.shape[0], self._step()
         rows = gather(a, x, np.arange(n_rows))
         with self._blas(n_rows):
-            passed = backend.forward(a, self._layers, rows, n_rows, self._options, self._state.step)
+            passed = backend.forward(a, self._layers, rows, n_rows, self._options, step)
             outputs = np.empty_like(passed.z)
             if a.output == "softmax":
                 backend.softmax(passed.z, outputs)
             else:
                 _, weight, bias = self._layers[-1]
                 backend.dense_forward(passed.inputs[-1], weight, bias, a.output, outputs)
-        self._last, self._passed = None, (passed, outputs, x, is_row)
+        self._last, self._passed = None, (step, passed, outputs, x, is_row)
         out = passed.z.copy() if logits else outputs.copy()
         return out[0] if is_row else out
 
@@ -248,10 +256,10 @@ class PlainSteps(Steps):
         self, delta: Array, of_outputs: bool, updates: bool, wants_input_gradient: bool
     ) -> Array | None:
         """Backward through all layers, kernel by kernel, then the rest of a step."""
-        if self._passed is None:
-            raise RuntimeError(NO_FORWARD)
         a, state, options = self._architecture, self._state, self._options
-        passed, outputs, x, is_row = self._passed
+        if self._passed is None or self._passed[0] != state.step:
+            raise RuntimeError(NO_FORWARD)
+        _, passed, outputs, x, is_row = self._passed
         expected = outputs.shape[is_row:]
         if delta.shape != expected:
             raise ValueError(
@@ -304,6 +312,8 @@ class PlainSteps(Steps):
         """Add up the gradients of some rows at a time."""
         if not is_checked:
             return None
+        read = ("parameters", params), ("x", x), ("y", y), ("sample_weight", sample_weight)
+        check_apart("out", out, *read)
         self._last = self._passed = None
         options = replace(self._options, dropout=())
         return self._measure(params, x, y, sample_weight, out, options, self._state.step)
@@ -314,6 +324,7 @@ class PlainSteps(Steps):
         with np.errstate(over="ignore"):  # for float64 values that do not fit in float32
             self._architecture.copy_parameters(gradient, own)
         _finite("gradient", own, own.dtype)
+        self._step()
         self._last = self._passed = None
         self._gradient = own
         self._update(own)
@@ -357,11 +368,21 @@ class PlainSteps(Steps):
         options, state = self._options, self._state
         if options.clip_norm:
             clip_to_norm(gradient, options.clip_norm)
-        self._backend.update(options.optimizer, state.step + 1, self._params, gradient, state.slots)
-        if options.max_norm:
-            for _, weight, _ in self._layers:
-                limit_column_norms(weight, options.max_norm)
-        state.step += 1
+        with ctrl_c_held():
+            self._backend.update(
+                options.optimizer, state.step + 1, self._params, gradient, state.slots
+            )
+            if options.max_norm:
+                for _, weight, _ in self._layers:
+                    limit_column_norms(weight, options.max_norm)
+            state.step += 1
+
+    def _step(self) -> int:
+        """Return how many updates were done, as far as the state can be believed."""
+        step = check_count("the optimizer state's step", self._state.step, minimum=0)
+        if step >= MOST_STEPS:
+            raise ValueError(f"the optimizer state's step must be below 2**63, got {step}")
+        return step
 
 
 NO_FORWARD = (

@@ -11,7 +11,7 @@ from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.steps import Steps, Taken
 from fastnn.model.model import Model
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, RunningOptimizer
 from fastnn.rows.trained_on import takes_bytes
 from fastnn.training.sessions import ONE_AT_A_TIME, going_on, only_fit
 
@@ -38,20 +38,24 @@ class HeldSteps:
     ) -> None:
         self.backend, self.options, self._optimizer = backend, options, optimizer
         self.steps: Steps | None = None  # the last ones
+        self._found: RunningOptimizer | None = None  # the model's, whose state they continue
         self._slots: Any = None
+        self._seed: Any = None
         self._made_for: dict[str, Any] = {"_running": self}  # which no model has
 
     def current(self, model: Model) -> Steps | None:
         """Return the steps for a model as it is now; None if it must first see rows."""
         running, made_for = model._running, self._made_for
         if (
-            running is made_for["_running"]
+            (running is made_for["_running"] or running is self._found)
+            and self.steps is not None
             and model.architecture is made_for["architecture"]
             and model.trained_on is made_for["trained_on"]
             and model._parameters is made_for["_parameters"]
             and model._class_labels is made_for["_class_labels"]
             and running is not None
             and running.state.slots is self._slots
+            and running.state.dropout_seed is self._seed
         ):
             return self.steps
         if model.trained_on is None and running is None:
@@ -59,13 +63,14 @@ class HeldSteps:
         _, resumed = going_on(model, self._optimizer)
         if resumed is None:
             return None
-        model._running = resumed
-        return self.new(model)
+        return self.new(model, resumed)
 
-    def new(self, model: Model) -> Steps:
-        """Return new steps for a model, with its running optimizer."""
-        running = model._running
-        assert running is not None
+    def used(self, model: Model) -> None:
+        """Have the optimizer of an update as the model's, whose state it continued."""
+        model._running = self._made_for["_running"]
+
+    def new(self, model: Model, running: RunningOptimizer) -> Steps:
+        """Return new steps for a model, with the state of an optimizer."""
         self.steps = self.backend.steps(
             model.architecture,
             model.parameters,
@@ -77,8 +82,9 @@ class HeldSteps:
             ),
             taken_by(model),
         )
-        self._slots = running.state.slots
-        self._made_for = {name: getattr(model, name) for name in WATCHED}
+        self._found = model._running
+        self._slots, self._seed = running.state.slots, running.state.dropout_seed
+        self._made_for = {name: getattr(model, name) for name in WATCHED} | {"_running": running}
         self.steps.watch(vars(model), self._made_for, "_current_fit", ONE_AT_A_TIME)
         return self.steps
 
@@ -92,10 +98,17 @@ def one_minibatch(
     """
     with only_fit(model):
         steps = held.current(model)
-    if steps is None:
-        return None
-    # it claims the model itself, for as long as it takes
-    if steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None:
+        if steps is None:
+            return None
+        found = model._running
+        held.used(model)
+    try:  # they claim the model themselves, for as long as it takes
+        loss = steps.train(x, y, draw=model.rng.permutation if shuffle else None)
+    except BaseException:
+        model._running = found
+        raise
+    if loss is None:
+        model._running = found
         return None
     loss, accuracy, penalty = steps.measured()
     count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one

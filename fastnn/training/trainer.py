@@ -34,7 +34,8 @@ from fastnn.training.sessions import (
     training_rows,
     training_x,
 )
-from fastnn.validation.values import describe
+from fastnn.validation.arrays import check_apart
+from fastnn.validation.values import as_array, describe
 
 Of = Literal["logits", "outputs"]
 
@@ -197,13 +198,15 @@ class Trainer:
         validation.check_choice("of", of, ("logits", "outputs"))
         update = validation.check_flag("update", update)
         input_gradient = validation.check_flag("input_gradient", input_gradient)
-        if type(delta) is not np.ndarray or delta.dtype.kind != "f" or delta.dtype.itemsize < 4:
-            delta = np.asarray(delta, self._model.architecture.dtype)
+        delta = _as_floats("delta", delta)
         with only_fit(self._model):
             steps = self._held.current(self._model)
             if steps is None:
                 raise RuntimeError("call trainer.forward(x) before trainer.backward(delta)")
-            return steps.backward(delta, of == "outputs", update, input_gradient)
+            by_x = steps.backward(delta, of == "outputs", update, input_gradient)
+            if update:
+                self._held.used(self._model)
+            return by_x
 
     def gradient(self) -> Array:
         """Return the gradient of the last update, or of the last `backward`.
@@ -218,14 +221,16 @@ class Trainer:
         Raises
         ------
         RuntimeError
-            If there is none: before the first update, or after a `forward`.
+            If there is none: before the first update, or after a `forward`; or if the network is
+            being trained.
         """
-        steps = self._held.current(self._model)
-        if steps is None:
-            raise RuntimeError(
-                "there is no gradient yet: it is that of the last update or backward"
-            )
-        return steps.gradient()
+        with only_fit(self._model):
+            steps = self._held.current(self._model)
+            if steps is None:
+                raise RuntimeError(
+                    "there is no gradient yet: it is that of the last update or backward"
+                )
+            return steps.gradient()
 
     def apply(self, gradient: Any) -> None:
         """Update the network once, from a gradient that was computed elsewhere.
@@ -239,14 +244,12 @@ class Trainer:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             If the gradient is not as described.
         RuntimeError
             If the network is being trained already.
         """
-        architecture, array = self._model.architecture, np.ascontiguousarray(gradient)
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(architecture.dtype)
+        architecture, array = self._model.architecture, _as_floats("gradient", gradient)
         if array.shape != (architecture.n_slots,):
             raise ValueError(
                 f"gradient must have the shape of the parameters, ({architecture.n_slots},), got "
@@ -255,11 +258,12 @@ class Trainer:
         with only_fit(self._model):
             steps = self._held.current(self._model)
             if steps is not None:
-                steps.apply(array)
+                steps.apply(_side_by_side(array))
+                self._held.used(self._model)
                 return
             model = self._model
             with self._beginning(model.architecture, model.trained_on) as steps:
-                steps.apply(array)
+                steps.apply(_side_by_side(array))
 
     # -- no update --------------------------------------------------------------------------------
 
@@ -303,18 +307,7 @@ class Trainer:
         model = self._model
         a = model.architecture
         params = model.parameters if parameters is None else self._vector("parameters", parameters)
-        if out is None:
-            out = np.empty(a.n_slots, a.dtype)
-        elif not (
-            isinstance(out, np.ndarray)
-            and out.shape == (a.n_slots,)
-            and out.dtype == a.dtype
-            and out.flags.carray
-        ):
-            raise ValueError(
-                f"out must be a writable, contiguous array of {a.dtype} and shape ({a.n_slots},), "
-                f"got {describe(out)}"
-            )
+        out = np.empty(a.n_slots, a.dtype) if out is None else self._checked_out(out)
         with only_fit(model):
             steps = self._steps_that_measure()
             value = steps.value_and_gradient(params, x, y, sample_weight, out)
@@ -359,7 +352,7 @@ class Trainer:
         optimizer, running = going_on(model, self._optimizer)
         running = started(model, optimizer) if running is None else running
         with training(model, running, architecture, trained_on):
-            yield self._held.new(model)
+            yield self._held.new(model, running)
 
     def _train_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         """Update from a minibatch of any kind."""
@@ -393,6 +386,7 @@ class Trainer:
             and not model.chooses_scale
         ):
             yield steps
+            self._held.used(model)
             return
         with self._beginning(architecture, trained_on) as steps:
             yield steps
@@ -405,25 +399,67 @@ class Trainer:
                 f"network.trainer(max_rows={n_rows})"
             )
 
+    def _checked_out(self, out: Any) -> Array:
+        """Return an array for a gradient, if it may be written to."""
+        model, a = self._model, self._model.architecture
+        if not (
+            isinstance(out, np.ndarray)
+            and out.shape == (a.n_slots,)
+            and out.dtype == a.dtype
+            and out.flags.carray
+        ):
+            raise ValueError(
+                f"out must be a writable, contiguous array of {a.dtype} and shape ({a.n_slots},), "
+                f"got {describe(out)}"
+            )
+        slots = None if model._running is None else model._running.state.slots
+        kept = ("the network's parameters", model.parameters), ("the optimizer's state", slots)
+        check_apart("out", out, *kept)
+        return out
+
     def _vector(self, name: str, values: Any) -> Array:
         """Return a vector in the layout of the parameters, in the network's dtype."""
         own = self._model.parameters
         if type(values) is np.ndarray and values.shape == own.shape and values.dtype == own.dtype:
-            return np.ascontiguousarray(values)
-        array = np.asarray(values)
+            return _side_by_side(values)
+        array = as_array(name, values)
         if array.shape != own.shape or array.dtype.kind not in "fiu":
             raise ValueError(f"{name} must be numbers of shape {own.shape}, got {describe(values)}")
-        return np.ascontiguousarray(array, own.dtype)
+        with np.errstate(over="ignore"):  # for float64 values that do not fit in float32
+            return array.astype(own.dtype)
 
 
 def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:
     """Return one row and what it should give as several of each, and whether it was one."""
-    n_dims = getattr(x, "ndim", None)
-    if n_dims is None and isinstance(x, list | tuple):
-        n_dims = np.ndim(x)
-    if n_dims != 1:
+    if isinstance(x, list | tuple):
+        x = as_array("x", x)
+    if getattr(x, "ndim", None) != 1:
         return x, y, False
-    return np.asarray(x)[None], None if y is None else np.asarray(y)[None], True
+    y = None if y is None else as_array("y", y)[None]
+    is_series = hasattr(x, "to_frame") and hasattr(x, "index")  # a row of a frame of pandas
+    if is_series and all(isinstance(name, str) for name in x.index):
+        return x.to_frame().T, y, True
+    return as_array("x", x)[None], y, True
+
+
+FLOATS = np.dtype(np.float32), np.dtype(np.float64)
+
+
+def _as_floats(name: str, values: Any) -> Array:
+    """Return numbers as float32 or float64 in this machine's byte order; float64 by default."""
+    if type(values) is np.ndarray and values.dtype in FLOATS:
+        return values
+    array = as_array(name, values)
+    if array.dtype.kind not in "fiuO":
+        raise TypeError(f"{name} must be numbers, got {describe(values)}")
+    with np.errstate(over="ignore"):
+        return array.astype(array.dtype if array.dtype in FLOATS else np.float64)
+
+
+def _side_by_side(array: Array) -> Array:
+    """Return an array that compiled code can read as one piece."""
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else array.copy()
 
 
 def of_one_row(x: Any, is_row: bool) -> Any:

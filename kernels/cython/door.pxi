@@ -24,12 +24,12 @@ cdef bint is_native(char order) noexcept nogil:
 
 
 cdef char letter_of(const char *format) noexcept nogil:
-    """Return the letter of a format that is one number of this machine's byte order, else `?`."""
+    """Return the letter of a format that is one number of this machine's byte order, else 0."""
     if format == NULL:  # of bytes
         return b"B"
     if format[0] != 0 and format[1] != 0 and is_native(format[0]):
         format += 1
-    return format[0] if format[0] != 0 and format[1] == 0 else b"?"
+    return format[0] if format[0] != 0 and format[1] == 0 else 0
 
 
 cdef int describe(const Py_buffer *buffer, Array *out) except -1:

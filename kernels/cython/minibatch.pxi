@@ -51,8 +51,14 @@ cdef class Minibatch(Team):
         write_shared(&self.busy, 0)
 
     cdef int look_at(self, object array, Array *out) except -1:
-        """Describe an array, and hold it until the end of the call; return its dimensions."""
-        PyObject_GetBuffer(array, &self.buffers[self.n_buffers], flags_of(False))
+        """Describe an array, and hold it until the end of the call; return its dimensions, 0 if its
+        numbers are none that C knows.
+        """
+        memset(out, 0, sizeof(Array))
+        try:
+            PyObject_GetBuffer(array, &self.buffers[self.n_buffers], flags_of(False))
+        except (BufferError, ValueError):  # of dates
+            return 0
         self.n_buffers += 1
         return describe(&self.buffers[self.n_buffers - 1], out)
 
@@ -115,7 +121,10 @@ cdef class Minibatch(Team):
             elif self.buffers[self.n_buffers - 1].ndim == 1 and self.next_dims == 2:
                 return False
         elif self.next_dims == 1 and self.n_out == 1 and isinstance(y, (float, int)):
-            self.lone_target = y
+            try:
+                self.lone_target = y
+            except OverflowError:
+                return False
             wanted.data, wanted.kind, wanted.itemsize = <char *>&self.lone_target, b"d", 8
             wanted.shape[0] = wanted.shape[1] = 1
             wanted.strides[0] = wanted.strides[1] = 8
@@ -181,11 +190,10 @@ cdef class Minibatch(Team):
         cdef Py_ssize_t room, i, n_rows = self.next_x.n_rows
         if self.row_numbers is None or self.row_numbers.n_bytes < <size_t>n_rows * 8:
             room = max(n_rows, min(self.max_rows, <Py_ssize_t>MEASURED_TOGETHER))
-            self.labels = Memory(room * 8)
-            self.row_numbers = Memory(room * 8)
+            self.labels, self.drawn = Memory(room * 8), Memory(room * 8)
+            self.row_numbers = Memory(room * 8)  # last: its size stands for all three
             for i in range(room):
                 (<int64_t *>self.row_numbers.data)[i] = i
-            self.drawn = Memory(room * 8)
         return 0
 
     cdef int take_order(self, object draw) except -1:

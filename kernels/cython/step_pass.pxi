@@ -47,19 +47,44 @@ cdef class StepPass(Minibatch):
 
     cdef Place gradient_place
     cdef bint goes_on  # whether backward may be called
+    cdef int64_t forward_step  # before which step forward was
 
     cdef bint take_minibatch(
         self, object x, object y, object sample_weight, bint is_checked, Py_ssize_t most,
-        object draw,
+        object draw, const Array *written, int n_written,
     ) except -1:
+        cdef int i
         if not self.take_x(x, is_checked, most):
             return False
         self.number_rows()
         if not (self.take_y(y, is_checked) and self.take_weight(sample_weight)):
             return False
+        for i in range(n_written):
+            if self.is_read(&written[i]):
+                if is_checked:
+                    raise ValueError(
+                        "x, y and sample_weight must not share memory with what is written to, the "
+                        "network's parameters, optimizer state or out: hand in copies"
+                    )
+                return False
         self.take_order(draw)
         self.accept()
         return True
+
+    cdef bint is_read(self, const Array *written) noexcept:
+        """Say whether something of the minibatch lies where a call writes."""
+        cdef Py_ssize_t n_bytes = extent(written)
+        return (
+            reads(&self.next_x, written.data, n_bytes)
+            or lies_in(&self.shared.y, written.data, n_bytes)
+            or (
+                self.shared.sample_weight != NULL
+                and share_memory(
+                    written.data, n_bytes, <const char *>self.shared.sample_weight,
+                    self.next_x.n_rows * sizeof(double),
+                )
+            )
+        )
 
     cdef void accept(self) noexcept:
         """Go on with what was handed in: nothing can be wrong with it any more."""
@@ -133,9 +158,23 @@ cdef class StepPass(Minibatch):
             self.gradient_memory = Memory(self.shared.net.n_slots * self.shared.net.kernels.size)
         return self.gradient_memory.data
 
+    cdef int64_t step_number(self) except -1:
+        """Return how many updates were done, as far as the state can be believed."""
+        cdef int64_t t = -1
+        try:
+            t = self.state.step
+        except OverflowError:
+            pass
+        if not 0 <= t < INT64_MAX - 2 * RATES_AHEAD:
+            raise ValueError(
+                f"the optimizer state's step must be at least 0 and below 2**63, got "
+                f"{self.state.step}"
+            )
+        return t
+
     cdef int begin_step(self) except -1:
         """Prepare the next update's constants."""
-        cdef int64_t t = self.state.step
+        cdef int64_t t = self.step_number()
         cdef double rate
         if not self.first_rate <= t < self.first_rate + self.rates.shape[0]:
             self.rates, self.first_rate = self.rates_of(t, RATES_AHEAD), t

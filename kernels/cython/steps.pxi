@@ -35,12 +35,13 @@ cdef class Steps(StepPass):
 
     cdef object empty, dtype
     cdef list held  # the model's buffers
+    cdef Array written[3]  # the same: parameters, and the optimizer's vectors
     cdef Memory input_gradient
 
     # whose attributes they are made for
     cdef dict fields
     cdef tuple names, values
-    cdef object slots
+    cdef object slots, seed
     cdef str claimed, words
 
     # Not __init__, which may be called again, by another thread during a call.
@@ -56,14 +57,13 @@ cdef class Steps(StepPass):
     ):
         cdef Shared *shared = &self.shared
         cdef Options *kept = &shared.options
-        cdef Array written[3]
         params, slots, self.state = model
         self.slots = slots
         rule_code, coefficients, self.rates_of = rule_parts
         self.program = program
         shared.net, shared.gate = &program.net, &self.gate
         self.held = []
-        program.hold_model(shared, params, slots, rule_code, self.held, written)
+        program.hold_model(shared, params, slots, rule_code, self.held, self.written)
         program.read_rule(&self.step, &self.weight_decay, rule_code, coefficients)
         (kept.mean, kept.l1, kept.l2, kept.max_norm, kept.clip_norm, self.dropout, self.thresholds,
          kept.dropout_seed) = options
@@ -98,6 +98,7 @@ cdef class Steps(StepPass):
         """
         self.fields, self.claimed, self.words = fields, claim, words
         self.names, self.values = tuple(made_for), tuple(made_for.values())
+        self.seed = self.state.dropout_seed
 
     cdef bint is_current(self) except -1:
         """Return whether the attributes are those that the steps were made for."""
@@ -105,7 +106,9 @@ cdef class Steps(StepPass):
         for i in range(len(self.names)):
             if self.fields.get(self.names[i]) is not self.values[i]:
                 return False
-        return self.state.slots is self.slots
+        return self.state.slots is self.slots and (
+            self.dropout.shape[0] == 0 or self.state.dropout_seed is self.seed
+        )
 
     cdef bint claim(self) except -1:
         """Claim the watched object for this call; return whether it was."""
@@ -126,10 +129,12 @@ cdef class Steps(StepPass):
             is_claimed = not is_checked and self.claim()
             if is_claimed and not self.is_current():
                 return None
-            if not self.take_minibatch(x, y, sample_weight, is_checked, self.max_rows, draw):
+            self.begin_step()  # first: what it may refuse costs the generator no order
+            if not self.take_minibatch(
+                x, y, sample_weight, is_checked, self.max_rows, draw, self.written, 3
+            ):
                 return None
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
-            self.begin_step()
             shared.gradient = self.gradient_buffer() if whole else NULL
             shared.weight = shared.loss = shared.right = shared.penalty = 0.0
             self.go(GO_FORWARD | JUDGE | GO_BACK | UPDATE, self.n_rows, self.n_rows, n_threads)
@@ -162,7 +167,8 @@ cdef class Steps(StepPass):
             self.take_order(None)
             self.accept()
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)
-            shared.t, self.n_done, shared.y.data = self.state.step, 0, NULL
+            shared.t, self.n_done, shared.y.data = self.step_number(), 0, NULL
+            self.forward_step = shared.t
             out = self.empty(self.shape_of_outputs(), self.dtype)
             self.go(GO_FORWARD, self.n_rows, self.n_rows, n_threads)
             a = &shared.w.activations[shared.net.n_layers - 1]
@@ -189,7 +195,7 @@ cdef class Steps(StepPass):
         )
         self.enter()
         try:
-            if not self.goes_on:
+            if not (self.goes_on and self.forward_step == self.step_number()):
                 raise RuntimeError(
                     "backward continues from trainer.forward(x), which must be called before it: "
                     "once per update, with no other call of the trainer in between"
@@ -199,6 +205,7 @@ cdef class Steps(StepPass):
             shared.gradient = self.gradient_buffer() if whole else NULL
             shared.input_gradient = NULL
             if wants_input_gradient:
+                by_x = self.empty((self.n_rows, self.n_in)[2 - self.n_dims:], self.dtype)
                 shared.input_gradient_row = padded(self.n_in, shared.net.kernels.size)
                 shared.input_gradient = self.room_for_input_gradient()
             self.goes_on = not updates
@@ -207,7 +214,8 @@ cdef class Steps(StepPass):
             if updates:
                 self.end_step()
             if wants_input_gradient:
-                return self.written_input_gradient()
+                self.write_input_gradient(by_x)
+                return by_x
         finally:
             shared.input_gradient = NULL
             self.leave()
@@ -251,14 +259,12 @@ cdef class Steps(StepPass):
             self.input_gradient = Memory(n_bytes)
         return self.input_gradient.data
 
-    cdef object written_input_gradient(self):
-        """Return the derivative by the rows as they were handed in, of bytes by each byte."""
+    cdef int write_input_gradient(self, object out) except -1:
+        """Write the derivative by the rows as they were handed in, of bytes by each byte."""
         cdef Shared *shared = &self.shared
         cdef const kernels *k = shared.net.kernels
         cdef Array seen
         cdef Py_ssize_t i
-        cdef tuple shape = (self.n_rows, self.n_in)
-        out = self.empty(shape[2 - self.n_dims:], self.dtype)
         self.look_at(out, &seen)
         if self.is_of_bytes:
             for i in range(self.n_rows):
@@ -270,7 +276,7 @@ cdef class Steps(StepPass):
             self.n_rows, self.n_in, shared.input_gradient, shared.input_gradient_row, seen.data,
             self.n_in * seen.itemsize, seen.itemsize,
         )
-        return out
+        return 0
 
     def gradient(self):
         """Return the gradient of the last update, or of the last `backward`."""
@@ -315,19 +321,22 @@ cdef class Steps(StepPass):
         """
         cdef Shared *shared = &self.shared
         cdef char *own_params = shared.params
-        cdef Array seen
+        cdef Array seen, point
         cdef Py_ssize_t n_rows, step_rows, i
         cdef double total = 0.0, work
         cdef int n_threads
         cdef list held = []
         self.enter()
         try:
-            held.append(self.program.hold_parameters("parameters", params, False, &seen))
-            shared.params = seen.data
+            held.append(self.program.hold_parameters("parameters", params, False, &point))
+            shared.params = point.data
             held.append(self.program.hold_parameters("out", out, True, &seen))
-            shared.gradient = seen.data
+            needs(
+                not lies_in(&point, seen.data, extent(&seen)), "out",
+                "apart from parameters in memory",
+            )
             if not self.take_minibatch(
-                x, y, sample_weight, is_checked, <Py_ssize_t>1 << 48, None
+                x, y, sample_weight, is_checked, <Py_ssize_t>1 << 48, None, &seen, 1
             ):
                 return None
             n_rows = self.n_rows

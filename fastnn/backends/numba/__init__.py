@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
-from fastnn.backends.base import EpochResult, ctrl_c_held, learning_rates
+from fastnn.backends.base import EpochResult, learning_rates
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
+from fastnn.system.ctrl_c import ctrl_c_held
 from fastnn.system.progress import is_progress_wanted
 
 try:
