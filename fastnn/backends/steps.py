@@ -248,7 +248,8 @@ class PlainSteps(Steps):
             else:
                 _, weight, bias = self._layers[-1]
                 backend.dense_forward(passed.inputs[-1], weight, bias, a.output, outputs)
-        self._last, self._passed = None, (step, passed, outputs, x, is_row)
+        self._last = self._gradient = None
+        self._passed = step, passed, outputs, x, is_row
         out = passed.z.copy() if logits else outputs.copy()
         return out[0] if is_row else out
 
@@ -314,7 +315,7 @@ class PlainSteps(Steps):
             return None
         read = ("parameters", params), ("x", x), ("y", y), ("sample_weight", sample_weight)
         check_apart("out", out, *read)
-        self._last = self._passed = None
+        self._last = self._gradient = self._passed = None
         options = replace(self._options, dropout=())
         return self._measure(params, x, y, sample_weight, out, options, self._state.step)
 
@@ -389,10 +390,7 @@ NO_FORWARD = (
     "backward continues from trainer.forward(x), which must be called before it: once per "
     "update, with no other call of the trainer in between"
 )
-NO_GRADIENT = (
-    "there is no gradient yet, or no more: it is that of the last update or backward, until the "
-    "next call of forward or value_and_gradient"
-)
+NO_GRADIENT = "there is no gradient: it is that of the last update or backward, until the next call of forward"
 
 
 def output_delta(output: str, outputs: Array, delta: Array) -> Array:

@@ -44,7 +44,7 @@ class NotThere:
     """A method of a base class that its subclass does not have."""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._text = f"{owner.__name__} has no hidden units and no {name}"
+        self._name = name
 
     def __get__(self, instance: object, owner: type) -> NoReturn:
-        raise AttributeError(self._text)
+        raise AttributeError(f"{owner.__name__} has no hidden units and no {self._name}")

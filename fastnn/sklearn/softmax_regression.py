@@ -145,7 +145,10 @@ class SoftmaxRegression(MLPClassifier):
         self.n_threads = n_threads
         self.backend = backend
 
-    transform = fit_transform = set_output = get_feature_names_out = NotThere()
+    transform = NotThere()
+    fit_transform = NotThere()
+    set_output = NotThere()
+    get_feature_names_out = NotThere()
 
     # Parameters of MLPClassifier that are fixed here.
     hidden_layer_sizes = ()

@@ -20,7 +20,7 @@ from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.backends.steps import Steps
+from fastnn.backends.steps import NO_FORWARD, NO_GRADIENT, Steps
 from fastnn.model.model import Model
 from fastnn.optimizers import Optimizer, RunningOptimizer
 from fastnn.rows.checked import checked_rows
@@ -134,8 +134,8 @@ class Trainer:
         x : array or CSR matrix of shape (n_rows, n_in), or array of shape (n_in,)
             As for a call of the trainer.
         logits : bool, default False
-            Whether to return the logits, what the last layer computes before softmax, sigmoid or
-            exp, instead.
+            Whether to return the logits instead: what the last layer computes before the output's
+            function, such as softmax.
 
         Returns
         -------
@@ -175,7 +175,7 @@ class Trainer:
             ∂loss/∂logits, finite; see `of`.
         of : {"logits", "outputs"}, default "logits"
             What delta is the derivative by. That by the outputs is multiplied by the derivative of
-            softmax, sigmoid or exp here.
+            the output's function here.
         update : bool, default True
             False leaves the network as it is: for `gradient`, or for ∂loss/∂x. Then `backward` may
             be called again after the same `forward`.
@@ -202,7 +202,7 @@ class Trainer:
         with only_fit(self._model):
             steps = self._held.current(self._model)
             if steps is None:
-                raise RuntimeError("call trainer.forward(x) before trainer.backward(delta)")
+                raise RuntimeError(NO_FORWARD)
             by_x = steps.backward(delta, of == "outputs", update, input_gradient)
             if update:
                 self._held.used(self._model)
@@ -227,9 +227,7 @@ class Trainer:
         with only_fit(self._model):
             steps = self._held.current(self._model)
             if steps is None:
-                raise RuntimeError(
-                    "there is no gradient yet: it is that of the last update or backward"
-                )
+                raise RuntimeError(NO_GRADIENT)
             return steps.gradient()
 
     def apply(self, gradient: Any) -> None:

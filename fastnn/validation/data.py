@@ -240,7 +240,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
         raise ValueError(
             "y must lie in [0, 1] for a sigmoid output, got values from "
-            f"{targets.min():g} to {targets.max():g}"
+            f"{targets.min()!s} to {targets.max()!s}"
         )
     if output == "tanh" and len(targets) and np.abs(targets).max() > 1:
         raise ValueError(

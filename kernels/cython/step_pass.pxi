@@ -90,9 +90,7 @@ cdef class StepPass(Minibatch):
         """Go on with what was handed in: nothing can be wrong with it any more."""
         self.shared.x, self.n_rows, self.n_dims = self.next_x, self.next_x.n_rows, self.next_dims
         self.shared.n_order = self.n_rows
-        self.goes_on = False
-        if self.gradient_place == IN_DELTAS:
-            self.gradient_place = NOWHERE
+        self.goes_on, self.gradient_place = False, NOWHERE
 
     cdef int prepare(self, Py_ssize_t together, bint drops) except -1:
         """Choose how the rows are kept and by how many threads, and lay out the buffers for as many

@@ -266,7 +266,7 @@ cdef class Steps(StepPass):
         cdef Array seen
         cdef Py_ssize_t i
         self.look_at(out, &seen)
-        if self.is_of_bytes:
+        if (shared.x.csr.type if shared.x.is_sparse else shared.x.dense.type) == INPUT_BYTE:
             for i in range(self.n_rows):
                 k.scale(
                     self.n_in, shared.net.input_scale,
@@ -289,8 +289,8 @@ cdef class Steps(StepPass):
         try:
             if self.gradient_place == NOWHERE:
                 raise RuntimeError(
-                    "there is no gradient yet, or no more: it is that of the last update or "
-                    "backward, until the next call of forward or value_and_gradient"
+                    "there is no gradient: it is that of the last update or backward, until the "
+                    "next call of forward"
                 )
             if self.gradient_place == IN_DELTAS:
                 self.shared.gradient = self.gradient_buffer()
