@@ -329,9 +329,9 @@ class Network(Model):
             A loss of your own instead of the network's: ``loss(outputs, targets, sample_weight)``
             returns the losses (n_rows,) of a minibatch and the derivatives of their sum by the
             outputs (n_rows, n_out). Outputs are the network's predictions, targets the same rows of
-            y (any numbers; with `class_labels`, class indices), sample_weight (n_rows,) float64 or
-            None; the losses are to be weighted with it. It is called once per minibatch from
-            Python, which costs some 30 µs more than a built-in loss.
+            y (any numbers, one-dimensional if y is; with `class_labels`, class indices),
+            sample_weight (n_rows,) float64 or None; the losses are to be weighted with it. It is
+            called once per minibatch from Python, which costs some 30 µs more than a built-in loss.
         callbacks : Callback, function or sequence of them
             Called after each epoch (see `fastnn.Callback`).
         checkpoint : Checkpoint, optional
@@ -645,7 +645,7 @@ class Network(Model):
         dropout: float | Sequence[float] = 0.0,
         max_rows: int = 1024,
     ) -> Trainer:
-        """Return a training step to call: options checked and buffers made once, microseconds.
+        """Return a `Trainer`, which does single training steps with a few µs of overhead.
 
         For streams, losses of your own and minimizers. ``trainer(x, y)`` updates the network once
         from one minibatch, or one row, and returns its loss; ``trainer.forward(x)`` and

@@ -41,8 +41,9 @@ from fastnn.backends.minibatch import (
     rows_right,
     targets_of,
 )
+from fastnn.backends.plain_steps import PlainSteps
 from fastnn.backends.predictor import PlainPredictor, Predictor
-from fastnn.backends.steps import PlainSteps, Steps, Taken
+from fastnn.backends.steps import Steps, Taken
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
 from fastnn.system.ctrl_c import ctrl_c_held
 
@@ -294,9 +295,8 @@ class Backend(ABC):
         factor = 1.0 if options.reduction == "sum" else (1.0 / count if count else 0.0)
         weights = np.ones(n_rows, dtype) if row_weight is None else row_weight
         delta = np.empty_like(passed.z)
-        loss = self.loss(
-            architecture, passed.z, y, np.multiply(weights, factor, dtype=dtype), delta
-        )
+        scale = (weights * weights.dtype.type(factor)).astype(dtype)  # weights may be float64
+        loss = self.loss(architecture, passed.z, y, scale, delta)
         right = float(weights[rows_right(architecture, passed.z, y)].sum(dtype=np.float64))
         self.backward(layers, gradients, passed, delta, options, step)
         return (loss / factor if factor else 0.0), right

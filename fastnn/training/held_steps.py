@@ -117,7 +117,7 @@ def one_minibatch(
 
 
 def taken_by(model: Model, *, in_training: bool = True) -> Taken:
-    """Return which rows a network may take without a look by Python.
+    """Return which rows a network may use without checks in Python.
 
     Those that can mean one thing only, and change nothing of what it remembers of its rows.
     """

@@ -3,7 +3,7 @@
     losses (n,), slopes (n, n_out) = function(outputs (n, n_out), targets, sample_weight)
     δ_L = slopes · factor ∘ f'(z),   factor = 1 / Σ sample_weight for the mean, else 1
 
-The network's way forward and back stays compiled; between them Python calls the function once per
+The forward and backward passes stay compiled; between them Python calls the function once per
 minibatch.
 """
 

@@ -48,6 +48,10 @@ class Trainer:
     ``trainer(x, y)`` does, bit for bit, what ``partial_fit(x, y, batch_size=len(x),
     shuffle=False)`` does with the same options.
 
+    Trainers with different kinds of optimizer, called in turn, restart the optimizer's state each
+    time, as `partial_fit` does. `forward` already records what the rows are like
+    (`Network.trained_on`), and `backward` uses the parameters as they are when it is called.
+
     One thread at a time may train a network: a call that begins during another one raises a
     RuntimeError and changes nothing. A trainer can be pickled and copied, with its network; what
     `forward` kept is left behind.
@@ -174,8 +178,8 @@ class Trainer:
         delta : array of the shape that `forward` returned
             ∂loss/∂logits, finite; see `of`.
         of : {"logits", "outputs"}, default "logits"
-            What delta is the derivative by. That by the outputs is multiplied by the derivative of
-            the output's function here.
+            Whether delta is ∂loss/∂logits or ∂loss/∂outputs; the latter is multiplied by the
+            derivative of the output's function.
         update : bool, default True
             False leaves the network as it is: for `gradient`, or for ∂loss/∂x. Then `backward` may
             be called again after the same `forward`.
@@ -284,8 +288,8 @@ class Trainer:
         x, y, sample_weight
             As for a call of the trainer, any number of rows.
         parameters : array of shape (architecture.n_slots,), optional
-            Where to work them out, by default at the network's own. Their padding must be zero, as
-            it is in what minimizers make of the network's own.
+            Evaluate at these parameters instead of the network's. Their padding must be zero, as it
+            is in those that minimizers derive from the network's.
         out : ndarray of shape (architecture.n_slots,), optional
             Of the network's dtype, C-contiguous and writable: where to write the gradient. By
             default a new array.
@@ -320,7 +324,7 @@ class Trainer:
     # -- inside -----------------------------------------------------------------------------------
 
     def _steps_that_measure(self) -> Steps:
-        """Return steps for `value_and_gradient`, with an optimizer's state that nobody looks at."""
+        """Return steps for `value_and_gradient`, with a temporary optimizer state."""
         model = self._model
         key = (model.architecture, model.trained_on, model._parameters, model._class_labels)
         if self._measuring is not None:

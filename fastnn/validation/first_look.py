@@ -1,4 +1,4 @@
-"""A first look at what a user hands in: sure where it says yes, silent where it says no.
+"""Quick checks of user input: True if it is surely valid as it is, False if unknown.
 
 Most rows are plain arrays, sound as they are, and few at a time; to ask all that might be wrong
 with them takes longer than to compute with them. What a first look does not pass goes through the

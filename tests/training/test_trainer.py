@@ -141,10 +141,8 @@ def test_a_trainer_does_what_partial_fit_does(
         if turn == "partial_fit":
             one.partial_fit(x[rows], y[rows], **alike, **told)
             continue
-        if turn in ("copy", "pickle"):
-            trainer = (
-                copy.deepcopy(trainer) if turn == "copy" else pickle.loads(pickle.dumps(trainer))
-            )
+        if turn != "trainer":
+            trainer = twin(trainer, turn)
             one = trainer.network
         loss = trainer(x[rows], y[rows], w)
         assert loss == pytest.approx(history["loss"][0], rel=1e-15)  # a mean of one pass
