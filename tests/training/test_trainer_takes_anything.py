@@ -175,8 +175,6 @@ def test_values_of_anything_leave_the_network_as_it_is(backend, network, told, a
     if at is not p[1:] and not (at is not None and len(at) != len(p)):
         overlap = "share memory" in str(expected)
         assert type(wrong) is type(expected) or overlap, (wrong, expected)
-    if wrong is None:
-        assert np.isfinite(out).all() or "1e+" in str(told) or told["odd"] is not None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
