@@ -24,6 +24,7 @@ from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor, check_csr
 from fastnn.backends.steps import Steps, Taken
 from fastnn.backends.threads import show_to_threadpoolctl, usable_threads
+from fastnn.backends.training_pass import MOST_ROWS
 from fastnn.optimizers import Optimizer, OptimizerState
 
 _EXTENSION = "fastnn.kernels.cython._kernels"
@@ -210,7 +211,7 @@ class CythonBackend(Backend):
                 *_dropout_arrays(options.dropout),
                 options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
             ),
-            options.batch_size,
+            min(options.batch_size, MOST_ROWS),
             tuple(taken),
             (np.empty, np.dtype(architecture.dtype)),
         )
