@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.minibatches import (
     DTYPES,
     FORMS,
+    HAS_FRAMES,
     MORE_LABELS,
     N_IN,
     N_OUT,
@@ -101,7 +102,7 @@ def made(backend, sizes, output, dtype, labels, begun):
             x = rng.integers(0, 256, (20, N_IN)).astype(np.uint8)
         elif begun == "flags":
             x = (x > 1).astype(np.float32)
-        elif begun == "named":
+        elif begun == "named" and HAS_FRAMES:
             import pandas as pd
 
             x = pd.DataFrame(x, columns=list("abcd"))

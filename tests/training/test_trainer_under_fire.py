@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.backends import under_test
 from support.examples import same_bits
 
 import fastnn
@@ -163,6 +164,38 @@ def test_threads_do_whole_steps_or_are_told_that_they_cannot(backend):
     assert net.optimizer_state.step == 1 + len(n_done)
     assert np.isfinite(net.parameters).all()
     assert "_current_fit" not in net.__dict__
+
+
+def test_trainers_of_several_networks_share_the_threads():
+    """Teams of threads too, which serve one call at a time: the same bits as alone."""
+    under_test("cython")
+    from fastnn.kernels.cython import _kernels
+
+    def train(net):
+        trainer = net.trainer(optimizer=fastnn.Adam(0.01), dropout=0.2, l2=0.01)
+        for _ in range(30):
+            call(trainer)
+            halves(trainer)
+            value(trainer)
+        return net.parameters.copy()
+
+    expected = train(network("cython"))
+    before = _kernels.set_work_for_threads(1e-9, 1e-9)
+    try:
+        found = []
+        threads = [
+            threading.Thread(target=lambda: found.append(train(network("cython"))))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        _kernels.set_work_for_threads(*before)
+    assert len(found) == 4
+    for parameters in found:
+        assert same_bits(parameters, expected)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
