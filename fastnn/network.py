@@ -34,7 +34,7 @@ from fastnn.training.hooks import hooks
 from fastnn.training.loop import fit, history_of_one
 from fastnn.training.options import Told, checked_options
 from fastnn.training.own_loss import LossFunction, OwnLoss, check_loss_function
-from fastnn.training.sessions import only_fit, started, training, training_rows
+from fastnn.training.sessions import begin, started, training, training_rows
 from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
     Activation,
@@ -373,7 +373,9 @@ class Network(Model):
         shuffle = validation.check_shuffle(shuffle)
         progress = validation.check_flag("progress", progress)
         bound, is_own = hooks(callbacks, self), check_loss_function(loss)
-        with only_fit(self):
+        claim = object()
+        try:
+            begin(self, claim)
             a, trained_on, data = training_rows(self, x, y, sample_weight, own_loss=is_own)
             watched = None
             if validation_data is not None:
@@ -420,6 +422,9 @@ class Network(Model):
                         own_loss=own_loss,
                         progress=progress,
                     )
+        finally:
+            if self._current_fit is claim:
+                del self._current_fit
 
     def partial_fit(
         self,
@@ -477,7 +482,9 @@ class Network(Model):
             history = self._one_minibatch(optimizer, options, x, y, bool(shuffle))
             if history is not None:
                 return history
-        with only_fit(self):
+        claim = object()
+        try:
+            begin(self, claim)
             a, trained_on, data = training_rows(self, x, y, sample_weight, own_loss=is_own)
             running = self._running
             if running is not None and running.understood_by(optimizer):
@@ -498,6 +505,9 @@ class Network(Model):
                     own_loss=None if loss is None else OwnLoss(loss, backend),
                     progress=False,
                 )
+        finally:
+            if self._current_fit is claim:
+                del self._current_fit
 
     # -- using ----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from fastnn.backends.steps import Steps, Taken
 from fastnn.model.model import Model
 from fastnn.optimizers import Optimizer, RunningOptimizer
 from fastnn.rows.trained_on import takes_bytes
-from fastnn.training.sessions import ONE_AT_A_TIME, going_on, only_fit
+from fastnn.training.sessions import ONE_AT_A_TIME, begin, going_on
 
 WATCHED = ("_running", "architecture", "trained_on", "_parameters", "_class_labels")
 """Attributes of a model that steps are made for."""
@@ -22,7 +22,7 @@ WATCHED = ("_running", "architecture", "trained_on", "_parameters", "_class_labe
 class HeldSteps:
     """A backend's `Steps` with the options of a trainer.
 
-    It does not hold the model, which may hold it.
+    It does not hold the model, which may hold it, unless its steps watch the model.
 
     Parameters
     ----------
@@ -31,12 +31,20 @@ class HeldSteps:
         None for the one used last.
     options : TrainingOptions
         Its `batch_size` is the maximum number of rows of a minibatch.
+    watch : bool, default False
+        Whether the steps hold the model's attributes, and see for themselves whether they may.
     """
 
     def __init__(
-        self, backend: Backend, optimizer: Optimizer | None, options: TrainingOptions
+        self,
+        backend: Backend,
+        optimizer: Optimizer | None,
+        options: TrainingOptions,
+        *,
+        watch: bool = False,
     ) -> None:
         self.backend, self.options, self._optimizer = backend, options, optimizer
+        self._watch = watch
         self.steps: Steps | None = None  # the last ones
         self._found: RunningOptimizer | None = None  # the model's, whose state they continue
         self._slots: Any = None
@@ -85,7 +93,8 @@ class HeldSteps:
         self._found = model._running
         self._slots, self._seed = running.state.slots, running.state.dropout_seed
         self._made_for = {name: getattr(model, name) for name in WATCHED} | {"_running": running}
-        self.steps.watch(vars(model), self._made_for, "_current_fit", ONE_AT_A_TIME)
+        if self._watch:
+            self.steps.watch(vars(model), self._made_for, "_current_fit", ONE_AT_A_TIME)
         return self.steps
 
 
@@ -96,21 +105,20 @@ def one_minibatch(
 
     None if the rows cannot be used as they are; nothing is changed then.
     """
-    with only_fit(model):
+    claim = object()
+    try:
+        begin(model, claim)
         steps = held.current(model)
-        if steps is None:
+        if (
+            steps is None
+            or steps.train(x, y, draw=model.rng.permutation if shuffle else None) is None
+        ):
             return None
-        found = model._running
         held.used(model)
-    try:  # they claim the model themselves, for as long as it takes
-        loss = steps.train(x, y, draw=model.rng.permutation if shuffle else None)
-    except BaseException:
-        model._running = found
-        raise
-    if loss is None:
-        model._running = found
-        return None
-    loss, accuracy, penalty = steps.measured()
+        loss, accuracy, penalty = steps.measured()
+    finally:
+        if model._current_fit is claim:
+            del model._current_fit
     count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
     accuracy = accuracy if model.architecture.classifies else np.nan
     return EpochResult(loss * count / count, accuracy * count / count, penalty * count / count)

@@ -20,30 +20,25 @@ ONE_AT_A_TIME = (
 )
 
 
-class only_fit:  # noqa: N801  a context manager, which costs less as a class
+def begin(model: Model, claim: object) -> None:
     """Refuse a fit that begins while another trains this model.
 
-    No lock, since those are neither copied nor pickled. Nothing is called between the fit's end
-    and the deletion, so that no interrupt can come between them.
-    """
+    Every fit claims its model, and ends with the same lines, in which nothing is called: an
+    interrupt between the fit's end and the deletion would leave the claim for ever. ::
 
-    __slots__ = ("_model",)
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def __enter__(self) -> None:
-        model = self._model
+        claim = object()
         try:
-            if model.__dict__.setdefault("_current_fit", self) is not self:
-                raise RuntimeError(ONE_AT_A_TIME)
-        except BaseException:
-            self.__exit__()
-            raise
+            begin(model, claim)
+            ...
+        finally:
+            if model._current_fit is claim:
+                del model._current_fit
 
-    def __exit__(self, *error: object) -> None:
-        if self._model._current_fit is self:
-            del self._model._current_fit
+    No lock, since those are neither copied nor pickled; no context manager, at whose exit Python
+    looks for interrupts before it runs.
+    """
+    if model.__dict__.setdefault("_current_fit", claim) is not claim:
+        raise RuntimeError(ONE_AT_A_TIME)
 
 
 def training_rows(

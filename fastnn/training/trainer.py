@@ -27,8 +27,8 @@ from fastnn.rows.checked import checked_rows
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.training.held_steps import HeldSteps, taken_by
 from fastnn.training.sessions import (
+    begin,
     going_on,
-    only_fit,
     started,
     training,
     training_rows,
@@ -78,7 +78,7 @@ class Trainer:
     ) -> None:
         self._model, self._backend, self._optimizer = network, backend, optimizer
         self._options, self._arguments = options, arguments
-        self._held = HeldSteps(backend, optimizer, options)
+        self._held = HeldSteps(backend, optimizer, options, watch=True)
         self._measuring: tuple[tuple[Any, ...], Steps] | None = None
 
     def __repr__(self) -> str:
@@ -125,8 +125,13 @@ class Trainer:
             loss = steps.train(x, y, sample_weight)
             if loss is not None:
                 return loss
-        with only_fit(self._model):
+        claim = object()
+        try:
+            begin(self._model, claim)
             return self._train_checked(x, y, sample_weight)
+        finally:
+            if self._model._current_fit is claim:
+                del self._model._current_fit
 
     def forward(self, x: Any, *, logits: bool = False) -> Array:
         """Return the outputs of a minibatch, and keep what `backward` needs.
@@ -152,13 +157,18 @@ class Trainer:
             As for a call of the trainer.
         """
         logits = validation.check_flag("logits", logits)
-        with only_fit(self._model):
+        claim = object()
+        try:
+            begin(self._model, claim)
             steps = self._held.current(self._model)
             if steps is not None:
                 outputs = steps.forward(x, logits)
                 if outputs is not None:
                     return outputs
             return self._forward_checked(x, logits)
+        finally:
+            if self._model._current_fit is claim:
+                del self._model._current_fit
 
     def backward(
         self,
@@ -203,7 +213,9 @@ class Trainer:
         update = validation.check_flag("update", update)
         input_gradient = validation.check_flag("input_gradient", input_gradient)
         delta = _as_floats("delta", delta)
-        with only_fit(self._model):
+        claim = object()
+        try:
+            begin(self._model, claim)
             steps = self._held.current(self._model)
             if steps is None:
                 raise RuntimeError(NO_FORWARD)
@@ -211,6 +223,9 @@ class Trainer:
             if update:
                 self._held.used(self._model)
             return by_x
+        finally:
+            if self._model._current_fit is claim:
+                del self._model._current_fit
 
     def gradient(self) -> Array:
         """Return the gradient of the last update, or of the last `backward`.
@@ -228,11 +243,16 @@ class Trainer:
             If there is none: before the first update, or after a `forward`; or if the network is
             being trained.
         """
-        with only_fit(self._model):
+        claim = object()
+        try:
+            begin(self._model, claim)
             steps = self._held.current(self._model)
             if steps is None:
                 raise RuntimeError(NO_GRADIENT)
             return steps.gradient()
+        finally:
+            if self._model._current_fit is claim:
+                del self._model._current_fit
 
     def apply(self, gradient: Any) -> None:
         """Update the network once, from a gradient that was computed elsewhere.
@@ -257,7 +277,9 @@ class Trainer:
                 f"gradient must have the shape of the parameters, ({architecture.n_slots},), got "
                 f"{array.shape}"
             )
-        with only_fit(self._model):
+        claim = object()
+        try:
+            begin(self._model, claim)
             steps = self._held.current(self._model)
             if steps is not None:
                 steps.apply(_side_by_side(array))
@@ -266,6 +288,9 @@ class Trainer:
             model = self._model
             with self._beginning(model.architecture, model.trained_on) as steps:
                 steps.apply(_side_by_side(array))
+        finally:
+            if self._model._current_fit is claim:
+                del self._model._current_fit
 
     # -- no update --------------------------------------------------------------------------------
 
@@ -310,7 +335,9 @@ class Trainer:
         a = model.architecture
         params = model.parameters if parameters is None else self._vector("parameters", parameters)
         out = np.empty(a.n_slots, a.dtype) if out is None else self._checked_out(out)
-        with only_fit(model):
+        claim = object()
+        try:
+            begin(model, claim)
             steps = self._steps_that_measure()
             value = steps.value_and_gradient(params, x, y, sample_weight, out)
             if value is None:
@@ -318,6 +345,9 @@ class Trainer:
                 data = checked_rows(a, model.class_labels, model.trained_on, x, y, sample_weight)
                 rows = of_one_row(data.x, is_row), data.y, data.sample_weight
                 value = steps.value_and_gradient(params, *rows, out, is_checked=True)
+        finally:
+            if model._current_fit is claim:
+                del model._current_fit
         assert value is not None
         return value, out
 

@@ -118,7 +118,7 @@ cdef class Minibatch(Team):
             ):
                 wanted.shape[0], wanted.strides[0] = wanted.shape[1], wanted.strides[1]
                 wanted.shape[1] = 1
-            elif self.buffers[self.n_buffers - 1].ndim != self.next_dims:
+            elif not is_checked and self.buffers[self.n_buffers - 1].ndim != self.next_dims:
                 return False
         elif self.next_dims == 1 and self.n_out == 1 and isinstance(y, (float, int)):
             try:

