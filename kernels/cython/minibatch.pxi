@@ -62,6 +62,13 @@ cdef class Minibatch(Team):
         self.n_buffers += 1
         return describe(&self.buffers[self.n_buffers - 1], out)
 
+    cdef bint is_own(self, object array) except -1:
+        """Say whether memory is NumPy's own, and not that of a file which may have been cut short.
+        """
+        while type(array) is self.array:
+            array = array.base
+        return array is None
+
     cdef bint take_x(self, object x, bint is_checked, Py_ssize_t most) except -1:
         """Take rows, or one, of x; say whether they could be."""
         cdef Array seen
@@ -72,7 +79,7 @@ cdef class Minibatch(Team):
             rows[0] = read_input(x, self.held_csr)
             needs(rows.n_in == self.n_in, "x", "{} columns wide", self.n_in)
             check_entries(rows, NULL, rows.n_rows)
-        elif type(x) is not self.array:
+        elif type(x) is not self.array or not (is_checked or self.is_own(x)):
             return False
         else:
             self.next_dims = self.look_at(x, &seen)

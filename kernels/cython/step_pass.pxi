@@ -54,6 +54,8 @@ cdef class StepPass(Minibatch):
         object draw, const Array *written, int n_written,
     ) except -1:
         cdef int i
+        if not (is_checked or self.are_own(y, sample_weight)):
+            return False
         if not self.take_x(x, is_checked, most):
             return False
         self.number_rows()
@@ -70,6 +72,11 @@ cdef class StepPass(Minibatch):
         self.take_order(draw)
         self.accept()
         return True
+
+    cdef bint are_own(self, object y, object sample_weight) except -1:
+        return (type(y) is not self.array or self.is_own(y)) and (
+            sample_weight is None or self.is_own(sample_weight)
+        )
 
     cdef bint is_read(self, const Array *written) noexcept:
         """Say whether something of the minibatch lies where a call writes."""

@@ -241,6 +241,30 @@ def test_a_child_forked_between_calls_trains_alone(backend):
     assert net.optimizer_state.step == 2
 
 
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a mapped file cannot be cut short elsewhere")
+@pytest.mark.parametrize("which", ["x", "y", "sample_weight"])
+def test_a_mapped_file_that_was_cut_short_is_an_error(backend, tmp_path, which):
+    """Also through a plain view of the map, and not the end of the process."""
+    net = fastnn.Network((6, 3), output="identity", dtype="float64", seed=1, backend=backend.name)
+    rng = np.random.default_rng(0)
+    rows = {"x": (2000, 6), "y": (2000, 3), "sample_weight": (2000,)}
+    arrays = {name: rng.random(shape) for name, shape in rows.items()}
+    path = tmp_path / "rows.npy"
+    np.save(path, arrays[which])
+    arrays[which] = np.asarray(np.load(path, mmap_mode="r"))
+    trainer = net.trainer(max_rows=2000)
+    trainer(**arrays)
+    os.truncate(path, 2000)
+    before = net.parameters.copy()
+    for act in (trainer, trainer.value_and_gradient):
+        with pytest.raises(OSError, match="truncated"):
+            act(**arrays)
+    assert same_bits(net.parameters, before)
+
+
 # -- between calls --------------------------------------------------------------------------------
 
 
