@@ -27,6 +27,7 @@ from fastnn.optimizers import OptimizerState
 from fastnn.system.ctrl_c import ctrl_c_held
 from fastnn.validation import check_count
 from fastnn.validation.arrays import check_apart
+from fastnn.validation.first_look import are_written
 
 MOST_STEPS = 2**63 - 129
 """What compiled code can count to, with room for the rates that it asks for together."""
@@ -159,7 +160,7 @@ class PlainSteps(Steps):
     ) -> Array | None:
         """Backward through all layers, kernel by kernel, then the rest of a step."""
         a, state, options = self._architecture, self._state, self._options
-        if self._passed is None or self._passed[0] != state.step:
+        if self._passed is None or self._passed[0] != self._step():
             raise RuntimeError(NO_FORWARD)
         _, passed, outputs, x, is_row = self._passed
         expected = outputs.shape[is_row:]
@@ -280,7 +281,22 @@ class PlainSteps(Steps):
             state.step += 1
 
     def _step(self) -> int:
-        """Return how many updates were done, as far as the state can be believed."""
+        """Return how many updates were done, as far as the state can be believed.
+
+        Arrays can be given another shape or dtype in place; not all kernels check their bounds.
+        """
+        a = self._architecture
+        for array, n_dims in ((self._params, 1), (self._state.slots, 2)):
+            if not (
+                are_written((array, n_dims))
+                and array.shape[-1] == a.n_slots
+                and array.dtype == a.dtype
+                and (n_dims == 1 or len(array) == self._options.optimizer.n_state)
+            ):
+                raise ValueError(
+                    "the network's parameters or optimizer state were made an array of another "
+                    f"kind, {array.dtype} of shape {array.shape}: change only their values"
+                )
         step = check_count("the optimizer state's step", self._state.step, minimum=0)
         if step >= MOST_STEPS:
             raise ValueError(f"the optimizer state's step must be below 2**63, got {step}")

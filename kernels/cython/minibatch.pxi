@@ -156,7 +156,7 @@ cdef class Minibatch(Team):
                 return False
             if not copy_integers(&seen, labels):
                 return False
-        elif self.next_dims == 1 and PyIndex_Check(y):
+        elif self.next_dims == 1 and (isinstance(y, int) or is_number_of_numpy(y)):
             try:
                 labels[0] = y.__index__()
             except OverflowError:
@@ -221,6 +221,10 @@ cdef class Minibatch(Team):
             needs(0 <= order[i] < n_rows, "order", "row numbers below {}", n_rows)
         self.shared.order = order
         return 0
+
+
+cdef bint is_number_of_numpy(object y) except -1:
+    return PyIndex_Check(y) and hasattr(y, "dtype")
 
 
 cdef bint copy_integers(const Array *array, int64_t *out) noexcept nogil:

@@ -216,6 +216,15 @@ ROWS = {
     "complex": lambda x: x.astype(complex),
     "empty": lambda x: x[:0],
 }
+
+
+class Index:
+    """What only counts as an integer where one indexes."""
+
+    def __index__(self):
+        return 1
+
+
 ONE_LABEL = {
     "int": lambda y: int(y), "int64": lambda y: y, "uint8": lambda y: np.uint8(y),
     "bool": lambda y: bool(y), "float": lambda y: float(y), "half": lambda y: y + 0.5,
@@ -223,6 +232,7 @@ ONE_LABEL = {
     "array of one": lambda y: np.array([y]), "deep": lambda y: np.array([[y]]),
     "text": lambda y: str(y), "none": lambda y: None, "huge": lambda y: 2**70,
     "negative": lambda y: -1, "complex": lambda y: complex(y), "many": lambda y: np.arange(3),
+    "an index": lambda y: Index(),
 }  # fmt: skip
 ONE_TARGET = {
     "array": lambda y: y, "list": lambda y: y.tolist(), "float64": lambda y: y.astype("f8"),

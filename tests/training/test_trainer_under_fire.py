@@ -405,6 +405,32 @@ def test_what_is_replaced_between_calls_counts(backend, changes, data, tmp_path_
         assert one.rng.bit_generator.state == other.rng.bit_generator.state
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda slots: setattr(slots, "shape", (1, slots.size)),
+        lambda slots: setattr(slots, "shape", (slots.shape[1], 2)),
+        lambda slots: setattr(slots.flags, "writeable", False),
+    ],
+    ids=["shape", "transposed shape", "read-only"],
+)
+@pytest.mark.filterwarnings("ignore:Setting the:DeprecationWarning")
+def test_slots_that_were_changed_in_place_are_refused_or_used_as_they_lie(backend, change):
+    net = network(backend.name)
+    trainer = net.trainer()
+    call(trainer)
+    trainer.forward(X)
+    change(net.optimizer_state.slots)
+    before = net.parameters.copy()
+    for act in UPDATES.values():
+        try:
+            act(trainer)
+        except (RuntimeError, ValueError):
+            assert same_bits(net.parameters, before)
+        before = net.parameters.copy()
+    assert np.isfinite(net.parameters).all()
+
+
 def test_slots_that_lie_in_the_parameters_are_refused(backend):
     net = network(backend.name)
     trainer = net.trainer(optimizer=fastnn.SGD(0.1, momentum=0.9))
