@@ -175,8 +175,8 @@ WRONG_TARGETS = {
     "text": (np.full((4, 2), "a"), "identity", TypeError, "real numbers, got dtype <U1$"),
     "names": (np.full((4, 2), "a"), "sigmoid", TypeError, "class names need class_labels="),
     "NaN": (np.full((4, 2), np.nan), "identity", ValueError, "y must be finite, got nan in row 0"),
-    "above one": (np.full((4, 2), 2), "sigmoid", ValueError, r"\[0, 1\] .* from 2 to 2"),
-    "below zero": (np.full((4, 2), -1), "sigmoid", ValueError, r"\[0, 1\] .* from -1 to -1"),
+    "above one": (np.full((4, 2), 2), "sigmoid", ValueError, r"\[0, 1\] .* from 2.0 to 2.0"),
+    "below zero": (np.full((4, 2), -1), "sigmoid", ValueError, r"\[0, 1\] .* from -1.0 to -1.0"),
     "counts": (np.full((4, 2), -1), "exp", ValueError, "not be negative for an exp output, got -1"),
 }
 
