@@ -34,11 +34,13 @@ from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import get_num_threads, set_num_threads
 from fastnn.callbacks.base import Callback, EarlyStopping
 from fastnn.callbacks.logs import MetricsLog, TensorBoard
+from fastnn.ensemble import Ensemble
 from fastnn.loading import from_onnx, from_sklearn, from_torch, load
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from fastnn.system.version import __version__
 from fastnn.training.checkpoints import Checkpoint
+from fastnn.training.ensemble_history import EnsembleHistory
 from fastnn.training.history import History
 from fastnn.training.trainer import Trainer
 
@@ -54,6 +56,8 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Ensemble",
+    "EnsembleHistory",
     "History",
     "MetricsLog",
     "Network",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastnn.backends import check_backend
+from fastnn.ensemble import Ensemble
 from fastnn.network import Network
 from fastnn.vocabulary import BackendName, Output
 
 
-def load(path: Any, *, backend: BackendName = "auto") -> Network:
-    """Load a network from a file written by `Network.save`.
+def load(path: Any, *, backend: BackendName = "auto") -> Any:
+    """Load what was saved, by `Network.save` or `Ensemble.save`.
 
     Parameters
     ----------
@@ -21,15 +22,15 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
 
     Returns
     -------
-    Network
-        With the saved parameters, and a newly seeded random generator.
+    Network or Ensemble
+        With the saved parameters, and newly seeded random generators.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If it is not a network file, or is damaged; nothing in a file is ever executed.
+        If it is not such a file, or is damaged; nothing in a file is ever executed.
     BackendUnavailableError
         If that backend cannot run here.
 
@@ -38,10 +39,14 @@ def load(path: Any, *, backend: BackendName = "auto") -> Network:
     UserWarning
         If the file is of an older fastnn and has no checksum.
     """
-    from fastnn.model.persistence import load as load_model
+    from fastnn.model.ensemble_persistence import Stored, read_either
+    from fastnn.model.persistence import load as load_file
 
     check_backend(backend)  # before reading anything
-    return Network.from_model(load_model(path), backend=backend, copy=False)
+    stored = load_file(path, read_either)
+    if isinstance(stored, Stored):
+        return Ensemble.from_stored(stored, backend=backend)
+    return Network.from_model(stored, backend=backend, copy=False)
 
 
 def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName = "auto") -> Network:

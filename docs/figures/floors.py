@@ -15,7 +15,9 @@ FLOORS = (
     ("exchange",),
     ("training",),
     ("network",),
-    ("loading", "callbacks", "plots"),
+    ("callbacks", "plots"),
+    ("ensemble",),
+    ("loading",),
     ("sklearn", "report"),
     ("cli",),
 )

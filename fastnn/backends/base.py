@@ -22,13 +22,15 @@ difference.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
+from fastnn.backends import plain_models
+from fastnn.backends.fits import Fits
 from fastnn.backends.minibatch import (
     ForwardPass,
     TrainingOptions,
@@ -276,6 +278,14 @@ class Backend(ABC):
         mean = total[1:] / total[0] if total[0] else np.full(3, np.nan)
         accuracy = mean[1] if architecture.classifies else np.nan
         return EpochResult(float(mean[0]), float(accuracy), float(mean[2]))
+
+    def train_models(self, fits: Fits, progress: Callable[[int], object] | None = None) -> None:
+        """Do whole fits of many models, with the bits of `train_epoch`; see `Fits`.
+
+        `fits.params` and `fits.outcome` change in place; `progress` is called with the number of
+        models done. An interrupt leaves each model after a complete update.
+        """
+        plain_models.train_models(self, fits, progress)
 
     def _backpropagate(
         self,

@@ -20,12 +20,13 @@ import numpy as np
 
 from fastnn.architecture import ACTIVATIONS, LOSS_ACTIVATIONS, LOSS_NAMES, Architecture, Array
 from fastnn.backends.base import Backend, EpochResult
+from fastnn.backends.fits import Fits
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.steps import Steps, Taken
 from fastnn.backends.training_pass import check_optimizer, check_options, own_state, pass_is_plain
 from fastnn.optimizers import Optimizer, OptimizerState
-from fastnn.validation import check_choice, check_count, check_in_range
+from fastnn.validation import check_choice, check_count, check_in_range, check_instance
 from fastnn.validation.arrays import (
     FLOATS,
     check_apart,
@@ -313,6 +314,14 @@ class Checked(Backend):
             )
         finally:
             state.step = own.step
+
+    def train_models(self, fits: Fits, progress: Callable[[int], object] | None = None) -> None:
+        """Do whole fits of many models; see `Backend.train_models`."""
+        check_instance("fits", fits, Fits, "fastnn.backends.fits.Fits")
+        if self._inside.checks_arrays:
+            self._inside.train_models(fits, progress)
+        else:
+            super().train_models(fits, progress)
 
 
 def _check_n_layers(architecture: Architecture, n_layers: Any) -> int:

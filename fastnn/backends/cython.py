@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
-from fastnn.backends import restored_predictor
+from fastnn.backends import cython_models, restored_predictor
 from fastnn.backends.base import Backend, EpochResult, learning_rates
 from fastnn.backends.dropout import dropout_threshold
+from fastnn.backends.fits import Fits
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.predictor import Predictor, check_csr
 from fastnn.backends.steps import Steps, Taken
@@ -254,6 +255,17 @@ class CythonBackend(Backend):
             return EpochResult(np.nan, np.nan, np.nan)
         accuracy = right / weight if architecture.classifies else np.nan
         return EpochResult(loss / weight, accuracy, penalty / weight)
+
+    def train_models(self, fits: Fits, progress: Callable[[int], object] | None = None) -> None:
+        """Do whole fits in one native call; see `Backend.train_models`.
+
+        A single model has all threads, where its minibatches are large enough for them.
+        """
+        if len(fits.models) > 1:
+            program = self._program_of(fits.architecture)
+            if cython_models.train_models(_kernels, program, _RULE, fits, progress):
+                return
+        super().train_models(fits, progress)
 
     def _program_of(self, architecture: Architecture) -> _kernels.Program:
         """Return an architecture's program; most often the one asked for last."""

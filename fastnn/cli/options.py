@@ -54,7 +54,10 @@ def network(path: str, backend: BackendName = "auto") -> Network:
     if Path(path).exists() and not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "a pipe or a device"
         raise ValueError(f"{path!r} is {what}; expected the file of {NETWORK}")
-    return load(path, backend=backend)
+    loaded = load(path, backend=backend)
+    if not isinstance(loaded, Network):
+        raise ValueError(f"{path!r} holds an ensemble, which the command line does not take yet")
+    return loaded
 
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:

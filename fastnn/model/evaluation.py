@@ -69,38 +69,61 @@ def evaluate(
         ``"loss"`` and the measures of the architecture: ``"accuracy"``, or ``"r2"``, ``"rmse"`` and
         ``"mae"``.
     """
-    weights = np.ones(len(y)) if sample_weight is None else sample_weight
-    total = weights.sum()
-    loss = right = 0.0
-    squared_error, absolute_error = np.zeros((2, architecture.n_out))
+    sums = Sums(architecture, y, sample_weight)
     long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
     with progress_bar(len(y), progress and long) as bar:
         for rows in walk(x, ROWS_AT_A_TIME):
             check_whole(y)
-            y_rows, w_rows = y[rows], weights[rows]
-            z = np.empty((len(y_rows), architecture.n_out), architecture.dtype)
+            z = np.empty((len(y[rows]), architecture.n_out), architecture.dtype)
             backend.predict(architecture.to_logits, params, x[rows], z)
-            loss += backend.loss(
-                architecture, z, y_rows, w_rows.astype(architecture.dtype), np.empty_like(z)
-            )
-            if architecture.classifies:
-                right += float(w_rows @ rows_right(architecture, z, y_rows))
-            else:
-                predicted = _NUMBERS[architecture.output](z)
-                error = np.subtract(y_rows, predicted, dtype=np.float64)
-                squared_error += w_rows @ np.square(error)
-                absolute_error += w_rows @ np.abs(error)
-            bar.update(len(y_rows))
-    measured = {"loss": float(loss / total)}
-    if architecture.classifies:
-        measured["accuracy"] = float(right / total)
-    elif architecture.loss == "quantile":
-        measured["mae"] = float(np.mean(absolute_error[_medians(architecture)] / total))
-    else:
-        measured["r2"] = _r2(squared_error, y, weights)
-        measured["rmse"] = float(np.mean(np.sqrt(squared_error / total)))
-        measured["mae"] = float(np.mean(absolute_error / total))
-    return measured
+            sums.add(backend, rows, z)
+            bar.update(len(z))
+    return sums.measures()
+
+
+class Sums:
+    """What is added up over rows, and the measures that are made of it.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    y : ndarray
+        Labels (n_rows,) for softmax, else targets (n_rows, n_out).
+    sample_weight : ndarray of shape (n_rows,), optional
+    """
+
+    def __init__(
+        self, architecture: Architecture, y: Array, sample_weight: NDArray[np.float64] | None
+    ) -> None:
+        self._architecture, self._y = architecture, y
+        self._weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        self._loss = self._right = 0.0
+        self._squared_error, self._absolute_error = np.zeros((2, architecture.n_out))
+
+    def add(self, backend: Backend, rows: slice, z: Array) -> None:
+        """Add rows, of which z (n, n_out) are the last layer's."""
+        a, y, weights = self._architecture, self._y[rows], self._weights[rows]
+        self._loss += backend.loss(a, z, y, weights.astype(a.dtype), np.empty_like(z))
+        if a.classifies:
+            self._right += float(weights @ rows_right(a, z, y))
+            return
+        error = np.subtract(y, _NUMBERS[a.output](z), dtype=np.float64)
+        self._squared_error += weights @ np.square(error)
+        self._absolute_error += weights @ np.abs(error)
+
+    def measures(self) -> dict[str, float]:
+        """Return the loss, and accuracy, or R², RMSE and MAE."""
+        a, total = self._architecture, self._weights.sum()
+        measured = {"loss": float(self._loss / total)}
+        if a.classifies:
+            measured["accuracy"] = float(self._right / total)
+        elif a.loss == "quantile":
+            measured["mae"] = float(np.mean(self._absolute_error[_medians(a)] / total))
+        else:
+            measured["r2"] = _r2(self._squared_error, self._y, self._weights)
+            measured["rmse"] = float(np.mean(np.sqrt(self._squared_error / total)))
+            measured["mae"] = float(np.mean(self._absolute_error / total))
+        return measured
 
 
 def _medians(architecture: Architecture) -> slice | int:

@@ -20,7 +20,37 @@ if TYPE_CHECKING:
     from numpy.random import Generator  # costs 7 ms, not needed to import fastnn
 
 
-class Model:
+class Learner:
+    """What one model and many have in common: architecture, class labels, training rows.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    trained_on : TrainedOn or None
+        Properties of the training rows; None before the first fit.
+    chooses_scale : bool
+        Whether `input_scale` is yet to be inferred from the first training rows.
+    """
+
+    architecture: Architecture
+    trained_on: TrainedOn | None = None
+    chooses_scale = False
+    _class_labels: tuple[Any, ...] | None = None
+    _current_fit: object | None = None
+
+    @property
+    def class_labels(self) -> tuple[Any, ...] | None:
+        """Names of the classes, or None; assigning checks that they match the output."""
+        return self._class_labels
+
+    @class_labels.setter
+    def class_labels(self, labels: Sequence[Any] | None) -> None:
+        self._class_labels = (
+            None if labels is None else validation.check_class_labels(labels, self.architecture)
+        )
+
+
+class Model(Learner):
     """An architecture with parameters, class labels, random generator and optimizer state.
 
     Parameters
@@ -45,9 +75,6 @@ class Model:
     """
 
     seed: int | None = None
-    trained_on: TrainedOn | None = None
-    chooses_scale = False
-    _current_fit: object | None = None
 
     def __init__(
         self,
@@ -81,17 +108,6 @@ class Model:
     def biases(self) -> list[Array | None]:
         """Views (n_out,) of each layer's biases; None where there are none."""
         return self.architecture.biases(self.parameters)
-
-    @property
-    def class_labels(self) -> tuple[Any, ...] | None:
-        """Names of the classes, or None; assigning checks that they match the output."""
-        return self._class_labels
-
-    @class_labels.setter
-    def class_labels(self, labels: Sequence[Any] | None) -> None:
-        self._class_labels = (
-            None if labels is None else validation.check_class_labels(labels, self.architecture)
-        )
 
     @property
     def optimizer_state(self) -> OptimizerState:

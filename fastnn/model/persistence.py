@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import numpy as np
 
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
-from fastnn.model.model import Model
+from fastnn.model.model import Learner, Model
 from fastnn.rows.trained_on import TrainedOn, checked_trained_on
 from fastnn.system.checksums import file_checksum
 from fastnn.system.files import write_whole
@@ -58,6 +58,10 @@ _FIELDS = (
     "huber_delta",
 )
 _OPTIONAL_FIELDS = ("quantiles", "label_smoothing")
+_HINTS = {
+    "fastnn-checkpoint": "; resume it with fit(checkpoint=)",
+    "fastnn-ensemble": "; it holds an ensemble: fastnn.load reads it",
+}
 
 
 def save(model: Model, path: Any) -> None:
@@ -77,12 +81,15 @@ def save(model: Model, path: Any) -> None:
         file.write(to_bytes(model))
 
 
-def load(path: Any) -> Model:
+def load(path: Any, read: Callable[[bytes, Budget], tuple[Any, bool]] | None = None) -> Any:
     """Read a model from a file written by `save`.
 
     Parameters
     ----------
     path : path-like
+    read : callable, optional
+        ``read(data, budget)`` returns what the bytes of the file hold, and whether they have a
+        checksum; by default a model.
 
     Returns
     -------
@@ -110,7 +117,7 @@ def load(path: Any) -> Model:
         budget = budget_of(file)
         data = read_bytes(file, budget)
         try:
-            model, has_checksum = _read(data, budget)
+            model, has_checksum = (read or read_model)(data, budget)
         except (SafetensorError, ValueError, TypeError, KeyError) as error:
             from fastnn.system.file_kinds import HEAD_BYTES, said_of_no_network
 
@@ -133,14 +140,14 @@ def load(path: Any) -> Model:
 
 def to_bytes(model: Model) -> bytes:
     """Return the contents of a file of the model."""
+    return packed(_named(model.architecture, model.parameters), metadata_of(model))
+
+
+def packed(views: Mapping[str, Array], metadata: dict[str, str]) -> bytes:
+    """Return a safetensors file of named arrays and text, with a checksum of both."""
     from safetensors.numpy import save as to_safetensors
 
-    architecture = model.architecture
-    tensors = {
-        name: np.ascontiguousarray(view)
-        for name, view in _named(architecture, model.parameters).items()
-    }
-    metadata = metadata_of(model)
+    tensors = {name: np.ascontiguousarray(view) for name, view in views.items()}
     metadata["checksum"] = file_checksum(metadata, tensors)
     data = to_safetensors(tensors, metadata)
     header = json.dumps(header_of(data), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -149,7 +156,7 @@ def to_bytes(model: Model) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
 
 
-def metadata_of(model: Model) -> dict[str, str]:
+def metadata_of(model: Learner) -> dict[str, str]:
     """Return everything of a model but its parameters, as named strings.
 
     Raises
@@ -190,7 +197,7 @@ def check_format(metadata: Mapping[str, str], name: str, versions: Sequence[str]
     found = metadata.get("format")
     if found != name:
         shown = shortened(repr(found))
-        hint = "; resume it with fit(checkpoint=)" if found == "fastnn-checkpoint" else ""
+        hint = _HINTS.get(str(found), "")
         if not str(found).startswith("fastnn"):
             hint = ": it was written by another library; load it there, and see fastnn.from_torch"
         raise ValueError(f"its metadata name the format {shown}, expected {name!r}{hint}")
@@ -248,13 +255,13 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
     return checked_trained_on(known | fields, n_in)
 
 
-def _read(data: bytes, budget: Budget) -> tuple[Model, bool]:
+def read_model(data: bytes, budget: Budget) -> tuple[Model, bool]:
     """Return the model in a file, and whether the file has a checksum (then verified)."""
     held = parsed(data)
     architecture, class_labels = read_metadata(held.metadata)
     trained_on = read_trained_on(held.metadata, architecture.n_in)
-    _check_tensors(architecture, held.described)
-    has_checksum = _check_checksum(held.metadata, held.tensors)
+    check_tensors(architecture, held.described)
+    has_checksum = check_checksum(held.metadata, held.tensors)
     n_bytes = architecture.n_slots * np.dtype(architecture.dtype).itemsize
     budget.take(n_bytes, f"its parameters are {architecture.n_slots} slots")
     model = _build(architecture, class_labels, trained_on, held.tensors)
@@ -262,12 +269,15 @@ def _read(data: bytes, budget: Budget) -> tuple[Model, bool]:
     return model, has_checksum
 
 
-def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None:
-    """Check names, shapes and dtypes before allocating memory."""
+def check_tensors(
+    architecture: Architecture, found: Mapping[str, Any], before: tuple[int, ...] = ()
+) -> None:
+    """Check names, shapes (behind the axes `before`) and dtypes before allocating memory."""
     dtype = {"float32": "F32", "float64": "F64"}[architecture.dtype]
-    expected = {f"weights.{i}": [*shape] for i, shape in enumerate(architecture.shapes)}
+    expected = {f"weights.{i}": [*before, *shape] for i, shape in enumerate(architecture.shapes)}
     if architecture.bias:
-        expected |= {f"biases.{i}": [n_out] for i, (_, n_out) in enumerate(architecture.shapes)}
+        widths = enumerate(n_out for _, n_out in architecture.shapes)
+        expected |= {f"biases.{i}": [*before, n_out] for i, n_out in widths}
     if set(found) != set(expected):
         wrong = map(shortened, sorted(set(found) ^ set(expected))[:4])
         raise ValueError(f"its tensors do not match its architecture: {', '.join(wrong)}")
@@ -280,7 +290,7 @@ def _check_tensors(architecture: Architecture, found: Mapping[str, Any]) -> None
             )
 
 
-def _check_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bool:
+def check_checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bool:
     """Verify the checksum of a file; return False if it is too old to have one."""
     if metadata["format_version"] == "1" and "checksum" not in metadata:
         return False
@@ -307,5 +317,5 @@ def from_bytes(data: bytes) -> Model:
     held = parsed(data)
     architecture, class_labels = read_metadata(held.metadata)
     trained_on = read_trained_on(held.metadata, architecture.n_in)
-    _check_checksum(held.metadata, held.tensors)
+    check_checksum(held.metadata, held.tensors)
     return _build(architecture, class_labels, trained_on, held.tensors)

@@ -48,8 +48,8 @@ class ProgressBar:
     killed: work without a bar must not wait for it.
     """
 
-    def __init__(self, n_rows: int, wanted: bool, n_before: int) -> None:
-        self._n_rows = n_rows
+    def __init__(self, n_rows: int, wanted: bool, n_before: int, unit: str = "row") -> None:
+        self._n_rows, self._unit = n_rows, unit
         self._wanted = wanted
         self._start = time.time()
         self._n_before = self._n_done = n_before
@@ -99,7 +99,7 @@ class ProgressBar:
             file=screen,
             total=self._n_rows,
             initial=self._n_before,
-            unit="row",
+            unit=self._unit,
             unit_scale=True,
             postfix=self._text() or None,
             ncols=_columns(),
@@ -167,9 +167,9 @@ def _short(record: Mapping[str, float], width: int) -> str:
     return text
 
 
-def progress_bar(n_rows: int, wanted: bool, n_before: int = 0) -> ProgressBar:
+def progress_bar(n_rows: int, wanted: bool, n_before: int = 0, unit: str = "row") -> ProgressBar:
     """Show, within the block, a bar over `n_rows` rows if they take over `DELAY` seconds.
 
     `n_before` rows were done earlier and do not count for the rate.
     """
-    return ProgressBar(n_rows, wanted, n_before)
+    return ProgressBar(n_rows, wanted, n_before, unit)

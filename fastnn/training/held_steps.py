@@ -119,9 +119,7 @@ def one_minibatch(
     finally:
         if model._current_fit is claim:
             del model._current_fit
-    count = float(len(x))  # as a mean over the parts of a pass, of which this is the only one
-    accuracy = accuracy if model.architecture.classifies else np.nan
-    return EpochResult(loss * count / count, accuracy * count / count, penalty * count / count)
+    return EpochResult(loss, accuracy if model.architecture.classifies else np.nan, penalty)
 
 
 def taken_by(model: Model, *, in_training: bool = True) -> Taken:

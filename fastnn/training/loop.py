@@ -152,6 +152,9 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
+        if len(rows) == passes.n_rows:  # a mean of one needs no rounding
+            bar.update(len(rows))
+            return result
         count = float(len(rows) if data.sample_weight is None else data.sample_weight[rows].sum())
         if count:  # rows of zero weight do not count
             loss += result.loss * count

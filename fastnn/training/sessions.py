@@ -9,7 +9,7 @@ from typing import Any
 
 from fastnn import validation
 from fastnn.architecture import Architecture
-from fastnn.model.model import Model
+from fastnn.model.model import Learner, Model
 from fastnn.optimizers import Adam, Optimizer, RunningOptimizer
 from fastnn.rows.checked import Rows, checked_rows, checked_x
 from fastnn.rows.trained_on import TrainedOn, chosen_scale, kind_after, kind_of
@@ -20,7 +20,7 @@ ONE_AT_A_TIME = (
 )
 
 
-def begin(model: Model, claim: object) -> None:
+def begin(model: Learner, claim: object) -> None:
     """Refuse a fit that begins while another trains this model.
 
     Every fit claims its model, and ends with the same lines, in which nothing is called: an
@@ -42,7 +42,7 @@ def begin(model: Model, claim: object) -> None:
 
 
 def training_rows(
-    model: Model, x: Any, y: Any, sample_weight: Any, *, own_loss: bool = False
+    model: Learner, x: Any, y: Any, sample_weight: Any, *, own_loss: bool = False
 ) -> tuple[Architecture, TrainedOn, Rows]:
     """Return checked rows, with the architecture and what is remembered after training on them."""
     a, before = model.architecture, model.trained_on
@@ -52,7 +52,7 @@ def training_rows(
     return a, trained_on, data
 
 
-def training_x(model: Model, x: Any) -> tuple[Architecture, TrainedOn, Any]:
+def training_x(model: Learner, x: Any) -> tuple[Architecture, TrainedOn, Any]:
     """Return the same for rows without labels or targets."""
     before = model.trained_on
     checked = checked_x(model.architecture, before, x)
@@ -62,7 +62,7 @@ def training_x(model: Model, x: Any) -> tuple[Architecture, TrainedOn, Any]:
 
 
 def _remembered(
-    model: Model, given: Any, x: Any, label_name: str | None
+    model: Learner, given: Any, x: Any, label_name: str | None
 ) -> tuple[Architecture, TrainedOn]:
     a, before = model.architecture, model.trained_on
     if model.chooses_scale:

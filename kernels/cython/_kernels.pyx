@@ -16,6 +16,7 @@ The parts, each of which depends on those before it:
     program, training                    the programs
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
+    fits, measuring, models              whole fits of many models
     contract                             the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
@@ -33,6 +34,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.number cimport PyIndex_Check
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.pythread cimport (
     PyThread_acquire_lock,
     PyThread_allocate_lock,
@@ -42,6 +44,7 @@ from cpython.pythread cimport (
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cython cimport critical_section, final
 from libc.float cimport DBL_MAX, FLT_MAX
+from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport (
     INT64_MAX,
     int8_t,
@@ -66,11 +69,14 @@ from kernels.cython.arrays cimport (
     forbid,
     padded,
     panel_bytes,
+    reserve,
     row_start,
     rows_from,
 )
 from kernels.cython.batch cimport (
+    CSR,
     DENSE,
+    MASKED,
     Batch,
     Form,
     fetch,
@@ -80,6 +86,30 @@ from kernels.cython.batch cimport (
     lay_out_batch,
     most_non_zeros,
     outer,
+)
+from kernels.cython.fits cimport (
+    ACCURACY,
+    COMPLETED,
+    DIVERGED,
+    INTERRUPTED,
+    IN_TURN,
+    LOSS,
+    N_METRICS,
+    PENALTY,
+    STOPPED,
+    VAL_ACCURACY,
+    VAL_LOSS,
+    Ending,
+    Progress,
+    Recipe,
+    Shuffling,
+    Stopping,
+    asks_to_stop,
+    bit_generator,
+    draw_order,
+    pcg64_next,
+    pcg64_next_half,
+    shuffle,
 )
 from kernels.cython.gate cimport (
     Gate,
@@ -95,6 +125,7 @@ from kernels.cython.gate cimport (
 )
 from kernels.cython.loss cimport add_up, judge
 from kernels.cython.gradient cimport add_gradient
+from kernels.cython.measuring cimport Measured, Measuring, lay_out_measuring, measure
 from kernels.cython.network cimport Activations, Layer, Network, Workspace, work_of_a_row
 from kernels.cython.parts cimport ROW_BLOCK, Part, rows_of
 from kernels.cython.prediction cimport PREDICTED_TOGETHER, lay_out_prediction, predict_rows
@@ -152,4 +183,5 @@ include "predictor.pxi"
 include "minibatch.pxi"
 include "step_pass.pxi"
 include "steps.pxi"
+include "models.pxi"
 include "contract.pxi"

@@ -1,0 +1,927 @@
+"""`Ensemble`: many networks of one architecture, trained and asked together."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, Self, overload
+from weakref import WeakValueDictionary, finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array, aligned_zeros
+from fastnn.backends import check_backend, get_backend
+from fastnn.backends.base import PREDICT_ROWS
+from fastnn.backends.fits import Fits, Outcome, Shares, Stopping
+from fastnn.backends.minibatch import largest_product
+from fastnn.backends.predictor import Predictor
+from fastnn.backends.threads import blas_limited
+from fastnn.callbacks.base import EarlyStopping
+from fastnn.model.ensemble_evaluation import evaluate_each, evaluate_outputs
+from fastnn.model.ensemble_persistence import Stored, read, stacked_views, to_bytes
+from fastnn.model.ensemble_prediction import (
+    outputs_of_each,
+    outputs_of_groups,
+    outputs_together,
+    votes,
+)
+from fastnn.model.initialization import Initializer, initialize
+from fastnn.model.model import Learner, Model
+from fastnn.model.prediction import answers
+from fastnn.network import Network
+from fastnn.optimizers import Adam, Optimizer
+from fastnn.rows.checked import Rows, checked_rows, checked_x
+from fastnn.rows.generators import Generators
+from fastnn.rows.orders import InTurn, Permutations
+from fastnn.rows.strides import by_rows
+from fastnn.rows.trained_on import IMAGE_SCALE
+from fastnn.system.files import write_whole
+from fastnn.system.memory_maps import check_whole
+from fastnn.system.progress import progress_bar
+from fastnn.training.ensemble_fits import drawn_rows, rows_per_call, stopping_of, told
+from fastnn.training.ensemble_history import EnsembleHistory, reasons
+from fastnn.training.sessions import begin, training_rows
+from fastnn.validation.ensembles import (
+    check_active,
+    check_bootstrap,
+    check_group_labels,
+    check_groups,
+)
+from fastnn.validation.values import describe
+from fastnn.vocabulary import Activation, BackendName, Loss, NumberType, Output, Reduction
+
+Reduce = Literal["mean", "vote", "std"]
+
+
+class Ensemble(Learner):
+    """Many networks of one architecture: a model for each customer, or many for one answer.
+
+    Each is a `Network` of its own, with its own initial weights, order of rows and options, and
+    has the bits of that network trained alone; but a fit of all is one native call, in which
+    threads take whole models.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths of the layers, as of `Network`.
+    n_models : int, optional
+        Number of networks; by default as many as `group_labels`.
+    activation, output, loss, huber_delta, quantiles, label_smoothing, bias, init, dtype
+        As of `Network`, the same for all.
+    input_scale : float, optional
+        Factor for uint8 inputs, as of `Network`; inferred from the training rows of all.
+    backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        The backend to use.
+    seed : int, SeedSequence or Generator, optional
+        Draws the seed of each network, see `seeds`.
+    class_labels : sequence of str or numbers, optional
+        Names of the classes, as of `Network`.
+    group_labels : sequence of str or int, optional
+        A name for each model, which ``groups=`` then holds. Without, groups are numbers of models.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    parameters : ndarray of shape (n_models, n_slots)
+        Weights and biases of all networks, one row each.
+    seeds : ndarray of shape (n_models,) uint64 or None
+        ``Network(sizes, seed=int(ensemble.seeds[i]))`` has the initial weights of ``ensemble[i]``,
+        and, trained alone on the same rows, its bits. None for networks that were not made here.
+    group_labels : tuple or None
+    trained_on : TrainedOn or None
+        Properties of the training rows, as of `Network`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastnn
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(600, 2)).astype(np.float32)
+    >>> y = x[:, 0] * x[:, 1]
+    >>> ensemble = fastnn.Ensemble((2, 16, 1), 5, activation="tanh", output="identity", seed=0)
+    >>> history = ensemble.fit(x, y, epochs=30, optimizer=fastnn.Adam(0.01))
+    >>> history["loss"].shape
+    (5, 30)
+    >>> ensemble.predict(x).shape, ensemble.predict(x, reduce="std").shape
+    ((600,), (600,))
+
+    A model for each group of rows:
+
+    >>> shop = np.where(x[:, 0] > 0, "east", "west")
+    >>> shops = fastnn.Ensemble((2, 8, 1), group_labels=("east", "west"), output="identity", seed=0)
+    >>> history = shops.fit(x, y, groups=shop, epochs=5)
+    >>> shops.predict(x[:3], groups=shop[:3]).shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        n_models: int | None = None,
+        *,
+        activation: Activation | Sequence[Activation] = "sigmoid",
+        output: Output = "softmax",
+        loss: Loss | None = None,
+        huber_delta: float = 1.0,
+        quantiles: float | Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        bias: bool = True,
+        init: Initializer = "glorot",
+        dtype: NumberType | np.dtype[Any] | type[np.floating[Any]] = "float32",
+        input_scale: float | None = None,
+        backend: BackendName = "auto",
+        seed: Any = None,
+        class_labels: Sequence[Any] | None = None,
+        group_labels: Sequence[Any] | None = None,
+    ) -> None:
+        self.architecture = a = validation.check_architecture(
+            sizes, activation, output, loss, huber_delta, bias, dtype,
+            IMAGE_SCALE if input_scale is None else input_scale, quantiles, label_smoothing,
+        )  # fmt: skip
+        if n_models is not None:
+            n_models = validation.check_count("n_models", n_models)
+        labels = None if group_labels is None else check_group_labels(group_labels, n_models)
+        if n_models is None and labels is None:
+            raise TypeError("n_models must be given, or group_labels, one for each model")
+        n_models = len(labels) if labels is not None else n_models
+        assert n_models is not None
+        self.backend = backend
+        self.class_labels = class_labels
+        self.chooses_scale = input_scale is None
+        self._hold(_room(a, n_models), Generators.empty(n_models), labels)
+        drawn = validation.check_seed(seed).integers(2**63, size=n_models)
+        self.seeds: NDArray[np.uint64] | None = drawn.astype(np.uint64)
+        for i, one in enumerate(drawn.tolist()):
+            rng = np.random.default_rng(one)
+            initialize(a, init, rng, self._parameters[i])
+            self._generators.put(i, rng)
+
+    def _hold(
+        self, parameters: Array, generators: Generators, labels: tuple[Any, ...] | None
+    ) -> None:
+        self._parameters, self._generators, self.group_labels = parameters, generators, labels
+        # Networks in use, which are the same objects for a slice of this ensemble.
+        self._members: WeakValueDictionary[int, Network] = WeakValueDictionary()
+        self._numbers = np.arange(len(parameters))
+
+    @classmethod
+    def from_networks(
+        cls,
+        networks: Sequence[Network],
+        *,
+        backend: BackendName = "auto",
+        group_labels: Sequence[Any] | None = None,
+    ) -> Self:
+        """Return an ensemble of copies of networks.
+
+        Parameters
+        ----------
+        networks : sequence of Network
+            At least one; all of the same architecture, class labels and kind of training rows.
+        backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        group_labels : sequence of str or int, optional
+
+        Returns
+        -------
+        Ensemble
+
+        Raises
+        ------
+        TypeError
+            If one is not a network, or has a generator other than NumPy's default.
+        ValueError
+            If there are none, or they differ in more than their parameters.
+        """
+        members = list(networks)
+        if not members:
+            raise ValueError("networks must hold at least one network")
+        for i, network in enumerate(members):
+            such_as = "a fastnn.Network, such as ensemble[0]"
+            validation.check_instance(f"networks[{i}]", network, Network, such_as)
+        first = members[0]
+        for i, network in enumerate(members):
+            for name in ("architecture", "class_labels", "trained_on"):
+                ours, theirs = getattr(first, name), getattr(network, name)
+                if ours != theirs:
+                    raise ValueError(
+                        f"networks[{i}] has {name} {theirs}, networks[0] {ours}: networks of an "
+                        "ensemble differ in their parameters only"
+                    )
+        check_backend(backend)
+        labels = None if group_labels is None else check_group_labels(group_labels, len(members))
+        stored = Stored(
+            first.architecture, _room(first.architecture, len(members)), first.class_labels,
+            labels, first.trained_on, first.chooses_scale,
+        )  # fmt: skip
+        ensemble = cls._of(stored, backend, Generators.empty(len(members)))
+        for i, network in enumerate(members):
+            ensemble._parameters[i] = network.parameters
+            ensemble._generators.put(i, network.rng)
+        return ensemble
+
+    @classmethod
+    def from_stored(cls, stored: Stored, *, backend: BackendName = "auto") -> Self:
+        """Return the ensemble that a file holds, with newly seeded generators.
+
+        Parameters
+        ----------
+        stored : Stored
+        backend : {"auto", "cython", "numba", "numpy"}, default "auto"
+        """
+        n_models = len(stored.params)
+        generators = Generators.empty(n_models)
+        for i, child in enumerate(np.random.SeedSequence().spawn(n_models)):
+            generators.put(i, np.random.default_rng(child))
+        return cls._of(stored, backend, generators)
+
+    @classmethod
+    def _of(cls, stored: Stored, backend: BackendName, generators: Generators) -> Self:
+        ensemble = cls.__new__(cls)
+        ensemble.architecture, ensemble.trained_on = stored.architecture, stored.trained_on
+        ensemble._class_labels, ensemble.chooses_scale = stored.class_labels, stored.chooses_scale
+        ensemble.seeds, ensemble.backend = None, backend
+        ensemble._hold(stored.params, generators, stored.group_labels)
+        return ensemble
+
+    # -- parts ----------------------------------------------------------------------------------
+
+    @property
+    def n_models(self) -> int:
+        """Number of networks."""
+        return len(self._parameters)
+
+    @property
+    def backend(self) -> str:
+        """Name of the current backend; can be assigned."""
+        return get_backend(self._backend).name
+
+    @backend.setter
+    def backend(self, name: BackendName) -> None:
+        check_backend(name)
+        self._backend = name
+
+    @property
+    def parameters(self) -> Array:
+        """Weights and biases (n_models, n_slots); assigning copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        if np.shape(values) != self._parameters.shape:
+            raise ValueError(
+                f"parameters must have shape {self._parameters.shape}, got {np.shape(values)}"
+            )
+        checked = [
+            validation.check_parameters(row, own)
+            for row, own in zip(values, self._parameters, strict=True)
+        ]
+        for own, row in zip(self._parameters, checked, strict=True):
+            own[...] = row
+
+    @property
+    def weights(self) -> list[Array]:
+        """Views (n_models, n_in, n_out) of each layer's weights."""
+        views = stacked_views(self.architecture, self._parameters)
+        return [view for name, view in views.items() if name.startswith("weights")]
+
+    @property
+    def biases(self) -> list[Array | None]:
+        """Views (n_models, n_out) of each layer's biases; None where there are none."""
+        views = stacked_views(self.architecture, self._parameters)
+        return [views.get(f"biases.{i}") for i in range(len(self.architecture.layers))]
+
+    def __len__(self) -> int:
+        return self.n_models
+
+    def __repr__(self) -> str:
+        a = self.architecture
+        return (
+            f"Ensemble({a.sizes}, {self.n_models}, activation={a.activations}, "
+            f"output={a.output!r}, dtype={a.dtype!r}, backend={self._backend!r})"
+        )
+
+    def __iter__(self) -> Iterator[Network]:
+        return (self[i] for i in range(self.n_models))
+
+    @overload
+    def __getitem__(self, which: int) -> Network: ...
+    @overload
+    def __getitem__(self, which: slice | Sequence[int] | NDArray[Any]) -> Ensemble: ...
+    def __getitem__(self, which: Any) -> Network | Ensemble:
+        """Return one network, or an ensemble of several.
+
+        Parameters
+        ----------
+        which : int, slice, or array of int or bool
+            A number gives a `Network` that shares the row of parameters: to train it is to train
+            this ensemble's. A slice gives an ensemble that shares them too; an array of numbers or
+            flags one with copies, as in NumPy.
+        """
+        if isinstance(which, slice):
+            return self._part(which)
+        if np.ndim(which):
+            numbers = np.arange(self.n_models)[np.asarray(which)]
+            return self._part(numbers)
+        i = validation.check_count("the number of a model", which, minimum=None)
+        if not -self.n_models <= i < self.n_models:
+            raise IndexError(f"there are {self.n_models} models, got number {i}")
+        return self._member(i % self.n_models)
+
+    def group(self, label: Any) -> Network:
+        """Return the network of a group, which shares its row of parameters.
+
+        Parameters
+        ----------
+        label : str or int
+            One of `group_labels`.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name.
+        """
+        if self.group_labels is None or label not in self.group_labels:
+            raise KeyError(f"there is no group {label!r}")
+        return self[self.group_labels.index(label)]
+
+    def _member(self, i: int) -> Network:
+        number = int(self._numbers[i])
+        network = self._members.get(number)
+        if network is not None:
+            return network
+        model = Model.__new__(Model)
+        self._tell(model)
+        model.seed = None if self.seeds is None else int(self.seeds[i])
+        model.rng = self._generators.restore(i, np.random.default_rng(0))
+        model._parameters, model._running = self._parameters[i], None
+        network = Network.from_model(model, copy=False)
+        network._backend = self._backend
+        self._members[number] = network
+        put_back = finalize(network, self._generators.put, i, network.rng)
+        put_back.atexit = False  # nobody will ask
+        return network
+
+    def _tell(self, model: Model) -> None:
+        """Tell a network what the ensemble knows of its rows; how bytes are scaled is for all."""
+        model.architecture, model._class_labels = self.architecture, self._class_labels
+        model.trained_on, model.chooses_scale = self.trained_on, False
+
+    def _part(self, which: slice | NDArray[np.int64]) -> Ensemble:
+        numbers = self._numbers[which]
+        if not len(numbers):
+            raise ValueError("an ensemble must hold at least one model, got an empty part")
+        labels = None
+        if self.group_labels is not None:
+            places = np.arange(self.n_models)[which].tolist()
+            labels = tuple(self.group_labels[i] for i in places)
+        self._take_generators()
+        stored = Stored(
+            self.architecture, self._parameters[which], self._class_labels, labels,
+            self.trained_on, self.chooses_scale,
+        )  # fmt: skip
+        part = Ensemble._of(stored, self._backend, Generators(self._generators.states[which]))
+        part.seeds = None if self.seeds is None else self.seeds[which]
+        if isinstance(which, slice):
+            part._numbers, part._members = numbers, self._members
+        return part
+
+    def _take_generators(self) -> None:
+        """Store the states of the generators of networks in use."""
+        for i, network in self._in_use():
+            self._generators.put(i, network.rng)
+
+    def _in_use(self) -> list[tuple[int, Network]]:
+        """Return the networks that somebody holds, and their places here."""
+        live = dict(self._members)
+        if not live:
+            return []
+        return [(i, live[n]) for i, n in enumerate(self._numbers.tolist()) if n in live]
+
+    # -- learning -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        groups: Any = None,
+        bootstrap: bool | float = False,
+        epochs: int = 10,
+        batch_size: int | Sequence[int] = 100,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
+        reduction: Reduction = "mean",
+        shuffle: bool = True,
+        validation_data: Any = None,
+        validation_groups: Any = None,
+        sample_weight: Any = None,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        max_norm: float | Sequence[float] | None = None,
+        clip_norm: float | Sequence[float] | None = None,
+        dropout: Any = 0.0,
+        callbacks: Any = (),
+        active: Any = None,
+        progress: bool = True,
+    ) -> EnsembleHistory:
+        """Train all networks, each from its current parameters and a fresh optimizer state.
+
+        What is said to be one a model is a single value, the same for all, or a sequence
+        (n_models,).
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+            Rows of all models. An array (n_models, n_rows, n_in) holds each one's own.
+        y : array
+            As for `Network.fit`; with (n_models, n_rows, n_in), one more axis in front.
+        groups : array of shape (n_rows,), optional
+            Which model learns each row: one of `group_labels`, or the number of a model. A model
+            may have any number of rows; one without any is left as it is (see
+            `EnsembleHistory.stopped`).
+        bootstrap : bool, int or float, default False
+            Whether each model draws its rows with replacement: as many as it has, a number, or a
+            fraction of them in (0, 1]. `EnsembleHistory.rows` holds them.
+        epochs : int, default 10
+            Passes over a model's rows.
+        batch_size : int, one a model, default 100
+        optimizer : Optimizer, one a model, default ``Adam()``
+            Learning rates, momentum and decays differ where optimizers do:
+            ``[fastnn.Adam(rate) for rate in rates]``.
+        reduction : {"mean", "sum"}, default "mean"
+        shuffle : bool, default True
+            Whether to shuffle a model's rows in each epoch.
+        validation_data : tuple (x, y), optional
+            Rows on which each model is measured after each epoch; of three dimensions if x is.
+        validation_groups : array, optional
+            The model of each of these rows, as `groups`.
+        sample_weight : array of shape (n_rows,), optional
+        l1, l2 : float, one a model, default 0.0
+        max_norm, clip_norm : float, one a model, optional
+        dropout : float, one a model, or one a hidden layer; or (n_models, n_hidden), default 0.0
+        callbacks : EarlyStopping, optional
+            Ends the fit of each model by itself, and restores its best weights. Other callbacks
+            are for networks.
+        active : array, optional
+            Which models are trained, as flags (n_models,) or numbers; the others are left alone.
+        progress : bool, default True
+            Whether to show a progress bar over models if it takes over a second.
+
+        Returns
+        -------
+        EnsembleHistory
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid; the networks are then unchanged.
+        RuntimeError
+            If this ensemble, or one of its networks, is already being fitted.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the fit was interrupted (Ctrl-C; models keep what they have learned), or the loss of
+            some models became infinite or NaN.
+        UserWarning
+            As `Network.fit`.
+        """
+        start, n_models = time.perf_counter(), self.n_models
+        epochs = validation.check_count("epochs", epochs, minimum=0)
+        shuffle = validation.check_flag("shuffle", shuffle)
+        progress = validation.check_flag("progress", progress)
+        share = check_bootstrap(bootstrap)
+        options = told(
+            n_models, len(self.architecture.activations), Adam() if optimizer is None else optimizer,
+            batch_size, reduction, l1, l2, max_norm, clip_norm, dropout,
+        )  # fmt: skip
+        stopping = _stopping(callbacks)
+        is_active = check_active(active, n_models)
+        claim = object()
+        claimed: list[Learner] = []
+        try:
+            for learner in (self, *(network for _, network in self._in_use())):
+                begin(learner, claim)
+                claimed.append(learner)
+            (x, y, sample_weight), shares = self._shared(x, y, sample_weight, groups)
+            a, trained_on, data = training_rows(self, x, y, sample_weight)
+            if shares is None:
+                shares = self._shares(len(data.y), groups)
+            if a.one_class_a_row:
+                validation.check_two_classes(data.y, self.class_labels)
+            if isinstance(data.x, np.ndarray):
+                validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
+            watched, watched_shares = self._watched(
+                a, trained_on, validation_data, validation_groups, groups
+            )
+            _check_watched(stopping, watched, a)
+            trained = is_active & (shares.n_rows > 0)
+            models = np.flatnonzero(trained)
+            self._take_generators()
+            lists = None
+            if share is not False:
+                lists = drawn_rows(shares, self._generators, models.tolist(), share)
+                shares = Shares.of_lists(lists)
+            seeds = np.zeros(n_models, np.uint64)
+            drawn = self._generators.draw(models.tolist(), lambda rng: int(rng.integers(2**63)))
+            seeds[models] = drawn
+            counts = shares.n_rows.tolist()
+            each = [options.options(i, counts[i], seed) for i, seed in enumerate(seeds.tolist())]
+            outcome = Outcome.of(n_models, epochs)
+            fits = Fits(
+                a, self._parameters, models[np.argsort(-shares.n_rows[models], kind="stable")],
+                data._replace(x=by_rows(data.x)), shares, each, epochs,
+                Permutations(self._generators) if shuffle else InTurn(),
+                rows_per_call(a, shares, [one.batch_size for one in each]),
+                watched=watched, watched_shares=watched_shares, stopping=stopping,
+                outcome=outcome,
+            )  # fmt: skip
+            before = self.architecture, self.trained_on, self.chooses_scale
+            self.architecture, self.trained_on, self.chooses_scale = a, trained_on, False
+            try:
+                self._run(fits, progress)
+            except KeyboardInterrupt:
+                pass  # what is done is kept, and the history says what is not
+            except BaseException:
+                if not outcome.n_epochs.any():
+                    self.architecture, self.trained_on, self.chooses_scale = before
+                raise
+            finally:
+                for i, network in self._in_use():
+                    self._generators.restore(i, network.rng)
+                    self._tell(network)
+                    network._running = None
+            history = EnsembleHistory(
+                outcome, reasons(outcome, trained, is_active), time.perf_counter() - start, lists
+            )
+            _warn_if_cut_short(history, trained)
+            return history
+        finally:
+            for learner in claimed:
+                if learner._current_fit is claim:
+                    del learner._current_fit
+
+    def _run(self, fits: Fits, progress: bool) -> None:
+        backend = get_backend(self._backend)
+        largest = max((one.batch_size for one in fits.options), default=1)
+        with (
+            blas_limited(backend.uses_blas, largest_product(fits.architecture, largest)),
+            progress_bar(len(fits.models), progress, unit="model") as bar,
+        ):
+            done = 0
+
+            def say(n_done: int) -> None:
+                nonlocal done
+                bar.update(n_done - done)
+                done = n_done
+
+            check_whole(fits.data.x)
+            backend.train_models(fits, say)
+            check_whole(fits.data.x)
+
+    def _shared(
+        self, x: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[tuple[Any, Any, Any], Shares | None]:
+        """Return rows in two dimensions, and whose they are if x has three."""
+        if np.ndim(x) != 3 or hasattr(x, "indptr"):
+            return (x, y, sample_weight), None
+        if groups is not None:
+            raise ValueError(
+                "x has three dimensions, (n_models, n_rows, n_in), and so each model its own rows: "
+                "groups= is for rows (n_rows, n_in)"
+            )
+        x, y = np.asarray(x), np.asarray(y)
+        n_models, n_rows, n_in = x.shape
+        if n_models != self.n_models or n_in != self.architecture.n_in:
+            raise ValueError(
+                f"x must have shape (n_rows, {self.architecture.n_in}) or ({self.n_models}, "
+                f"n_rows, {self.architecture.n_in}), got {x.shape}"
+            )
+        parts = []
+        for name, array in (("y", y), ("sample_weight", sample_weight)):
+            if array is not None:
+                array = np.asarray(array)
+                if array.shape[:2] != (n_models, n_rows):
+                    raise ValueError(
+                        f"{name} must have a row for each of x, ({n_models}, {n_rows}, …), got "
+                        f"shape {array.shape}"
+                    )
+                array = array.reshape(n_models * n_rows, *array.shape[2:])
+            parts.append(array)
+        rows = (x.reshape(n_models * n_rows, n_in), parts[0], parts[1])
+        return rows, Shares.equal(n_models, n_rows)
+
+    def _shares(self, n_rows: int, groups: Any) -> Shares:
+        if groups is None:
+            return Shares.same(self.n_models, n_rows)
+        numbers = check_groups(groups, n_rows, self.n_models, self.group_labels)
+        return Shares.of_groups(numbers, self.n_models)
+
+    def _watched(
+        self, a: Architecture, trained_on: Any, validation_data: Any, its_groups: Any, groups: Any
+    ) -> tuple[Rows | None, Shares | None]:
+        """Return checked validation rows, and whose they are."""
+        if validation_data is None:
+            if its_groups is not None:
+                raise ValueError("validation_groups= needs validation_data=(x, y)")
+            return None, None
+        pair = validation.check_validation_data(validation_data)
+        if len(pair) != 2:
+            raise ValueError(
+                "validation_data must be a tuple (x, y) for an ensemble, without sample_weight"
+            )
+        if groups is not None and its_groups is None:
+            raise ValueError(
+                "with groups=, validation_groups= must say whose the rows of validation_data are"
+            )
+        try:
+            (x, y, _), shares = self._shared(*pair, None, its_groups)
+            rows = checked_rows(a, self.class_labels, trained_on, x, y)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from None
+        if shares is None:
+            shares = self._shares(len(rows.y), its_groups)
+        return rows._replace(x=by_rows(rows.x)), shares
+
+    # -- using ----------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        x: Any,
+        *,
+        reduce: Reduce | None = "mean",
+        groups: Any = None,
+        progress: bool = True,
+    ) -> NDArray[Any]:
+        """Return predictions: classes, yes or no, or numbers.
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+        reduce : {"mean", "vote", "std"} or None, default "mean"
+            "mean": what the mean of the networks' outputs says. "vote": the class, or yes or no,
+            that most networks say; equal votes are for the class with the lower number, and for
+            no. "std": the standard deviation of the networks' outputs. None: what each says.
+        groups : array of shape (n_rows,), optional
+            The model that is asked about each row, as in `fit`; `reduce` does not apply.
+        progress : bool, default True
+
+        Returns
+        -------
+        ndarray
+            (n_rows,) or (n_rows, n_out) as from `Network.predict`; with ``reduce=None`` of shape
+            (n_models, n_rows, …).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+        """
+        a, labels = self.architecture, self.class_labels
+        if groups is None and reduce == "vote":
+            return answers(a, labels, self._votes(x, progress))
+        outputs = self._outputs(x, reduce, groups, progress)
+        if groups is None and reduce == "std":
+            return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        if groups is None and reduce is None:
+            flat = answers(a, labels, outputs.reshape(-1, a.n_out))
+            return flat.reshape(*outputs.shape[:2], *flat.shape[1:])
+        return answers(a, labels, outputs)
+
+    def predict_proba(
+        self,
+        x: Any,
+        *,
+        reduce: Reduce | None = "mean",
+        groups: Any = None,
+        progress: bool = True,
+    ) -> NDArray[Any]:
+        """Return probabilities, of each class (softmax), or of yes for each output (sigmoid).
+
+        Parameters
+        ----------
+        x : array or CSR matrix of shape (n_rows, n_in)
+        reduce : {"mean", "vote", "std"} or None, default "mean"
+            The mean over networks; the fraction of them whose prediction it is; the standard
+            deviation over them; or each one's.
+        groups : array of shape (n_rows,), optional
+            The model that is asked about each row, as in `fit`; `reduce` does not apply.
+        progress : bool, default True
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_out), or (n_models, n_rows, n_out)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid, or outputs are not probabilities.
+        """
+        if not self.architecture.classifies:
+            raise ValueError(
+                f"the output {self.architecture.output!r} does not give probabilities; use predict"
+            )
+        if groups is None and reduce == "vote":
+            return self._votes(x, progress)
+        return self._outputs(x, reduce, groups, progress)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        reduce: Literal["mean"] | None = "mean",
+        groups: Any = None,
+        progress: bool = True,
+    ) -> dict[str, Any]:
+        """Evaluate the ensemble on x and y.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `Network.fit`.
+        reduce : {"mean"} or None, default "mean"
+            "mean": the ensemble, whose outputs are the mean of the networks'. None: each network.
+        groups : array of shape (n_rows,), optional
+            The model that is asked about each row, as in `fit`; with ``reduce=None`` each network
+            is evaluated on its own rows.
+        progress : bool, default True
+
+        Returns
+        -------
+        dict
+            The measures of `Network.evaluate`: of the ensemble, or arrays (n_models,), NaN for
+            networks without rows.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+        """
+        progress = validation.check_flag("progress", progress)
+        if reduce is not None:
+            validation.check_choice("reduce", reduce, ("mean",))
+        a = self.architecture
+        data = checked_rows(a, self.class_labels, self.trained_on, x, y, sample_weight)
+        backend = get_backend(self._backend)
+        with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
+            if reduce is None:
+                shares = self._shares(len(data.y), groups)
+                return evaluate_each(backend, a, self._parameters, data, shares, progress=progress)
+            if groups is not None:
+                numbers = check_groups(groups, len(data.y), self.n_models, self.group_labels)
+                outputs = outputs_of_groups(
+                    backend, a, self._parameters, data.x, numbers, progress=progress
+                )
+            else:
+                outputs = outputs_together(backend, a, self._parameters, data.x, progress=progress)
+            return evaluate_outputs(backend, a, outputs, data)
+
+    def predictor(self) -> EnsemblePredictor:
+        """Return a frozen copy for serving: few checks, preallocated memory, low latency.
+
+        Returns
+        -------
+        EnsemblePredictor
+            ``predictor(x)`` returns the mean of the networks' outputs, as `predict_proba` does or,
+            for an output that does not classify, numbers, for rows (n_rows, n_in) or one (n_in,).
+        """
+        return EnsemblePredictor(network.predictor() for network in self)
+
+    def _outputs(self, x: Any, reduce: str | None, groups: Any, progress: bool) -> Array:
+        a, backend = self.architecture, get_backend(self._backend)
+        progress = validation.check_flag("progress", progress)
+        if reduce is not None:
+            validation.check_choice("reduce", reduce, ("mean", "vote", "std"))
+        x = checked_x(a, self.trained_on, x)
+        with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
+            if groups is not None:
+                numbers = check_groups(groups, x.shape[0], self.n_models, self.group_labels)
+                return outputs_of_groups(
+                    backend, a, self._parameters, x, numbers, progress=progress
+                )
+            if reduce is None:
+                return outputs_of_each(backend, a, self._parameters, x, progress=progress)
+            deviation = reduce == "std"
+            return outputs_together(
+                backend, a, self._parameters, x, deviation=deviation, progress=progress
+            )
+
+    def _votes(self, x: Any, progress: bool) -> Array:
+        if not self.architecture.classifies:
+            raise ValueError(
+                f'reduce="vote" is for classifiers; the output is {self.architecture.output!r}'
+            )
+        return votes(self.architecture, self._outputs(x, None, None, progress))
+
+    # -- files and copies -----------------------------------------------------------------------
+
+    def save(self, path: Any) -> None:
+        """Write the ensemble to one safetensors file, atomically; see `fastnn.load`.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an existing file is then unchanged.
+        """
+        with write_whole(path) as file:
+            file.write(to_bytes(self))
+
+    def __copy__(self) -> Ensemble:
+        """Copy everything."""
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy with the safe file format, and the generators in addition."""
+        self._take_generators()
+        return {
+            "file": to_bytes(self),
+            "states": self._generators.states.copy(),
+            "seeds": self.seeds,
+            "backend": self._backend,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        stored = read(state["file"])
+        self.__dict__.update(
+            vars(Ensemble._of(stored, state["backend"], Generators(state["states"])))
+        )
+        self.seeds = state["seeds"]
+
+
+class EnsemblePredictor:
+    """The mean of the outputs of networks frozen for serving; see `Ensemble.predictor`.
+
+    Parameters
+    ----------
+    predictors : iterable of Predictor
+    """
+
+    def __init__(self, predictors: Iterable[Predictor]) -> None:
+        self._predictors = tuple(predictors)
+
+    def __call__(self, x: Any) -> Array:
+        """Return the mean output (n_rows, n_out), or (n_out,) for one row."""
+        first = self._predictors[0](x)
+        total = first.astype(np.float64)
+        for predictor in self._predictors[1:]:
+            total += predictor(x)
+        total /= len(self._predictors)
+        return total.astype(first.dtype)
+
+
+def _room(architecture: Architecture, n_models: int) -> Array:
+    """Return zeros (n_models, n_slots), each row aligned."""
+    flat = aligned_zeros(n_models * architecture.n_slots, architecture.dtype)
+    return flat.reshape(n_models, architecture.n_slots)
+
+
+def _stopping(callbacks: Any) -> Stopping | None:
+    """Return when fits end early, from the callbacks of a fit: at most one `EarlyStopping`."""
+    several = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    if not several:
+        return None
+    if len(several) > 1 or type(several[0]) is not EarlyStopping:
+        raise TypeError(
+            "callbacks of an ensemble must be one fastnn.EarlyStopping, which watches each model; "
+            f"got {describe(callbacks)}. Others are for Network.fit, such as ensemble[0].fit"
+        )
+    return stopping_of(several[0])
+
+
+def _check_watched(stopping: Stopping | None, watched: Rows | None, a: Architecture) -> None:
+    """Check that what early stopping monitors will be measured."""
+    if stopping is None:
+        return
+    if stopping.monitor.startswith("val_") and watched is None:
+        raise ValueError(
+            f"EarlyStopping monitors {stopping.monitor!r}, which needs validation_data=(x, y)"
+        )
+    if stopping.monitor.endswith("accuracy") and not a.classifies:
+        raise ValueError(
+            f"EarlyStopping monitors {stopping.monitor!r}, which is not measured for the output "
+            f"{a.output!r}; monitor the loss"
+        )
+
+
+def _warn_if_cut_short(history: EnsembleHistory, trained: NDArray[np.bool_]) -> None:
+    n_models = int(trained.sum())
+    for reason, words in (
+        ("interrupted", "were not trained to the end, since the fit was interrupted; they keep what "
+         "they have learned"),
+        ("diverged", "diverged: their loss became infinite or NaN, and their fits were stopped; try "
+         "smaller learning rates, clip_norm=, or inputs with a smaller range"),
+    ):  # fmt: skip
+        which = [i for i, stopped in enumerate(history.stopped) if stopped == reason]
+        if which:
+            shown = ", ".join(map(str, which[:5])) + (" …" if len(which) > 5 else "")
+            warnings.warn(
+                f"{len(which)} of {n_models} models ({shown}) {words}", RuntimeWarning, stacklevel=3
+            )
