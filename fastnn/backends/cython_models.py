@@ -105,12 +105,12 @@ def _drawn(kernels: Any, fits: Fits) -> tuple[Any, int] | None:
     if isinstance(orders, Permutations):
         return orders.generators.states, PERMUTED
     if isinstance(orders, Reorderings):
-        return [_capsule(state) for state in orders.states], REORDERED
+        return [_bit_generator(state) for state in orders.states], REORDERED
     return None
 
 
-def _capsule(state: np.random.RandomState) -> Any:
-    return state._bit_generator.capsule
+def _bit_generator(state: np.random.RandomState) -> Any:
+    return state._bit_generator
 
 
 @cache
@@ -121,8 +121,8 @@ def draws_as_numpy(kernels: Any) -> bool:
     generators.put(0, theirs)
     try:
         ours = kernels.Generators(generators.states)
-        ours_older = kernels.Generators([_capsule(np.random.RandomState(1))])
-    except (AttributeError, ValueError):  # another NumPy has no such capsule
+        ours_older = kernels.Generators([_bit_generator(np.random.RandomState(1))])
+    except (AttributeError, ValueError):  # in another NumPy
         return False
     for n in _TRIED:
         drawn = np.arange(n)

@@ -34,8 +34,8 @@ cdef class Generators:
 
     Parameters
     ----------
-    states : ndarray of shape (n_models, 6) uint64, or list of capsules
-        The states of PCG64s, which are advanced in place; or NumPy's own.
+    states : ndarray of shape (n_models, 6) uint64, or list of BitGenerator
+        The states of PCG64s, which are advanced in place; or NumPy's own generators.
     """
 
     cdef Memory memory
@@ -46,11 +46,12 @@ cdef class Generators:
         cdef bit_generator *each
         cdef Py_ssize_t i, n = len(states)
         self.memory = Memory(n * sizeof(bit_generator))
-        self.held = states
+        self.held = tuple(states) if isinstance(states, list) else states
         each = <bit_generator *>self.memory.data
         if isinstance(states, list):
             for i in range(n):
-                each[i] = (<bit_generator *>PyCapsule_GetPointer(states[i], "BitGenerator"))[0]
+                capsule = states[i].capsule  # which keeps nothing alive
+                each[i] = (<bit_generator *>PyCapsule_GetPointer(capsule, "BitGenerator"))[0]
             return
         self.states = states
         needs(self.states.shape[1] == 6, "states", "6 numbers for each model")
