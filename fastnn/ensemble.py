@@ -6,6 +6,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, Self, overload
 from weakref import WeakValueDictionary, finalize
 
@@ -13,51 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import validation
-from fastnn.architecture import Architecture, Array, aligned_zeros
+from fastnn.architecture import Architecture, Array
 from fastnn.backends import check_backend, get_backend
 from fastnn.backends.base import PREDICT_ROWS
-from fastnn.backends.fits import Fits, Outcome, Shares, Stopping
+from fastnn.backends.fits import Fits, Stopping
 from fastnn.backends.minibatch import largest_product
 from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.callbacks.base import EarlyStopping
 from fastnn.model.ensemble_evaluation import evaluate_each, evaluate_outputs
-from fastnn.model.ensemble_persistence import Stored, read, stacked_views, to_bytes
+from fastnn.model.ensemble_model import EnsembleModel, room_for
+from fastnn.model.ensemble_persistence import read, to_bytes
 from fastnn.model.ensemble_prediction import (
     outputs_of_each,
     outputs_of_groups,
     outputs_together,
     votes,
 )
-from fastnn.model.initialization import Initializer, initialize
-from fastnn.model.model import Learner, Model
+from fastnn.model.initialization import Initializer
+from fastnn.model.model import Learner
 from fastnn.model.prediction import answers
 from fastnn.network import Network
-from fastnn.optimizers import Adam, Optimizer
-from fastnn.rows.checked import Rows, checked_rows, checked_x
+from fastnn.optimizers import Optimizer
+from fastnn.rows.checked import checked_rows, checked_x
 from fastnn.rows.generators import Generators
-from fastnn.rows.orders import InTurn, Permutations
-from fastnn.rows.strides import by_rows
-from fastnn.rows.trained_on import IMAGE_SCALE
+from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
 from fastnn.system.files import write_whole
-from fastnn.system.memory_maps import check_whole
-from fastnn.system.progress import progress_bar
-from fastnn.training.ensemble_fits import drawn_rows, rows_per_call, stopping_of, told
+from fastnn.training.ensemble_fits import fits_of, run, stopping_of, told
 from fastnn.training.ensemble_history import EnsembleHistory, reasons
+from fastnn.training.ensemble_rows import as_table, shares_of, watched_rows
 from fastnn.training.sessions import begin, training_rows
-from fastnn.validation.ensembles import (
-    check_active,
-    check_bootstrap,
-    check_group_labels,
-    check_groups,
-)
+from fastnn.validation.ensembles import check_active, check_group_labels, check_groups
 from fastnn.validation.values import describe
 from fastnn.vocabulary import Activation, BackendName, Loss, NumberType, Output, Reduction
 
 Reduce = Literal["mean", "vote", "std"]
 
 
-class Ensemble(Learner):
+class Ensemble(EnsembleModel):
     """Many networks of one architecture: a model for each customer, or many for one answer.
 
     Each is a `Network` of its own, with its own initial weights, order of rows and options, and
@@ -137,35 +131,33 @@ class Ensemble(Learner):
         class_labels: Sequence[Any] | None = None,
         group_labels: Sequence[Any] | None = None,
     ) -> None:
-        self.architecture = a = validation.check_architecture(
+        architecture = validation.check_architecture(
             sizes, activation, output, loss, huber_delta, bias, dtype,
             IMAGE_SCALE if input_scale is None else input_scale, quantiles, label_smoothing,
         )  # fmt: skip
         if n_models is not None:
             n_models = validation.check_count("n_models", n_models)
         labels = None if group_labels is None else check_group_labels(group_labels, n_models)
-        if n_models is None and labels is None:
+        if labels is not None:
+            n_models = len(labels)
+        if n_models is None:
             raise TypeError("n_models must be given, or group_labels, one for each model")
-        n_models = len(labels) if labels is not None else n_models
-        assert n_models is not None
         self.backend = backend
-        self.class_labels = class_labels
+        super().__init__(
+            architecture,
+            room_for(architecture, n_models),
+            Generators.empty(n_models),
+            class_labels=class_labels,
+            group_labels=labels,
+        )
         self.chooses_scale = input_scale is None
-        self._hold(_room(a, n_models), Generators.empty(n_models), labels)
-        drawn = validation.check_seed(seed).integers(2**63, size=n_models)
-        self.seeds: NDArray[np.uint64] | None = drawn.astype(np.uint64)
-        for i, one in enumerate(drawn.tolist()):
-            rng = np.random.default_rng(one)
-            initialize(a, init, rng, self._parameters[i])
-            self._generators.put(i, rng)
+        self._begin()
+        self.seed_with(seed, init)
 
-    def _hold(
-        self, parameters: Array, generators: Generators, labels: tuple[Any, ...] | None
-    ) -> None:
-        self._parameters, self._generators, self.group_labels = parameters, generators, labels
-        # Networks in use, which are the same objects for a slice of this ensemble.
+    def _begin(self) -> None:
+        # Networks that somebody holds, by number: the same objects for a slice of this ensemble.
         self._members: WeakValueDictionary[int, Network] = WeakValueDictionary()
-        self._numbers = np.arange(len(parameters))
+        self._numbers = np.arange(self.n_models)
 
     @classmethod
     def from_networks(
@@ -212,46 +204,44 @@ class Ensemble(Learner):
                     )
         check_backend(backend)
         labels = None if group_labels is None else check_group_labels(group_labels, len(members))
-        stored = Stored(
-            first.architecture, _room(first.architecture, len(members)), first.class_labels,
-            labels, first.trained_on, first.chooses_scale,
-        )  # fmt: skip
-        ensemble = cls._of(stored, backend, Generators.empty(len(members)))
+        model = EnsembleModel(
+            first.architecture,
+            room_for(first.architecture, len(members)),
+            Generators.empty(len(members)),
+            class_labels=first.class_labels,
+            group_labels=labels,
+        )
+        model.trained_on, model.chooses_scale = first.trained_on, first.chooses_scale
         for i, network in enumerate(members):
-            ensemble._parameters[i] = network.parameters
-            ensemble._generators.put(i, network.rng)
-        return ensemble
+            model.parameters[i] = network.parameters
+            model._generators.put(i, network.rng)
+        return cls.from_model(model, backend=backend)
 
     @classmethod
-    def from_stored(cls, stored: Stored, *, backend: BackendName = "auto") -> Self:
-        """Return the ensemble that a file holds, with newly seeded generators.
+    def from_model(cls, model: EnsembleModel, *, backend: BackendName = "auto") -> Self:
+        """Return the ensemble of a model, whose parameters and generators it uses.
 
         Parameters
         ----------
-        stored : Stored
+        model : EnsembleModel
         backend : {"auto", "cython", "numba", "numpy"}, default "auto"
         """
-        n_models = len(stored.params)
-        generators = Generators.empty(n_models)
-        for i, child in enumerate(np.random.SeedSequence().spawn(n_models)):
-            generators.put(i, np.random.default_rng(child))
-        return cls._of(stored, backend, generators)
-
-    @classmethod
-    def _of(cls, stored: Stored, backend: BackendName, generators: Generators) -> Self:
         ensemble = cls.__new__(cls)
-        ensemble.architecture, ensemble.trained_on = stored.architecture, stored.trained_on
-        ensemble._class_labels, ensemble.chooses_scale = stored.class_labels, stored.chooses_scale
-        ensemble.seeds, ensemble.backend = None, backend
-        ensemble._hold(stored.params, generators, stored.group_labels)
+        EnsembleModel.__init__(
+            ensemble,
+            model.architecture,
+            model.parameters,
+            model._generators,
+            class_labels=model.class_labels,
+            group_labels=model.group_labels,
+        )
+        ensemble.seeds, ensemble.trained_on = model.seeds, model.trained_on
+        ensemble.chooses_scale = model.chooses_scale
+        ensemble.backend = backend
+        ensemble._begin()
         return ensemble
 
     # -- parts ----------------------------------------------------------------------------------
-
-    @property
-    def n_models(self) -> int:
-        """Number of networks."""
-        return len(self._parameters)
 
     @property
     def backend(self) -> str:
@@ -262,36 +252,6 @@ class Ensemble(Learner):
     def backend(self, name: BackendName) -> None:
         check_backend(name)
         self._backend = name
-
-    @property
-    def parameters(self) -> Array:
-        """Weights and biases (n_models, n_slots); assigning copies into it."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, values: Any) -> None:
-        if np.shape(values) != self._parameters.shape:
-            raise ValueError(
-                f"parameters must have shape {self._parameters.shape}, got {np.shape(values)}"
-            )
-        checked = [
-            validation.check_parameters(row, own)
-            for row, own in zip(values, self._parameters, strict=True)
-        ]
-        for own, row in zip(self._parameters, checked, strict=True):
-            own[...] = row
-
-    @property
-    def weights(self) -> list[Array]:
-        """Views (n_models, n_in, n_out) of each layer's weights."""
-        views = stacked_views(self.architecture, self._parameters)
-        return [view for name, view in views.items() if name.startswith("weights")]
-
-    @property
-    def biases(self) -> list[Array | None]:
-        """Views (n_models, n_out) of each layer's biases; None where there are none."""
-        views = stacked_views(self.architecture, self._parameters)
-        return [views.get(f"biases.{i}") for i in range(len(self.architecture.layers))]
 
     def __len__(self) -> int:
         return self.n_models
@@ -352,22 +312,12 @@ class Ensemble(Learner):
         network = self._members.get(number)
         if network is not None:
             return network
-        model = Model.__new__(Model)
-        self._tell(model)
-        model.seed = None if self.seeds is None else int(self.seeds[i])
-        model.rng = self._generators.restore(i, np.random.default_rng(0))
-        model._parameters, model._running = self._parameters[i], None
-        network = Network.from_model(model, copy=False)
+        network = Network.from_model(self.model(i), copy=False)
         network._backend = self._backend
         self._members[number] = network
         put_back = finalize(network, self._generators.put, i, network.rng)
         put_back.atexit = False  # nobody will ask
         return network
-
-    def _tell(self, model: Model) -> None:
-        """Tell a network what the ensemble knows of its rows; how bytes are scaled is for all."""
-        model.architecture, model._class_labels = self.architecture, self._class_labels
-        model.trained_on, model.chooses_scale = self.trained_on, False
 
     def _part(self, which: slice | NDArray[np.int64]) -> Ensemble:
         numbers = self._numbers[which]
@@ -378,11 +328,15 @@ class Ensemble(Learner):
             places = np.arange(self.n_models)[which].tolist()
             labels = tuple(self.group_labels[i] for i in places)
         self._take_generators()
-        stored = Stored(
-            self.architecture, self._parameters[which], self._class_labels, labels,
-            self.trained_on, self.chooses_scale,
-        )  # fmt: skip
-        part = Ensemble._of(stored, self._backend, Generators(self._generators.states[which]))
+        model = EnsembleModel(
+            self.architecture,
+            self._parameters[which],
+            Generators(self._generators.states[which]),
+            class_labels=self._class_labels,
+            group_labels=labels,
+        )
+        model.trained_on, model.chooses_scale = self.trained_on, self.chooses_scale
+        part = Ensemble.from_model(model, backend=self._backend)
         part.seeds = None if self.seeds is None else self.seeds[which]
         if isinstance(which, slice):
             part._numbers, part._members = numbers, self._members
@@ -488,162 +442,66 @@ class Ensemble(Learner):
         UserWarning
             As `Network.fit`.
         """
-        start, n_models = time.perf_counter(), self.n_models
-        epochs = validation.check_count("epochs", epochs, minimum=0)
-        shuffle = validation.check_flag("shuffle", shuffle)
-        progress = validation.check_flag("progress", progress)
-        share = check_bootstrap(bootstrap)
+        start = time.perf_counter()
         options = told(
-            n_models, len(self.architecture.activations), Adam() if optimizer is None else optimizer,
-            batch_size, reduction, l1, l2, max_norm, clip_norm, dropout,
+            self, optimizer, epochs, batch_size, reduction, shuffle, bootstrap, l1, l2, max_norm,
+            clip_norm, dropout,
         )  # fmt: skip
-        stopping = _stopping(callbacks)
-        is_active = check_active(active, n_models)
+        progress = validation.check_flag("progress", progress)
+        stopping, is_active = _stopping(callbacks), check_active(active, self.n_models)
         claim = object()
-        claimed: list[Learner] = []
+        learners: list[Learner] = [self, *(network for _, network in self._in_use())]
         try:
-            for learner in (self, *(network for _, network in self._in_use())):
+            for learner in learners:
                 begin(learner, claim)
-                claimed.append(learner)
-            (x, y, sample_weight), shares = self._shared(x, y, sample_weight, groups)
+            (x, y, sample_weight), shares = as_table(self, x, y, sample_weight, groups)
             a, trained_on, data = training_rows(self, x, y, sample_weight)
-            if shares is None:
-                shares = self._shares(len(data.y), groups)
+            shares = shares or shares_of(self, len(data.y), groups)
             if a.one_class_a_row:
                 validation.check_two_classes(data.y, self.class_labels)
             if isinstance(data.x, np.ndarray):
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
-            watched, watched_shares = self._watched(
-                a, trained_on, validation_data, validation_groups, groups
-            )
-            _check_watched(stopping, watched, a)
+            watched = watched_rows(self, a, trained_on, validation_data, validation_groups, groups)
+            _check_measured(stopping, watched is not None, a)
             trained = is_active & (shares.n_rows > 0)
-            models = np.flatnonzero(trained)
             self._take_generators()
-            lists = None
-            if share is not False:
-                lists = drawn_rows(shares, self._generators, models.tolist(), share)
-                shares = Shares.of_lists(lists)
-            seeds = np.zeros(n_models, np.uint64)
-            drawn = self._generators.draw(models.tolist(), lambda rng: int(rng.integers(2**63)))
-            seeds[models] = drawn
-            counts = shares.n_rows.tolist()
-            each = [options.options(i, counts[i], seed) for i, seed in enumerate(seeds.tolist())]
-            outcome = Outcome.of(n_models, epochs)
-            fits = Fits(
-                a, self._parameters, models[np.argsort(-shares.n_rows[models], kind="stable")],
-                data._replace(x=by_rows(data.x)), shares, each, epochs,
-                Permutations(self._generators) if shuffle else InTurn(),
-                rows_per_call(a, shares, [one.batch_size for one in each]),
-                watched=watched, watched_shares=watched_shares, stopping=stopping,
-                outcome=outcome,
-            )  # fmt: skip
-            before = self.architecture, self.trained_on, self.chooses_scale
-            self.architecture, self.trained_on, self.chooses_scale = a, trained_on, False
-            try:
-                self._run(fits, progress)
-            except KeyboardInterrupt:
-                pass  # what is done is kept, and the history says what is not
-            except BaseException:
-                if not outcome.n_epochs.any():
-                    self.architecture, self.trained_on, self.chooses_scale = before
-                raise
-            finally:
-                for i, network in self._in_use():
-                    self._generators.restore(i, network.rng)
-                    self._tell(network)
-                    network._running = None
-            history = EnsembleHistory(
-                outcome, reasons(outcome, trained, is_active), time.perf_counter() - start, lists
+            fits, drawn = fits_of(
+                self, a, data, shares, np.flatnonzero(trained), options, watched, stopping
             )
+            backend = get_backend(self._backend)
+            product = largest_product(a, max(one.batch_size for one in fits.options))
+            with blas_limited(backend.uses_blas, product), self._learning(a, trained_on, fits):
+                run(backend, fits, progress)
+            why = reasons(fits.outcome, trained, is_active)
+            history = EnsembleHistory(fits.outcome, why, time.perf_counter() - start, drawn)
             _warn_if_cut_short(history, trained)
             return history
         finally:
-            for learner in claimed:
+            for learner in learners:
                 if learner._current_fit is claim:
                     del learner._current_fit
 
-    def _run(self, fits: Fits, progress: bool) -> None:
-        backend = get_backend(self._backend)
-        largest = max((one.batch_size for one in fits.options), default=1)
-        with (
-            blas_limited(backend.uses_blas, largest_product(fits.architecture, largest)),
-            progress_bar(len(fits.models), progress, unit="model") as bar,
-        ):
-            done = 0
+    @contextmanager
+    def _learning(self, a: Architecture, trained_on: TrainedOn, fits: Fits) -> Iterator[None]:
+        """Remember what the rows are, unless a fit fails before its first epoch is done.
 
-            def say(n_done: int) -> None:
-                nonlocal done
-                bar.update(n_done - done)
-                done = n_done
-
-            check_whole(fits.data.x)
-            backend.train_models(fits, say)
-            check_whole(fits.data.x)
-
-    def _shared(
-        self, x: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> tuple[tuple[Any, Any, Any], Shares | None]:
-        """Return rows in two dimensions, and whose they are if x has three."""
-        if np.ndim(x) != 3 or hasattr(x, "indptr"):
-            return (x, y, sample_weight), None
-        if groups is not None:
-            raise ValueError(
-                "x has three dimensions, (n_models, n_rows, n_in), and so each model its own rows: "
-                "groups= is for rows (n_rows, n_in)"
-            )
-        x, y = np.asarray(x), np.asarray(y)
-        n_models, n_rows, n_in = x.shape
-        if n_models != self.n_models or n_in != self.architecture.n_in:
-            raise ValueError(
-                f"x must have shape (n_rows, {self.architecture.n_in}) or ({self.n_models}, "
-                f"n_rows, {self.architecture.n_in}), got {x.shape}"
-            )
-        parts = []
-        for name, array in (("y", y), ("sample_weight", sample_weight)):
-            if array is not None:
-                array = np.asarray(array)
-                if array.shape[:2] != (n_models, n_rows):
-                    raise ValueError(
-                        f"{name} must have a row for each of x, ({n_models}, {n_rows}, …), got "
-                        f"shape {array.shape}"
-                    )
-                array = array.reshape(n_models * n_rows, *array.shape[2:])
-            parts.append(array)
-        rows = (x.reshape(n_models * n_rows, n_in), parts[0], parts[1])
-        return rows, Shares.equal(n_models, n_rows)
-
-    def _shares(self, n_rows: int, groups: Any) -> Shares:
-        if groups is None:
-            return Shares.same(self.n_models, n_rows)
-        numbers = check_groups(groups, n_rows, self.n_models, self.group_labels)
-        return Shares.of_groups(numbers, self.n_models)
-
-    def _watched(
-        self, a: Architecture, trained_on: Any, validation_data: Any, its_groups: Any, groups: Any
-    ) -> tuple[Rows | None, Shares | None]:
-        """Return checked validation rows, and whose they are."""
-        if validation_data is None:
-            if its_groups is not None:
-                raise ValueError("validation_groups= needs validation_data=(x, y)")
-            return None, None
-        pair = validation.check_validation_data(validation_data)
-        if len(pair) != 2:
-            raise ValueError(
-                "validation_data must be a tuple (x, y) for an ensemble, without sample_weight"
-            )
-        if groups is not None and its_groups is None:
-            raise ValueError(
-                "with groups=, validation_groups= must say whose the rows of validation_data are"
-            )
+        An interrupt ends the block: what is done is kept.
+        """
+        before = self.architecture, self.trained_on, self.chooses_scale
+        self.architecture, self.trained_on, self.chooses_scale = a, trained_on, False
         try:
-            (x, y, _), shares = self._shared(*pair, None, its_groups)
-            rows = checked_rows(a, self.class_labels, trained_on, x, y)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation_data: {error}") from None
-        if shares is None:
-            shares = self._shares(len(rows.y), its_groups)
-        return rows._replace(x=by_rows(rows.x)), shares
+            yield
+        except KeyboardInterrupt:
+            pass
+        except BaseException:
+            if not fits.outcome.n_epochs.any():
+                self.architecture, self.trained_on, self.chooses_scale = before
+            raise
+        finally:
+            for i, network in self._in_use():
+                self._generators.restore(i, network.rng)
+                self.tell(network)
+                network._running = None
 
     # -- using ----------------------------------------------------------------------------------
 
@@ -769,7 +627,7 @@ class Ensemble(Learner):
         backend = get_backend(self._backend)
         with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
             if reduce is None:
-                shares = self._shares(len(data.y), groups)
+                shares = shares_of(self, len(data.y), groups)
                 return evaluate_each(backend, a, self._parameters, data, shares, progress=progress)
             if groups is not None:
                 numbers = check_groups(groups, len(data.y), self.n_models, self.group_labels)
@@ -849,11 +707,9 @@ class Ensemble(Learner):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        stored = read(state["file"])
-        self.__dict__.update(
-            vars(Ensemble._of(stored, state["backend"], Generators(state["states"])))
-        )
-        self.seeds = state["seeds"]
+        model = read(state["file"])
+        model._generators, model.seeds = Generators(state["states"]), state["seeds"]
+        self.__dict__.update(vars(Ensemble.from_model(model, backend=state["backend"])))
 
 
 class EnsemblePredictor:
@@ -877,12 +733,6 @@ class EnsemblePredictor:
         return total.astype(first.dtype)
 
 
-def _room(architecture: Architecture, n_models: int) -> Array:
-    """Return zeros (n_models, n_slots), each row aligned."""
-    flat = aligned_zeros(n_models * architecture.n_slots, architecture.dtype)
-    return flat.reshape(n_models, architecture.n_slots)
-
-
 def _stopping(callbacks: Any) -> Stopping | None:
     """Return when fits end early, from the callbacks of a fit: at most one `EarlyStopping`."""
     several = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
@@ -896,11 +746,11 @@ def _stopping(callbacks: Any) -> Stopping | None:
     return stopping_of(several[0])
 
 
-def _check_watched(stopping: Stopping | None, watched: Rows | None, a: Architecture) -> None:
+def _check_measured(stopping: Stopping | None, watches: bool, a: Architecture) -> None:
     """Check that what early stopping monitors will be measured."""
     if stopping is None:
         return
-    if stopping.monitor.startswith("val_") and watched is None:
+    if stopping.monitor.startswith("val_") and not watches:
         raise ValueError(
             f"EarlyStopping monitors {stopping.monitor!r}, which needs validation_data=(x, y)"
         )
@@ -911,17 +761,21 @@ def _check_watched(stopping: Stopping | None, watched: Rows | None, a: Architect
         )
 
 
+_REASONS = {
+    "interrupted": "were not trained to the end, since the fit was interrupted; they keep what "
+    "they have learned",
+    "diverged": "diverged: their loss became infinite or NaN and their fits were stopped: try "
+    "smaller learning rates, clip_norm=, or inputs with a smaller range",
+}
+
+
 def _warn_if_cut_short(history: EnsembleHistory, trained: NDArray[np.bool_]) -> None:
-    n_models = int(trained.sum())
-    for reason, words in (
-        ("interrupted", "were not trained to the end, since the fit was interrupted; they keep what "
-         "they have learned"),
-        ("diverged", "diverged: their loss became infinite or NaN, and their fits were stopped; try "
-         "smaller learning rates, clip_norm=, or inputs with a smaller range"),
-    ):  # fmt: skip
+    for reason, words in _REASONS.items():
         which = [i for i, stopped in enumerate(history.stopped) if stopped == reason]
         if which:
             shown = ", ".join(map(str, which[:5])) + (" …" if len(which) > 5 else "")
             warnings.warn(
-                f"{len(which)} of {n_models} models ({shown}) {words}", RuntimeWarning, stacklevel=3
+                f"{len(which)} of {trained.sum()} models ({shown}) {words}",
+                RuntimeWarning,
+                stacklevel=3,
             )

@@ -39,13 +39,15 @@ def load(path: Any, *, backend: BackendName = "auto") -> Any:
     UserWarning
         If the file is of an older fastnn and has no checksum.
     """
-    from fastnn.model.ensemble_persistence import Stored, read_either
+    from fastnn.model.ensemble_model import EnsembleModel
+    from fastnn.model.ensemble_persistence import read_either
     from fastnn.model.persistence import load as load_file
 
     check_backend(backend)  # before reading anything
     stored = load_file(path, read_either)
-    if isinstance(stored, Stored):
-        return Ensemble.from_stored(stored, backend=backend)
+    if isinstance(stored, EnsembleModel):
+        stored.seed_anew()
+        return Ensemble.from_model(stored, backend=backend)
     return Network.from_model(stored, backend=backend, copy=False)
 
 

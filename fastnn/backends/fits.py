@@ -17,58 +17,13 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.rows.checked import Rows
 from fastnn.rows.orders import Orders
+from fastnn.rows.shares import Shares
 
 METRICS = ("loss", "accuracy", "penalty", "val_loss", "val_accuracy")
 """What is measured of each epoch, in the order of `Outcome.measured`."""
 
 ENDINGS = (None, "callback", "diverged", "interrupted")
 """Why a fit ended, as in `fastnn.History.stopped`; a code is a place in this list."""
-
-
-class Shares(NamedTuple):
-    """Which rows of a table belong to each model.
-
-    Attributes
-    ----------
-    first, n_rows : ndarray of shape (n_models,) int64
-        A model's rows are ``first`` to ``first + n_rows`` of `rows`, or of the table.
-    rows : ndarray of int64, optional
-        Row numbers of the table.
-    """
-
-    first: NDArray[np.int64]
-    n_rows: NDArray[np.int64]
-    rows: NDArray[np.int64] | None = None
-
-    @classmethod
-    def same(cls, n_models: int, n_rows: int) -> Shares:
-        """Return all rows for each model."""
-        return cls(np.zeros(n_models, np.int64), np.full(n_models, n_rows, np.int64))
-
-    @classmethod
-    def equal(cls, n_models: int, n_rows: int) -> Shares:
-        """Return n_rows rows for each model, one model's after the other's."""
-        return cls(np.arange(n_models, dtype=np.int64) * n_rows, np.full(n_models, n_rows))
-
-    @classmethod
-    def of_lists(cls, lists: Sequence[NDArray[np.int64]]) -> Shares:
-        """Return a list of row numbers for each model."""
-        count = np.array([len(rows) for rows in lists], np.int64)
-        return cls(np.cumsum(count) - count, count, np.concatenate([*lists, np.empty(0, np.int64)]))
-
-    @classmethod
-    def of_groups(cls, groups: NDArray[np.int64], n_models: int) -> Shares:
-        """Return for each model the rows whose entry in `groups` is its number, in their order."""
-        count = np.bincount(groups, minlength=n_models).astype(np.int64)
-        rows = np.argsort(groups, kind="stable").astype(np.int64)
-        return cls(np.cumsum(count) - count, count, rows)
-
-    def of(self, i: int) -> NDArray[np.int64]:
-        """Return the rows of model i."""
-        first, count = int(self.first[i]), int(self.n_rows[i])
-        if self.rows is None:
-            return np.arange(first, first + count)
-        return self.rows[first : first + count]
 
 
 class Stopping(NamedTuple):
@@ -168,11 +123,11 @@ class Fits:
     orders : Orders
     rows_per_call : ndarray of shape (n_models,) int64
         Rows of one call of `train_epoch`.
-    steps : int
-        Updates that count as done before the first.
     watched : Rows, optional
         Validation rows, without weights.
     watched_shares : Shares, optional
+    steps : int
+        Updates that count as done before the first.
     stopping : Stopping, optional
     divides_l2 : bool
         Whether l2 is divided by the rows of each minibatch, as in scikit-learn.
@@ -189,9 +144,9 @@ class Fits:
     epochs: int
     orders: Orders
     rows_per_call: NDArray[np.int64]
-    steps: int = 0
     watched: Rows | None = None
     watched_shares: Shares | None = None
+    steps: int = 0
     stopping: Stopping | None = None
     divides_l2: bool = False
     recorded: Recorded = PLAIN

@@ -6,10 +6,10 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
-from fastnn.backends.fits import Shares
 from fastnn.backends.minibatch import rows_of
 from fastnn.model.evaluation import Sums, evaluate
 from fastnn.rows.checked import Rows
+from fastnn.rows.shares import Shares
 
 _LEAST = {"float32": 1e-30, "float64": 1e-300}
 """A probability of 0 counts as this one in the loss, as it would not underflow in a network's."""

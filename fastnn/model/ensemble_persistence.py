@@ -12,60 +12,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from fastnn.architecture import Architecture, Array, aligned_zeros
+from fastnn.architecture import Array
 from fastnn.model import persistence
-from fastnn.rows.trained_on import TrainedOn
+from fastnn.model.ensemble_model import EnsembleModel, room_for
+from fastnn.rows.generators import Generators
 from fastnn.system.memory_budget import Budget
-from fastnn.system.tensor_files import TensorFile, header_of, parsed
+from fastnn.system.tensor_files import header_of, parsed
 from fastnn.validation.ensembles import check_group_labels
 
 FORMAT, FORMAT_VERSION = "fastnn-ensemble", "1"
 
 
-class Stored(NamedTuple):
-    """What a file of an ensemble holds.
-
-    Attributes
-    ----------
-    architecture : Architecture
-    params : ndarray of shape (n_models, n_slots)
-    class_labels, group_labels : tuple or None
-    trained_on : TrainedOn or None
-    chooses_scale : bool
-    """
-
-    architecture: Architecture
-    params: Array
-    class_labels: tuple[Any, ...] | None
-    group_labels: tuple[Any, ...] | None
-    trained_on: TrainedOn | None
-    chooses_scale: bool
-
-
-def stacked_views(architecture: Architecture, params: Array) -> dict[str, Array]:
-    """Return the name of each tensor, and its view (n_models, …) into params (n_models, n_slots).
-
-    With one dimension less they are a single network's.
-    """
-    before = params.shape[:-1]
-    views = {}
-    for i, layer in enumerate(architecture.layers):
-        end = layer.weight_offset + layer.n_in * layer.stride
-        flat = params[..., layer.weight_offset : end]
-        matrix = flat.reshape(*before, layer.n_in, layer.stride)
-        views[f"weights.{i}"] = matrix[..., : layer.n_out]
-    for i, layer in enumerate(architecture.layers):
-        if layer.bias_offset is not None:
-            end = layer.bias_offset + layer.n_out
-            views[f"biases.{i}"] = params[..., layer.bias_offset : end]
-    return views
-
-
-def to_bytes(ensemble: Any) -> bytes:
+def to_bytes(ensemble: EnsembleModel) -> bytes:
     """Return the contents of a file of the ensemble."""
     metadata = persistence.metadata_of(ensemble) | {
         "format": FORMAT,
@@ -73,8 +35,14 @@ def to_bytes(ensemble: Any) -> bytes:
         "n_models": str(len(ensemble.parameters)),
         "group_labels": json.dumps(ensemble.group_labels),
     }
-    views = stacked_views(ensemble.architecture, ensemble.parameters)
-    return persistence.packed(views, metadata)
+    return persistence.packed(_named(ensemble), metadata)
+
+
+def _named(ensemble: EnsembleModel) -> dict[str, Array]:
+    """Return the name of each tensor in the file, and its view into the parameters."""
+    named = {f"weights.{i}": view for i, view in enumerate(ensemble.weights)}
+    biases = enumerate(ensemble.biases)
+    return named | {f"biases.{i}": view for i, view in biases if view is not None}
 
 
 def read_either(data: bytes, budget: Budget) -> tuple[Any, bool]:
@@ -85,8 +53,8 @@ def read_either(data: bytes, budget: Budget) -> tuple[Any, bool]:
     return persistence.read_model(data, budget)
 
 
-def read(data: bytes, budget: Budget | None = None) -> Stored:
-    """Return what the file holds.
+def read(data: bytes, budget: Budget | None = None) -> EnsembleModel:
+    """Return the ensemble in a file, with generators that are not seeded.
 
     Raises
     ------
@@ -106,14 +74,18 @@ def read(data: bytes, budget: Budget | None = None) -> Stored:
     if budget is not None:
         n_bytes = n_models * architecture.n_slots * np.dtype(architecture.dtype).itemsize
         budget.take(n_bytes, f"the parameters of {n_models} models")
-    return Stored(
+    ensemble = EnsembleModel(
         architecture,
-        _params(architecture, n_models, held),
-        class_labels,
-        group_labels,
-        trained_on,
-        metadata.get("input_scale") == persistence.OPEN,
+        room_for(architecture, n_models),
+        Generators.empty(n_models),
+        class_labels=class_labels,
+        group_labels=group_labels,
     )
+    for name, view in _named(ensemble).items():
+        view[...] = held.tensors[name]
+    ensemble.trained_on = trained_on
+    ensemble.chooses_scale = metadata.get("input_scale") == persistence.OPEN
+    return ensemble
 
 
 def _of_models(metadata: Mapping[str, str]) -> tuple[int, tuple[Any, ...] | None]:
@@ -130,11 +102,3 @@ def _of_models(metadata: Mapping[str, str]) -> tuple[int, tuple[Any, ...] | None
             raise ValueError("its group_labels must be a list")
         labels = check_group_labels(labels, int(text))
     return int(text), labels
-
-
-def _params(architecture: Architecture, n_models: int, held: TensorFile) -> Array:
-    params = aligned_zeros(n_models * architecture.n_slots, architecture.dtype)
-    params = params.reshape(n_models, architecture.n_slots)
-    for name, view in stacked_views(architecture, params).items():
-        view[...] = held.tensors[name]
-    return params

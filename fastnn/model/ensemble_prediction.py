@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
-from fastnn.backends.fits import Shares
 from fastnn.backends.minibatch import rows_of
 from fastnn.rows.calls import calls
+from fastnn.rows.shares import Shares
 from fastnn.system.memory_maps import check_whole
 from fastnn.system.progress import progress_bar
 

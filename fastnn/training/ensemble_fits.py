@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.architecture import Architecture
-from fastnn.backends.fits import METRICS, Shares, Stopping
+from fastnn.backends.base import Backend
+from fastnn.backends.fits import METRICS, Fits, Outcome, Stopping
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.optimizers import Optimizer, checked_optimizer
+from fastnn.model.ensemble_model import EnsembleModel
+from fastnn.optimizers import Adam, Optimizer, checked_optimizer
 from fastnn.rows.calls import calls
+from fastnn.rows.checked import Rows
 from fastnn.rows.generators import Generators
+from fastnn.rows.orders import InTurn, Permutations
+from fastnn.rows.shares import Shares
+from fastnn.rows.strides import by_rows
+from fastnn.system.memory_maps import check_whole
+from fastnn.system.progress import progress_bar
 from fastnn.validation import (
     check_choice,
     check_count,
+    check_flag,
     check_in_range,
     check_per_layer,
     check_positive,
 )
-from fastnn.validation.ensembles import check_each
+from fastnn.validation.ensembles import check_bootstrap, check_each
 
 
 class Told(NamedTuple):
-    """Checked options, one of each for every model.
+    """Checked options, one of each for every model where they may differ.
 
     Attributes
     ----------
@@ -35,14 +45,20 @@ class Told(NamedTuple):
     numbers : list of tuple
         l1, l2, max_norm and clip_norm.
     dropout : list of tuple of float
+    epochs : int
     reduction : str
+    shuffle : bool
+    bootstrap : bool, int or float
     """
 
     optimizers: list[Optimizer]
     batch_sizes: list[int]
     numbers: list[tuple[float, float, float, float]]
     dropout: list[tuple[float, ...]]
+    epochs: int
     reduction: str
+    shuffle: bool
+    bootstrap: bool | int | float
 
     def options(self, i: int, n_rows: int, dropout_seed: int) -> TrainingOptions:
         """Return the options of model i, which has so many rows."""
@@ -53,24 +69,27 @@ class Told(NamedTuple):
 
 
 def told(
-    n_models: int,
-    n_hidden: int,
+    ensemble: EnsembleModel,
     optimizer: Any,
+    epochs: Any,
     batch_size: Any,
-    reduction: str,
+    reduction: Any,
+    shuffle: Any,
+    bootstrap: Any,
     l1: Any,
     l2: Any,
     max_norm: Any,
     clip_norm: Any,
     dropout: Any,
 ) -> Told:
-    """Check the arguments of a fit, each a single value or one for each model.
+    """Check the arguments of a fit, most of them a single value or one for each model.
 
     Raises
     ------
     TypeError, ValueError
         If one is invalid.
     """
+    n_models = ensemble.n_models
 
     def penalty(name: str, value: Any) -> float:
         return check_in_range(name, value, 0.0, math.inf)
@@ -85,12 +104,16 @@ def told(
         check_each("clip_norm", clip_norm, n_models, limit),
         strict=True,
     )
+    optimizer = Adam() if optimizer is None else optimizer
     return Told(
         check_each("optimizer", optimizer, n_models, lambda _, value: checked_optimizer(value)),
         check_each("batch_size", batch_size, n_models, check_count),
         list(numbers),
-        _dropout(dropout, n_models, n_hidden),
+        _dropout(dropout, n_models, len(ensemble.architecture.activations)),
+        check_count("epochs", epochs, minimum=0),
         check_choice("reduction", reduction, ("mean", "sum")),
+        check_flag("shuffle", shuffle),
+        check_bootstrap(bootstrap),
     )
 
 
@@ -128,36 +151,92 @@ def stopping_of(early_stopping: Any) -> Stopping:
     return Stopping(monitor, rule._sign, rule.min_delta, rule.patience, rule.restore_best)
 
 
-def rows_per_call(
-    architecture: Architecture, shares: Shares, batch_sizes: Sequence[int]
+def fits_of(
+    ensemble: EnsembleModel,
+    architecture: Architecture,
+    data: Rows,
+    shares: Shares,
+    models: NDArray[np.int64],
+    told: Told,
+    watched: tuple[Rows, Shares] | None,
+    stopping: Stopping | None,
+) -> tuple[Fits, list[NDArray[np.int64]] | None]:
+    """Return the fits of some models, and the rows that were drawn for each with a bootstrap.
+
+    The generators of these models draw that first, then the seed of their dropout.
+    """
+    generators, n_models, drawn = ensemble._generators, ensemble.n_models, None
+    if told.bootstrap is not False:
+        drawn = _drawn_rows(shares, generators, models.tolist(), told.bootstrap)
+        shares = Shares.of_lists(drawn)
+    seeds = [0] * n_models
+    drawn_seeds = generators.draw(models.tolist(), lambda rng: int(rng.integers(2**63)))
+    for i, seed in zip(models.tolist(), drawn_seeds, strict=True):
+        seeds[i] = seed
+    n_rows = shares.n_rows.tolist()
+    options = [told.options(i, n_rows[i], seed) for i, seed in enumerate(seeds)]
+    largest_first = models[np.argsort(-shares.n_rows[models], kind="stable")]
+    fits = Fits(
+        architecture,
+        ensemble.parameters,
+        largest_first,
+        data._replace(x=by_rows(data.x)),
+        shares,
+        options,
+        told.epochs,
+        Permutations(generators) if told.shuffle else InTurn(),
+        _rows_per_call(architecture, n_rows, [each.batch_size for each in options]),
+        watched=None if watched is None else watched[0],
+        watched_shares=None if watched is None else watched[1],
+        stopping=stopping,
+        outcome=Outcome.of(n_models, told.epochs),
+    )
+    return fits, drawn
+
+
+def run(backend: Backend, fits: Fits, progress: bool) -> None:
+    """Do the fits, with a progress bar over models."""
+    done = 0
+    with progress_bar(len(fits.models), progress, unit="model") as bar:
+
+        def say(n_done: int) -> None:
+            nonlocal done
+            bar.update(n_done - done)
+            done = n_done
+
+        check_whole(fits.data.x)
+        backend.train_models(fits, say)
+        check_whole(fits.data.x)
+    without = [not (each.l1 or each.l2) for each in fits.options]
+    fits.outcome.measured[without, :, METRICS.index("penalty")] = np.nan
+
+
+def _rows_per_call(
+    architecture: Architecture, n_rows: Sequence[int], batch_sizes: Sequence[int]
 ) -> NDArray[np.int64]:
     """Return how many rows a call of `train_epoch` takes in each model's fit."""
-    known: dict[tuple[int, int], int] = {}
-    out = np.ones(len(batch_sizes), np.int64)
-    for i, (count, batch_size) in enumerate(zip(shares.n_rows.tolist(), batch_sizes, strict=True)):
-        if count:
-            if (count, batch_size) not in known:
-                known[count, batch_size] = calls(architecture, count, batch_size)[0].stop
-            out[i] = known[count, batch_size]
-    return out
+
+    @cache
+    def rows(n: int, batch_size: int) -> int:
+        return calls(architecture, n, batch_size)[0].stop if n else 1
+
+    return np.array([rows(*each) for each in zip(n_rows, batch_sizes, strict=True)], np.int64)
 
 
-def drawn_rows(
-    shares: Shares, generators: Generators, models: Sequence[int], bootstrap: bool | int | float
+def _drawn_rows(
+    shares: Shares, generators: Generators, models: Sequence[int], bootstrap: int | float
 ) -> list[NDArray[np.int64]]:
     """Return rows that each model's generator draws among its own, with replacement."""
     lists = [np.empty(0, np.int64)] * len(shares.first)
     for i in models:
         rows = shares.of(i)
-        size = len(rows)
-        if isinstance(bootstrap, float):
-            size = max(1, round(bootstrap * size))
-        elif bootstrap is not True:
-            size = int(bootstrap)
-
-        def draw(generator: Any, n: int = len(rows), size: int = size) -> Any:
-            return generator.integers(n, size=size)
-
-        (places,) = generators.draw([i], draw)
-        lists[i] = rows[places]
+        size = int(bootstrap)
+        if bootstrap is True or isinstance(bootstrap, float):
+            size = max(1, round(bootstrap * len(rows)))
+        (lists[i],) = generators.draw([i], partial(_with_replacement, rows=rows, size=size))
     return lists
+
+
+def _with_replacement(generator: Any, *, rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    drawn: NDArray[np.int64] = rows[generator.integers(len(rows), size=size)]
+    return drawn

@@ -516,7 +516,10 @@ def train_models(
     if fits.watches:
         fits.watched_non_zeros = most_entries(&fits.watched_x) * PREDICTED_TOGETHER
     n_threads = program.threads_for(work * fits.n_epochs, work_to_wake_for)
-    if models.shape[0] and fits.n_epochs:
+    if fits.n_epochs == 0:
+        for i in range(models.shape[0]):
+            ended[models[i], 1] = COMPLETED
+    elif models.shape[0]:
         fits.train(min(n_threads, <int>min(models.shape[0], <Py_ssize_t>1024)))
 
 

@@ -1,0 +1,133 @@
+"""EnsembleModel: many models of one architecture, as a value.
+
+Files and pickles store an `EnsembleModel`; `fastnn.Ensemble` adds computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.architecture import Architecture, Array, aligned_zeros
+from fastnn.model.initialization import Initializer, initialize
+from fastnn.model.model import Learner, Model
+from fastnn.rows.generators import Generators
+
+
+class EnsembleModel(Learner):
+    """An architecture with the parameters and random generators of many models.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    parameters : ndarray of shape (n_models, n_slots)
+        Used, not copied.
+    generators : Generators
+    class_labels : sequence of str or numbers, optional
+        Names of the classes.
+    group_labels : tuple of str or int, optional
+        A name for each model.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    group_labels : tuple or None
+    seeds : ndarray of shape (n_models,) uint64 or None
+        Of the generators, where they were made from numbers.
+    trained_on : TrainedOn or None
+        Properties of the training rows; None before the first fit.
+    """
+
+    seeds: NDArray[np.uint64] | None = None
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Array,
+        generators: Generators,
+        *,
+        class_labels: Sequence[Any] | None = None,
+        group_labels: tuple[Any, ...] | None = None,
+    ) -> None:
+        self.architecture = architecture
+        self._parameters, self._generators = parameters, generators
+        self.class_labels, self.group_labels = class_labels, group_labels
+
+    @property
+    def n_models(self) -> int:
+        """Number of models."""
+        return len(self._parameters)
+
+    @property
+    def parameters(self) -> Array:
+        """Weights and biases (n_models, n_slots); assigning copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        if np.shape(values) != self._parameters.shape:
+            raise ValueError(
+                f"parameters must have shape {self._parameters.shape}, got {np.shape(values)}"
+            )
+        rows = list(zip(values, self._parameters, strict=True))
+        checked = [validation.check_parameters(row, own) for row, own in rows]
+        for (_, own), row in zip(rows, checked, strict=True):
+            own[...] = row
+
+    @property
+    def weights(self) -> list[Array]:
+        """Views (n_models, n_in, n_out) of each layer's weights."""
+        return [self._stacked(layer.weight_offset, layer.n_in, layer.stride)[..., : layer.n_out]
+                for layer in self.architecture.layers]  # fmt: skip
+
+    @property
+    def biases(self) -> list[Array | None]:
+        """Views (n_models, n_out) of each layer's biases; None where there are none."""
+        return [
+            None
+            if layer.bias_offset is None
+            else self._parameters[:, layer.bias_offset : layer.bias_offset + layer.n_out]
+            for layer in self.architecture.layers
+        ]
+
+    def _stacked(self, first: int, n_in: int, stride: int) -> Array:
+        flat = self._parameters[:, first : first + n_in * stride]
+        return flat.reshape(self.n_models, n_in, stride)
+
+    def seed_with(self, seed: Any, init: Initializer) -> None:
+        """Draw a seed for each model, and its initial weights from that."""
+        drawn = validation.check_seed(seed).integers(2**63, size=self.n_models)
+        self.seeds = drawn.astype(np.uint64)
+        for i, one in enumerate(drawn.tolist()):
+            rng = np.random.default_rng(one)
+            initialize(self.architecture, init, rng, self._parameters[i])
+            self._generators.put(i, rng)
+
+    def seed_anew(self) -> None:
+        """Seed the generators from the system."""
+        for i, child in enumerate(np.random.SeedSequence().spawn(self.n_models)):
+            self._generators.put(i, np.random.default_rng(child))
+
+    def model(self, i: int) -> Model:
+        """Return model i, which shares its row of the parameters, with a generator of its own."""
+        model = Model.__new__(Model)
+        self.tell(model)
+        model.seed = None if self.seeds is None else int(self.seeds[i])
+        model.rng = self._generators.restore(i, np.random.default_rng(0))
+        model._parameters, model._running = self._parameters[i], None
+        return model
+
+    def tell(self, model: Model) -> None:
+        """Tell a model what all know of their rows; how bytes are scaled is not for one to say."""
+        model.architecture, model._class_labels = self.architecture, self._class_labels
+        model.trained_on, model.chooses_scale = self.trained_on, False
+
+
+def room_for(architecture: Architecture, n_models: int) -> Array:
+    """Return zeros (n_models, n_slots), each row aligned."""
+    flat = aligned_zeros(n_models * architecture.n_slots, architecture.dtype)
+    return flat.reshape(n_models, architecture.n_slots)
