@@ -473,7 +473,7 @@ class Ensemble(EnsembleModel):
             with blas_limited(backend.uses_blas, product), self._learning(a, trained_on, fits):
                 run(backend, fits, progress)
             why = reasons(fits.outcome, trained, is_active)
-            history = EnsembleHistory(fits.outcome, why, time.perf_counter() - start, drawn)
+            history = EnsembleHistory(fits, why, time.perf_counter() - start, drawn)
             _warn_if_cut_short(history, trained)
             return history
         finally:

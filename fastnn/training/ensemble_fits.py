@@ -207,8 +207,6 @@ def run(backend: Backend, fits: Fits, progress: bool) -> None:
         check_whole(fits.data.x)
         backend.train_models(fits, say)
         check_whole(fits.data.x)
-    without = [not (each.l1 or each.l2) for each in fits.options]
-    fits.outcome.measured[without, :, METRICS.index("penalty")] = np.nan
 
 
 def _rows_per_call(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.fits import ENDINGS, METRICS, Outcome
+from fastnn.backends.fits import ENDINGS, METRICS, Fits, Outcome
 from fastnn.training.history import History
 
 
@@ -33,19 +33,19 @@ class EnsembleHistory(Mapping[str, "NDArray[np.float64]"]):
 
     def __init__(
         self,
-        outcome: Outcome,
+        fits: Fits,
         stopped: list[str | None],
         seconds: float,
         rows: list[NDArray[np.int64]] | None,
     ) -> None:
+        outcome = fits.outcome
         longest = int(outcome.n_epochs.max(initial=0))
-        measured = outcome.measured[:, :longest]
         late = np.arange(longest) >= outcome.n_epochs[:, None]
-        self._values = {}
+        self._values, self._is_measured = {}, _measured(fits)
         for i, name in enumerate(METRICS):
-            values = measured[:, :, i].copy()
-            values[late] = np.nan
-            if name == "loss" or not np.isnan(values).all():
+            if self._is_measured[name].any():
+                values = outcome.measured[:, :longest, i].copy()
+                values[late | ~self._is_measured[name][:, None]] = np.nan
                 self._values[name] = values
         self.n_epochs = outcome.n_epochs
         self.stopped, self.seconds, self.rows = stopped, seconds, rows
@@ -67,10 +67,31 @@ class EnsembleHistory(Mapping[str, "NDArray[np.float64]"]):
         """Return the history of one model, without times."""
         history = History()
         for epoch in range(int(self.n_epochs[model])):
-            record = {name: float(values[model, epoch]) for name, values in self._values.items()}
-            history.append({k: v for k, v in record.items() if k == "loss" or v == v})
+            history.append(
+                {
+                    name: float(values[model, epoch])
+                    for name, values in self._values.items()
+                    if self._is_measured[name][model]
+                }
+            )
         history.stopped = self.stopped[model]
         return history
+
+
+def _measured(fits: Fits) -> dict[str, NDArray[np.bool_]]:
+    """Return of which models (n_models,) each metric is measured."""
+    all_of_them = np.ones(len(fits.options), bool)
+    watched = ~all_of_them
+    if fits.watched_shares is not None:
+        watched = fits.watched_shares.n_rows > 0
+    classifies = fits.architecture.classifies
+    return {
+        "loss": all_of_them,
+        "accuracy": all_of_them & classifies,
+        "penalty": np.array([bool(each.l1 or each.l2) for each in fits.options], bool),
+        "val_loss": watched,
+        "val_accuracy": watched & classifies,
+    }
 
 
 def reasons(outcome: Outcome, trained: NDArray[np.bool_], active: NDArray[np.bool_]) -> list[Any]:
