@@ -24,16 +24,14 @@ def check_group_labels(labels: Any, n_models: int | None) -> tuple[Any, ...]:
     """
     if isinstance(labels, str | bytes) or not hasattr(labels, "__len__"):
         raise TypeError(f"group_labels must be a sequence of names, got {describe(labels)}")
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.dtype.kind not in "iuUSO" or not len(array):
-        raise TypeError(
-            f"group_labels must be a sequence of text or whole numbers, got {describe(labels)}"
-        )
-    names = tuple(array.tolist())
+    names = tuple(labels.tolist() if hasattr(labels, "tolist") else labels)
+    names = tuple(name.item() if isinstance(name, np.generic) else name for name in names)
     kinds = {type(name) for name in names}
-    if not kinds <= {str} and not kinds <= {int}:
+    if not names or not (kinds <= {str} or kinds <= {int}):
         found = listed(sorted(kind.__name__ for kind in kinds))
-        raise TypeError(f"group_labels must be all text or all whole numbers, got {found}")
+        raise TypeError(
+            f"group_labels must be all text or all whole numbers, at least one, got {found}"
+        )
     if len(set(names)) != len(names):
         seen: set[Any] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

@@ -40,7 +40,7 @@ cdef class Generators:
 
     cdef Memory memory
     cdef object held
-    cdef uint64_t[:, ::1] states
+    cdef uint64_t[:, :] states
 
     def __cinit__(self, states):
         cdef bit_generator *each
@@ -54,7 +54,10 @@ cdef class Generators:
                 each[i] = (<bit_generator *>PyCapsule_GetPointer(capsule, "BitGenerator"))[0]
             return
         self.states = states
-        needs(self.states.shape[1] == 6, "states", "6 numbers for each model")
+        needs(
+            self.states.shape[1] == 6 and self.states.strides[1] == sizeof(uint64_t), "states",
+            "6 contiguous numbers for each model",
+        )
         for i in range(n):
             each[i].state = &self.states[i, 0]
             each[i].next_uint64, each[i].next_uint32 = pcg64_next, pcg64_next_half
@@ -466,7 +469,8 @@ def train_models(
         and fits.params.shape[1] == net.n_slots
         and fits.params.kind == letter_of_size(net.kernels.size)
         and fits.params.strides[1] == <Py_ssize_t>net.kernels.size
-        and fits.params.strides[0] >= <Py_ssize_t>(net.n_slots * net.kernels.size)
+        and max(fits.params.strides[0], -fits.params.strides[0])
+        >= <Py_ssize_t>(net.n_slots * net.kernels.size)
         and <uintptr_t>fits.params.data % net.kernels.size == 0
         and fits.params.strides[0] % net.kernels.size == 0,
         "params", "{} rows of {} numbers of the networks' dtype", n_models, net.n_slots,
@@ -595,14 +599,16 @@ cdef Py_ssize_t most_entries(const Input *x) noexcept nogil:
 cdef bint is_apart_from(
     const Array *written, const Input *x, const Array *y, const int64_t[::1] rows
 ) noexcept nogil:
-    cdef Py_ssize_t n_bytes = extent(written)
+    cdef Py_ssize_t between = (written.shape[0] - 1) * written.strides[0]  # models, maybe backwards
+    cdef const char *first = written.data + min(between, <Py_ssize_t>0)
+    cdef Py_ssize_t n_bytes = max(between, -between) + written.shape[1] * written.itemsize
     return not (
-        reads(x, written.data, n_bytes)
-        or lies_in(y, written.data, n_bytes)
+        reads(x, first, n_bytes)
+        or lies_in(y, first, n_bytes)
         or (
             rows.shape[0]
             and share_memory(
-                written.data, n_bytes, <const char *>&rows[0], rows.shape[0] * sizeof(int64_t)
+                first, n_bytes, <const char *>&rows[0], rows.shape[0] * sizeof(int64_t)
             )
         )
     )
