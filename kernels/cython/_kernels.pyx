@@ -16,7 +16,7 @@ The parts, each of which depends on those before it:
     program, training                    the programs
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
-    fits, measuring, models              whole fits of many models
+    fits, measuring, generators, models  whole fits of many models
     contract                             the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
@@ -183,5 +183,7 @@ include "predictor.pxi"
 include "minibatch.pxi"
 include "step_pass.pxi"
 include "steps.pxi"
+include "generators.pxi"
 include "models.pxi"
+include "models_door.pxi"
 include "contract.pxi"
