@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,27 @@ from fastnn.backends.minibatch import TrainingOptions, rows_of, rows_right
 from fastnn.optimizers import OptimizerState
 from fastnn.rows.checked import Rows
 
-if TYPE_CHECKING:
-    from fastnn.backends.base import Backend
-
 ROWS_AT_A_TIME = 8192
 """Number of validation rows whose losses are added up apart, as in `fastnn.model.evaluation`."""
 
 
-def train_models(backend: Backend, fits: Fits, progress: Callable[[int], object] | None) -> None:
+class Training(Protocol):
+    """What fits ask of a backend; see `fastnn.backends.base.Backend`."""
+
+    @property
+    def train_epoch(self) -> Callable[..., Any]:
+        """The program."""
+
+    @property
+    def predict(self) -> Callable[..., None]:
+        """The program."""
+
+    @property
+    def loss(self) -> Callable[..., float]:
+        """The network's loss of rows, and its delta."""
+
+
+def train_models(backend: Training, fits: Fits, progress: Callable[[int], object] | None) -> None:
     """Do the fits, one model after the other, in calls of `train_epoch`."""
     for n_done, i in enumerate(fits.models.tolist()):
         _train_model(backend, fits, i)
@@ -31,7 +44,7 @@ def train_models(backend: Backend, fits: Fits, progress: Callable[[int], object]
             progress(n_done + 1)
 
 
-def _train_model(backend: Backend, fits: Fits, i: int) -> None:
+def _train_model(backend: Training, fits: Fits, i: int) -> None:
     options, params, outcome = fits.options[i], fits.params[i], fits.outcome
     optimizer = options.optimizer
     slots = np.zeros((optimizer.n_state, params.size), params.dtype)
@@ -60,7 +73,7 @@ def _train_model(backend: Backend, fits: Fits, i: int) -> None:
 
 
 def _train_epoch(
-    backend: Backend,
+    backend: Training,
     fits: Fits,
     i: int,
     params: Array,
@@ -102,7 +115,7 @@ def _part(rows: Rows, which: NDArray[np.int64]) -> Rows:
 
 
 def _measured(
-    backend: Backend, architecture: Architecture, params: Array, rows: Rows
+    backend: Training, architecture: Architecture, params: Array, rows: Rows
 ) -> tuple[float, float]:
     """Return the mean loss, and the accuracy or NaN, as `fastnn.model.evaluation` does."""
     loss = right = 0.0

@@ -16,7 +16,8 @@ The parts, each of which depends on those before it:
     program, training                    the programs
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
-    fits, measuring, generators, models  whole fits of many models
+    fits, measuring, generators,
+    models, models_door                  whole fits of many models
     contract                             the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
