@@ -100,7 +100,7 @@ class ProgressBar:
             total=self._n_rows,
             initial=self._n_before,
             unit=self._unit,
-            unit_scale=True,
+            unit_scale=self._unit == "row",
             postfix=self._text() or None,
             ncols=_columns(),
             delay=2 * DELAY,  # until the rows done are set below
