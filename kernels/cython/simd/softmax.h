@@ -155,7 +155,34 @@ struct verdict {
     double *loss, *right;
 };
 
-/* At most LANES rows. A NaN is larger than any number, as in numpy.argmax. */
+/* Columns of z become delta, a row in each lane; returns the losses, and whether rows are right. A NaN
+   is larger than any number, as in numpy.argmax. */
+INLINE vec cross_entropy_of_columns(ptrdiff_t n_out, bits label, vec scale, struct target target,
+                                    vec *column, bits *is_right) {
+    bits right = broadcast_bits(0), seen = broadcast_bits(0);
+    vec at_label = broadcast(0);
+    const vec largest = largest_of_columns(n_out, column);
+    for (ptrdiff_t j = 0; j < n_out; j++) {
+        const bits here = MASK(label == broadcast_bits((integer)j));
+        const bits is_largest = MASK(column[j] == largest) | MASK(column[j] != column[j]);
+        at_label = select_lanes(here, column[j], at_label);
+        right |= here & is_largest & ~seen;
+        seen |= is_largest;
+    }
+    *is_right = right;
+    vec wanted = at_label - largest;
+    if (target.smoothing != 0)
+        wanted = wanted_of(target, wanted, column_sums_from(n_out, largest, column));
+    const vec total = column_exponentials(n_out, largest, column);
+    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
+    for (ptrdiff_t j = 0; j < n_out; j++) {
+        const bits here = MASK(label == broadcast_bits((integer)j));
+        column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
+    }
+    return logarithm(total) - wanted;
+}
+
+/* At most LANES rows. */
 static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
                                    const int64_t *labels, const double *row_weight, double factor,
                                    struct target target, real *delta, ptrdiff_t delta_row,
@@ -167,29 +194,12 @@ static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real
         lane_label[i] = i < n_rows ? (integer)labels[i] : 0;
         lane_scale[i] = (real)(row_weight && i < n_rows ? row_weight[i] * factor : factor);
     }
-    bits label, right = broadcast_bits(0), seen = broadcast_bits(0);
-    vec at_label = broadcast(0);
+    bits label, right;
     memcpy(&label, lane_label, sizeof label);
     load_columns(n_rows, n_out, z, z_row, column);
-    const vec largest = largest_of_columns(n_out, column);
-    for (ptrdiff_t j = 0; j < n_out; j++) {
-        const bits here = MASK(label == broadcast_bits((integer)j));
-        const bits is_largest = MASK(column[j] == largest) | MASK(column[j] != column[j]);
-        at_label = select_lanes(here, column[j], at_label);
-        right |= here & is_largest & ~seen;
-        seen |= is_largest;
-    }
-    vec wanted = at_label - largest;
-    if (target.smoothing != 0)
-        wanted = wanted_of(target, wanted, column_sums_from(n_out, largest, column));
-    const vec total = column_exponentials(n_out, largest, column), scale = load(lane_scale);
-    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
-    for (ptrdiff_t j = 0; j < n_out; j++) {
-        const bits here = MASK(label == broadcast_bits((integer)j));
-        column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
-    }
+    store(lane_loss,
+          cross_entropy_of_columns(n_out, label, load(lane_scale), target, column, &right));
     store_columns(n_rows, n_out, column, delta, delta_row);
-    store(lane_loss, logarithm(total) - wanted);
     memcpy(lane_right, &right, sizeof right);
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const double weight = row_weight ? row_weight[i] : 1.0;
