@@ -1,9 +1,9 @@
 """A minibatch of each of many small networks at once, one model in each lane of the vectors.
 
-A layer of a few units fills a vector only in part, and its step is mostly overhead. Here all vectors
-are full: ``params[slot][lane]``, the models of one architecture side by side. Each has its own
-parameters, rows and constants, and gets the bits that `train_batch` gives it alone: every sum is
-taken in the same order (see `simd/lane_products.h`).
+A layer of a few units fills a vector only in part, and its step is mostly overhead. Here all
+vectors are full: ``params[slot][lane]``, the models of one architecture side by side. Each has its
+own parameters, rows and constants, and gets the bits that `train_batch` gives it alone: every sum
+is taken in the same order (see `simd/lane_products.h`).
 """
 
 from libc.stdint cimport int64_t
@@ -99,7 +99,8 @@ cdef inline void lay_out_lanes(
     size.
     """
     cdef Py_ssize_t vector = net.kernels.lanes * net.kernels.size, n_out
-    cdef Py_ssize_t doubles = net.kernels.lanes * sizeof(double), n_vectors = vectors_of_rule(its_rule)
+    cdef Py_ssize_t doubles = net.kernels.lanes * sizeof(double)
+    cdef int n_vectors = vectors_of_rule(its_rule)
     cdef LaneLayer *layer
     cdef LaneLayer counted_only
     cdef int i

@@ -21,7 +21,6 @@ kernels = pytest.importorskip("fastnn.kernels.cython._kernels")
 
 N_ROWS = 75
 WIDTHS = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 10, 16])
-MOST_LANES = 16
 
 
 @pytest.fixture(scope="module", params=["", *OTHER_SETS], ids=lambda name: name or "widest")
@@ -77,12 +76,6 @@ def own_options(draw_from, rule):
     return optimizer, draw_from(penalty), draw_from(penalty), draw_from(st.sampled_from([0, 7]))
 
 
-def number_of_lanes(backend, architecture):
-    """How many models go side by side."""
-    widths = {"baseline": 16, "neon": 16, "avx2": 32, "avx512": 64}
-    return widths[backend.isa] // np.dtype(architecture.dtype).itemsize
-
-
 def bits(array):
     """The bytes of an array, with one NaN for all that there are."""
     array = np.array(array)
@@ -105,7 +98,7 @@ def test_models_in_lanes_have_the_bits_that_each_has_alone(
     backend, data, architecture, rule, seed, batch_size, reduction, x_dtype, layout, weighted
 ):
     rng = np.random.default_rng(seed)
-    n_lanes = number_of_lanes(backend, architecture)
+    n_lanes = backend._kernels[np.dtype(architecture.dtype)].lanes
     n_models = data.draw(st.integers(1, n_lanes))
     drawn = [data.draw(own_options(rule)) for _ in range(n_models)]
     x = inputs(rng, N_ROWS, architecture.n_in, x_dtype, layout, 1.0)
