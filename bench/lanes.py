@@ -29,8 +29,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "rmsprop": fastnn.RMSprop(0.001),
     "adam": fastnn.Adam(0.001),
 }
-N_STEPS = 60
-N_REPETITIONS = 25
+N_DATA = 2048  # rows, that stay in L2
+N_STEPS = 200
+N_REPETITIONS = 60
 
 
 def calls(
@@ -42,11 +43,11 @@ def calls(
     hidden = (options.activation,) * (len(sizes) - 2)
     architecture = Architecture(sizes, hidden, output, dtype=options.dtype)
     backend, optimizer = CythonBackend(), OPTIMIZERS[options.optimizer]
-    n = N_STEPS * n_rows
+    n = N_DATA
     x = rng.normal(size=(n, sizes[0])).astype(options.x_dtype or options.dtype)
     labels = rng.integers(0, max(2, sizes[-1]), n)
     y: Any = labels if output == "softmax" else labels.astype(options.dtype)[:, None]
-    orders = np.array([rng.permutation(n) for _ in range(16)])
+    orders = rng.integers(0, n, (16, N_STEPS * n_rows))
     program = backend._program_of(architecture)
     rule = _kernels.RULES.index(optimizer.rule)
     rates = learning_rates(optimizer, 0, N_STEPS)

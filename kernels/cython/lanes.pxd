@@ -59,11 +59,12 @@ cdef struct Lanes:
     char *gradient
     LaneLayer *layers
     char *rows
-    int64_t *labels
+    char *labels
     char *targets
     double *row_weight
-    double *row_loss
-    double *row_right
+    char *row_loss
+    char *row_right
+    double *weighted
     double *weight_sums
     # Sums so far, by lane.
     double weight[MOST_LANES]
@@ -132,11 +133,12 @@ cdef inline void lay_out_lanes(
     if n_vectors > 1:
         lanes.second_state = reserve(space, lanes.n_params * vector)
     lanes.rows = reserve(space, n_rows * net.layers[0].n_in * vector)
-    lanes.labels = <int64_t *>reserve(space, n_rows * net.kernels.lanes * sizeof(int64_t))
+    lanes.labels = reserve(space, n_rows * vector)
     lanes.targets = reserve(space, n_rows * n_out * vector)
     lanes.row_weight = <double *>reserve(space, n_rows * doubles)
-    lanes.row_loss = <double *>reserve(space, n_rows * doubles)
-    lanes.row_right = <double *>reserve(space, n_rows * doubles)
+    lanes.row_loss = reserve(space, n_rows * vector)
+    lanes.row_right = reserve(space, n_rows * vector)
+    lanes.weighted = <double *>reserve(space, n_rows * doubles)
     lanes.weight_sums = <double *>reserve(space, 2 * PENALTY_SUMS * doubles)
 
 
@@ -267,23 +269,17 @@ cdef inline bint fetch_targets(
 ) noexcept nogil:
     """Fetch what the rows should give; return whether labels are still valid classes."""
     cdef const kernels *k = lanes.net.kernels
-    cdef Py_ssize_t n_out = lanes.net.layers[lanes.net.n_layers - 1].n_out, row
-    cdef int lane, n_lanes = <int>k.lanes
+    cdef Py_ssize_t n_out = lanes.net.layers[lanes.net.n_layers - 1].n_out
     cdef dense_input targets
-    cdef bint is_sound = True
-    cdef int64_t label
-    if lanes.net.loss != CROSS_ENTROPY:
-        targets.data = y.data
-        targets.type = <input_type>input_type_of(y.kind)
-        targets.row_stride, targets.column_stride = y.strides[0], y.strides[1]
-        k.gather_lanes(&targets, orders, n_rows, n_out, 1.0, lanes.targets)
-        return True
-    for row in range(n_rows):
-        for lane in range(n_lanes):
-            label = (<const int64_t *>(y.data + orders[lane][row] * y.strides[1]))[0]
-            lanes.labels[row * n_lanes + lane] = label
-            is_sound &= 0 <= label < n_out
-    return is_sound
+    if lanes.net.loss == CROSS_ENTROPY:
+        return k.gather_labels_lanes(
+            y.data, y.strides[1], orders, n_rows, n_out, lanes.labels
+        )
+    targets.data = y.data
+    targets.type = <input_type>input_type_of(y.kind)
+    targets.row_stride, targets.column_stride = y.strides[0], y.strides[1]
+    k.gather_lanes(&targets, orders, n_rows, n_out, 1.0, lanes.targets)
+    return True
 
 
 cdef inline void forward_through_lanes(Lanes *lanes, Py_ssize_t n_rows) noexcept nogil:
@@ -341,6 +337,7 @@ cdef inline void judge_lanes(
     verdict.row_weight = NULL if sample_weight == NULL else lanes.row_weight
     verdict.factor = factor
     verdict.row_loss, verdict.row_right = lanes.row_loss, lanes.row_right
+    verdict.weighted = lanes.weighted
     verdict.loss, verdict.right = loss, right
     if net.loss == CROSS_ENTROPY:
         k.cross_entropy_lanes(

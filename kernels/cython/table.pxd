@@ -75,10 +75,11 @@ cdef extern from "simd/kernels.h" nogil:
     struct lane_verdict:
         const double *row_weight
         const double *factor
-        double *row_loss
-        double *row_right
         double *loss
         double *right
+        void *row_loss
+        void *row_right
+        double *weighted
 
     struct kernels:
         size_t size
@@ -219,8 +220,12 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
             const void *weight, activation activation, const void *y, void *out
         ) noexcept nogil
+        bint (*gather_labels_lanes)(
+            const char *y, Py_ssize_t stride, const int64_t *const *orders, Py_ssize_t n_rows,
+            Py_ssize_t n_classes, void *out
+        ) noexcept nogil
         void (*cross_entropy_lanes)(
-            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, const int64_t *labels,
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, const void *labels,
             double smoothing, const lane_verdict *verdict, void *delta
         ) noexcept nogil
         void (*elementwise_loss_lanes)(

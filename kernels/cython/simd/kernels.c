@@ -63,6 +63,7 @@ const struct kernels FASTNN_TABLE = {
     .outer_lanes = outer_lanes,
     .column_sums_lanes = column_sums_lanes,
     .backward_lanes = backward_lanes,
+    .gather_labels_lanes = gather_labels_lanes,
     .cross_entropy_lanes = cross_entropy_lanes,
     .elementwise_loss_lanes = elementwise_loss_lanes,
     .update_lanes = update_lanes,

@@ -78,13 +78,13 @@ struct epilogue {
 /* Sums of weights that a penalty keeps side by side, of squares and as many of magnitudes. */
 #define PENALTY_SUMS 16
 
-/* What is said of a minibatch by a loss, and with which weights, where each lane is a model: arrays of
-   a number for each lane, or for each lane of each row. */
+/* What a loss says of a minibatch where each lane is a model, and what it is told. */
 struct lane_verdict {
     const double *row_weight; /* (n_rows, lanes), or NULL for ones */
     const double *factor;     /* (lanes) */
-    double *row_loss, *row_right; /* (n_rows, lanes): scratch */
-    double *loss, *right;         /* (lanes): sums over the rows */
+    double *loss, *right;     /* (lanes): sums over the rows */
+    void *row_loss, *row_right; /* (n_rows, lanes) numbers: scratch */
+    double *weighted;           /* (n_rows, lanes): scratch */
 };
 
 struct kernels {
@@ -222,10 +222,12 @@ struct kernels {
     void (*backward_lanes)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
                            const void *weight, enum activation activation, const void *y,
                            void *out);
-    /* labels (n_rows, lanes) */
-    void (*cross_entropy_lanes)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                                const int64_t *labels, double smoothing,
-                                const struct lane_verdict *verdict, void *delta);
+    /* out (n_rows, lanes): integers as wide as the table's numbers, of each lane's rows of y, whose
+       labels lie `stride` bytes apart; returns whether all are classes */
+    int (*gather_labels_lanes)(const char *y, ptrdiff_t stride, const int64_t *const *orders,
+                               ptrdiff_t n_rows, ptrdiff_t n_classes, void *out);
+    void (*cross_entropy_lanes)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, const void *labels,
+                                double smoothing, const struct lane_verdict *verdict, void *delta);
     /* constants (n_out) are numbers, the same in each lane */
     void (*elementwise_loss_lanes)(enum loss loss, enum activation activation, ptrdiff_t n_rows,
                                    ptrdiff_t n_out, const void *z, const void *target,

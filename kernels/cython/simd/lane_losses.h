@@ -7,54 +7,78 @@
 #include "loss.h"
 #include "softmax.h"
 
-/* The weight of each lane's row, times its factor. */
-INLINE vec row_scale(const double *row_weight, const double *factor) {
+/* The factor of each lane, times the weights of a row, which are none without weights. */
+INLINE vec row_scale(const struct lane_verdict *v, ptrdiff_t row, const int has_weights) {
     real scale[sizeof(vec) / sizeof(real)];
-    for EACH_LANE(i) scale[i] = (real)((row_weight ? row_weight[i] : 1.0) * factor[i]);
+    for EACH_LANE(i)
+        scale[i] = (real)(has_weights ? v->row_weight[row * LANES + i] * v->factor[i] : v->factor[i]);
     return load(scale);
 }
 
-/* Sum the rows' losses and the weights of those that are right, lane by lane; the products are made
-   first, so that none of them is fused with a sum. */
-static void sum_verdicts(ptrdiff_t n_rows, const struct lane_verdict *v) {
-    double *const row_loss = v->row_loss, *const row_right = v->row_right;
-    for EACH_LANE(i) v->loss[i] = v->right[i] = 0.0;
-    for (ptrdiff_t r = 0; r < n_rows; r++)
-        for EACH_LANE(i) {
-            v->loss[i] += row_loss[r * LANES + i];
-            v->right[i] += row_right[r * LANES + i];
-        }
+/* Write down a row's losses, and which lanes are right. */
+INLINE void note_row(const struct lane_verdict *v, ptrdiff_t row, vec loss, bits is_right) {
+    store((real *)v->row_loss + row * LANES, loss);
+    memcpy((integer *)v->row_right + row * LANES, &is_right, sizeof is_right);
 }
 
-INLINE void note_row(const struct lane_verdict *v, ptrdiff_t row, vec loss, bits is_right) {
-    real lane_loss[sizeof(vec) / sizeof(real)];
-    integer lane_right[sizeof(vec) / sizeof(real)];
-    store(lane_loss, loss);
-    memcpy(lane_right, &is_right, sizeof is_right);
+/* Sum what the rows say, lane by lane. Weighted losses are stored before they are added, so that no
+   product is fused with a sum. */
+static void sum_verdicts(ptrdiff_t n_rows, const struct lane_verdict *v) {
+    const real *const loss = v->row_loss;
+    const integer *const is_right = v->row_right;
+    double sum[sizeof(vec) / sizeof(real)] = {0}, right[sizeof(vec) / sizeof(real)] = {0};
+    if (v->row_weight) {
+        for (ptrdiff_t i = 0; i < n_rows * LANES; i++) v->weighted[i] = v->row_weight[i] * loss[i];
+        for (ptrdiff_t r = 0; r < n_rows * LANES; r += LANES)
+            for EACH_LANE(i) {
+                sum[i] += v->weighted[r + i];
+                right[i] += is_right[r + i] ? v->row_weight[r + i] : 0.0;
+            }
+    } else {
+        bits n_right = broadcast_bits(0), row;
+        integer count[sizeof(vec) / sizeof(real)];
+        for (ptrdiff_t r = 0; r < n_rows * LANES; r += LANES) {
+            for EACH_LANE(i) sum[i] += loss[r + i];
+            memcpy(&row, is_right + r, sizeof row);
+            n_right -= row;
+        }
+        memcpy(count, &n_right, sizeof count);
+        for EACH_LANE(i) right[i] = (double)count[i];
+    }
     for EACH_LANE(i) {
-        const double weight = v->row_weight ? v->row_weight[row * LANES + i] : 1.0;
-        v->row_loss[row * LANES + i] = weight * lane_loss[i];
-        v->row_right[row * LANES + i] = lane_right[i] ? weight : 0.0;
+        v->loss[i] = sum[i];
+        v->right[i] = right[i];
     }
 }
 
-static void cross_entropy_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z,
-                                const int64_t *labels, double smoothing,
-                                const struct lane_verdict *v, void *delta) {
-    const struct target target = target_of(n_out, smoothing);
+/* n_out is a constant where it is small: then columns stay in registers. */
+INLINE void cross_entropy_of_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z,
+                                   const integer *labels, struct target target,
+                                   const struct lane_verdict *v, real *delta) {
+    vec scale = row_scale(v, 0, 0);
     for (ptrdiff_t r = 0; r < n_rows; r++) {
         vec column[MOST_COLUMNS];
-        integer lane_label[sizeof(vec) / sizeof(real)];
         bits label, is_right;
-        for EACH_LANE(i) lane_label[i] = (integer)labels[r * LANES + i];
-        memcpy(&label, lane_label, sizeof label);
-        for (ptrdiff_t j = 0; j < n_out; j++)
-            column[j] = load((const real *)z + (r * n_out + j) * LANES);
-        const vec scale = row_scale(v->row_weight ? v->row_weight + r * LANES : NULL, v->factor);
+        memcpy(&label, labels + r * LANES, sizeof label);
+        for (ptrdiff_t j = 0; j < n_out; j++) column[j] = load(z + (r * n_out + j) * LANES);
+        if (v->row_weight) scale = row_scale(v, r, 1);
         const vec loss = cross_entropy_of_columns(n_out, label, scale, target, column, &is_right);
-        for (ptrdiff_t j = 0; j < n_out; j++)
-            store((real *)delta + (r * n_out + j) * LANES, column[j]);
+        for (ptrdiff_t j = 0; j < n_out; j++) store(delta + (r * n_out + j) * LANES, column[j]);
         note_row(v, r, loss, is_right);
+    }
+}
+
+static void cross_entropy_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, const void *labels,
+                                double smoothing, const struct lane_verdict *v, void *delta) {
+    const struct target target = target_of(n_out, smoothing);
+    switch (n_out) {
+#define CASE(N_OUT) \
+    case N_OUT: cross_entropy_of_lanes(n_rows, N_OUT, z, labels, target, v, delta); break;
+        CASE(2)
+        CASE(3)
+        CASE(4)
+#undef CASE
+    default: cross_entropy_of_lanes(n_rows, n_out, z, labels, target, v, delta);
     }
     sum_verdicts(n_rows, v);
 }
@@ -63,10 +87,11 @@ static void cross_entropy_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z
 INLINE void loss_of_lanes(enum loss kind, enum activation activation, ptrdiff_t n_rows,
                           ptrdiff_t n_out, const real *z, const real *target, const real *constants,
                           const struct lane_verdict *v, real *delta) {
+    vec scale = row_scale(v, 0, 0);
     for (ptrdiff_t r = 0; r < n_rows; r++) {
-        const vec scale = row_scale(v->row_weight ? v->row_weight + r * LANES : NULL, v->factor);
         vec sum[sizeof(vec) / sizeof(real)];
         bits wrong = broadcast_bits(0);
+        if (v->row_weight) scale = row_scale(v, r, 1);
         for EACH_LANE(i) sum[i] = broadcast(0);
         for (ptrdiff_t j = 0; j < n_out; j++) {
             const ptrdiff_t at = (r * n_out + j) * LANES;
@@ -74,26 +99,39 @@ INLINE void loss_of_lanes(enum loss kind, enum activation activation, ptrdiff_t 
             const vec h = output_of(activation, z_j);
             vec slope;
             wrong |= MASK(z_j > broadcast(0)) ^ MASK(target_j > broadcast((real)0.5));
+            /* A whole number before it is added: no product of it may be fused with the sum. */
             const vec loss = loaded(loss_of(kind, h, target_j, broadcast(constants[j]), &slope));
             sum[j % LANES] += loss;
             if (activation != IDENTITY) slope *= slope_of(activation, h);
             store(delta + at, slope * scale);
         }
-        for (ptrdiff_t half = LANES / 2; half; half /= 2)
-            for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
-        note_row(v, r, sum[0], ~wrong);
+        note_row(v, r, sum_vectors(sum), ~wrong);
     }
-    sum_verdicts(n_rows, v);
 }
 
 static void elementwise_loss_lanes(enum loss kind, enum activation activation, ptrdiff_t n_rows,
                                    ptrdiff_t n_out, const void *z, const void *target,
                                    const void *constants, const struct lane_verdict *v,
                                    void *delta) {
-    if (activation == IDENTITY) /* a constant, for a loop without the others */
-        loss_of_lanes(kind, IDENTITY, n_rows, n_out, z, target, constants, v, delta);
-    else
-        loss_of_lanes(kind, activation, n_rows, n_out, z, target, constants, v, delta);
+    /* Constants, for loops without the others; one output is the most frequent number of them. */
+#define LOSS_OF(KIND, ACTIVATION, N_OUT) \
+    loss_of_lanes(KIND, ACTIVATION, n_rows, N_OUT, z, target, constants, v, delta)
+    switch (kind) {
+#define CASE(CODE, NAME) \
+    case CODE: \
+        if (activation != IDENTITY) \
+            LOSS_OF(CODE, activation, n_out); \
+        else if (n_out == 1) \
+            LOSS_OF(CODE, IDENTITY, 1); \
+        else \
+            LOSS_OF(CODE, IDENTITY, n_out); \
+        break;
+        ELEMENTWISE_LOSSES(CASE)
+#undef CASE
+    case CROSS_ENTROPY: break;
+    }
+#undef LOSS_OF
+    sum_verdicts(n_rows, v);
 }
 
 #endif

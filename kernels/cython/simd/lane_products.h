@@ -23,85 +23,86 @@
 
 /* Strides, in vectors, of A along i and k, of B along k and j, and of C along i. */
 struct lane_product {
-    ptrdiff_t n_terms;
+    ptrdiff_t n_rows, n_terms;
     ptrdiff_t a_row, a_term, b_term, b_column, c_row;
 };
 
 /* rows and columns are constants where this is inlined. */
-INLINE void lane_tile(const struct lane_product *p, const real *a, const real *b, const real *bias,
+INLINE void lane_tile(struct lane_product p, const real *a, const real *b, const real *bias,
                       real *c, const int rows, const int columns) {
-    const ptrdiff_t a_row = p->a_row * LANES, a_term = p->a_term * LANES;
-    const ptrdiff_t b_term = p->b_term * LANES, b_column = p->b_column * LANES;
     vec sum[MOST_LANE_ROWS][LANE_COLUMNS];
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int j = 0; j < columns; j++) sum[i][j] = broadcast(0);
-    for (ptrdiff_t k = 0; k < p->n_terms; k++) {
+    for (ptrdiff_t k = 0; k < p.n_terms; k++) {
         vec b_k[LANE_COLUMNS];
-        UNROLL for (int j = 0; j < columns; j++) b_k[j] = load(b + j * b_column);
+        UNROLL for (int j = 0; j < columns; j++) b_k[j] = load(b + j * p.b_column * LANES);
         UNROLL for (int i = 0; i < rows; i++) {
-            const vec a_ik = load(a + i * a_row);
+            const vec a_ik = load(a + i * p.a_row * LANES);
             UNROLL for (int j = 0; j < columns; j++) sum[i][j] += a_ik * b_k[j];
         }
-        a += a_term;
-        b += b_term;
+        a += p.a_term * LANES;
+        b += p.b_term * LANES;
     }
+    if (bias)
+        UNROLL for (int j = 0; j < columns; j++) {
+            const vec bias_j = loaded(load(bias + j * LANES));
+            UNROLL for (int i = 0; i < rows; i++) sum[i][j] += bias_j;
+        }
     UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int j = 0; j < columns; j++)
-            store(c + (i * p->c_row + j) * LANES,
-                  bias ? sum[i][j] + load(bias + j * LANES) : sum[i][j]);
+        UNROLL for (int j = 0; j < columns; j++) store(c + (i * p.c_row + j) * LANES, sum[i][j]);
 }
 
+/* Some columns of C, for all rows. */
 #define LANE_TILE(ROWS, COLUMNS) \
     case ROWS: lane_tile(p, a, b, bias, c, ROWS, COLUMNS); break;
-#define LANE_TILES(COLUMNS, ROWS) \
-    static void lane_tiles_##COLUMNS(const struct lane_product *p, int rows, const real *a, \
-                                     const real *b, const real *bias, real *c) { \
-        switch (rows) { UP_TO(ROWS)(LANE_TILE, COLUMNS) } \
+#define LANE_PANEL(COLUMNS, ROWS) \
+    static void lane_panel_##COLUMNS(struct lane_product p, const real *a, const real *b, \
+                                     const real *bias, real *c) { \
+        for (; p.n_rows >= ROWS; p.n_rows -= ROWS) { \
+            lane_tile(p, a, b, bias, c, ROWS, COLUMNS); \
+            a += ROWS * p.a_row * LANES; \
+            c += ROWS * p.c_row * LANES; \
+        } \
+        switch (p.n_rows) { UP_TO(ROWS)(LANE_TILE, COLUMNS) } \
     }
-LANE_TILES(1, LANE_ROWS_1)
-LANE_TILES(2, LANE_ROWS_2)
-LANE_TILES(3, LANE_ROWS_3)
-LANE_TILES(4, LANE_ROWS_4)
+LANE_PANEL(1, LANE_ROWS_1)
+LANE_PANEL(2, LANE_ROWS_2)
+LANE_PANEL(3, LANE_ROWS_3)
+LANE_PANEL(4, LANE_ROWS_4)
 
-static void lane_product(struct lane_product p, ptrdiff_t n_rows, ptrdiff_t n_columns, const real *a,
-                         const real *b, const real *bias, real *c) {
-    static void (*const tiles[])(const struct lane_product *p, int rows, const real *a, const real *b,
-                                 const real *bias, real *c) = {lane_tiles_1, lane_tiles_2,
-                                                               lane_tiles_3, lane_tiles_4};
-    static const int most_rows[] = {LANE_ROWS_1, LANE_ROWS_2, LANE_ROWS_3, LANE_ROWS_4};
+static void lane_product(struct lane_product p, ptrdiff_t n_columns, const real *a, const real *b,
+                         const real *bias, real *c) {
+    static void (*const panels[])(struct lane_product p, const real *a, const real *b,
+                                  const real *bias, real *c) = {lane_panel_1, lane_panel_2,
+                                                                lane_panel_3, lane_panel_4};
     const ptrdiff_t n_panels = (n_columns + LANE_COLUMNS - 1) / LANE_COLUMNS;
     for (ptrdiff_t t = 0; t < n_panels; t++) {
-        const ptrdiff_t j = n_columns * t / n_panels, columns = n_columns * (t + 1) / n_panels - j;
-        const ptrdiff_t most = most_rows[columns - 1], n_tiles = (n_rows + most - 1) / most;
-        for (ptrdiff_t s = 0; s < n_tiles; s++) {
-            const ptrdiff_t i = n_rows * s / n_tiles, next = n_rows * (s + 1) / n_tiles;
-            tiles[columns - 1](&p, (int)(next - i), a + i * p.a_row * LANES,
-                               b + j * p.b_column * LANES, bias ? bias + j * LANES : NULL,
-                               c + (i * p.c_row + j) * LANES);
-        }
+        const ptrdiff_t j = n_columns * t / n_panels, next = n_columns * (t + 1) / n_panels;
+        panels[next - j - 1](p, a, b + j * p.b_column * LANES, bias ? bias + j * LANES : NULL,
+                             c + j * LANES);
     }
 }
 
 static void forward_lanes(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                           const void *weight, const struct epilogue *epilogue, void *out) {
-    const struct lane_product p = {.n_terms = n_in, .a_row = n_in, .a_term = 1, .b_term = n_out,
+    const struct lane_product p = {.n_rows = n_rows, .n_terms = n_in, .a_row = n_in, .a_term = 1, .b_term = n_out,
                                    .b_column = 1, .c_row = n_out};
-    lane_product(p, n_rows, n_out, x, weight, epilogue->bias, out);
+    lane_product(p, n_out, x, weight, epilogue->bias, out);
     finish(epilogue, 1, n_rows * n_out * LANES, out, out, 0);
 }
 
 static void outer_lanes(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                         const void *delta, void *out) {
-    const struct lane_product p = {.n_terms = n_rows, .a_row = 1, .a_term = n_in, .b_term = n_out,
+    const struct lane_product p = {.n_rows = n_in, .n_terms = n_rows, .a_row = 1, .a_term = n_in, .b_term = n_out,
                                    .b_column = 1, .c_row = n_out};
-    lane_product(p, n_in, n_out, x, delta, NULL, out);
+    lane_product(p, n_out, x, delta, NULL, out);
 }
 
 static void backward_lanes(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
                            const void *weight, enum activation activation, const void *y, void *out) {
-    const struct lane_product p = {.n_terms = n_out, .a_row = n_out, .a_term = 1, .b_term = 1,
+    const struct lane_product p = {.n_rows = n_rows, .n_terms = n_out, .a_row = n_out, .a_term = 1, .b_term = 1,
                                    .b_column = n_out, .c_row = n_in};
-    lane_product(p, n_rows, n_in, delta, weight, NULL, out);
+    lane_product(p, n_in, delta, weight, NULL, out);
     derive(activation, 1, n_rows * n_in * LANES, y, 0, out, 0);
 }
 

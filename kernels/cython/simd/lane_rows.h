@@ -1,34 +1,57 @@
-/* What goes in and out of lanes: the rows of each model's minibatch, and its parameters. */
+/* What goes in and out of lanes: the rows and targets of each model's minibatch, and its parameters.
+
+   LANES numbers of a row of each model are squares that are transposed. */
 
 #ifndef FASTNN_LANE_ROWS_H
 #define FASTNN_LANE_ROWS_H
 
 #include "input.h"
 
-/* Rows are converted here, as many columns of them at a time. */
-#define STAGED_COLUMNS 64
+/* Where row i of each lane begins. */
+INLINE void find_rows(const struct dense_input *x, const int64_t *const *orders, ptrdiff_t i,
+                      const char **rows) {
+    for (ptrdiff_t lane = 0; lane < LANES; lane++)
+        rows[lane] = x->data + (ptrdiff_t)orders[lane][i] * x->row_stride;
+}
 
-/* out (n_rows, n_in, LANES) = x[orders[lane][row]], bytes multiplied by scale. */
+/* LANES neighbouring numbers of each row, as many columns of `to`. */
+INLINE void transpose_columns(const char *const *rows, ptrdiff_t first, enum input_type type,
+                              real scale, real *to) {
+    const ptrdiff_t size = input_size(type);
+    const int is_ready = type == (sizeof(real) == 4 ? INPUT_FLOAT : INPUT_DOUBLE);
+    real converted[sizeof(vec) / sizeof(real)][sizeof(vec) / sizeof(real)];
+    vec square[sizeof(vec) / sizeof(real)];
+    if (!is_ready)
+        for (ptrdiff_t lane = 0; lane < LANES; lane++)
+            for (ptrdiff_t k = 0; k < LANES; k++)
+                converted[lane][k] = number_at(rows[lane] + (first + k) * size, type, scale);
+    UNROLL for (int lane = 0; lane < LANES; lane++)
+        square[lane] =
+            load(is_ready ? (const real *)(rows[lane] + first * size) : converted[lane]);
+    transpose_square(square);
+    UNROLL for (int k = 0; k < LANES; k++) store(to + (first + k) * LANES, square[k]);
+}
+
 INLINE void gather_lanes_of(const struct dense_input *x, enum input_type type,
                             const int64_t *const *orders, ptrdiff_t n_rows, ptrdiff_t n_in,
                             real scale, real *out) {
-    real staged[sizeof(vec) / sizeof(real)][STAGED_COLUMNS];
-    for (ptrdiff_t i = 0; i < n_rows; i++)
-        for (ptrdiff_t first = 0; first < n_in; first += STAGED_COLUMNS) {
-            const ptrdiff_t n = n_in - first < STAGED_COLUMNS ? n_in - first : STAGED_COLUMNS;
-            real *const to = out + (i * n_in + first) * LANES;
-            for (ptrdiff_t lane = 0; lane < LANES; lane++)
-                gather_row(x->data + (ptrdiff_t)orders[lane][i] * x->row_stride +
-                               first * x->column_stride,
-                           x->column_stride, type, scale, n, staged[lane]);
-            for (ptrdiff_t k = 0; k < n; k += LANES) {
-                vec square[sizeof(vec) / sizeof(real)];
-                for (ptrdiff_t lane = 0; lane < LANES; lane++) square[lane] = load(staged[lane] + k);
-                transpose_square(square);
-                for (ptrdiff_t j = 0; j < LANES && k + j < n; j++)
-                    store(to + (k + j) * LANES, square[j]);
-            }
+    const char *rows[sizeof(vec) / sizeof(real)];
+    const ptrdiff_t stride = x->column_stride;
+    if (stride == input_size(type) && n_in >= LANES) {
+        for (ptrdiff_t i = 0; i < n_rows; i++, out += n_in * LANES) {
+            find_rows(x, orders, i, rows);
+            ptrdiff_t k = 0;
+            for (; k + LANES <= n_in; k += LANES) transpose_columns(rows, k, type, scale, out);
+            if (k < n_in) transpose_columns(rows, n_in - LANES, type, scale, out); /* some again */
         }
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
+        find_rows(x, orders, i, rows);
+        for (ptrdiff_t k = 0; k < n_in; k++, out += LANES)
+            UNROLL for (int lane = 0; lane < LANES; lane++)
+                out[lane] = number_at(rows[lane] + k * stride, type, scale);
+    }
 }
 
 static void gather_lanes(const struct dense_input *x, const int64_t *const *orders, ptrdiff_t n_rows,
@@ -39,6 +62,21 @@ static void gather_lanes(const struct dense_input *x, const int64_t *const *orde
         INPUT_TYPES(CASE)
 #undef CASE
     }
+}
+
+/* Labels lie `stride` bytes apart. One that is no class is compared, never used as an index. */
+static int gather_labels_lanes(const char *y, ptrdiff_t stride, const int64_t *const *orders,
+                               ptrdiff_t n_rows, ptrdiff_t n_classes, void *out) {
+    integer *labels = out;
+    int outside = 0;
+    for (ptrdiff_t i = 0; i < n_rows; i++, labels += LANES)
+        UNROLL for (int lane = 0; lane < LANES; lane++) {
+            int64_t label;
+            memcpy(&label, y + (ptrdiff_t)orders[lane][i] * stride, sizeof label);
+            outside |= (uint64_t)label >= (uint64_t)n_classes; /* below 0 is large */
+            labels[lane] = (integer)label;
+        }
+    return !outside;
 }
 
 /* n neighbouring numbers of a model: into its lane, and out of it. */

@@ -58,9 +58,7 @@ INLINE vec column_exponentials(ptrdiff_t n_out, vec largest, vec *column) {
             column[j + i] = exponential(column[j + i] - largest);
             sum[i] += column[j + i];
         }
-    for (ptrdiff_t half = LANES / 2; half; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
-    return sum[0];
+    return sum_vectors(sum);
 }
 
 /* Sums of column - largest, likewise. */
@@ -69,9 +67,7 @@ INLINE vec column_sums_from(ptrdiff_t n_out, vec largest, const vec *column) {
     for EACH_LANE(i) sum[i] = broadcast(0);
     for (ptrdiff_t j = 0; j < n_out; j += LANES)
         for (ptrdiff_t i = 0; i < LANES && j + i < n_out; i++) sum[i] += column[j + i] - largest;
-    for (ptrdiff_t half = LANES / 2; half; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
-    return sum[0];
+    return sum_vectors(sum);
 }
 
 static void softmax_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
@@ -192,8 +188,10 @@ static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real
     real lane_scale[sizeof(vec) / sizeof(real)], lane_loss[sizeof(vec) / sizeof(real)];
     for EACH_LANE(i) {
         lane_label[i] = i < n_rows ? (integer)labels[i] : 0;
-        lane_scale[i] = (real)(row_weight && i < n_rows ? row_weight[i] * factor : factor);
+        lane_scale[i] = (real)factor;
     }
+    if (row_weight) /* not inside that loop: masked loads at NULL take microcode */
+        for (ptrdiff_t i = 0; i < n_rows; i++) lane_scale[i] = (real)(row_weight[i] * factor);
     bits label, right;
     memcpy(&label, lane_label, sizeof label);
     load_columns(n_rows, n_out, z, z_row, column);
