@@ -30,7 +30,7 @@ from kernels.cython.table cimport (
 
 cdef enum:
     MOST_LANES = 16
-    WIDEST_LAYER = 16  # that gains from lanes
+    WIDEST_LAYER = 16  # that gains from lanes; outputs are at most LANE_OUTPUTS
     MOST_INPUTS = 64
     MOST_ROWS = 1024  # of a minibatch; its rows are kept MOST_LANES times
 

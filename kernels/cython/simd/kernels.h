@@ -75,6 +75,9 @@ struct epilogue {
     void *h;
 };
 
+/* The most outputs of a network in lanes. */
+#define LANE_OUTPUTS 16
+
 /* Sums of weights that a penalty keeps side by side, of squares and as many of magnitudes. */
 #define PENALTY_SUMS 16
 

@@ -15,12 +15,6 @@ INLINE vec row_scale(const struct lane_verdict *v, ptrdiff_t row, const int has_
     return load(scale);
 }
 
-/* Write down a row's losses, and which lanes are right. */
-INLINE void note_row(const struct lane_verdict *v, ptrdiff_t row, vec loss, bits is_right) {
-    store((real *)v->row_loss + row * LANES, loss);
-    memcpy((integer *)v->row_right + row * LANES, &is_right, sizeof is_right);
-}
-
 /* Sum what the rows say, lane by lane. Weighted losses are stored before they are added, so that no
    product is fused with a sum. */
 static void sum_verdicts(ptrdiff_t n_rows, const struct lane_verdict *v) {
@@ -51,20 +45,38 @@ static void sum_verdicts(ptrdiff_t n_rows, const struct lane_verdict *v) {
     }
 }
 
+/* Rows that take each step together, so that none waits for the one before. */
+#define ROWS_TOGETHER 8
+
 /* n_out is a constant where it is small: then columns stay in registers. */
 INLINE void cross_entropy_of_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z,
                                    const integer *labels, struct target target,
                                    const struct lane_verdict *v, real *delta) {
-    vec scale = row_scale(v, 0, 0);
-    for (ptrdiff_t r = 0; r < n_rows; r++) {
-        vec column[MOST_COLUMNS];
-        bits label, is_right;
-        memcpy(&label, labels + r * LANES, sizeof label);
-        for (ptrdiff_t j = 0; j < n_out; j++) column[j] = load(z + (r * n_out + j) * LANES);
-        if (v->row_weight) scale = row_scale(v, r, 1);
-        const vec loss = cross_entropy_of_columns(n_out, label, scale, target, column, &is_right);
-        for (ptrdiff_t j = 0; j < n_out; j++) store(delta + (r * n_out + j) * LANES, column[j]);
-        note_row(v, r, loss, is_right);
+    const vec scale = row_scale(v, 0, 0);
+    for (ptrdiff_t first = 0; first < n_rows; first += ROWS_TOGETHER) {
+        const ptrdiff_t n = n_rows - first < ROWS_TOGETHER ? n_rows - first : ROWS_TOGETHER;
+        vec column[ROWS_TOGETHER][LANE_OUTPUTS], wanted[ROWS_TOGETHER], largest[ROWS_TOGETHER];
+        vec total[ROWS_TOGETHER];
+        bits label[ROWS_TOGETHER];
+        memcpy(label, labels + first * LANES, (size_t)n * sizeof *label);
+        for (ptrdiff_t r = 0; r < n; r++) {
+            bits is_right;
+            for (ptrdiff_t j = 0; j < n_out; j++)
+                column[r][j] = load(z + ((first + r) * n_out + j) * LANES);
+            wanted[r] =
+                wanted_of_columns(n_out, label[r], target, column[r], largest + r, &is_right);
+            memcpy((integer *)v->row_right + (first + r) * LANES, &is_right, sizeof is_right);
+        }
+        for (ptrdiff_t r = 0; r < n; r++)
+            total[r] = column_exponentials(n_out, largest[r], column[r]);
+        for (ptrdiff_t r = 0; r < n; r++) {
+            delta_of_columns(n_out, label[r], target, total[r],
+                             v->row_weight ? row_scale(v, first + r, 1) : scale, column[r]);
+            for (ptrdiff_t j = 0; j < n_out; j++)
+                store(delta + ((first + r) * n_out + j) * LANES, column[r][j]);
+        }
+        for (ptrdiff_t r = 0; r < n; r++)
+            store((real *)v->row_loss + (first + r) * LANES, logarithm(total[r]) - wanted[r]);
     }
 }
 
@@ -90,7 +102,7 @@ INLINE void loss_of_lanes(enum loss kind, enum activation activation, ptrdiff_t 
     vec scale = row_scale(v, 0, 0);
     for (ptrdiff_t r = 0; r < n_rows; r++) {
         vec sum[sizeof(vec) / sizeof(real)];
-        bits wrong = broadcast_bits(0);
+        bits right = ~broadcast_bits(0);
         if (v->row_weight) scale = row_scale(v, r, 1);
         for EACH_LANE(i) sum[i] = broadcast(0);
         for (ptrdiff_t j = 0; j < n_out; j++) {
@@ -98,14 +110,15 @@ INLINE void loss_of_lanes(enum loss kind, enum activation activation, ptrdiff_t 
             const vec z_j = load(z + at), target_j = load(target + at);
             const vec h = output_of(activation, z_j);
             vec slope;
-            wrong |= MASK(z_j > broadcast(0)) ^ MASK(target_j > broadcast((real)0.5));
+            right &= ~(MASK(z_j > broadcast(0)) ^ MASK(target_j > broadcast((real)0.5)));
             /* A whole number before it is added: no product of it may be fused with the sum. */
             const vec loss = loaded(loss_of(kind, h, target_j, broadcast(constants[j]), &slope));
             sum[j % LANES] += loss;
             if (activation != IDENTITY) slope *= slope_of(activation, h);
             store(delta + at, slope * scale);
         }
-        note_row(v, r, sum_vectors(sum), ~wrong);
+        memcpy((integer *)v->row_right + r * LANES, &right, sizeof right);
+        store((real *)v->row_loss + r * LANES, sum_vectors(sum));
     }
 }
 

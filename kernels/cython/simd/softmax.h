@@ -151,31 +151,34 @@ struct verdict {
     double *loss, *right;
 };
 
-/* Columns of z become delta, a row in each lane; returns the losses, and whether rows are right. A NaN
-   is larger than any number, as in numpy.argmax. */
-INLINE vec cross_entropy_of_columns(ptrdiff_t n_out, bits label, vec scale, struct target target,
-                                    vec *column, bits *is_right) {
+/* The three steps of rows in lanes, of columns of z. First t · (z - max), the largest, and whether the
+   label is right; a NaN is larger than any number, as in numpy.argmax. */
+INLINE vec wanted_of_columns(ptrdiff_t n_out, bits label, struct target target, const vec *column,
+                             vec *largest, bits *is_right) {
     bits right = broadcast_bits(0), seen = broadcast_bits(0);
     vec at_label = broadcast(0);
-    const vec largest = largest_of_columns(n_out, column);
+    *largest = largest_of_columns(n_out, column);
     for (ptrdiff_t j = 0; j < n_out; j++) {
         const bits here = MASK(label == broadcast_bits((integer)j));
-        const bits is_largest = MASK(column[j] == largest) | MASK(column[j] != column[j]);
+        const bits is_largest = MASK(column[j] == *largest) | MASK(column[j] != column[j]);
         at_label = select_lanes(here, column[j], at_label);
         right |= here & is_largest & ~seen;
         seen |= is_largest;
     }
     *is_right = right;
-    vec wanted = at_label - largest;
-    if (target.smoothing != 0)
-        wanted = wanted_of(target, wanted, column_sums_from(n_out, largest, column));
-    const vec total = column_exponentials(n_out, largest, column);
+    at_label -= *largest;
+    if (target.smoothing == 0) return at_label;
+    return wanted_of(target, at_label, column_sums_from(n_out, *largest, column));
+}
+
+/* Then come `column_exponentials`, and from these and their sum the delta. */
+INLINE void delta_of_columns(ptrdiff_t n_out, bits label, struct target target, vec total, vec scale,
+                             vec *column) {
     const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
     for (ptrdiff_t j = 0; j < n_out; j++) {
         const bits here = MASK(label == broadcast_bits((integer)j));
         column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
     }
-    return logarithm(total) - wanted;
 }
 
 /* At most LANES rows. */
@@ -195,8 +198,11 @@ static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real
     bits label, right;
     memcpy(&label, lane_label, sizeof label);
     load_columns(n_rows, n_out, z, z_row, column);
-    store(lane_loss,
-          cross_entropy_of_columns(n_out, label, load(lane_scale), target, column, &right));
+    vec largest;
+    const vec wanted = wanted_of_columns(n_out, label, target, column, &largest, &right);
+    const vec total = column_exponentials(n_out, largest, column);
+    delta_of_columns(n_out, label, target, total, load(lane_scale), column);
+    store(lane_loss, logarithm(total) - wanted);
     store_columns(n_rows, n_out, column, delta, delta_row);
     memcpy(lane_right, &right, sizeof right);
     for (ptrdiff_t i = 0; i < n_rows; i++) {

@@ -178,11 +178,16 @@ INLINE real sum_lanes(vec v) {
 }
 
 /* The same of the numbers in each lane of LANES vectors. */
+#define ADD_HALF(HALF) \
+    if (LANES > (HALF)) UNROLL for (int i = 0; i < (HALF); i++) v[i] += v[i + (HALF)];
 INLINE vec sum_vectors(vec *v) {
-    for (ptrdiff_t half = LANES / 2; half; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) v[i] += v[i + half];
+    ADD_HALF(8)
+    ADD_HALF(4)
+    ADD_HALF(2)
+    ADD_HALF(1)
     return v[0];
 }
+#undef ADD_HALF
 
 INLINE real max_lanes(vec v) {
     real lane[sizeof(vec) / sizeof(real)];
@@ -245,21 +250,24 @@ INLINE void transpose_square(vec *rows) { (void)rows; }
         rows[i + (SIZE)] = SHUFFLE(a, b, ODD_BLOCKS, SIZE); \
     }
 
-INLINE void transpose_square(vec *rows) {
-    UNROLL for (int i = 0; i < N_LANES; i += 2) {
+/* BLOCK vectors: the squares that lie in the same 16 bytes of all. */
+INLINE void transpose_blocks(vec *rows) {
+    UNROLL for (int i = 0; i < BLOCK; i += 2) {
         const vec a = rows[i], b = rows[i + 1];
         rows[i] = SHUFFLE(a, b, IN_TURN, 0);
         rows[i + 1] = SHUFFLE(a, b, IN_TURN, 1);
     }
 #if NUMBER_BYTES == 4
-    UNROLL for (int i = 0; i < N_LANES; i += 4) {
-        const vec a = rows[i], b = rows[i + 1], c = rows[i + 2], d = rows[i + 3];
-        rows[i] = SHUFFLE(a, c, PAIR, 0);
-        rows[i + 1] = SHUFFLE(a, c, PAIR, 1);
-        rows[i + 2] = SHUFFLE(b, d, PAIR, 0);
-        rows[i + 3] = SHUFFLE(b, d, PAIR, 1);
-    }
+    const vec a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+    rows[0] = SHUFFLE(a, c, PAIR, 0);
+    rows[1] = SHUFFLE(a, c, PAIR, 1);
+    rows[2] = SHUFFLE(b, d, PAIR, 0);
+    rows[3] = SHUFFLE(b, d, PAIR, 1);
 #endif
+}
+
+INLINE void transpose_square(vec *rows) {
+    UNROLL for (int i = 0; i < N_LANES; i += BLOCK) transpose_blocks(rows + i);
 #if N_LANES > BLOCK
     EXCHANGE_BLOCKS(BLOCK)
 #endif

@@ -47,3 +47,9 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
     return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 |
              (uint32_t)_mm256_movemask_epi8(low));
 }
+
+/* 16 bytes of each of two rows. */
+INLINE __m256i load_blocks(const void *a, const void *b) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(a)), _mm_loadu_si128(b), 1);
+}
+#define LOAD_BLOCKS(row, step, at) (vec)load_blocks((row)[0] + (at), (row)[step] + (at))
