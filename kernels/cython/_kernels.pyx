@@ -101,6 +101,7 @@ from kernels.cython.lanes cimport (
     lanes_take,
     lay_out_lanes,
     load_model,
+    prepare_lanes,
     store_model,
     train_lanes,
 )

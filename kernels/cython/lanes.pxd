@@ -23,6 +23,8 @@ from kernels.cython.table cimport (
     input_type_of,
     kernels,
     lane_verdict,
+    prepare_rate,
+    prepare_update,
     rule,
     step,
     vectors_of_rule,
@@ -45,7 +47,8 @@ cdef struct LaneLayer:
 cdef struct LaneConstants:
     # What may differ from model to model; unused lanes hold what another lane does.
     const int64_t *orders[MOST_LANES]  # row numbers of the minibatch
-    step steps[MOST_LANES]  # prepared, of one rule
+    step steps[MOST_LANES]  # of one rule
+    double weight_decays[MOST_LANES]
     double l1[MOST_LANES]
     double l2[MOST_LANES]
 
@@ -218,6 +221,30 @@ cdef inline void store_vector(
 
 
 # -- a step ---------------------------------------------------------------------------------------
+
+
+cdef inline void prepare_lanes(
+    LaneConstants *c, const double *rates, const int64_t *t, int n_lanes
+) noexcept nogil:
+    """Prepare update t of each lane at its learning rate, as `prepare_step` does; neighbours that agree
+    share the powers, which cost as much as a tenth of a step.
+    """
+    cdef step *own
+    cdef step *other
+    cdef int lane
+    for lane in range(n_lanes):
+        own = &c.steps[lane]
+        other = &c.steps[lane - 1]
+        if (
+            lane > 0
+            and t[lane] == t[lane - 1]
+            and own.first_decay == other.first_decay
+            and own.second_decay == other.second_decay
+        ):
+            own.first_bias, own.correction = other.first_bias, other.correction
+        else:
+            prepare_update(own, t[lane])
+        prepare_rate(own, c.weight_decays[lane], rates[lane])
 
 
 cdef inline bint train_lanes(

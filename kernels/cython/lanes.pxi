@@ -40,7 +40,7 @@ def train_epoch_in_lanes(
     cdef Memory memory
     cdef Epoch epoch
     cdef list epochs = [], held = []
-    cdef double[MOST_LANES] weight_decay
+    cdef double now[MOST_LANES]
     cdef const double *rates[MOST_LANES]
     cdef const double *weights = NULL if sample_weight is None else &sample_weight[0]
     cdef const double[::1] its_rates
@@ -63,7 +63,7 @@ def train_epoch_in_lanes(
             its_rates.shape[0] >= (n_order - 1) // batch_size + 1,
             "learning_rates", "one for each minibatch",
         )
-        rates[lane], weight_decay[lane], t[lane] = &its_rates[0], epoch.weight_decay, shared.t
+        rates[lane], t[lane] = &its_rates[0], shared.t
         needs(
             sample_weight is None or sample_weight.shape[0] == shared.x.n_rows,
             "sample_weight", "{} numbers, one for each row of x", shared.x.n_rows,
@@ -86,7 +86,8 @@ def train_epoch_in_lanes(
         load_model(&lanes, lane, shared.params, shared.first_state, shared.second_state)
         constants.steps[lane] = epoch.step
         constants.l1[lane], constants.l2[lane] = shared.options.l1, shared.options.l2
-        weight_decay[lane], rates[lane], t[lane] = weight_decay[own], rates[own], t[own]
+        constants.weight_decays[lane] = epoch.weight_decay
+        rates[lane], t[lane] = rates[own], t[own]
     with nogil:
         float_mode = flush_subnormals()
         while begin < n_order and is_sound:
@@ -94,10 +95,9 @@ def train_epoch_in_lanes(
             for lane in range(n_lanes):
                 own = lane if lane < n_models else 0
                 constants.orders[lane] = &orders[own, begin]
-                prepare_step(
-                    &constants.steps[lane], weight_decay[lane], rates[lane][n_done],
-                    t[lane] + n_done + 1,
-                )
+                now[lane] = rates[lane][n_done]
+                t[lane] += 1
+            prepare_lanes(&constants, now, t, n_lanes)
             is_sound = train_lanes(&lanes, &first.x, &first.y, weights, mean, &constants, n_rows)
             n_done += 1
             begin += n_rows

@@ -27,7 +27,10 @@ cdef extern from "simd/vocabulary.h" nogil:
 cdef extern from "simd/rules.h" nogil:
     struct step:
         rule rule
-        double learning_rate, first_decay, second_decay, epsilon, shrink, size, correction
+        double learning_rate, first_decay, second_decay, epsilon, shrink, first_bias, size
+        double correction
+    void prepare_update(step *s, int64_t t)
+    void prepare_rate(step *s, double weight_decay, double rate)
     void prepare_step(step *s, double weight_decay, double rate, int64_t t)
 
 cdef extern from "simd/kernels.h" nogil:

@@ -106,13 +106,29 @@ static void backward_lanes(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, co
     derive(activation, 1, n_rows * n_in * LANES, y, 0, out, 0);
 }
 
-/* Sums of delta's rows. */
+/* Sums of delta's rows; columns go side by side, so that no addition waits for the one before. */
+INLINE void sum_columns(ptrdiff_t n_rows, ptrdiff_t n_out, const real *delta, real *out,
+                        const int columns) {
+    vec sum[LANE_COLUMNS];
+    UNROLL for (int j = 0; j < columns; j++) sum[j] = broadcast(0);
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        UNROLL for (int j = 0; j < columns; j++) sum[j] += load(delta + (i * n_out + j) * LANES);
+    UNROLL for (int j = 0; j < columns; j++) store(out + j * LANES, sum[j]);
+}
+
 static void column_sums_lanes(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, void *out) {
-    for (ptrdiff_t j = 0; j < n_out; j++) {
-        vec sum = broadcast(0);
-        for (ptrdiff_t i = 0; i < n_rows; i++)
-            sum += load((const real *)delta + (i * n_out + j) * LANES);
-        store((real *)out + j * LANES, sum);
+    const real *from = delta;
+    real *to = out;
+    ptrdiff_t n = n_out;
+    for (; n >= LANE_COLUMNS; n -= LANE_COLUMNS) {
+        sum_columns(n_rows, n_out, from, to, LANE_COLUMNS);
+        from += LANE_COLUMNS * LANES;
+        to += LANE_COLUMNS * LANES;
+    }
+    switch (n) {
+    case 3: sum_columns(n_rows, n_out, from, to, 3); break;
+    case 2: sum_columns(n_rows, n_out, from, to, 2); break;
+    case 1: sum_columns(n_rows, n_out, from, to, 1); break;
     }
 }
 
