@@ -14,6 +14,7 @@ The parts, each of which depends on those before it:
     vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
     program, training                    the programs
+    lanes                                steps and passes of many small networks, one in each lane
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
     fits, measuring, generators,
@@ -124,6 +125,17 @@ from kernels.cython.gate cimport (
     wait,
     write_shared,
 )
+from kernels.cython.lanes cimport (
+    MOST_LANES,
+    LaneConstants,
+    Lanes,
+    lanes_take,
+    lay_out_lanes,
+    load_model,
+    prepare_lanes,
+    store_model,
+    train_lanes,
+)
 from kernels.cython.loss cimport add_up, judge
 from kernels.cython.gradient cimport add_gradient
 from kernels.cython.measuring cimport Measured, Measuring, lay_out_measuring, measure
@@ -180,6 +192,7 @@ include "team.pxi"
 include "pool.pxi"
 include "program.pxi"
 include "training.pxi"
+include "lanes.pxi"
 include "predictor.pxi"
 include "minibatch.pxi"
 include "step_pass.pxi"

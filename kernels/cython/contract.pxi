@@ -140,6 +140,7 @@ cdef class Kernels:
 
     cdef const kernels *table
     cdef readonly str isa
+    cdef readonly Py_ssize_t lanes  # numbers in a vector
 
     def __cinit__(self, isa, bint double_precision):
         cdef int known
@@ -152,6 +153,7 @@ cdef class Kernels:
             raise ValueError(f"FASTNN_ISA: {isa!r} {what}; choose one of {runnable}")
         self.isa = chosen.name.decode()
         self.table = chosen.real_double if double_precision else chosen.single
+        self.lanes = self.table.lanes
 
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table

@@ -27,12 +27,15 @@ cdef extern from "simd/vocabulary.h" nogil:
 cdef extern from "simd/rules.h" nogil:
     struct step:
         rule rule
-        double learning_rate, first_decay, second_decay, epsilon, shrink, size, correction
+        double learning_rate, first_decay, second_decay, epsilon, shrink, first_bias, size
+        double correction
+    void prepare_update(step *s, int64_t t)
+    void prepare_rate(step *s, double weight_decay, double rate)
     void prepare_step(step *s, double weight_decay, double rate, int64_t t)
 
 cdef extern from "simd/kernels.h" nogil:
     enum:
-        PANEL_VECTORS, BLOCK_COLUMNS
+        PANEL_VECTORS, BLOCK_COLUMNS, PENALTY_SUMS
 
     struct dense_input:
         const char *data
@@ -71,6 +74,15 @@ cdef extern from "simd/kernels.h" nogil:
         const void *bias
         activation activation
         void *h
+
+    struct lane_verdict:
+        const double *row_weight
+        const double *factor
+        double *loss
+        double *right
+        void *row_loss
+        void *row_right
+        double *weighted
 
     struct kernels:
         size_t size
@@ -188,6 +200,55 @@ cdef extern from "simd/kernels.h" nogil:
         void (*limit_column_norms)(
             Py_ssize_t n_in, Py_ssize_t n_out, double max_norm, double *norms, void *weight,
             Py_ssize_t weight_row
+        ) noexcept nogil
+        Py_ssize_t slice_terms
+        void (*enter_lane)(Py_ssize_t n, const void *source, void *lane) noexcept nogil
+        void (*leave_lane)(Py_ssize_t n, const void *lane, void *to) noexcept nogil
+        void (*gather_lanes)(
+            const dense_input *x, const int64_t *const *orders, Py_ssize_t n_rows,
+            Py_ssize_t n_in, double scale, void *out
+        ) noexcept nogil
+        void (*forward_lanes)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            const void *weight, const epilogue *epilogue, void *out
+        ) noexcept nogil
+        void (*outer_lanes)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *x,
+            const void *delta, void *out
+        ) noexcept nogil
+        void (*column_sums_lanes)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *delta, void *out
+        ) noexcept nogil
+        void (*backward_lanes)(
+            Py_ssize_t n_rows, Py_ssize_t n_in, Py_ssize_t n_out, const void *delta,
+            const void *weight, activation activation, const void *y, void *out
+        ) noexcept nogil
+        bint (*gather_labels_lanes)(
+            const char *y, Py_ssize_t stride, const int64_t *const *orders, Py_ssize_t n_rows,
+            Py_ssize_t n_classes, void *out
+        ) noexcept nogil
+        void (*cross_entropy_lanes)(
+            Py_ssize_t n_rows, Py_ssize_t n_out, const void *z, const void *labels,
+            double smoothing, const lane_verdict *verdict, void *delta
+        ) noexcept nogil
+        void (*elementwise_loss_lanes)(
+            loss loss, activation activation, Py_ssize_t n_rows, Py_ssize_t n_out,
+            const void *z, const void *target, const void *constants,
+            const lane_verdict *verdict, void *delta
+        ) noexcept nogil
+        void (*update_lanes)(
+            const step *steps, Py_ssize_t n, void *params, const void *grads, void *first,
+            void *second
+        ) noexcept nogil
+        void (*add_penalty_lanes)(
+            Py_ssize_t n, const double *l1, const double *l2, const void *weight, void *grads
+        ) noexcept nogil
+        void (*sum_weights_lanes)(
+            Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t slot, Py_ssize_t stride,
+            const void *weight, double *sums
+        ) noexcept nogil
+        void (*penalty_lanes)(
+            const double *sums, const double *l1, const double *l2, double *penalty
         ) noexcept nogil
 
     struct instruction_set:

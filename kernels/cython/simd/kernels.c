@@ -8,6 +8,10 @@
 #include "activation.h"
 #include "dense.h"
 #include "input.h"
+#include "lane_losses.h"
+#include "lane_products.h"
+#include "lane_rows.h"
+#include "lane_updates.h"
 #include "loss.h"
 #include "masked.h"
 #include "optimizer.h"
@@ -51,5 +55,20 @@ const struct kernels FASTNN_TABLE = {
     .sum_of_squares = sum_of_squares,
     .scale = scale,
     .limit_column_norms = limit_column_norms,
+    .slice_terms = SLICE_TERMS,
+    .enter_lane = enter_lane,
+    .leave_lane = leave_lane,
+    .gather_lanes = gather_lanes,
+    .forward_lanes = forward_lanes,
+    .outer_lanes = outer_lanes,
+    .column_sums_lanes = column_sums_lanes,
+    .backward_lanes = backward_lanes,
+    .gather_labels_lanes = gather_labels_lanes,
+    .cross_entropy_lanes = cross_entropy_lanes,
+    .elementwise_loss_lanes = elementwise_loss_lanes,
+    .update_lanes = update_lanes,
+    .add_penalty_lanes = add_penalty_lanes,
+    .sum_weights_lanes = sum_weights_lanes,
+    .penalty_lanes = penalty_lanes,
     OWN_ENTRIES
 };

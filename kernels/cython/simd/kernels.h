@@ -75,6 +75,21 @@ struct epilogue {
     void *h;
 };
 
+/* The most outputs of a network in lanes. */
+#define LANE_OUTPUTS 16
+
+/* Sums of weights that a penalty keeps side by side, of squares and as many of magnitudes. */
+#define PENALTY_SUMS 16
+
+/* What a loss says of a minibatch where each lane is a model, and what it is told. */
+struct lane_verdict {
+    const double *row_weight; /* (n_rows, lanes), or NULL for ones */
+    const double *factor;     /* (lanes) */
+    double *loss, *right;     /* (lanes): sums over the rows */
+    void *row_loss, *row_right; /* (n_rows, lanes) numbers: scratch */
+    double *weighted;           /* (n_rows, lanes): scratch */
+};
+
 struct kernels {
     size_t size;     /* bytes of a number */
     ptrdiff_t lanes; /* numbers in a vector */
@@ -186,6 +201,52 @@ struct kernels {
     /* Columns longer than max_norm are scaled down to it; norms is scratch of n_out doubles. */
     void (*limit_column_norms)(ptrdiff_t n_in, ptrdiff_t n_out, double max_norm, double *norms,
                                void *weight, ptrdiff_t weight_row);
+
+    /* -- many small networks, a model in each lane: a number of a matrix is a vector, with one number of
+          each model, and rows lie one after the other without padding. Of a model in its lane, results
+          have the bits that the kernels above give for it alone. ---------------------------------- */
+
+    /* The most rows of an `outer` that are summed before they are scaled and added */
+    ptrdiff_t slice_terms;
+    /* n neighbouring numbers of a model into its lane, and out of it; `lane` is its first number */
+    void (*enter_lane)(ptrdiff_t n, const void *from, void *lane);
+    void (*leave_lane)(ptrdiff_t n, const void *lane, void *to);
+    /* out = x[orders[lane]], of each lane's rows of one input */
+    void (*gather_lanes)(const struct dense_input *x, const int64_t *const *orders, ptrdiff_t n_rows,
+                         ptrdiff_t n_in, double scale, void *out);
+    void (*forward_lanes)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
+                          const void *weight, const struct epilogue *epilogue, void *out);
+    /* out = xᵀ · delta */
+    void (*outer_lanes)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
+                        const void *delta, void *out);
+    /* out = sum of delta's rows */
+    void (*column_sums_lanes)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *delta, void *out);
+    /* out (n_rows, n_in) = (delta · weightᵀ) ∘ activation', as of derive */
+    void (*backward_lanes)(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *delta,
+                           const void *weight, enum activation activation, const void *y,
+                           void *out);
+    /* out (n_rows, lanes): integers as wide as the table's numbers, of each lane's rows of y, whose
+       labels lie `stride` bytes apart; returns whether all are classes */
+    int (*gather_labels_lanes)(const char *y, ptrdiff_t stride, const int64_t *const *orders,
+                               ptrdiff_t n_rows, ptrdiff_t n_classes, void *out);
+    void (*cross_entropy_lanes)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *z, const void *labels,
+                                double smoothing, const struct lane_verdict *verdict, void *delta);
+    /* constants (n_out) are numbers, the same in each lane */
+    void (*elementwise_loss_lanes)(enum loss loss, enum activation activation, ptrdiff_t n_rows,
+                                   ptrdiff_t n_out, const void *z, const void *target,
+                                   const void *constants, const struct lane_verdict *verdict,
+                                   void *delta);
+    /* n parameters, with a step of one rule for each lane */
+    void (*update_lanes)(const struct step *steps, ptrdiff_t n, void *params, const void *grads,
+                         void *first, void *second);
+    /* n weights; l1, l2 (lanes) */
+    void (*add_penalty_lanes)(ptrdiff_t n, const double *l1, const double *l2, const void *weight,
+                              void *grads);
+    /* Add a layer's weights to sums (2, PENALTY_SUMS, lanes), of which penalty (lanes) is made; slot and
+       stride say where the layer lies among the parameters of a model. */
+    void (*sum_weights_lanes)(ptrdiff_t n_in, ptrdiff_t n_out, ptrdiff_t slot, ptrdiff_t stride,
+                              const void *weight, double *sums);
+    void (*penalty_lanes)(const double *sums, const double *l1, const double *l2, double *penalty);
 };
 
 /* The instruction set that serves `name` (those of dispatch.c; NULL: the widest that runs here), or

@@ -8,41 +8,66 @@
 
 #include "vector.h"
 
-/* The parameter after an update, from its gradient and what the rule remembers of it: m, and v. */
-#define RULE(NAME) INLINE vec update_##NAME(const struct step *s, vec p, vec g, vec *m, vec *v)
+/* What the rules make of a step's constants. */
+#define CONSTANTS(X) \
+    X(learning_rate, s->learning_rate) \
+    X(first_decay, s->first_decay) \
+    X(first_rate, 1 - s->first_decay) \
+    X(second_rate, 1 - s->second_decay) \
+    X(epsilon, s->epsilon) \
+    X(shrink, s->shrink) \
+    X(size, s->size) \
+    X(correction, s->correction)
 
-RULE(sgd) { return (void)m, (void)v, p - (real)s->learning_rate * g; }
+/* Vectors of them: the same number in each lane or, where each lane is a model, the model's own. */
+struct constants {
+#define MEMBER(NAME, VALUE) vec NAME;
+    CONSTANTS(MEMBER)
+#undef MEMBER
+};
+
+INLINE struct constants same_constants(const struct step *s) {
+#define SAME(NAME, VALUE) .NAME = broadcast((real)(VALUE)),
+    return (struct constants){CONSTANTS(SAME)};
+#undef SAME
+}
+
+/* The parameter after an update, from its gradient and what the rule remembers of it: m, and v. */
+#define RULE(NAME) \
+    INLINE vec update_##NAME(const struct constants *c, vec p, vec g, vec *m, vec *v)
+
+RULE(sgd) { return (void)m, (void)v, p - c->learning_rate * g; }
 
 RULE(momentum) {
     (void)v;
-    *m = *m * (real)s->first_decay + g;
-    return p - (real)s->learning_rate * *m;
+    *m = *m * c->first_decay + g;
+    return p - c->learning_rate * *m;
 }
 
 RULE(nesterov) {
     (void)v;
-    *m = *m * (real)s->first_decay + g;
-    return p - (real)s->learning_rate * (g + (real)s->first_decay * *m);
+    *m = *m * c->first_decay + g;
+    return p - c->learning_rate * (g + c->first_decay * *m);
 }
 
 RULE(rmsprop) {
     (void)v;
-    *m += (real)(1 - s->second_decay) * (g * g - *m);
-    return p - (real)s->learning_rate * g / (square_root(*m) + (real)s->epsilon);
+    *m += c->second_rate * (g * g - *m);
+    return p - c->learning_rate * g / (square_root(*m) + c->epsilon);
 }
 
 RULE(adam) {
-    *m += (real)(1 - s->first_decay) * (g - *m);
-    *v += (real)(1 - s->second_decay) * (g * g - *v);
-    return p - (real)s->size * *m / (square_root(*v) * (real)s->correction + (real)s->epsilon);
+    *m += c->first_rate * (g - *m);
+    *v += c->second_rate * (g * g - *v);
+    return p - c->size * *m / (square_root(*v) * c->correction + c->epsilon);
 }
 
-RULE(adamw) { return update_adam(s, p * (real)s->shrink, g, m, v); }
+RULE(adamw) { return update_adam(c, p * c->shrink, g, m, v); }
 
-INLINE vec updated(const struct step *s, enum rule rule, vec p, vec g, vec *m, vec *v) {
+INLINE vec updated(const struct constants *c, enum rule rule, vec p, vec g, vec *m, vec *v) {
     switch (rule) {
 #define CASE(CODE, NAME, N_VECTORS) \
-    case CODE: return update_##NAME(s, p, g, m, v);
+    case CODE: return update_##NAME(c, p, g, m, v);
         RULES(CASE)
 #undef CASE
     }
@@ -50,7 +75,7 @@ INLINE vec updated(const struct step *s, enum rule rule, vec p, vec g, vec *m, v
 }
 
 /* Rules without a first or second state leave it alone. */
-INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n_rows, ptrdiff_t n_out,
+INLINE void update_all(const struct constants *c, enum rule rule, ptrdiff_t n_rows, ptrdiff_t n_out,
                        real *p, ptrdiff_t p_row, const real *g, ptrdiff_t g_row, real *first,
                        real *second) {
     const int has_first = vectors_of_rule(rule) > 0, has_second = vectors_of_rule(rule) > 1;
@@ -60,7 +85,7 @@ INLINE void update_all(const struct step *s, enum rule rule, ptrdiff_t n_rows, p
             const ptrdiff_t at = i * p_row + j;
             vec m = has_first ? load(first + at) : broadcast(0);
             vec v = has_second ? load(second + at) : broadcast(0);
-            store(p + at, updated(s, rule, load(p + at), load(g + i * g_row + j), &m, &v));
+            store(p + at, updated(c, rule, load(p + at), load(g + i * g_row + j), &m, &v));
             if (has_first) store(first + at, m);
             if (has_second) store(second + at, v);
         }
@@ -71,9 +96,11 @@ static void update(const struct step *s, ptrdiff_t n_rows, ptrdiff_t n_out, void
                    void *second) {
     switch (s->rule) {
 #define CASE(CODE, NAME, N_VECTORS) \
-    case CODE: \
-        update_all(s, CODE, n_rows, n_out, params, params_row, grads, grads_row, first, second); \
-        break;
+    case CODE: { \
+        const struct constants c = same_constants(s); \
+        update_all(&c, CODE, n_rows, n_out, params, params_row, grads, grads_row, first, second); \
+        break; \
+    }
         RULES(CASE)
 #undef CASE
     }
@@ -94,13 +121,13 @@ static void add_penalty(ptrdiff_t n_rows, ptrdiff_t n_out, const void *weight, p
     }
 }
 
-enum { SUMS = 16 }; /* side by side, so that no addition waits for the one before */
+/* PENALTY_SUMS of them side by side, so that no addition waits for the one before. */
 
 INLINE double sum_of(int squares, ptrdiff_t n, const real *w) {
-    double sums[SUMS] = {0.0}, sum = 0.0;
+    double sums[PENALTY_SUMS] = {0.0}, sum = 0.0;
     ptrdiff_t i = 0;
-    for (; i + SUMS <= n; i += SUMS)
-        for (int k = 0; k < SUMS; k++) {
+    for (; i + PENALTY_SUMS <= n; i += PENALTY_SUMS)
+        for (int k = 0; k < PENALTY_SUMS; k++) {
             const double value = w[i + k];
             sums[k] += squares ? value * value : fabs(value);
         }
@@ -108,15 +135,19 @@ INLINE double sum_of(int squares, ptrdiff_t n, const real *w) {
         const double value = w[i];
         sums[k] += squares ? value * value : fabs(value);
     }
-    for (int k = 0; k < SUMS; k++) sum += sums[k];
+    for (int k = 0; k < PENALTY_SUMS; k++) sum += sums[k];
     return sum;
 }
 
 static double sum_of_squares(ptrdiff_t n, const void *values) { return sum_of(1, n, values); }
 
+INLINE double penalty_from(double l1, double l2, double squares, double magnitudes) {
+    return (l2 != 0.0 ? 0.5 * l2 * squares : 0.0) + (l1 != 0.0 ? l1 * magnitudes : 0.0);
+}
+
 static double penalty(ptrdiff_t n, const void *weights, double l1, double l2) {
-    return (l2 != 0.0 ? 0.5 * l2 * sum_of(1, n, weights) : 0.0) +
-           (l1 != 0.0 ? l1 * sum_of(0, n, weights) : 0.0);
+    return penalty_from(l1, l2, l2 != 0.0 ? sum_of(1, n, weights) : 0.0,
+                        l1 != 0.0 ? sum_of(0, n, weights) : 0.0);
 }
 
 static void scale(ptrdiff_t n, double factor, void *values) {

@@ -58,9 +58,7 @@ INLINE vec column_exponentials(ptrdiff_t n_out, vec largest, vec *column) {
             column[j + i] = exponential(column[j + i] - largest);
             sum[i] += column[j + i];
         }
-    for (ptrdiff_t half = LANES / 2; half; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
-    return sum[0];
+    return sum_vectors(sum);
 }
 
 /* Sums of column - largest, likewise. */
@@ -69,9 +67,7 @@ INLINE vec column_sums_from(ptrdiff_t n_out, vec largest, const vec *column) {
     for EACH_LANE(i) sum[i] = broadcast(0);
     for (ptrdiff_t j = 0; j < n_out; j += LANES)
         for (ptrdiff_t i = 0; i < LANES && j + i < n_out; i++) sum[i] += column[j + i] - largest;
-    for (ptrdiff_t half = LANES / 2; half; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) sum[i] += sum[i + half];
-    return sum[0];
+    return sum_vectors(sum);
 }
 
 static void softmax_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
@@ -155,7 +151,37 @@ struct verdict {
     double *loss, *right;
 };
 
-/* At most LANES rows. A NaN is larger than any number, as in numpy.argmax. */
+/* The three steps of rows in lanes, of columns of z. First t · (z - max), the largest, and whether the
+   label is right; a NaN is larger than any number, as in numpy.argmax. */
+INLINE vec wanted_of_columns(ptrdiff_t n_out, bits label, struct target target, const vec *column,
+                             vec *largest, bits *is_right) {
+    bits right = broadcast_bits(0), seen = broadcast_bits(0);
+    vec at_label = broadcast(0);
+    *largest = largest_of_columns(n_out, column);
+    for (ptrdiff_t j = 0; j < n_out; j++) {
+        const bits here = MASK(label == broadcast_bits((integer)j));
+        const bits is_largest = MASK(column[j] == *largest) | MASK(column[j] != column[j]);
+        at_label = select_lanes(here, column[j], at_label);
+        right |= here & is_largest & ~seen;
+        seen |= is_largest;
+    }
+    *is_right = right;
+    at_label -= *largest;
+    if (target.smoothing == 0) return at_label;
+    return wanted_of(target, at_label, column_sums_from(n_out, *largest, column));
+}
+
+/* Then come `column_exponentials`, and from these and their sum the delta. */
+INLINE void delta_of_columns(ptrdiff_t n_out, bits label, struct target target, vec total, vec scale,
+                             vec *column) {
+    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
+    for (ptrdiff_t j = 0; j < n_out; j++) {
+        const bits here = MASK(label == broadcast_bits((integer)j));
+        column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
+    }
+}
+
+/* At most LANES rows. */
 static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real *z, ptrdiff_t z_row,
                                    const int64_t *labels, const double *row_weight, double factor,
                                    struct target target, real *delta, ptrdiff_t delta_row,
@@ -165,31 +191,19 @@ static void cross_entropy_together(ptrdiff_t n_rows, ptrdiff_t n_out, const real
     real lane_scale[sizeof(vec) / sizeof(real)], lane_loss[sizeof(vec) / sizeof(real)];
     for EACH_LANE(i) {
         lane_label[i] = i < n_rows ? (integer)labels[i] : 0;
-        lane_scale[i] = (real)(row_weight && i < n_rows ? row_weight[i] * factor : factor);
+        lane_scale[i] = (real)factor;
     }
-    bits label, right = broadcast_bits(0), seen = broadcast_bits(0);
-    vec at_label = broadcast(0);
+    if (row_weight) /* not inside that loop: masked loads at NULL take microcode */
+        for (ptrdiff_t i = 0; i < n_rows; i++) lane_scale[i] = (real)(row_weight[i] * factor);
+    bits label, right;
     memcpy(&label, lane_label, sizeof label);
     load_columns(n_rows, n_out, z, z_row, column);
-    const vec largest = largest_of_columns(n_out, column);
-    for (ptrdiff_t j = 0; j < n_out; j++) {
-        const bits here = MASK(label == broadcast_bits((integer)j));
-        const bits is_largest = MASK(column[j] == largest) | MASK(column[j] != column[j]);
-        at_label = select_lanes(here, column[j], at_label);
-        right |= here & is_largest & ~seen;
-        seen |= is_largest;
-    }
-    vec wanted = at_label - largest;
-    if (target.smoothing != 0)
-        wanted = wanted_of(target, wanted, column_sums_from(n_out, largest, column));
-    const vec total = column_exponentials(n_out, largest, column), scale = load(lane_scale);
-    const vec of_label = broadcast(target.label), of_others = broadcast(target.others);
-    for (ptrdiff_t j = 0; j < n_out; j++) {
-        const bits here = MASK(label == broadcast_bits((integer)j));
-        column[j] = (column[j] / total - select_lanes(here, of_label, of_others)) * scale;
-    }
-    store_columns(n_rows, n_out, column, delta, delta_row);
+    vec largest;
+    const vec wanted = wanted_of_columns(n_out, label, target, column, &largest, &right);
+    const vec total = column_exponentials(n_out, largest, column);
+    delta_of_columns(n_out, label, target, total, load(lane_scale), column);
     store(lane_loss, logarithm(total) - wanted);
+    store_columns(n_rows, n_out, column, delta, delta_row);
     memcpy(lane_right, &right, sizeof right);
     for (ptrdiff_t i = 0; i < n_rows; i++) {
         const double weight = row_weight ? row_weight[i] : 1.0;

@@ -177,6 +177,18 @@ INLINE real sum_lanes(vec v) {
     return lane[0];
 }
 
+/* The same of the numbers in each lane of LANES vectors. */
+#define ADD_HALF(HALF) \
+    if (LANES > (HALF)) UNROLL for (int i = 0; i < (HALF); i++) v[i] += v[i + (HALF)];
+INLINE vec sum_vectors(vec *v) {
+    ADD_HALF(8)
+    ADD_HALF(4)
+    ADD_HALF(2)
+    ADD_HALF(1)
+    return v[0];
+}
+#undef ADD_HALF
+
 INLINE real max_lanes(vec v) {
     real lane[sizeof(vec) / sizeof(real)];
     memcpy(lane, &v, sizeof v);
@@ -188,8 +200,8 @@ INLINE real max_lanes(vec v) {
     return lane[0];
 }
 
-/* Transpose LANES vectors of LANES numbers: zipping the first half of the rows with the second, over
-   and over, moves each bit of the row number into the lane number. */
+/* Transpose LANES vectors of LANES numbers: squares as wide as 16 bytes first, where processors exchange
+   numbers in one instruction, then these as blocks. */
 #if !defined(__GNUC__)
 INLINE void transpose_square(vec *rows) { (void)rows; }
 #else
@@ -199,34 +211,69 @@ INLINE void transpose_square(vec *rows) { (void)rows; }
 #else
 #define NUMBER_BYTES 4
 #endif
-#if VECTOR_BYTES / NUMBER_BYTES == 16
-#define ZIP_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define ZIP_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif VECTOR_BYTES / NUMBER_BYTES == 8
-#define ZIP_LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define ZIP_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#elif VECTOR_BYTES / NUMBER_BYTES == 4
-#define ZIP_LOW 0, 4, 1, 5
-#define ZIP_HIGH 2, 6, 3, 7
+#define N_LANES (VECTOR_BYTES / NUMBER_BYTES)
+#define BLOCK (16 / NUMBER_BYTES) /* numbers in 16 bytes */
+
+/* Numbers F(0), F(1), … of a vector, of the 2 · N_LANES of a and b. */
+#define INDICES_2(F, X, AT) F(X, AT), F(X, AT + 1)
+#define INDICES_4(F, X, AT) INDICES_2(F, X, AT), INDICES_2(F, X, AT + 2)
+#define INDICES_8(F, X, AT) INDICES_4(F, X, AT), INDICES_4(F, X, AT + 4)
+#define INDICES_16(F, X, AT) INDICES_8(F, X, AT), INDICES_8(F, X, AT + 8)
+#if N_LANES == 16
+#define INDICES INDICES_16
+#elif N_LANES == 8
+#define INDICES INDICES_8
+#elif N_LANES == 4
+#define INDICES INDICES_4
 #else
-#define ZIP_LOW 0, 2
-#define ZIP_HIGH 1, 3
+#define INDICES INDICES_2
 #endif
 #if defined(__clang__)
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define SHUFFLE(a, b, F, X) __builtin_shufflevector(a, b, INDICES(F, X, 0))
 #else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (bits){__VA_ARGS__})
+#define SHUFFLE(a, b, F, X) __builtin_shuffle(a, b, (bits){INDICES(F, X, 0)})
 #endif
 
-INLINE void transpose_square(vec *rows) {
-    vec zipped[VECTOR_BYTES / NUMBER_BYTES];
-    UNROLL for (int step = 1; step < LANES; step *= 2) {
-        UNROLL for (int i = 0; i < LANES / 2; i++) {
-            zipped[2 * i] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_LOW);
-            zipped[2 * i + 1] = SHUFFLE(rows[i], rows[i + LANES / 2], ZIP_HIGH);
-        }
-        UNROLL for (int i = 0; i < LANES; i++) rows[i] = zipped[i];
+/* Of each 16 bytes the first (0) or second half (1) of the numbers of a and b, in turn; halves of 8 bytes,
+   a's then b's; and blocks of `size` numbers, every other one of a, then b's. */
+#define IN_TURN(HALF, J) \
+    ((J) / BLOCK * BLOCK + (J) % BLOCK / 2 + (HALF) * BLOCK / 2 + (J) % 2 * N_LANES)
+#define PAIR(HALF, J) ((J) / 4 * 4 + (J) % 2 + 2 * (HALF) + (J) % 4 / 2 * N_LANES)
+#define EVEN_BLOCKS(SIZE, J) ((J) & (SIZE) ? N_LANES + (J) - (SIZE) : (J))
+#define ODD_BLOCKS(SIZE, J) ((J) & (SIZE) ? N_LANES + (J) : (J) + (SIZE))
+
+#define EXCHANGE_BLOCKS(SIZE) \
+    UNROLL for (int i = 0; i < N_LANES; i++) { \
+        if (i & (SIZE)) continue; \
+        const vec a = rows[i], b = rows[i + (SIZE)]; \
+        rows[i] = SHUFFLE(a, b, EVEN_BLOCKS, SIZE); \
+        rows[i + (SIZE)] = SHUFFLE(a, b, ODD_BLOCKS, SIZE); \
     }
+
+/* BLOCK vectors: the squares that lie in the same 16 bytes of all. */
+INLINE void transpose_blocks(vec *rows) {
+    UNROLL for (int i = 0; i < BLOCK; i += 2) {
+        const vec a = rows[i], b = rows[i + 1];
+        rows[i] = SHUFFLE(a, b, IN_TURN, 0);
+        rows[i + 1] = SHUFFLE(a, b, IN_TURN, 1);
+    }
+#if NUMBER_BYTES == 4
+    const vec a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+    rows[0] = SHUFFLE(a, c, PAIR, 0);
+    rows[1] = SHUFFLE(a, c, PAIR, 1);
+    rows[2] = SHUFFLE(b, d, PAIR, 0);
+    rows[3] = SHUFFLE(b, d, PAIR, 1);
+#endif
+}
+
+INLINE void transpose_square(vec *rows) {
+    UNROLL for (int i = 0; i < N_LANES; i += BLOCK) transpose_blocks(rows + i);
+#if N_LANES > BLOCK
+    EXCHANGE_BLOCKS(BLOCK)
+#endif
+#if N_LANES > 2 * BLOCK
+    EXCHANGE_BLOCKS(2 * BLOCK)
+#endif
 }
 #endif
 

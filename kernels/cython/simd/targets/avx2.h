@@ -13,6 +13,13 @@
 #define TILE_ROWS_1 10
 #define TILE_ROWS_2 6
 
+/* The most rows of a tile 1, 2, 3 and 4 columns wide where each lane is a model (lane_products.h): sums,
+   vectors of B and one of A fit the 16 registers. */
+#define LANE_ROWS_1 8
+#define LANE_ROWS_2 6
+#define LANE_ROWS_3 4
+#define LANE_ROWS_4 3
+
 /* Terms of a sum that a panel goes before its first row is needed again: half of L1. */
 #define SLICE_TERMS 256
 
@@ -40,3 +47,9 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
     return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32 |
              (uint32_t)_mm256_movemask_epi8(low));
 }
+
+/* 16 bytes of each of two rows. */
+INLINE __m256i load_blocks(const void *a, const void *b) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(a)), _mm_loadu_si128(b), 1);
+}
+#define LOAD_BLOCKS(row, step, at) (vec)load_blocks((row)[0] + (at), (row)[step] + (at))

@@ -16,6 +16,13 @@
 #define TILE_ROWS_3 9
 #define TILE_ROWS_4 6
 
+/* The most rows of a tile 1, 2, 3 and 4 columns wide where each lane is a model (lane_products.h): sums,
+   vectors of B and one of A fit the 32 registers. */
+#define LANE_ROWS_1 14
+#define LANE_ROWS_2 10
+#define LANE_ROWS_3 8
+#define LANE_ROWS_4 6
+
 /* Terms of a sum that a panel goes before its first row is needed again: half of L1. */
 #define SLICE_TERMS 112
 
@@ -46,3 +53,13 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
 
 /* y · 2^n in one instruction (exponential.h) */
 #define TIMES_POWER_OF_TWO(y, n) ((vec)X86(scalef)((xvec)(y), (xvec)(n)))
+
+/* 16 bytes of each of four rows. */
+INLINE __m512i load_blocks(const void *a, const void *b, const void *c, const void *d) {
+    const __m512i low = _mm512_inserti32x4(_mm512_castsi128_si512(_mm_loadu_si128(a)),
+                                           _mm_loadu_si128(b), 1);
+    return _mm512_inserti32x4(_mm512_inserti32x4(low, _mm_loadu_si128(c), 2), _mm_loadu_si128(d), 3);
+}
+#define LOAD_BLOCKS(row, step, at) \
+    (vec)load_blocks((row)[0] + (at), (row)[step] + (at), (row)[2 * (step)] + (at), \
+                     (row)[3 * (step)] + (at))

@@ -20,6 +20,13 @@
 #define TILE_ROWS_1 8
 #define TILE_ROWS_2 4
 
+/* The most rows of a tile 1, 2, 3 and 4 columns wide where each lane is a model (lane_products.h): sums,
+   vectors of B and one of A fit the 16 registers, beside a product. */
+#define LANE_ROWS_1 8
+#define LANE_ROWS_2 5
+#define LANE_ROWS_3 3
+#define LANE_ROWS_4 2
+
 /* Terms of a sum that a panel goes before its first row is needed again: half of L1. */
 #define SLICE_TERMS 256
 

@@ -13,6 +13,13 @@
 #define TILE_ROWS_3 7
 #define TILE_ROWS_4 5
 
+/* The most rows of a tile 1, 2, 3 and 4 columns wide where each lane is a model (lane_products.h): sums,
+   vectors of B and one of A fit the 32 registers. */
+#define LANE_ROWS_1 14
+#define LANE_ROWS_2 10
+#define LANE_ROWS_3 8
+#define LANE_ROWS_4 6
+
 /* Terms of a sum that a panel goes before its first row is needed again: half of L1. */
 #define SLICE_TERMS 256
 

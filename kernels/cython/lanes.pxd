@@ -1,0 +1,425 @@
+"""A minibatch of each of many small networks at once, one model in each lane of the vectors.
+
+A layer of a few units fills a vector only in part, and its step is mostly overhead. Here all
+vectors are full: ``params[slot][lane]``, the models of one architecture side by side. Each has its
+own parameters, rows and constants, and gets the bits that `train_batch` gives it alone: every sum
+is taken in the same order (see `simd/lane_products.h`).
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from kernels.cython.arrays cimport Array, Input, Space, reserve
+from kernels.cython.network cimport Layer, Network
+from kernels.cython.shared cimport PIECE, Options, has_penalty
+from kernels.cython.table cimport (
+    CROSS_ENTROPY,
+    IDENTITY,
+    PENALTY_SUMS,
+    SGD,
+    dense_input,
+    epilogue,
+    input_type,
+    input_type_of,
+    kernels,
+    lane_verdict,
+    prepare_rate,
+    prepare_update,
+    rule,
+    step,
+    vectors_of_rule,
+)
+
+cdef enum:
+    MOST_LANES = 16
+    WIDEST_LAYER = 16  # that gains from lanes; outputs are at most LANE_OUTPUTS
+    MOST_INPUTS = 64
+    MOST_ROWS = 1024  # of a minibatch; its rows are kept MOST_LANES times
+
+
+cdef struct LaneLayer:
+    Py_ssize_t weight, bias  # offsets in the parameters of a lane, in numbers; bias -1 for none
+    char *h
+    char *z
+    char *delta
+
+
+cdef struct LaneConstants:
+    # What may differ from model to model; unused lanes hold what another lane does.
+    const int64_t *orders[MOST_LANES]  # row numbers of the minibatch
+    step steps[MOST_LANES]  # of one rule
+    double weight_decays[MOST_LANES]
+    double l1[MOST_LANES]
+    double l2[MOST_LANES]
+
+
+cdef struct Lanes:
+    const Network *net
+    Py_ssize_t n_params, n_weights  # of a model, without padding
+    char *params
+    char *first_state
+    char *second_state
+    char *gradient
+    LaneLayer *layers
+    char *rows
+    char *labels
+    char *targets
+    double *row_weight
+    char *row_loss
+    char *row_right
+    double *weighted
+    double *weight_sums
+    # Sums so far, by lane.
+    double weight[MOST_LANES]
+    double loss[MOST_LANES]
+    double right[MOST_LANES]
+    double penalty[MOST_LANES]
+
+
+cdef inline bint lanes_take(
+    const Network *net, const Input *x, const Options *options, rule its_rule
+) noexcept nogil:
+    """Return whether lanes can train a model; its rows must have the form DENSE too."""
+    cdef Py_ssize_t n_rows = options.batch_size
+    return (
+        net.kernels.lanes > 1
+        and not x.is_sparse
+        and x.n_in <= MOST_INPUTS
+        and net.widest <= WIDEST_LAYER
+        and net.n_weight_slots <= PIECE
+        and n_rows <= MOST_ROWS
+        # A longer sum is cut where it is added to the parameters directly.
+        and (n_rows <= net.kernels.slice_terms or its_rule != SGD or has_penalty(options))
+        and options.dropout == NULL
+        and options.max_norm == 0
+        and options.clip_norm == 0
+    )
+
+
+cdef inline void lay_out_lanes(
+    Lanes *lanes, const Network *net, rule its_rule, Py_ssize_t n_rows, Space *space
+) noexcept nogil:
+    """Lay out the memory for minibatches of at most n_rows rows; without memory, only compute its
+    size.
+    """
+    cdef Py_ssize_t vector = net.kernels.lanes * net.kernels.size, n_out
+    cdef Py_ssize_t doubles = net.kernels.lanes * sizeof(double)
+    cdef int n_vectors = vectors_of_rule(its_rule)
+    cdef LaneLayer *layer
+    cdef LaneLayer counted_only
+    cdef int i
+    lanes.net = net
+    lanes.layers = <LaneLayer *>reserve(space, net.n_layers * sizeof(LaneLayer))
+    lanes.n_params = 0
+    for i in range(net.n_layers):
+        layer = &counted_only if space.base == NULL else &lanes.layers[i]
+        layer.weight = lanes.n_params
+        lanes.n_params += net.layers[i].n_in * net.layers[i].n_out
+        layer.h = reserve(space, n_rows * net.layers[i].n_out * vector)
+        layer.z = layer.h
+        if net.layers[i].keeps_z:
+            layer.z = reserve(space, n_rows * net.layers[i].n_out * vector)
+        layer.delta = reserve(space, n_rows * net.layers[i].n_out * vector)
+    lanes.n_weights = lanes.n_params
+    for i in range(net.n_layers):
+        layer = &counted_only if space.base == NULL else &lanes.layers[i]
+        layer.bias = -1
+        if net.layers[i].bias >= 0:
+            layer.bias = lanes.n_params
+            lanes.n_params += net.layers[i].n_out
+    n_out = net.layers[net.n_layers - 1].n_out
+    lanes.params = reserve(space, lanes.n_params * vector)
+    lanes.gradient = reserve(space, lanes.n_params * vector)
+    lanes.first_state = lanes.second_state = NULL
+    if n_vectors > 0:
+        lanes.first_state = reserve(space, lanes.n_params * vector)
+    if n_vectors > 1:
+        lanes.second_state = reserve(space, lanes.n_params * vector)
+    lanes.rows = reserve(space, n_rows * net.layers[0].n_in * vector)
+    lanes.labels = reserve(space, n_rows * vector)
+    lanes.targets = reserve(space, n_rows * n_out * vector)
+    lanes.row_weight = <double *>reserve(space, n_rows * doubles)
+    lanes.row_loss = reserve(space, n_rows * vector)
+    lanes.row_right = reserve(space, n_rows * vector)
+    lanes.weighted = <double *>reserve(space, n_rows * doubles)
+    lanes.weight_sums = <double *>reserve(space, 2 * PENALTY_SUMS * doubles)
+
+
+# -- models in and out ----------------------------------------------------------------------------
+
+
+cdef inline void load_model(
+    Lanes *lanes, int lane, const char *params, const char *first_state, const char *second_state
+) noexcept nogil:
+    """Take a model into a lane, with the vectors that its rule remembers, and begin its sums."""
+    load_vector(lanes, lane, params, lanes.params)
+    if lanes.first_state != NULL:
+        load_vector(lanes, lane, first_state, lanes.first_state)
+    if lanes.second_state != NULL:
+        load_vector(lanes, lane, second_state, lanes.second_state)
+    clear_sums(lanes, lane)
+
+
+cdef inline void store_model(
+    const Lanes *lanes, int lane, char *params, char *first_state, char *second_state
+) noexcept nogil:
+    """Write a lane's model back; the padding between its rows is left alone."""
+    store_vector(lanes, lane, lanes.params, params)
+    if lanes.first_state != NULL:
+        store_vector(lanes, lane, lanes.first_state, first_state)
+    if lanes.second_state != NULL:
+        store_vector(lanes, lane, lanes.second_state, second_state)
+
+
+cdef inline void clear_sums(Lanes *lanes, int lane) noexcept nogil:
+    lanes.weight[lane] = lanes.loss[lane] = lanes.right[lane] = lanes.penalty[lane] = 0.0
+
+
+cdef inline void load_vector(
+    const Lanes *lanes, int lane, const char *vector, char *to
+) noexcept nogil:
+    cdef const kernels *k = lanes.net.kernels
+    cdef const Layer *layer
+    cdef Py_ssize_t row
+    cdef int i
+    to += lane * k.size
+    for i in range(lanes.net.n_layers):
+        layer = &lanes.net.layers[i]
+        for row in range(layer.n_in):
+            k.enter_lane(
+                layer.n_out, vector + (layer.weight + row * layer.stride) * k.size,
+                to + (lanes.layers[i].weight + row * layer.n_out) * k.lanes * k.size,
+            )
+        if layer.bias >= 0:
+            k.enter_lane(
+                layer.n_out, vector + layer.bias * k.size,
+                to + lanes.layers[i].bias * k.lanes * k.size,
+            )
+
+
+cdef inline void store_vector(
+    const Lanes *lanes, int lane, const char *vector, char *to
+) noexcept nogil:
+    cdef const kernels *k = lanes.net.kernels
+    cdef const Layer *layer
+    cdef Py_ssize_t row
+    cdef int i
+    vector += lane * k.size
+    for i in range(lanes.net.n_layers):
+        layer = &lanes.net.layers[i]
+        for row in range(layer.n_in):
+            k.leave_lane(
+                layer.n_out,
+                vector + (lanes.layers[i].weight + row * layer.n_out) * k.lanes * k.size,
+                to + (layer.weight + row * layer.stride) * k.size,
+            )
+        if layer.bias >= 0:
+            k.leave_lane(
+                layer.n_out, vector + lanes.layers[i].bias * k.lanes * k.size,
+                to + layer.bias * k.size,
+            )
+
+
+# -- a step ---------------------------------------------------------------------------------------
+
+
+cdef inline void prepare_lanes(
+    LaneConstants *c, const double *rates, const int64_t *t, int n_lanes
+) noexcept nogil:
+    """Prepare update t of each lane at its learning rate, as `prepare_step` does; neighbours that agree
+    share the powers, which cost as much as a tenth of a step.
+    """
+    cdef step *own
+    cdef step *other
+    cdef int lane
+    for lane in range(n_lanes):
+        own = &c.steps[lane]
+        other = &c.steps[lane - 1]
+        if (
+            lane > 0
+            and t[lane] == t[lane - 1]
+            and own.first_decay == other.first_decay
+            and own.second_decay == other.second_decay
+        ):
+            own.first_bias, own.correction = other.first_bias, other.correction
+        else:
+            prepare_update(own, t[lane])
+        prepare_rate(own, c.weight_decays[lane], rates[lane])
+
+
+cdef inline bint train_lanes(
+    Lanes *lanes,
+    const Input *x,
+    const Array *y,
+    const double *sample_weight,
+    bint mean,
+    const LaneConstants *c,
+    Py_ssize_t n_rows,
+) noexcept nogil:
+    """Do one update of every lane's model from its rows, and add to its sums. Without an update,
+    return False if a label is no longer a class.
+    """
+    cdef const Network *net = lanes.net
+    cdef double penalty[MOST_LANES]
+    cdef double count[MOST_LANES]
+    cdef bint penalized = False
+    cdef int lane, n_lanes = <int>net.kernels.lanes
+    if not fetch_targets(lanes, y, c.orders, n_rows):
+        return False
+    net.kernels.gather_lanes(
+        &x.dense, c.orders, n_rows, x.n_in, net.input_scale, lanes.rows
+    )
+    forward_through_lanes(lanes, n_rows)
+    for lane in range(n_lanes):
+        penalized |= c.l1[lane] != 0 or c.l2[lane] != 0
+    judge_lanes(lanes, sample_weight, mean, c, n_rows, count)
+    if penalized:
+        penalties_of_lanes(lanes, c, penalty)
+    backward_through_lanes(lanes, n_rows)
+    if penalized:
+        net.kernels.add_penalty_lanes(
+            lanes.n_weights, c.l1, c.l2, lanes.params, lanes.gradient
+        )
+    net.kernels.update_lanes(
+        c.steps, lanes.n_params, lanes.params, lanes.gradient, lanes.first_state,
+        lanes.second_state,
+    )
+    for lane in range(n_lanes):
+        if c.l1[lane] != 0 or c.l2[lane] != 0:
+            lanes.penalty[lane] += penalty[lane] * count[lane]
+        lanes.weight[lane] += count[lane]
+    return True
+
+
+cdef inline bint fetch_targets(
+    Lanes *lanes, const Array *y, const int64_t *const *orders, Py_ssize_t n_rows
+) noexcept nogil:
+    """Fetch what the rows should give; return whether labels are still valid classes."""
+    cdef const kernels *k = lanes.net.kernels
+    cdef Py_ssize_t n_out = lanes.net.layers[lanes.net.n_layers - 1].n_out
+    cdef dense_input targets
+    if lanes.net.loss == CROSS_ENTROPY:
+        return k.gather_labels_lanes(
+            y.data, y.strides[1], orders, n_rows, n_out, lanes.labels
+        )
+    targets.data = y.data
+    targets.type = <input_type>input_type_of(y.kind)
+    targets.row_stride, targets.column_stride = y.strides[0], y.strides[1]
+    k.gather_lanes(&targets, orders, n_rows, n_out, 1.0, lanes.targets)
+    return True
+
+
+cdef inline void forward_through_lanes(Lanes *lanes, Py_ssize_t n_rows) noexcept nogil:
+    """Take the rows through all layers, to the last one's z."""
+    cdef const kernels *k = lanes.net.kernels
+    cdef const Layer *layer
+    cdef const LaneLayer *own
+    cdef const char *below = lanes.rows
+    cdef Py_ssize_t vector = k.lanes * k.size
+    cdef epilogue finishing
+    cdef int i
+    for i in range(lanes.net.n_layers):
+        layer, own = &lanes.net.layers[i], &lanes.layers[i]
+        finishing.bias = NULL if own.bias < 0 else lanes.params + own.bias * vector
+        finishing.activation, finishing.h = IDENTITY, own.z
+        if i < lanes.net.n_layers - 1:
+            finishing.activation, finishing.h = layer.activation, own.h
+        k.forward_lanes(
+            n_rows, layer.n_in, layer.n_out, below, lanes.params + own.weight * vector, &finishing,
+            own.z,
+        )
+        below = own.h
+
+
+cdef inline void judge_lanes(
+    Lanes *lanes,
+    const double *sample_weight,
+    bint mean,
+    const LaneConstants *c,
+    Py_ssize_t n_rows,
+    double *count,
+) noexcept nogil:
+    """Compute the last layer's delta, and add to the sums of the loss and the rows that are right;
+    `count` receives the sums of the minibatch's weights.
+    """
+    cdef const Network *net = lanes.net
+    cdef const kernels *k = net.kernels
+    cdef const LaneLayer *last = &lanes.layers[net.n_layers - 1]
+    cdef Py_ssize_t n_out = net.layers[net.n_layers - 1].n_out, row
+    cdef int lane, n_lanes = <int>k.lanes
+    cdef double factor[MOST_LANES]
+    cdef double loss[MOST_LANES]
+    cdef double right[MOST_LANES]
+    cdef lane_verdict verdict
+    for lane in range(n_lanes):
+        count[lane] = n_rows
+        if sample_weight != NULL:
+            count[lane] = 0.0
+            for row in range(n_rows):
+                lanes.row_weight[row * n_lanes + lane] = sample_weight[c.orders[lane][row]]
+                count[lane] += lanes.row_weight[row * n_lanes + lane]
+        factor[lane] = 1.0
+        if mean:
+            factor[lane] = 1.0 / count[lane] if count[lane] != 0 else 0.0
+    verdict.row_weight = NULL if sample_weight == NULL else lanes.row_weight
+    verdict.factor = factor
+    verdict.row_loss, verdict.row_right = lanes.row_loss, lanes.row_right
+    verdict.weighted = lanes.weighted
+    verdict.loss, verdict.right = loss, right
+    if net.loss == CROSS_ENTROPY:
+        k.cross_entropy_lanes(
+            n_rows, n_out, last.z, lanes.labels, net.label_smoothing, &verdict, last.delta
+        )
+    else:
+        k.elementwise_loss_lanes(
+            net.loss, net.loss_activation, n_rows, n_out, last.z, lanes.targets,
+            net.loss_constants, &verdict, last.delta,
+        )
+    for lane in range(n_lanes):
+        if count[lane] != 0:  # otherwise even infinite losses do not count
+            lanes.loss[lane] += loss[lane]
+            lanes.right[lane] += right[lane]
+
+
+cdef inline void penalties_of_lanes(
+    Lanes *lanes, const LaneConstants *c, double *penalty
+) noexcept nogil:
+    cdef const kernels *k = lanes.net.kernels
+    cdef const Layer *layer
+    cdef int i
+    memset(lanes.weight_sums, 0, 2 * PENALTY_SUMS * k.lanes * sizeof(double))
+    for i in range(lanes.net.n_layers):
+        layer = &lanes.net.layers[i]
+        k.sum_weights_lanes(
+            layer.n_in, layer.n_out, layer.weight, layer.stride,
+            lanes.params + lanes.layers[i].weight * k.lanes * k.size, lanes.weight_sums,
+        )
+    k.penalty_lanes(lanes.weight_sums, c.l1, c.l2, penalty)
+
+
+cdef inline void backward_through_lanes(Lanes *lanes, Py_ssize_t n_rows) noexcept nogil:
+    """Take the last layer's delta back through all layers, and compute the gradient."""
+    cdef const kernels *k = lanes.net.kernels
+    cdef const Layer *layer
+    cdef const LaneLayer *own
+    cdef const LaneLayer *below
+    cdef const char *h
+    cdef Py_ssize_t vector = k.lanes * k.size
+    cdef int i
+    for i in range(lanes.net.n_layers - 1, -1, -1):
+        layer, own = &lanes.net.layers[i], &lanes.layers[i]
+        h = lanes.rows
+        if i > 0:
+            below = &lanes.layers[i - 1]
+            h = below.h
+            k.backward_lanes(
+                n_rows, layer.n_in, layer.n_out, own.delta, lanes.params + own.weight * vector,
+                lanes.net.layers[i - 1].activation, below.z, below.delta,
+            )
+        k.outer_lanes(
+            n_rows, layer.n_in, layer.n_out, h, own.delta, lanes.gradient + own.weight * vector
+        )
+        if own.bias >= 0:
+            k.column_sums_lanes(
+                n_rows, layer.n_out, own.delta, lanes.gradient + own.bias * vector
+            )
