@@ -17,8 +17,8 @@ The parts, each of which depends on those before it:
     lanes                                steps and passes of many small networks, one in each lane
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
-    fits, measuring, generators,
-    models, models_door                  whole fits of many models
+    fits, measuring, generators, models,
+    models_in_lanes, models_door         whole fits of many models
     contract                             the kernels one by one
 
 Those without Python objects are ``.pxd`` files, cimported by name; the others are included below.
@@ -129,11 +129,13 @@ from kernels.cython.lanes cimport (
     MOST_LANES,
     LaneConstants,
     Lanes,
+    clear_sums,
     lanes_take,
     lay_out_lanes,
     load_model,
     prepare_lanes,
     store_model,
+    store_vector,
     train_lanes,
 )
 from kernels.cython.loss cimport add_up, judge
@@ -199,5 +201,6 @@ include "step_pass.pxi"
 include "steps.pxi"
 include "generators.pxi"
 include "models.pxi"
+include "models_in_lanes.pxi"
 include "models_door.pxi"
 include "contract.pxi"

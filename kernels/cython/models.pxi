@@ -1,8 +1,9 @@
 """`train_models`: whole fits of many models of one architecture, each by one thread.
 
 A thread takes the next model when it has finished one: parameters and the optimizer's vectors stay
-in its cache for the whole fit. What it computes depends on the model alone, so the bits are those
-of `train_epoch` on the same rows, by any number of threads.
+in its cache for the whole fit. Networks that are too narrow to fill vectors are
+trained side by side, one in each lane (`models_in_lanes.pxi`). What is computed depends on the model
+alone, so the bits are those of `train_epoch` on the same rows, by any number of threads.
 """
 
 cdef enum:
@@ -11,20 +12,34 @@ cdef enum:
 cdef double seconds_between_looks = 0.1
 
 
-cdef struct OwnFit:
+cdef struct Course:
+    # The fit of one model under way.
+    Py_ssize_t model
+    const Recipe *recipe
+    char *params
+    char *slots  # the optimizer's vectors
+    char *best
+    int64_t t  # updates done
+    int64_t *order  # of the model's rows
+    int64_t *rows  # the same, as rows of x
+    int64_t *watched
+    int64_t n_epochs  # done
+    Progress progress
+    double weight, loss, right, penalty  # sums over the calls of an epoch
+
+
+cdef struct OwnFits:
     # What one thread needs.
     Shared shared
     Gate gate
+    Lanes lanes
     Measuring measuring
+    Course *courses  # one for each lane
     char *space  # of steps
+    char *lane_space
     char *measuring_space
-    size_t n_bytes, measuring_bytes  # of these
-    char *slots  # the optimizer's vectors
-    char *best
-    int64_t *order  # of the rows of the model
+    size_t n_bytes, lane_bytes, measuring_bytes  # of these
     int64_t *spare
-    int64_t *rows  # the same, as rows of x
-    int64_t *watched
     char apart[CACHE_LINE]
 
 
@@ -50,9 +65,11 @@ cdef class Fits(Team):
     cdef Input x, watched_x
     cdef bint watches
     cdef Py_ssize_t n_non_zeros, watched_non_zeros  # at most in a minibatch
-    cdef Py_ssize_t most_rows, most_watched
+    cdef Py_ssize_t most_rows, most_rows_in_lanes, most_watched
     cdef Options widest  # the options that need most space
-    cdef OwnFit *own
+    cdef int n_lanes  # that are used; 1: none
+    cdef size_t lane_bytes
+    cdef OwnFits *own
     cdef Memory memory
 
     cdef shared_number begun, done, n_left, stops, n_unsound
@@ -66,10 +83,10 @@ cdef class Fits(Team):
     cdef int train(self, int n_threads) except -1:
         """Lay out the space of each thread, and run."""
         cdef Space space
-        cdef Memory threads = Memory(n_threads * sizeof(OwnFit))
+        cdef Memory threads = Memory(n_threads * sizeof(OwnFits))
         cdef Py_ssize_t n_bytes
         cdef int i
-        self.own = <OwnFit *>threads.data
+        self.own = <OwnFits *>threads.data
         space.base, space.used = NULL, 0
         self.lay_out_thread(&self.own[0], &space)
         n_bytes = space.used + CACHE_LINE
@@ -85,10 +102,14 @@ cdef class Fits(Team):
             raise self.error
         return refuse_changed(read_shared(&self.n_unsound) == 0, "x and y")
 
-    cdef void lay_out_thread(self, OwnFit *own, Space *space) noexcept nogil:
+    cdef void lay_out_thread(self, OwnFits *own, Space *space) noexcept nogil:
         cdef Shared *shared = &own.shared
         cdef const Network *net = &self.program.net
         cdef size_t n_bytes = net.n_slots * net.kernels.size
+        cdef Course *course
+        cdef Course counted_only
+        cdef Py_ssize_t n_rows
+        cdef int i
         shared.net, shared.gate = net, &own.gate
         shared.x, shared.y = self.x, self.y
         shared.options = self.widest
@@ -97,12 +118,18 @@ cdef class Fits(Team):
         if self.watches:
             own.measuring_bytes = self.space_of_measuring(&own.measuring)
             own.measuring_space = reserve(space, own.measuring_bytes)
-            own.watched = <int64_t *>reserve(space, self.most_watched * sizeof(int64_t))
-        own.slots = reserve(space, 2 * n_bytes)
-        own.best = reserve(space, n_bytes)
-        own.order = <int64_t *>reserve(space, self.most_rows * sizeof(int64_t))
+        own.lane_bytes = self.lane_bytes
+        own.lane_space = reserve(space, own.lane_bytes)
         own.spare = <int64_t *>reserve(space, 2 * self.most_rows * sizeof(int64_t))
-        own.rows = <int64_t *>reserve(space, self.most_rows * sizeof(int64_t))
+        own.courses = <Course *>reserve(space, self.n_lanes * sizeof(Course))
+        for i in range(self.n_lanes):
+            course = &counted_only if space.base == NULL else &own.courses[i]
+            course.best = reserve(space, n_bytes)
+            course.slots = reserve(space, 2 * n_bytes)
+            n_rows = self.most_rows if i == 0 else self.most_rows_in_lanes
+            course.order = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
+            course.rows = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
+            course.watched = <int64_t *>reserve(space, self.most_watched * sizeof(int64_t))
 
     cdef size_t space_of(self, Shared *shared) noexcept nogil:
         """Return the size of the space of steps, in the form of rows that takes most."""
@@ -133,17 +160,16 @@ cdef class Fits(Team):
 
     cdef void work(self, int member, int n_members) noexcept nogil:
         cdef uint64_t float_mode = flush_subnormals()
-        cdef Py_ssize_t n_models = self.models.shape[0], i
+        cdef Py_ssize_t i = self.next_model()
+        cdef OwnFits *own = &self.own[member]
         if member == 0:
             self.float_mode = float_mode
-        while not read_shared(&self.stops):
-            i = add_one(&self.begun) - 1
-            if i >= n_models:
-                break
-            self.fit(&self.own[member], self.models[i], member)
-            add_one(&self.done)
-            if member == 0 and seconds_now() - self.last_look > seconds_between_looks:
-                self.look_up()
+        while i >= 0:
+            if takes_lanes(self, i):
+                i = fit_in_lanes(self, own, i, member)
+            else:
+                self.fit(own, i, member)
+                i = self.next_model()
         if member > 0:
             add_one(&self.n_left)
         while member == 0 and read_shared(&self.n_left) < n_members - 1:
@@ -151,6 +177,14 @@ cdef class Fits(Team):
             if seconds_now() - self.last_look > seconds_between_looks:
                 self.look_up()
         restore_float_mode(float_mode)
+
+    cdef Py_ssize_t next_model(self) noexcept nogil:
+        """Take the next model; -1 if there is none, or the work is to stop."""
+        cdef Py_ssize_t place
+        if read_shared(&self.stops):
+            return -1
+        place = add_one(&self.begun) - 1
+        return self.models[place] if place < self.models.shape[0] else -1
 
     cdef void look_up(self) noexcept nogil:
         """Look at signals, and say how far the work is; an exception ends it."""
@@ -170,65 +204,113 @@ cdef class Fits(Team):
             self.progress(read_shared(&self.done))
         return 0
 
-    cdef void fit(self, OwnFit *own, Py_ssize_t i, int member) noexcept nogil:
+    cdef void fit(self, OwnFits *own, Py_ssize_t i, int member) noexcept nogil:
         """Do the whole fit of model i."""
-        cdef Shared *shared = &own.shared
-        cdef const Network *net = shared.net
+        cdef Course *course = &own.courses[0]
+        self.begin(course, i)
+        while True:
+            self.draw(own, course)
+            if not self.train_rows(own, course, member):
+                self.end(course, INTERRUPTED)
+                return
+            if self.ends_after_epoch(own, course, member):
+                return
+
+    cdef void begin(self, Course *course, Py_ssize_t i) noexcept nogil:
+        """Begin the fit of model i."""
         cdef const Recipe *recipe = &self.recipes[i]
-        cdef size_t n_bytes = net.n_slots * net.kernels.size
-        cdef Progress progress
-        cdef Ending ending = COMPLETED
-        cdef double *measured
-        cdef int64_t epoch
-        cdef bint stops
-        progress.best, progress.best_epoch, progress.without_progress = INFINITY, 0, 0
-        shared.params = self.params.data + i * self.params.strides[0]
-        memset(own.slots, 0, 2 * n_bytes)
-        shared.first_state, shared.second_state = own.slots, own.slots + n_bytes
-        shared.t = recipe.step
-        self.read_recipe(shared, recipe)
-        if self.watches:
+        course.model, course.recipe, course.n_epochs = i, recipe, 0
+        course.params = self.params.data + i * self.params.strides[0]
+        course.t = recipe.step
+        memset(course.slots, 0, 2 * self.program.net.n_slots * self.program.net.kernels.size)
+        course.progress.best = INFINITY
+        course.progress.best_epoch = course.progress.without_progress = 0
+        if recipe.n_watched:
             self.number_rows(
-                self.watched_rows, recipe.first_watched, NULL, recipe.n_watched, own.watched
+                self.watched_rows, recipe.first_watched, NULL, recipe.n_watched, course.watched
             )
-        for epoch in range(1, self.n_epochs + 1):
-            measured = &self.measured[i, epoch - 1, 0]
-            draw_order(
-                self.generator_of(i), self.shuffling, epoch == 1, recipe.n_rows, own.order,
-                own.spare,
+
+    cdef void draw(self, OwnFits *own, Course *course) noexcept nogil:
+        """Draw the order of the next epoch's rows, and begin its sums."""
+        cdef const Recipe *recipe = course.recipe
+        draw_order(
+            self.generator_of(course.model), self.shuffling, course.n_epochs == 0, recipe.n_rows,
+            course.order, own.spare,
+        )
+        self.number_rows(self.rows, recipe.first_row, course.order, recipe.n_rows, course.rows)
+        course.weight = course.loss = course.right = course.penalty = 0.0
+
+    cdef void add_call(
+        self, Course *course, Py_ssize_t n_rows, double weight, double loss, double right,
+        double penalty,
+    ) noexcept nogil:
+        """Add the sums of a call of n_rows rows to those of the epoch."""
+        if weight == 0:
+            return
+        loss = loss / weight * self.loss_factor + course.recipe.offset
+        if self.adds_penalty:
+            loss += penalty / weight
+        if n_rows == course.recipe.n_rows:  # a mean of one needs no rounding
+            course.loss, course.right, course.penalty = loss, right / weight, penalty / weight
+            course.weight = 1.0
+            return
+        course.loss += loss * weight
+        course.right += right / weight * weight
+        course.penalty += penalty / weight * weight
+        course.weight += weight
+
+    cdef bint ends_after_epoch(self, OwnFits *own, Course *course, int member) noexcept nogil:
+        """Record an epoch that is done; return whether it was the last one."""
+        cdef double *measured = &self.measured[course.model, course.n_epochs, 0]
+        cdef double weight = course.weight if course.weight else NAN
+        cdef bint stops
+        measured[LOSS], measured[ACCURACY] = course.loss / weight, course.right / weight
+        measured[PENALTY] = course.penalty / weight
+        if course.recipe.n_watched and not self.watch(own, course, measured):
+            self.end(course, INTERRUPTED)
+            return True
+        course.n_epochs += 1
+        if not isfinite(measured[LOSS]):
+            self.end(course, DIVERGED)
+            return True
+        stops = self.stopping.metric != N_METRICS and asks_to_stop(
+            &self.stopping, &course.progress, measured[self.stopping.metric], course.n_epochs
+        )
+        if self.stopping.restores_best and course.progress.best_epoch == course.n_epochs:
+            memcpy(
+                course.best, course.params,
+                self.program.net.n_slots * self.program.net.kernels.size,
             )
-            self.number_rows(self.rows, recipe.first_row, own.order, recipe.n_rows, own.rows)
-            if not self.train_rows(own, recipe, member, measured):
-                ending = INTERRUPTED
-                break
-            if recipe.n_watched and not self.watch(own, recipe, measured):
-                break
-            self.ended[i, 0] = epoch
-            if not isfinite(measured[LOSS]):
-                ending = DIVERGED
-                break
-            if self.stopping.metric == N_METRICS:
-                continue
-            stops = asks_to_stop(
-                &self.stopping, &progress, measured[self.stopping.metric], epoch
+        if not stops and course.n_epochs < self.n_epochs:
+            return False
+        self.end(course, COMPLETED if course.n_epochs == self.n_epochs else STOPPED)
+        if member == 0 and seconds_now() - self.last_look > seconds_between_looks:
+            self.look_up()
+        return True
+
+    cdef void end(self, Course *course, Ending ending) noexcept nogil:
+        """Note how a fit ended, and restore the best parameters, if they are wanted."""
+        if self.stopping.restores_best and course.progress.best_epoch > 0:
+            memcpy(
+                course.params, course.best,
+                self.program.net.n_slots * self.program.net.kernels.size,
             )
-            if self.stopping.restores_best and progress.best_epoch == epoch:
-                memcpy(own.best, shared.params, n_bytes)
-            if stops:
-                if epoch < self.n_epochs:
-                    ending = STOPPED
-                break
-        if self.stopping.restores_best and progress.best_epoch > 0:
-            memcpy(shared.params, own.best, n_bytes)
-        self.ended[i, 1] = ending
+        self.ended[course.model, 0], self.ended[course.model, 1] = course.n_epochs, ending
+        add_one(&self.done)
 
     cdef const bit_generator *generator_of(self, Py_ssize_t i) noexcept nogil:
         if self.shuffling == IN_TURN:
             return NULL
         return <const bit_generator *>self.generators.memory.data + i
 
-    cdef void read_recipe(self, Shared *shared, const Recipe *recipe) noexcept nogil:
+    cdef void share(self, OwnFits *own, const Course *course) noexcept nogil:
+        """Let steps go on with a model."""
+        cdef Shared *shared = &own.shared
+        cdef const Recipe *recipe = course.recipe
         cdef Options *options = &shared.options
+        shared.params, shared.t = course.params, course.t
+        shared.first_state = course.slots
+        shared.second_state = course.slots + shared.net.n_slots * shared.net.kernels.size
         options.mean = recipe.mean != 0
         options.l1, options.l2 = recipe.l1, recipe.l2
         options.max_norm, options.clip_norm = recipe.max_norm, recipe.clip_norm
@@ -250,41 +332,27 @@ cdef class Fits(Team):
             for i in range(n_rows):
                 out[i] = rows[out[i]]
 
-    cdef bint train_rows(
-        self, OwnFit *own, const Recipe *recipe, int member, double *measured
-    ) noexcept nogil:
+    cdef bint train_rows(self, OwnFits *own, Course *course, int member) noexcept nogil:
         """Do an epoch, in the calls of `train_epoch` that a fit would make; return whether it came
         to its end.
         """
         cdef Shared *shared = &own.shared
+        cdef const Recipe *recipe = course.recipe
         cdef Py_ssize_t first = 0, n_rows
-        cdef double weight = 0.0, loss = 0.0, right = 0.0, penalty = 0.0, loss_of_call
+        self.share(own, course)
         while first < recipe.n_rows:
             n_rows = min(recipe.rows_per_call, recipe.n_rows - first)
-            if not self.call(own, recipe, own.rows + first, n_rows, member):
+            if not self.call(own, recipe, course.rows + first, n_rows, member):
                 return False
+            self.add_call(
+                course, n_rows, shared.weight, shared.loss, shared.right, shared.penalty
+            )
             first += n_rows
-            if shared.weight == 0:
-                continue
-            loss_of_call = shared.loss / shared.weight * self.loss_factor + recipe.offset
-            if self.adds_penalty:
-                loss_of_call += shared.penalty / shared.weight
-            if n_rows == recipe.n_rows:  # a mean of one needs no rounding
-                measured[LOSS] = loss_of_call
-                measured[ACCURACY] = shared.right / shared.weight
-                measured[PENALTY] = shared.penalty / shared.weight
-                return True
-            loss += loss_of_call * shared.weight
-            right += shared.right / shared.weight * shared.weight
-            penalty += shared.penalty / shared.weight * shared.weight
-            weight += shared.weight
-        measured[LOSS] = loss / weight if weight else NAN
-        measured[ACCURACY] = right / weight if weight else NAN
-        measured[PENALTY] = penalty / weight if weight else NAN
+        course.t = shared.t
         return True
 
     cdef bint call(
-        self, OwnFit *own, const Recipe *recipe, const int64_t *order, Py_ssize_t n_order,
+        self, OwnFits *own, const Recipe *recipe, const int64_t *order, Py_ssize_t n_order,
         int member,
     ) noexcept nogil:
         """Do what `train_epoch` does with these rows; return whether nothing came between."""
@@ -324,11 +392,7 @@ cdef class Fits(Team):
             if read_shared(&shared.n_unsound):
                 write_shared(&self.n_unsound, 1)
                 write_shared(&self.stops, 1)
-            if member == 0:
-                self.work_since_look += net.n_slots * n_rows
-                if self.work_since_look > WORK_BETWEEN_SIGNALS:
-                    self.look_up()
-            if read_shared(&self.stops):
+            if not self.goes_on(member, net.n_slots * n_rows):
                 break
             count = train_batch(shared, begin, n_rows, &step, n_done, 0, 1)
             add_up(shared, n_rows, count)
@@ -337,18 +401,26 @@ cdef class Fits(Team):
         shared.t += n_done
         return begin >= n_order
 
+    cdef bint goes_on(self, int member, int64_t work) noexcept nogil:
+        """Return whether the work goes on; the first thread looks at signals now and then."""
+        if member == 0:
+            self.work_since_look += work
+            if self.work_since_look > WORK_BETWEEN_SIGNALS:
+                self.look_up()
+        return not read_shared(&self.stops)
+
     cdef double rate_of(self, const Recipe *recipe, int64_t t) noexcept nogil:
         if recipe.n_rates == 1:
             return self.rates[recipe.first_rate]
         return self.rates[recipe.first_rate + t - recipe.step]
 
-    cdef bint watch(self, OwnFit *own, const Recipe *recipe, double *measured) noexcept nogil:
+    cdef bint watch(self, OwnFits *own, Course *course, double *measured) noexcept nogil:
         """Measure the model on the rows that it is watched on; return whether they were valid."""
         cdef Measured found
         allow(own.measuring_space, own.measuring_bytes)
         found = measure(
-            &own.measuring, own.shared.params, &self.watched_x, &self.watched_y, own.watched,
-            recipe.n_watched, own.measuring_space, self.watched_non_zeros,
+            &own.measuring, course.params, &self.watched_x, &self.watched_y, course.watched,
+            course.recipe.n_watched, own.measuring_space, self.watched_non_zeros,
         )
         measured[VAL_LOSS], measured[VAL_ACCURACY] = found.loss, found.accuracy
         if not found.is_sound:

@@ -113,6 +113,8 @@ def train_models(
             fits.generators.memory.n_bytes == n_models * sizeof(bit_generator), "generators",
             "{}, one for each model", n_models,
         )
+    n_threads = program.threads_for(1e18, work_to_wake_for)
+    fits.n_lanes = choose_lanes(fits, n_threads)
     for i in range(models.shape[0]):
         needs(0 <= models[i] < n_models, "models", "numbers below {}", n_models)
         recipe = &recipes[models[i]]
@@ -153,6 +155,8 @@ cdef int check_recipe(Fits fits, const Recipe *recipe) except -1:
     cdef const Network *net = &fits.program.net
     cdef Py_ssize_t n_rows = fits.rows.shape[0] or fits.x.n_rows, n_watched = 0
     cdef Options *widest = &fits.widest
+    cdef Lanes lanes
+    cdef Space space
     needs(
         recipe.n_rows >= 1 and 0 <= recipe.first_row <= n_rows - recipe.n_rows, "rows of a model",
         "among {}", n_rows,
@@ -176,6 +180,13 @@ cdef int check_recipe(Fits fits, const Recipe *recipe) except -1:
         widest.dropout, widest.thresholds = &fits.dropout[0, 0], &fits.thresholds[0, 0]
     fits.most_rows = max(fits.most_rows, <Py_ssize_t>recipe.n_rows)
     fits.most_watched = max(fits.most_watched, <Py_ssize_t>recipe.n_watched)
+    if fits.n_lanes > 1 and may_take_lane(fits, recipe):
+        fits.most_rows_in_lanes = max(fits.most_rows_in_lanes, <Py_ssize_t>recipe.n_rows)
+        space.base, space.used = NULL, 0
+        lay_out_lanes(
+            &lanes, net, <rule>recipe.rule, min(recipe.batch_size, recipe.n_rows), &space
+        )
+        fits.lane_bytes = max(fits.lane_bytes, space.used)
     widest.batch_size = max(widest.batch_size, <Py_ssize_t>min(recipe.batch_size, recipe.n_rows))
     return 0
 

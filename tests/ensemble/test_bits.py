@@ -165,6 +165,48 @@ def test_early_stopping_by_rows_of_its_own(cython, data):
 
 
 @given(data=st.data())
+def test_side_by_side(cython, data):
+    """Many narrow networks, which are trained one in each lane, as far as their rows let them."""
+    options, n_models = data.draw(network_options()), data.draw(st.integers(8, 20))
+    common, each = data.draw(fit_options(n_models, len(options["activation"]), narrow=True))
+    common["epochs"] = 5
+    rng = np.random.default_rng(data.draw(drawn.seeds))
+    kind = data.draw(st.sampled_from(["float32", "float64", "uint8"]))
+    x = drawn.values(rng, (200, options["sizes"][0]), kind)
+    x[: data.draw(st.integers(0, 200))] = 0  # rows that are kept in another form
+    y = targets(rng, options["output"], 200, options["sizes"][-1])
+    weight = rng.uniform(0, 2, 200) if data.draw(st.booleans()) else None
+    sizes = data.draw(st.lists(st.sampled_from([10, 10, 10, 17]), min_size=n_models,
+                               max_size=n_models))  # fmt: skip
+    groups = np.full(200, n_models)
+    groups[rng.permutation(200)[: sum(sizes)]] = np.repeat(np.arange(n_models), sizes)[:200]
+    stopping = {"monitor": "loss", "patience": data.draw(st.integers(1, 3)), "min_delta": 0.01}
+    ensemble = fastnn.Ensemble(**options, n_models=n_models + 1, seed=10, backend="cython")
+    common = {
+        name: [*value, value[0]] if isinstance(value, list) else value
+        for name, value in common.items()
+    }
+    common["dropout"] = 0.0
+    n_threads = data.draw(st.sampled_from([1, 2]))
+    with many_threads(), threads_limited(n_threads):
+        history = quietly(
+            ensemble.fit, x, y, groups=groups, sample_weight=weight, active=range(n_models),
+            callbacks=fastnn.EarlyStopping(**stopping), **common,
+        )  # fmt: skip
+    for i, fit in enumerate(each):
+        own = groups == i
+        if not own.any() or (options["sizes"][-1] <= 2 and len(np.unique(y[own])) < 2):
+            continue
+        network = fastnn.Network(**options, seed=int(ensemble.seeds[i]), backend="cython")
+        its_history = quietly(
+            network.fit, x[own], y[own],
+            sample_weight=None if weight is None else weight[own],
+            callbacks=fastnn.EarlyStopping(**stopping), **fit | {"epochs": 5, "dropout": 0.0},
+        )  # fmt: skip
+        assert_same(ensemble, i, history, network, its_history)
+
+
+@given(data=st.data())
 def test_by_any_number_of_threads(data):
     options = data.draw(network_options())
     common, _ = data.draw(fit_options(7, len(options["activation"])))

@@ -47,13 +47,18 @@ def network_options(draw):
 
 
 @st.composite
-def fit_options(draw, n_models, n_hidden):
-    """Draw the options of a fit: of the ensemble, and a list of each network's own."""
+def fit_options(draw, n_models, n_hidden, *, narrow=False):
+    """Draw the options of a fit: of the ensemble, and a list of each network's own.
+
+    If the networks are narrow, mostly those that let them be trained side by side.
+    """
     common, each = {}, [{} for _ in range(n_models)]
 
     def option(name, values, *, vary=True):
         if vary and draw(st.booleans()):
-            own = [draw(values) for _ in range(n_models)]
+            kept = draw(st.integers(1, 3)) if narrow else n_models  # different ones, in turn
+            some = [draw(values) for _ in range(kept)]
+            own = [some[i % kept] for i in range(n_models)]
             common[name] = own
         else:
             common[name] = draw(values)
@@ -66,12 +71,16 @@ def fit_options(draw, n_models, n_hidden):
     for name in ("l1", "l2"):
         option(name, st.sampled_from([0.0, 0.01]))
     for name in ("max_norm", "clip_norm"):
-        option(name, st.sampled_from([None, 0.5]))
+        option(name, st.sampled_from([None] * (9 if narrow else 1) + [0.5]))
     option("reduction", st.sampled_from(["mean", "sum"]), vary=False)
     option("shuffle", st.booleans(), vary=False)
     option("epochs", st.integers(0, 3), vary=False)
-    rates = [tuple(draw(st.sampled_from([0.0, 0.3])) for _ in range(n_hidden))
-             for _ in range(n_models)]  # fmt: skip
+    rates = [(0.0,) * n_hidden] * n_models
+    if not narrow:
+        rates = [
+            tuple(draw(st.sampled_from([0.0, 0.3])) for _ in range(n_hidden))
+            for _ in range(n_models)
+        ]
     common["dropout"] = np.reshape(rates, (n_models, n_hidden)) if n_hidden else 0.0
     for options, own in zip(each, rates, strict=True):
         options["dropout"] = own if n_hidden else 0.0
