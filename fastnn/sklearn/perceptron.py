@@ -26,10 +26,11 @@ from fastnn.network import Network
 from fastnn.rows.strides import by_rows
 from fastnn.schedules import Schedule
 from fastnn.sklearn.history import History, shown, taken_from
-from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
+from fastnn.sklearn.inputs import checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
+from fastnn.sklearn.validation_rows import ValidationRows, validation_rows
 from fastnn.training.hooks import hooks
 from fastnn.validation import (
     check_choice,
@@ -166,7 +167,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     # -- learning -------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
         """Train on X and y.
 
         Parameters
@@ -180,34 +190,38 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         eval_set : (X, y), optional
             Evaluated after each epoch: its losses are `validation_loss_curve_`, and early stopping
             uses its score. Not for "lbfgs".
+        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), optional
+            With `y_val`, another way to pass `eval_set`, for pipelines: in one with
+            ``transform_input=["X_val"]`` the rows pass through its transformers.
+        y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_outputs)
+            Optional; required with `X_val`.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=False, eval_set=eval_set)
+        return self._fit(X, y, sample_weight, False, validation_rows(eval_set, X_val, y_val))
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, watched: ValidationRows | None
     ) -> Self:
         try:
             self._check_parameters()
             random_state = self._seeded()
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
-        self._check_solver_can(eval_set)
+        self._check_solver_can(watched)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
         with undone_if_it_fails(self) as keep:
             self._random_state = random_state
             self._seeded_by = id(self) if type(self.random_state) is int else None
             problem = self._checked(X, y, sample_weight, starts, incremental)
-            watched = None if eval_set is None else self._eval_problem(*as_pair(eval_set))
             if starts:
                 self._start(problem)
             built = self.network_.architecture
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
             problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
-            self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
+            self._eval_set = None if watched is None else self._watched_problem(watched)
             if self.solver != "lbfgs":
                 rows, held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
@@ -229,6 +243,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     "large values and need to be preprocessed."
                 )
         return self
+
+    def _watched_problem(self, watched: ValidationRows) -> Problem:
+        with watched.named_in_errors():
+            problem = self._eval_problem(watched.x, watched.y)
+            return problem.in_dtype(self.network_.architecture.dtype)
 
     def _seeded(self) -> np.random.RandomState:
         """Return what draws in this fit; one that an earlier fit of this object's made, reseeded.
@@ -416,14 +435,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             with _hint('or True, False or "bar"'):
                 check_count("verbose", self.verbose, minimum=0)
 
-    def _check_solver_can(self, eval_set: Any) -> None:
+    def _check_solver_can(self, watched: ValidationRows | None) -> None:
         if self.solver != "lbfgs":
             return
         wanted = {
             "dropout": any(self._dropout_rates()),
             "callbacks": self.callbacks is not None and bool(hooks(self.callbacks, None)),
             "schedule as learning_rate": isinstance(self.learning_rate, Schedule),
-            "eval_set": eval_set is not None,
+            "eval_set" if watched is None else watched.name: watched is not None,
         }
         if refused := [name for name, is_wanted in wanted.items() if is_wanted]:
             raise ValueError(
