@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +26,7 @@ from fastnn.callbacks.base import Callback
 from fastnn.network import Network
 from fastnn.rows.strides import by_rows
 from fastnn.schedules import Schedule
+from fastnn.sklearn.callback_support import CallbackSupportMixin, FitTasks, fit_tasks, snapshot
 from fastnn.sklearn.history import History, shown, taken_from
 from fastnn.sklearn.inputs import checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
@@ -37,6 +39,7 @@ from fastnn.validation import (
     check_count,
     check_hidden_layer,
     check_in_range,
+    check_not_replaced,
     check_per_layer,
     check_same_network,
 )
@@ -82,7 +85,7 @@ def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
         raise
 
 
-class Perceptron(BaseEstimator):  # type: ignore[misc]
+class Perceptron(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     # Set by __init__ of the subclass, as scikit-learn requires.
@@ -212,7 +215,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(watched)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        with undone_if_it_fails(self) as keep:
+        n_epochs = 1 if incremental else self.max_iter
+        observed = fit_tasks(self, X, y, sample_weight, n_epochs)
+        with observed as tasks, undone_if_it_fails(self) as keep:
             self._random_state = random_state
             self._seeded_by = id(self) if type(self.random_state) is int else None
             problem = self._checked(X, y, sample_weight, starts, incremental)
@@ -230,10 +235,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     if not starts:  # from here on the existing network changes
                         keep()
                     if self.solver == "lbfgs":
-                        self._minimize(problem)
+                        self._minimize(problem, tasks)
                     else:
                         self._stochastic.fit(
-                            self, self._history, problem, rows, held_out, once=incremental
+                            self, self._history, problem, rows, held_out, tasks, once=incremental
                         )
             finally:
                 self._eval_set = None
@@ -242,6 +247,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
+            tasks.end_fit(lambda: snapshot(self))
         return self
 
     def _watched_problem(self, watched: ValidationRows) -> Problem:
@@ -260,10 +266,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         drawing: np.random.RandomState = check_random_state(self.random_state)
         return drawing
 
-    def _minimize(self, problem: Problem) -> None:
-        total = problem.weight_of(np.arange(problem.n_rows))
-        self._history.loss, self._history.n_iter = minimize_loss(
-            self.network_,
+    def _minimize(self, problem: Problem, tasks: FitTasks) -> None:
+        total, network = problem.weight_of(np.arange(problem.n_rows)), self.network_
+        loss, n_iter = minimize_loss(
+            network,
             problem,
             self._l2(total, total),
             self._loss_factor,
@@ -273,7 +279,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             self.tol,
             self._ftol,
             bool(self.verbose) and self.verbose != "bar",
+            tasks,
+            partial(snapshot, self),
         )
+        check_not_replaced(network, self.network_)
+        self._history.loss, self._history.n_iter = loss, n_iter
 
     def _prepare_minibatches(
         self, problem: Problem, incremental: bool

@@ -21,6 +21,7 @@ from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
+from fastnn.sklearn.callback_support import FitTasks, snapshot
 from fastnn.sklearn.history import History
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
@@ -66,6 +67,7 @@ class Stochastic:
         problem: Problem,
         rows: NDArray[np.int64],
         held_out: Problem | None,
+        tasks: FitTasks,
         once: bool,
     ) -> None:
         """Train on the rows to convergence, or, with `once`, for a single epoch.
@@ -86,10 +88,16 @@ class Stochastic:
         bound = hooks(estimator.callbacks, network)
         begin(bound)
         history.n_iter = 0
+
+        def as_if_ended() -> dict[str, Any]:
+            keeps_best = held_out is not None and (history.stopped or not once)
+            return snapshot(estimator, history.best_parameters if keeps_best else None)
+
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
             try:
                 for epoch in range(1, estimator.max_iter + 1):
+                    tasks.begin("epoch", as_if_ended)
                     if estimator.shuffle:  # as sklearn.utils.shuffle draws it
                         drawn = np.arange(len(rows))
                         estimator._random_state.shuffle(drawn)
@@ -103,10 +111,12 @@ class Stochastic:
                         bar.say(record)
                     wishes = [hook.on_epoch_end(epoch, record) for hook in bound]
                     check_not_replaced(network, estimator.network_)
-                    if self._stops(estimator, history):
+                    stops = self._stops(estimator, history)
+                    if stops:
                         history.stopped = once and estimator.early_stopping
-                        break
-                    if once or any(wishes):
+                    wishes.append(tasks.end(as_if_ended))
+                    check_not_replaced(network, estimator.network_)
+                    if once or stops or any(wishes):
                         break
                 else:
                     warnings.warn(
