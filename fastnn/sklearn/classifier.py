@@ -29,7 +29,8 @@ from fastnn.sklearn.labels import (
     labels_of_network,
     weights_of_classes,
 )
-from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic, undone_if_it_fails
+from fastnn.sklearn.parameters import Callbacks, is_stochastic
+from fastnn.sklearn.perceptron import Perceptron, undone_if_it_fails
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.validation_rows import validation_rows
 from fastnn.validation import check_label_count

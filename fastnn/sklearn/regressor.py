@@ -15,7 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from fastnn.schedules import Schedule
 from fastnn.sklearn.hidden_units import HiddenUnits
 from fastnn.sklearn.inputs import checked_weight, checked_x_y
-from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
+from fastnn.sklearn.parameters import Callbacks, is_stochastic
+from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.validation_rows import validation_rows
 from fastnn.validation import check_choice, check_n_targets
