@@ -26,7 +26,7 @@ from fastnn.sklearn.history import History
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
 from fastnn.system.progress import progress_bar
-from fastnn.training.hooks import begin, end, hooks
+from fastnn.training.hooks import begin, check_monitors, end, hooks
 from fastnn.validation import check_not_replaced
 
 
@@ -86,6 +86,7 @@ class Stochastic:
         self.total_weight = problem.weight_of(rows)
         self.offset = estimator._constant(problem.y[rows], None)
         bound = hooks(estimator.callbacks, network)
+        check_monitors(bound, _measurements(estimator, held_out))
         begin(bound)
         history.n_iter = 0
 
@@ -240,6 +241,12 @@ def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice
         yield slice(0, whole)
     if whole < n_rows:
         yield slice(whole, n_rows)
+
+
+def _measurements(estimator: Any, held_out: Problem | None) -> list[str]:
+    """Return the names of what `_measured` records."""
+    watched = [] if estimator._eval_set is None else ["val_loss"]
+    return ["loss", *watched, *([] if held_out is None else ["val_score"])]
 
 
 def _measured(estimator: Any, history: History, held_out: Problem | None) -> dict[str, float]:
