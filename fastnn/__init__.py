@@ -20,7 +20,7 @@ if find_spec("fastnn.kernels") is None:
         "run `pip install -e .` there, or leave the folder to use a fastnn installed elsewhere"
     )
 
-from fastnn import schedules
+from fastnn import callbacks, schedules
 from fastnn.architecture import Architecture
 from fastnn.backends import (
     BackendUnavailableError,
@@ -68,6 +68,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "available_backends",
+    "callbacks",
     "datasets",
     "from_onnx",
     "from_sklearn",

@@ -29,11 +29,11 @@ from fastnn.rows.trained_on import IMAGE_SCALE
 from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
 from fastnn.training.fit_description import description
 from fastnn.training.held_steps import HeldSteps, one_minibatch
-from fastnn.training.history import History
-from fastnn.training.hooks import hooks
+from fastnn.training.history import History, measurements
+from fastnn.training.hooks import check_monitors, hooks
 from fastnn.training.loop import fit, history_of_one
 from fastnn.training.options import Told, checked_options
-from fastnn.training.own_loss import LossFunction, OwnLoss, check_loss_function
+from fastnn.training.own_loss import LossFunction, OwnLoss, check_loss_function, measures
 from fastnn.training.sessions import begin, started, training, training_rows
 from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
@@ -388,6 +388,12 @@ class Network(Model):
                     raise TypeError(f"validation_data: {error}") from None
                 except ValueError as error:
                     raise ValueError(f"validation_data: {error}") from None
+            measured = measurements(
+                training=measures(a, data.y, is_own=is_own),
+                validation=None if watched is None else measures(a, watched.y, is_own=is_own),
+                penalty=bool(options.l1 or options.l2),
+            )
+            check_monitors(bound, measured)
             if a.one_class_a_row and not is_own:
                 validation.check_two_classes(data.y, self.class_labels)
             if isinstance(data.x, np.ndarray):
@@ -401,6 +407,7 @@ class Network(Model):
                     checked_checkpoint(checkpoint),
                     description(self, a, options, data, watched, shuffle, bound, named),
                     backend,
+                    measured,
                 )
             held = nullcontext() if keeper is None else keeper.held(self, optimizer.n_state, epochs)
             product = largest_product(a, options.batch_size)

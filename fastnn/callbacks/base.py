@@ -12,6 +12,7 @@ from fastnn.validation import (
     check_count,
     check_flag,
     check_in_range,
+    check_monitor,
     check_monitored,
     check_number,
 )
@@ -97,7 +98,7 @@ class EarlyStopping(Callback):
         mode: Mode = "auto",
         restore_best: bool = True,
     ) -> None:
-        self.monitor = monitor
+        self.monitor = check_monitor(monitor)
         self.patience = check_count("patience", patience)
         self.min_delta = check_in_range("min_delta", min_delta, 0.0, float("inf"))
         self.mode = check_choice("mode", mode, ("auto", "min", "max"))
@@ -121,7 +122,8 @@ class EarlyStopping(Callback):
         self, network: Network, epoch: int, record: Mapping[str, float]
     ) -> bool | None:
         """Compare the epoch with the best one."""
-        value = check_monitored(self.monitor, record)
+        check_monitored("EarlyStopping", self.monitor, record)
+        value = record[self.monitor]
         gain = float("inf") if self.best is None else self._sign * (value - self.best)
         if gain > self.min_delta and value == value:
             self.best, self.best_epoch = value, epoch

@@ -18,6 +18,7 @@ from fastnn.callbacks.base import Callback
 from fastnn.network import Network
 from fastnn.system.files import check_folder_of, sync_folder
 from fastnn.system.locks import only_writer
+from fastnn.system.packages import imported
 from fastnn.validation import check_count, check_path
 
 
@@ -146,15 +147,8 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: Any) -> None:
         check_path("folder", folder)
-        try:
-            import tensorboardX
-        except ImportError:
-            raise ImportError(
-                "logs for TensorBoard need the package tensorboardX: "
-                'pip install "fastnn[tensorboard]"'
-            ) from None
         self.folder = Path(folder)
-        self._open = tensorboardX.SummaryWriter
+        self._open = imported("tensorboardX", "tensorboard").SummaryWriter
         self._writer: Any = None
 
     def on_epoch_end(

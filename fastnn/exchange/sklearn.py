@@ -10,11 +10,11 @@ import numpy as np
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.class_labels import unless_numbers
 from fastnn.exchange.folding import Activation, Step, fold, folded_dtype
-from fastnn.exchange.packages import imported
 from fastnn.exchange.sklearn_steps import Wrapped, check_can_be_scaled, unwrapped
 from fastnn.model.model import Model
 from fastnn.model.persistence import from_bytes, to_bytes
 from fastnn.rows.trained_on import TrainedOn
+from fastnn.system.packages import imported
 from fastnn.validation.values import describe
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}

@@ -11,9 +11,9 @@ from fastnn import validation
 from fastnn.architecture import OUTPUTS
 from fastnn.exchange.assembly import Dense, assemble
 from fastnn.exchange.folding import Activation, Kink, Step, fold, folded_dtype
-from fastnn.exchange.packages import imported
 from fastnn.exchange.torch_steps import Chain, chain_of
 from fastnn.model.model import Model
+from fastnn.system.packages import imported
 from fastnn.validation.values import describe
 from fastnn.vocabulary import Output
 

@@ -29,8 +29,10 @@ from fastnn.sklearn.labels import (
     labels_of_network,
     weights_of_classes,
 )
-from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic, undone_if_it_fails
+from fastnn.sklearn.parameters import Callbacks, is_stochastic
+from fastnn.sklearn.perceptron import Perceptron, undone_if_it_fails
 from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.validation_rows import validation_rows
 from fastnn.validation import check_label_count
 from fastnn.vocabulary import BackendName
 
@@ -282,7 +284,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
                 keep()
             if self._is_first_call(classes):
                 self._start_labels(y)
-            return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
+            return self._fit(X, y, sample_weight, True, validation_rows(eval_set))
 
     if not TYPE_CHECKING:  # so that editors always show it
         partial_fit = available_if(is_stochastic)(partial_fit)
@@ -391,7 +393,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
 
     def _eval_problem(self, X: Any, y: Any) -> Problem:
         X, y = checked_x_y(self, X, y, reset=False)
-        check_known("eval_set's y", y, self._label_binarizer)
+        check_known("y", y, self._label_binarizer)
         return Problem(X, self._targets(y), None)
 
     def _targets(self, y: NDArray[Any]) -> NDArray[Any]:

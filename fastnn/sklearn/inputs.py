@@ -19,7 +19,6 @@ from fastnn.validation import (
 )
 from fastnn.validation.first_look import are_plain_targets, are_sound_rows
 from fastnn.validation.sparse import sound_csr
-from fastnn.validation.values import describe
 
 DTYPES = (np.float64, np.float32, np.uint8)
 """Dtypes that backends read directly; anything else becomes the first of them."""
@@ -54,18 +53,6 @@ def checked_weight(sample_weight: Any, X: Any) -> NDArray[np.float64] | None:
         return None
     checked: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64)
     return checked
-
-
-def as_pair(eval_set: Any) -> tuple[Any, Any]:
-    """Return X and y of an ``eval_set``."""
-    if isinstance(eval_set, tuple | list) and len(eval_set) == 2:
-        return eval_set[0], eval_set[1]
-    got = describe(eval_set)
-    if isinstance(eval_set, tuple | list):
-        got = f"{len(eval_set)} values ({type(eval_set).__name__})"
-    elif hasattr(eval_set, "shape"):
-        got = f"an array of shape {eval_set.shape} ({type(eval_set).__name__})"
-    raise ValueError(f"eval_set must be a tuple (X, y), got {got}")
 
 
 def trained_on(estimator: Any, X: Any) -> TrainedOn:

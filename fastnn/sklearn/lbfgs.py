@@ -8,6 +8,8 @@ the sum of the minibatch gradients.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
+from fastnn.sklearn.callback_support import FitTasks
 from fastnn.sklearn.optimizer import ScikitSGD
 from fastnn.sklearn.problem import Problem
 
@@ -36,6 +39,8 @@ def minimize_loss(
     tol: float,
     ftol: float,
     verbose: bool,
+    tasks: FitTasks,
+    snapshot: Callable[..., dict[str, Any]],
 ) -> tuple[float, int]:
     """Set the network's parameters to a minimum; return its loss and the number of iterations.
 
@@ -57,18 +62,30 @@ def minimize_loss(
         The relative progress of the loss below which it stops.
     verbose : bool
         Whether to print the loss of each iteration.
+    tasks : FitTasks
+        Told of each iteration; it may end the fit.
+    snapshot : callable
+        ``snapshot(parameters, loss=…, n_iter=…)`` returns the attributes of an estimator fitted so
+        far.
     """
     objective = Objective(network, problem, l2, factor, offset)
     if verbose:
         print(f"L-BFGS, {network.architecture.n_parameters} parameters")
-    result = minimize(
-        objective,
-        network.parameters.astype(np.float64),
-        method="L-BFGS-B",
-        jac=True,
-        callback=objective.report if verbose else None,
-        options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": ftol},
-    )
+    start = network.parameters.astype(np.float64)
+    iterations = Iterations(objective, start, tasks, snapshot, verbose)
+    try:
+        result = minimize(
+            iterations.evaluate,
+            start,
+            method="L-BFGS-B",
+            jac=True,
+            callback=iterations.end,
+            options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": ftol},
+        )
+    except EndedError:
+        network.parameters = iterations.params
+        return iterations.loss, iterations.n_done
+    iterations.end_unfinished()
     network.parameters = result.x
     if not result.success:
         warnings.warn(
@@ -118,6 +135,60 @@ class Objective:
         self.loss = self.factor * loss + self.offset + penalty
         return self.loss, gradient.astype(np.float64, copy=False)
 
-    def report(self, params: NDArray[np.float64]) -> None:
-        """Print the current loss."""
-        print(f"loss = {self.loss:.8f}")
+
+class EndedError(Exception):
+    """A callback asked the minimizer to end."""
+
+
+class Iterations:
+    """The minimizer's iterations as tasks of the fit.
+
+    The minimizer only says when one ends. The next begins with the evaluation after that.
+
+    Attributes
+    ----------
+    n_done : int
+    params : ndarray of shape (n_slots,)
+        After the last iteration.
+    loss : float
+        Of these parameters; NaN before the first iteration.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        params: NDArray[np.float64],
+        tasks: FitTasks,
+        snapshot: Callable[..., dict[str, Any]],
+        verbose: bool,
+    ) -> None:
+        self.n_done, self.params, self.loss = 0, params, np.nan
+        self._objective, self._verbose = objective, verbose
+        self._tasks, self._snapshot = tasks, snapshot
+        self._is_running = False
+
+    def evaluate(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the loss and its gradient."""
+        if not self._is_running:
+            self._tasks.begin("lbfgs-iter", self._attributes)
+            self._is_running = True
+        return self._objective(params)
+
+    def end(self, params: NDArray[np.float64]) -> None:
+        """End an iteration, at parameters that the objective was evaluated at last."""
+        self.n_done += 1
+        self.params, self.loss = params, self._objective.loss
+        if self._verbose:
+            print(f"loss = {self.loss:.8f}")
+        self._is_running = False
+        if self._tasks.end(self._attributes):
+            raise EndedError
+
+    def end_unfinished(self) -> None:
+        """End an iteration in which the minimizer found no better parameters."""
+        if self._is_running:
+            self._tasks.end(self._attributes)
+
+    def _attributes(self) -> dict[str, Any]:
+        loss = {"loss": self.loss} if self.n_done else {}
+        return self._snapshot(self.params, n_iter=self.n_done, **loss)

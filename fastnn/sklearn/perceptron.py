@@ -1,71 +1,41 @@
-"""The common base of classifier and regressor: parameters, initial weights, solvers."""
+"""The common base of classifier and regressor: initial weights, solvers, what was learned."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
-from fastnn.architecture import ACTIVATIONS, Architecture
+from fastnn.architecture import Architecture
 from fastnn.backends import get_backend
 from fastnn.backends.base import PREDICT_ROWS, Backend
 from fastnn.backends.minibatch import largest_product
 from fastnn.backends.threads import blas_limited, threads_limited
-from fastnn.callbacks.base import Callback
 from fastnn.network import Network
 from fastnn.rows.strides import by_rows
-from fastnn.schedules import Schedule
+from fastnn.sklearn.callback_support import CallbackSupportMixin, FitTasks, fit_tasks, snapshot
 from fastnn.sklearn.history import History, shown, taken_from
-from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
+from fastnn.sklearn.inputs import checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
+from fastnn.sklearn.parameters import Parameters
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.training.hooks import hooks
+from fastnn.sklearn.validation_rows import ValidationRows, validation_rows
 from fastnn.validation import (
-    check_choice,
-    check_count,
     check_hidden_layer,
-    check_in_range,
-    check_per_layer,
+    check_not_replaced,
     check_same_network,
 )
-from fastnn.vocabulary import BackendName
-
-NAMES = {"logistic": "sigmoid"}
-"""scikit-learn's names of activations that fastnn names differently."""
-
-Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
-
-LEARNING_RATES = ("constant", "invscaling", "adaptive")
-SOLVERS = ("lbfgs", "sgd", "adam", "adamw")
-
-
-def is_stochastic(estimator: Any) -> bool:
-    """Return True if the solver uses minibatches, otherwise raise an error for `available_if`."""
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
-        )
-    return True
-
-
-@contextmanager
-def _hint(text: str) -> Iterator[None]:
-    """Add to an error what else is allowed."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{error} ({text})") from None
 
 
 @contextmanager
@@ -81,39 +51,8 @@ def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
         raise
 
 
-class Perceptron(BaseEstimator):  # type: ignore[misc]
+class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
-
-    # Set by __init__ of the subclass, as scikit-learn requires.
-    hidden_layer_sizes: int | Iterable[int]
-    activation: str | Sequence[str]
-    solver: str
-    alpha: float
-    batch_size: int | str
-    learning_rate: str | Schedule
-    learning_rate_init: float
-    power_t: float
-    max_iter: int
-    max_fun: int
-    shuffle: bool
-    random_state: int | np.random.RandomState | None
-    tol: float
-    verbose: bool | int | str
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    dropout: float | Sequence[float]
-    input_scale: float
-    weight_decay: float
-    callbacks: Callbacks
-    n_threads: int | None
-    backend: BackendName
 
     _history: History
     _random_state: np.random.RandomState
@@ -166,7 +105,16 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     # -- learning -------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        eval_set: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
         """Train on X and y.
 
         Parameters
@@ -180,34 +128,40 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         eval_set : (X, y), optional
             Evaluated after each epoch: its losses are `validation_loss_curve_`, and early stopping
             uses its score. Not for "lbfgs".
+        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), optional
+            With `y_val`, another way to pass `eval_set`, for pipelines: in one with
+            ``transform_input=["X_val"]`` the rows pass through its transformers.
+        y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_outputs)
+            Optional; required with `X_val`.
 
         Returns
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=False, eval_set=eval_set)
+        return self._fit(X, y, sample_weight, False, validation_rows(eval_set, X_val, y_val))
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, watched: ValidationRows | None
     ) -> Self:
         try:
             self._check_parameters()
             random_state = self._seeded()
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
-        self._check_solver_can(eval_set)
+        self._check_solver_can(watched)
         starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-        with undone_if_it_fails(self) as keep:
+        n_epochs = 1 if incremental else self.max_iter
+        observed = fit_tasks(self, X, y, sample_weight, n_epochs)
+        with observed as tasks, undone_if_it_fails(self) as keep:
             self._random_state = random_state
             self._seeded_by = id(self) if type(self.random_state) is int else None
             problem = self._checked(X, y, sample_weight, starts, incremental)
-            watched = None if eval_set is None else self._eval_problem(*as_pair(eval_set))
             if starts:
                 self._start(problem)
             built = self.network_.architecture
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
             problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
-            self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
+            self._eval_set = None if watched is None else self._watched_problem(watched)
             if self.solver != "lbfgs":
                 rows, held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
@@ -216,10 +170,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     if not starts:  # from here on the existing network changes
                         keep()
                     if self.solver == "lbfgs":
-                        self._minimize(problem)
+                        self._minimize(problem, tasks)
                     else:
                         self._stochastic.fit(
-                            self, self._history, problem, rows, held_out, once=incremental
+                            self, self._history, problem, rows, held_out, tasks, once=incremental
                         )
             finally:
                 self._eval_set = None
@@ -228,7 +182,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
+            tasks.end_fit(lambda: snapshot(self))
         return self
+
+    def _watched_problem(self, watched: ValidationRows) -> Problem:
+        with watched.named_in_errors():
+            problem = self._eval_problem(watched.x, watched.y)
+            return problem.in_dtype(self.network_.architecture.dtype)
 
     def _seeded(self) -> np.random.RandomState:
         """Return what draws in this fit; one that an earlier fit of this object's made, reseeded.
@@ -241,10 +201,10 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         drawing: np.random.RandomState = check_random_state(self.random_state)
         return drawing
 
-    def _minimize(self, problem: Problem) -> None:
-        total = problem.weight_of(np.arange(problem.n_rows))
-        self._history.loss, self._history.n_iter = minimize_loss(
-            self.network_,
+    def _minimize(self, problem: Problem, tasks: FitTasks) -> None:
+        total, network = problem.weight_of(np.arange(problem.n_rows)), self.network_
+        loss, n_iter = minimize_loss(
+            network,
             problem,
             self._l2(total, total),
             self._loss_factor,
@@ -254,7 +214,11 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             self.tol,
             self._ftol,
             bool(self.verbose) and self.verbose != "bar",
+            tasks,
+            partial(snapshot, self),
         )
+        check_not_replaced(network, self.network_)
+        self._history.loss, self._history.n_iter = loss, n_iter
 
     def _prepare_minibatches(
         self, problem: Problem, incremental: bool
@@ -360,76 +324,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             blas_limited(backend.uses_blas, product),
         ):
             yield backend
-
-    # -- parameters -----------------------------------------------------------------------------
-
-    def _hidden(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        sizes = sizes if isinstance(sizes, Iterable) else (sizes,)
-        return tuple(check_count("hidden_layer_sizes", size) for size in sizes)
-
-    def _activations(self) -> tuple[str, ...]:
-        def check(name: str, value: Any) -> str:
-            value = NAMES.get(value, value) if isinstance(value, str) else value
-            return check_choice(name, value, (*ACTIVATIONS, *NAMES))
-
-        n_hidden = len(self._hidden())
-        if isinstance(self.activation, Sequence) and not isinstance(self.activation, str):
-            return tuple(check_per_layer("activation", self.activation, n_hidden, check))
-        return (check("activation", self.activation),) * n_hidden
-
-    def _dropout_rates(self) -> tuple[float, ...]:
-        def check(name: str, value: Any) -> float:
-            return check_in_range(name, value, 0.0, 1.0, open_high=True)
-
-        rates = check_per_layer("dropout", self.dropout, len(self._hidden()), check)
-        return rates if any(rates) else ()
-
-    def _check_parameters(self) -> None:
-        self._hidden()
-        self._activations()
-        self._dropout_rates()
-        check_choice("solver", self.solver, SOLVERS)
-        if not isinstance(self.learning_rate, Schedule):
-            with _hint(
-                "or a schedule such as fastnn.schedules.Cosine; a number is learning_rate_init"
-            ):
-                check_choice("learning_rate", self.learning_rate, LEARNING_RATES)
-        if self.batch_size != "auto":
-            with _hint('or "auto"'):
-                check_count("batch_size", self.batch_size)
-        for name in ("max_iter", "max_fun"):
-            check_count(name, getattr(self, name))
-        if self.n_iter_no_change != np.inf:
-            check_count("n_iter_no_change", self.n_iter_no_change)
-        for name in ("alpha", "power_t", "tol", "weight_decay"):
-            check_in_range(name, getattr(self, name), 0.0, np.inf)
-        for name in ("learning_rate_init", "epsilon", "input_scale"):
-            check_in_range(name, getattr(self, name), 0.0, np.inf, open_low=True)
-        check_in_range("momentum", self.momentum, 0.0, 1.0)
-        for name in ("beta_1", "beta_2", "validation_fraction"):
-            check_in_range(name, getattr(self, name), 0.0, 1.0, open_high=True)
-        for name in ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        if self.verbose != "bar" and not isinstance(self.verbose, bool | np.bool_):
-            with _hint('or True, False or "bar"'):
-                check_count("verbose", self.verbose, minimum=0)
-
-    def _check_solver_can(self, eval_set: Any) -> None:
-        if self.solver != "lbfgs":
-            return
-        wanted = {
-            "dropout": any(self._dropout_rates()),
-            "callbacks": self.callbacks is not None and bool(hooks(self.callbacks, None)),
-            "schedule as learning_rate": isinstance(self.learning_rate, Schedule),
-            "eval_set": eval_set is not None,
-        }
-        if refused := [name for name, is_wanted in wanted.items() if is_wanted]:
-            raise ValueError(
-                f"solver='lbfgs' has no epochs and supports no {' and no '.join(refused)}: use "
-                "'adam', 'adamw' or 'sgd'"
-            )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -15,8 +15,10 @@ from sklearn.utils.metaestimators import available_if
 from fastnn.schedules import Schedule
 from fastnn.sklearn.hidden_units import HiddenUnits
 from fastnn.sklearn.inputs import checked_weight, checked_x_y
-from fastnn.sklearn.perceptron import Callbacks, Perceptron, is_stochastic
+from fastnn.sklearn.parameters import Callbacks, is_stochastic
+from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.validation_rows import validation_rows
 from fastnn.validation import check_choice, check_n_targets
 from fastnn.vocabulary import BackendName
 
@@ -247,7 +249,7 @@ class MLPRegressor(HiddenUnits, RegressorMixin, Perceptron):  # type: ignore[mis
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True, eval_set=eval_set)
+        return self._fit(X, y, sample_weight, True, validation_rows(eval_set))
 
     if not TYPE_CHECKING:  # so that editors always show it
         partial_fit = available_if(is_stochastic)(partial_fit)
@@ -288,11 +290,11 @@ class MLPRegressor(HiddenUnits, RegressorMixin, Perceptron):  # type: ignore[mis
         X, y = checked_x_y(self, X, y, reset=False, y_numeric=True)
         if y.size != len(y) * self._n_targets:
             raise ValueError(
-                f"eval_set's y must hold {self._n_targets} targets per sample, as y does, got "
-                f"shape {y.shape}"
+                f"y must hold {self._n_targets} targets per sample, as in training, got shape "
+                f"{y.shape}"
             )
         if self.loss == "poisson" and (y < 0).any():
-            raise ValueError("loss='poisson' needs targets of at least 0 in eval_set too")
+            raise ValueError("loss='poisson' needs targets of at least 0, got negative ones in y")
         return Problem(X, as_targets(y), None)
 
     def _constant(self, y: NDArray[Any], weight: NDArray[np.float64] | None) -> float:

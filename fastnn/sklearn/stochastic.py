@@ -21,11 +21,12 @@ from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
+from fastnn.sklearn.callback_support import FitTasks, snapshot
 from fastnn.sklearn.history import History
 from fastnn.sklearn.optimizer import ScikitSGD, started, with_rate_of
 from fastnn.sklearn.problem import Problem
 from fastnn.system.progress import progress_bar
-from fastnn.training.hooks import begin, end, hooks
+from fastnn.training.hooks import begin, check_monitors, end, hooks
 from fastnn.validation import check_not_replaced
 
 
@@ -66,6 +67,7 @@ class Stochastic:
         problem: Problem,
         rows: NDArray[np.int64],
         held_out: Problem | None,
+        tasks: FitTasks,
         once: bool,
     ) -> None:
         """Train on the rows to convergence, or, with `once`, for a single epoch.
@@ -84,12 +86,19 @@ class Stochastic:
         self.total_weight = problem.weight_of(rows)
         self.offset = estimator._constant(problem.y[rows], None)
         bound = hooks(estimator.callbacks, network)
+        check_monitors(bound, _measurements(estimator, held_out))
         begin(bound)
         history.n_iter = 0
+
+        def as_if_ended() -> dict[str, Any]:
+            keeps_best = held_out is not None and (history.stopped or not once)
+            return snapshot(estimator, history.best_parameters if keeps_best else None)
+
         shows_bar = estimator.verbose == "bar" and not once
         with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
             try:
                 for epoch in range(1, estimator.max_iter + 1):
+                    tasks.begin("epoch", as_if_ended)
                     if estimator.shuffle:  # as sklearn.utils.shuffle draws it
                         drawn = np.arange(len(rows))
                         estimator._random_state.shuffle(drawn)
@@ -103,10 +112,12 @@ class Stochastic:
                         bar.say(record)
                     wishes = [hook.on_epoch_end(epoch, record) for hook in bound]
                     check_not_replaced(network, estimator.network_)
-                    if self._stops(estimator, history):
+                    stops = self._stops(estimator, history)
+                    if stops:
                         history.stopped = once and estimator.early_stopping
-                        break
-                    if once or any(wishes):
+                    wishes.append(tasks.end(as_if_ended))
+                    check_not_replaced(network, estimator.network_)
+                    if once or stops or any(wishes):
                         break
                 else:
                     warnings.warn(
@@ -230,6 +241,12 @@ def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice
         yield slice(0, whole)
     if whole < n_rows:
         yield slice(whole, n_rows)
+
+
+def _measurements(estimator: Any, held_out: Problem | None) -> list[str]:
+    """Return the names of what `_measured` records."""
+    watched = [] if estimator._eval_set is None else ["val_loss"]
+    return ["loss", *watched, *([] if held_out is None else ["val_score"])]
 
 
 def _measured(estimator: Any, history: History, held_out: Problem | None) -> dict[str, float]:

@@ -44,9 +44,8 @@ from fastnn.system.version import __version__
 from fastnn.system.whole_files import budget_of
 from fastnn.training.computed_by import check_computers
 from fastnn.training.fit_description import AnotherFitError, as_plain, check_same_fit
-from fastnn.training.history import History, measurements
+from fastnn.training.history import History
 from fastnn.training.snapshot import Snapshot
-from fastnn.validation.values import shortened
 
 FORMAT = "fastnn-checkpoint"
 FORMAT_VERSION = "2"
@@ -156,9 +155,7 @@ def _read(data: bytes, fit: Mapping[str, Any], model: Model, n_state: int) -> Sn
     check_same_fit(_described(metadata, fit), fit)
     computed_by = json.loads(metadata.get("computed_by", "[null]"))
     state = json.loads(metadata["state"])
-    snapshot = _snapshot(state, computed_by, held.tensors, model, n_state)
-    _check_measurements(snapshot.history, fit, model)
-    return snapshot
+    return _snapshot(state, computed_by, held.tensors, model, n_state)
 
 
 def _snapshot(
@@ -196,20 +193,6 @@ def _count(name: str, value: Any) -> int:
     if validation.check_count(name, value, 0) >= 2**63:
         raise ValueError(f"{name} must be below 2**63, got {value}")
     return int(value)
-
-
-def _check_measurements(history: History, fit: Mapping[str, Any], model: Model) -> None:
-    """Check that the history has the metrics of this fit."""
-    expected = measurements(
-        measures=model.architecture.measures,
-        penalty=bool(fit["l1"] or fit["l2"]),
-        validation=fit["validation_data"] is not None,
-    )
-    if set(history) != expected:
-        raise ValueError(
-            f"its history holds {shortened(', '.join(history))}; this fit records "
-            f"{', '.join(sorted(expected))}"
-        )
 
 
 def _history(values: Any) -> History:

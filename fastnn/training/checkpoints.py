@@ -25,6 +25,7 @@ from fastnn.training.computed_by import Computer, compare, computer
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook
 from fastnn.training.snapshot import Snapshot
+from fastnn.validation.values import shortened
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class Keeper:
         The result of `fastnn.training.fit_description.description`.
     backend : Backend
         The backend of the following epochs.
+    measured : list of str
+        What each epoch measures, as `fastnn.training.history.measurements` names it.
     computed_by : list
         The backends of all epochs, as in `fastnn.training.computed_by`; set by `held`.
     """
@@ -95,6 +98,7 @@ class Keeper:
     checkpoint: Checkpoint
     fit: Mapping[str, Any]
     backend: Backend
+    measured: Sequence[str]
     computed_by: list[Computer | None] = field(default_factory=list)
 
     @contextmanager
@@ -132,6 +136,12 @@ class Keeper:
                 "it first"
             )
         snapshot = read(path, self.fit, model, n_state)
+        if set(snapshot.history) != set(self.measured):
+            raise ValueError(
+                f"{path} is not a checkpoint of this fit: its history holds "
+                f"{shortened(', '.join(snapshot.history))}; this fit records "
+                f"{', '.join(self.measured)}"
+            )
         if len(snapshot.callbacks) != len(self.fit["callbacks"]):
             raise ValueError(f"{path} is damaged: it lacks the state of some callbacks")
         if snapshot.history.n_epochs > epochs:

@@ -15,17 +15,25 @@ LAST_EPOCHS = 10
 """Number of epochs of a long history shown in HTML."""
 
 
-def measurements(*, measures: Iterable[str], penalty: bool, validation: bool) -> set[str]:
-    """Return the names of what each epoch of a fit measures, as `History` lists them.
+def measurements(
+    *, training: Iterable[str], validation: Iterable[str] | None, penalty: bool
+) -> list[str]:
+    """Return the names of what each epoch of a fit measures, in the order of its record.
 
-    `measures` are the architecture's; of the training rows only accuracy is measured.
+    Parameters
+    ----------
+    training, validation : iterable of str
+        What can be measured of these rows beside the loss; None without validation rows. Of the
+        training rows only accuracy is measured.
+    penalty : bool
+        Whether there is one.
     """
-    found = {"loss", "time"} | ({"accuracy"} & set(measures))
+    found = ["loss", *({"accuracy"} & {*training})]
     if penalty:
-        found.add("penalty")
-    if validation:
-        found |= {f"val_{name}" for name in ("loss", *measures)}
-    return found
+        found.append("penalty")
+    if validation is not None:
+        found += [f"val_{name}" for name in ("loss", *validation)]
+    return [*found, "time"]
 
 
 class History(Mapping[str, list[float]]):

@@ -6,11 +6,11 @@ as its `on_epoch_end`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from fastnn.validation import check_callback
+from fastnn.validation import check_callback, check_monitored
 
 METHODS = (
     "on_fit_start",
@@ -70,6 +70,16 @@ class Hook:
         """The class name of the callback."""
         return type(self._callback).__name__
 
+    @property
+    def monitor(self) -> str | None:
+        """The name of the metric that the callback monitors, if it does."""
+        return getattr(self._callback, "monitor", None)
+
+    @property
+    def may_add_metrics(self) -> bool:
+        """Whether it may add to the records of epochs, as a user's own callback may."""
+        return not type(self._callback).on_epoch_end.__module__.startswith("fastnn.callbacks.")
+
     def on_fit_start(self) -> None:
         """Call the callback's `on_fit_start`."""
         self._callback.on_fit_start(self._network)
@@ -95,6 +105,23 @@ def hooks(callbacks: Any, network: Any) -> list[Hook]:
     several = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     return [Hook(c if _is_callback(c) else FunctionCallback(check_callback(c)), network)
             for c in several]  # fmt: skip
+
+
+def check_monitors(hooks: Sequence[Hook], measured: Collection[str]) -> None:
+    """Check, before the first epoch, that the metrics that callbacks monitor will be there.
+
+    Behind a callback that may add others this is known only when the first epoch ends.
+
+    Raises
+    ------
+    ValueError
+        If one is not among the metrics `measured` in each epoch.
+    """
+    for hook in hooks:
+        if hook.may_add_metrics:
+            return
+        if hook.monitor is not None:
+            check_monitored(hook.name, hook.monitor, measured)
 
 
 def begin(hooks: Sequence[Hook], then: Callable[[], None] | None = None) -> None:

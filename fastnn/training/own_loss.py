@@ -164,7 +164,18 @@ def _weight_right(
     architecture: Architecture, outputs: Array, y: Array, sample_weight: Array | None
 ) -> float:
     """Return the weight of rows classified correctly; NaN where y does not hold classes."""
-    if architecture.output != "softmax" or y.ndim != 1 or y.dtype.kind not in "iub":
+    if not _are_classes(architecture, y):
         return float("nan")
     right = outputs.argmax(axis=1) == y
     return float(right.sum() if sample_weight is None else sample_weight @ right)
+
+
+def measures(architecture: Architecture, y: Array, *, is_own: bool) -> tuple[str, ...]:
+    """Return what can be measured of rows beside the loss; of a loss `is_own` only accuracy."""
+    if not is_own:
+        return architecture.measures
+    return ("accuracy",) if _are_classes(architecture, y) else ()
+
+
+def _are_classes(architecture: Architecture, y: Array) -> bool:
+    return architecture.output == "softmax" and y.ndim == 1 and y.dtype.kind in "iub"

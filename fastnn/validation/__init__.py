@@ -4,6 +4,7 @@ Input is checked once, here; internal code relies on it. An error states what wa
 expected and what to do: TypeError for the wrong type, ValueError for a wrong value.
 """
 
+from fastnn.validation.callbacks import check_monitor, check_monitored, check_trial
 from fastnn.validation.data import (
     check_labels,
     check_not_bytes_as_floats,
@@ -42,7 +43,6 @@ from fastnn.validation.networks import (
     check_dtype,
     check_hidden_layer,
     check_initial_weights,
-    check_monitored,
     check_parameters,
     check_per_layer,
     check_quantiles,
@@ -99,6 +99,7 @@ __all__ = [
     "check_instance",
     "check_label_count",
     "check_labels",
+    "check_monitor",
     "check_monitored",
     "check_n_targets",
     "check_not_bytes_as_floats",
@@ -126,6 +127,7 @@ __all__ = [
     "check_targets",
     "check_thread_variable",
     "check_threads",
+    "check_trial",
     "check_two_classes",
     "check_validation_data",
     "check_whole_bytes",

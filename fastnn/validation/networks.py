@@ -258,17 +258,6 @@ def check_initial_weights(weight: Any, shape: tuple[int, int]) -> Array:
     return array
 
 
-def check_monitored(monitor: str, record: Mapping[str, float]) -> float:
-    """Return the metric monitored by early stopping."""
-    if monitor not in record:
-        hint = "; pass validation_data= to fit" if monitor.startswith("val_") else ""
-        raise ValueError(
-            f"early stopping monitors {monitor!r}, but this fit records only "
-            f"{listed([name for name in record if name != 'time'])}{hint}"
-        )
-    return record[monitor]
-
-
 def check_class_labels(labels: Any, architecture: Architecture) -> tuple[Any, ...]:
     """Return distinct class labels, one per class, as Python ints, floats or strings."""
     expected = architecture.n_classes

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.examples import blobs, same_bits, small_network
 
 import fastnn
@@ -156,9 +158,64 @@ def test_early_stopping_ends_a_fit_with_the_best_weights():
     assert net.evaluate(X, np.roll(Y, 7))["loss"] == stopping.best
 
 
-def test_watching_what_is_not_measured_says_what_is():
-    with pytest.raises(ValueError, match=r"'val_loss', but .* 'loss', 'accuracy'; pass valid"):
-        small_network().fit(X, Y, callbacks=fastnn.EarlyStopping())
+NOT_MEASURED = r"EarlyStopping monitors '{}', but this fit records only 'loss', 'accuracy'"
+
+
+def test_watching_what_is_not_measured_is_an_error_before_the_first_epoch():
+    log, net = Log(), small_network()
+    before = net.parameters.copy(), net.rng.bit_generator.state
+    words = NOT_MEASURED.format("val_loss") + "; pass validation data"
+    with pytest.raises(ValueError, match=words):
+        net.fit(X, Y, callbacks=[fastnn.EarlyStopping(), log])
+    assert not log.calls
+    assert same_bits(net.parameters, before[0])
+    assert net.rng.bit_generator.state == before[1]
+
+
+def test_a_name_in_no_record_is_not_said_to_need_validation_data():
+    with pytest.raises(ValueError, match=NOT_MEASURED.format("r2") + ", 'val_loss', 'val_acc"):
+        small_network().fit(X, Y, validation_data=(X, Y), callbacks=fastnn.EarlyStopping("r2"))
+    with pytest.raises(ValueError, match=r"'val_r2', .*'val_accuracy'$"):
+        small_network().fit(X, Y, validation_data=(X, Y), callbacks=fastnn.EarlyStopping("val_r2"))
+
+
+class Adding(fastnn.Callback):
+    def on_epoch_end(self, network, epoch, record):
+        record["norm"] = float(np.abs(network.parameters).sum())
+
+
+@pytest.mark.parametrize("add", [Adding(), Adding().on_epoch_end])
+def test_what_an_earlier_callback_adds_to_the_records_may_be_watched(add):
+    stopping = fastnn.EarlyStopping("norm", patience=9)
+    small_network().fit(X, Y, epochs=3, callbacks=[add, stopping])
+    assert stopping.best > 0
+    seen = []
+    with pytest.raises(ValueError, match=NOT_MEASURED.format("nrom")):
+        small_network().fit(X, Y, callbacks=[add, lambda *_: seen.append(1),
+                                             fastnn.EarlyStopping("nrom")])  # fmt: skip
+    assert seen == [1], "after the first epoch it is known"
+
+
+@given(st.data())
+def test_each_metric_that_a_fit_records_can_be_watched_and_no_other(data):
+    output = data.draw(st.sampled_from(["softmax", "sigmoid", "identity", "exp"]))
+    net = small_network((4, 3), output=output)
+    y = Y if output == "softmax" else np.eye(3)[Y]
+    options = {"l2": data.draw(st.sampled_from([0.0, 1e-3]))}
+    if data.draw(st.booleans()):
+        options["validation_data"] = (X, y)
+    known = set(small_network((4, 3), output=output).fit(X, y, epochs=1, **options))
+    every = {f"{prefix}{name}" for prefix in ("", "val_")
+             for name in ("loss", "accuracy", "penalty", "r2", "rmse", "mae", "time")}  # fmt: skip
+    name = data.draw(st.sampled_from(sorted(every)))
+    log = Log()
+    callbacks = [fastnn.EarlyStopping(name), log]
+    if name in known:
+        assert net.fit(X, y, epochs=1, callbacks=callbacks, **options).n_epochs == 1
+        return
+    with pytest.raises(ValueError, match=f"monitors '{name}'"):
+        net.fit(X, y, epochs=1, callbacks=callbacks, **options)
+    assert not log.calls
 
 
 @pytest.mark.parametrize(

@@ -157,11 +157,12 @@ def test_the_navigation_holds_every_page():
     assert sorted(named) == sorted(there + from_the_checkout)
 
 
-MODULES = ("datasets", "plots", "report", "schedules")
+MODULES = ("callbacks", "datasets", "plots", "report", "schedules")
 
 
 def public_names():
     yield from (f"fastnn.{n}" for n in fastnn.__all__ if n not in MODULES)
+    yield from (f"fastnn.callbacks.{n}" for n in fastnn.callbacks.__all__ if n not in dir(fastnn))
     needed = {
         "datasets": "numpy",
         "sklearn": "sklearn.base",

@@ -14,8 +14,11 @@ RUNS = {
     "out_of_core.py": (("--rows", "40000", "--epochs", "1"), "memory map:"),
     "serving_loop.py": (("--requests", "2000"), "99.9 % within"),
     "custom_callback.py": ((), "mean of epochs 6 to 15"),
+    "optuna_study.py": (("--trials", "12"), "12 trials,"),
 }
 """For each program small options, and words of what it prints."""
+
+NEEDS = {"optuna_study.py": ("optuna", "sklearn")}
 
 pytestmark = pytest.mark.skipif(
     not EXAMPLES.is_dir(), reason="an installed package has no examples"
@@ -29,6 +32,8 @@ def test_every_example_is_run_here():
 @pytest.mark.parametrize("name", RUNS)
 def test_it_runs(name, tmp_path):
     options, words = RUNS[name]
+    for package in NEEDS.get(name, ()):
+        pytest.importorskip(package)
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *options],
         cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "utf-8"},

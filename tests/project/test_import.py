@@ -13,7 +13,7 @@ PACKAGE = Path(fastnn.__file__).parent
 
 HEAVY = (
     "numba", "scipy", "sklearn", "tqdm", "safetensors", "pooch", "matplotlib", "threadpoolctl",
-    "tensorboardX", "jinja2",
+    "tensorboardX", "jinja2", "optuna", "ray", "mlflow", "wandb",
     "pandas", "csv", "zipfile", "gzip", "urllib.request", "argparse", "asyncio", "multiprocessing",
     "shutil", "random", "numpy.random", "numpy.testing", "fastnn.datasets", "fastnn.cli",
     "fastnn.exchange", "onnx", "onnxruntime", "torch", "google.protobuf",

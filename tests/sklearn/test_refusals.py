@@ -42,7 +42,7 @@ def test_unknown_labels_in_eval_set_are_named(digits, name, labels, came, known)
     others = np.array([eval(label) for label in came.split(", ")])
     given = others[np.arange(len(x)) % len(others)]
     options = {"classes": labels} if name == "partial_fit" else {}
-    message = f"eval_set's y has labels .*: {came}; the classes are {known}$"
+    message = f"eval_set: y has labels .*: {came}; the classes are {known}$"
     with pytest.raises(ValueError, match=message):
         getattr(small(), name)(x, y, eval_set=(x, given), **options)
 
@@ -68,7 +68,7 @@ def test_the_known_labels_in_eval_set_may_be_few_and_of_another_dtype(digits):
 def test_eval_set_has_the_shape_of_multilabel_training(digits, spoil):
     x, y = digits
     columns = np.stack([y > 2, y > 4, y % 2], axis=1).astype(int)
-    message = r"eval_set's y must hold 0 or 1 for each of 3 labels, .*\(n_samples, 3\), got shape"
+    message = r"eval_set: y must hold 0 or 1 for each of 3 labels, .*\(n_samples, 3\), got shape"
     with pytest.raises(ValueError, match=message):
         small().fit(x, columns, eval_set=(x, spoil(columns)))
     model = small(alpha=0.0).fit(x, columns, eval_set=(x, columns))
@@ -80,7 +80,7 @@ def test_multilabel_rows_are_refused_after_classes(digits, n_classes):
     x, y = digits
     y = y % n_classes
     columns = np.stack([y > 0, y > 1], axis=1).astype(int)
-    with pytest.raises(ValueError, match=r"eval_set's y must hold one label .*\(300, 2\)"):
+    with pytest.raises(ValueError, match=r"eval_set: y must hold one label .*\(300, 2\)"):
         small().fit(x, y, eval_set=(x, columns))
     with pytest.raises(ValueError, match=r"y must hold one label per sample.*\(300, 2\)"):
         small().fit(x, y).partial_fit(x, columns)
@@ -88,9 +88,9 @@ def test_multilabel_rows_are_refused_after_classes(digits, n_classes):
 
 def test_eval_set_of_a_regressor_has_as_many_targets(digits):
     x, y = digits
-    with pytest.raises(ValueError, match=r"eval_set's y must hold 2 targets .*\(300,\)"):
+    with pytest.raises(ValueError, match=r"eval_set: y must hold 2 targets .*\(300,\)"):
         small(MLPRegressor).fit(x, np.stack([y, y], axis=1), eval_set=(x, y))
-    with pytest.raises(ValueError, match=r"poisson.*eval_set"):
+    with pytest.raises(ValueError, match=r"eval_set: loss='poisson'"):
         small(MLPRegressor, loss="poisson").fit(x, y, eval_set=(x, -y))
 
 

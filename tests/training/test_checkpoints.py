@@ -13,7 +13,6 @@ import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.architecture import OUTPUTS
 from fastnn.training.fit_description import AnotherFitError
-from fastnn.training.history import measurements as names_measured
 
 
 @pytest.fixture
@@ -300,24 +299,39 @@ def test_a_folder_that_is_not_there_is_told_before_the_first_epoch(tmp_path):
     assert not seen
 
 
+def half_squared_error(outputs, targets, sample_weight):
+    wanted = np.eye(2)[targets] if targets.ndim == 1 and outputs.shape[1] == 2 else targets
+    apart = outputs - np.reshape(wanted, outputs.shape)
+    return 0.5 * (apart**2).sum(axis=1), apart
+
+
 @pytest.mark.parametrize("penalty", [{}, {"l2": 0.1}])
-@pytest.mark.parametrize("validation", [{}, {"validation_data": (X, Y % 2)}])
+@pytest.mark.parametrize("is_validated", [False, True])
+@pytest.mark.parametrize("targets", ["built-in", "own", "own, one-hot"])
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_checkpoint_knows_what_the_epochs_of_its_fit_measure(
-    tmp_path, output, validation, penalty
+    tmp_path, output, targets, is_validated, penalty
 ):
-    path = tmp_path / "run"
+    path, n_out = tmp_path / "run", 2 if output == "softmax" else 1
+    y = Y % 2 if targets != "own, one-hot" or n_out == 1 else np.eye(2)[Y % 2]
+    options = {**penalty, **({"validation_data": (X, y)} if is_validated else {})}
+    if targets != "built-in":
+        options["loss"] = half_squared_error
 
-    def fit_for(epochs):
-        sizes = (4, 3, 2 if output == "softmax" else 1)
-        network = small_network(sizes, output=output)
+    def fit_for(epochs, *callbacks):
+        network = small_network((4, 3, n_out), output=output)
         run = Checkpoint(path, resume=True)
-        return fit(epochs, run, y=Y % 2, network=network, **validation, **penalty)[1]
+        return fit(epochs, run, y=y, network=network, callbacks=callbacks, **options)[1]
 
-    measured = fit_for(1)
-    assert set(measured) == names_measured(
-        measures=small_network(output=output).architecture.measures,
-        penalty=bool(penalty),
-        validation=bool(validation),
-    )
+    measured = list(fit_for(1))
+    assert measured[0] == "loss"
     assert {len(values) for values in fit_for(2).values()} == {2}
+    path.unlink()
+    missing = {"loss", "accuracy", "val_accuracy", "val_loss", "val_r2"} - set(measured)
+    for name in missing:
+        with pytest.raises(ValueError, match=f"monitors '{name}'"):
+            fit_for(1, EarlyStopping(name))
+        assert not path.exists(), "this is known before the first epoch"
+    for name in measured:
+        fit_for(1, EarlyStopping(name))
+        path.unlink()

@@ -28,10 +28,10 @@ from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.exchange.class_labels import doubles, utf8
 from fastnn.exchange.onnx.formulas import FORMULAS
-from fastnn.exchange.packages import imported
 from fastnn.model.model import Model
 from fastnn.model.persistence import metadata_of
 from fastnn.system.files import write_whole
+from fastnn.system.packages import imported
 from fastnn.system.version import __version__
 
 OPSET = 13  # the oldest in which all that is used here takes float64

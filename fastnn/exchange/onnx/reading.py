@@ -26,10 +26,10 @@ from fastnn.exchange.onnx.nodes import PLAIN
 from fastnn.exchange.onnx.steps import steps_of
 from fastnn.exchange.onnx.tensors import BASE, RATIO, Tensors
 from fastnn.exchange.onnx.values import Computed, Label
-from fastnn.exchange.packages import imported
 from fastnn.model.model import Model
 from fastnn.model.persistence import FORMAT, read_metadata, read_trained_on
 from fastnn.system.memory_budget import Budget, memory_errors_of
+from fastnn.system.packages import imported
 from fastnn.system.whole_files import budget_of, read_whole
 from fastnn.vocabulary import Output
 
