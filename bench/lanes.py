@@ -31,7 +31,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 N_DATA = 2048  # rows, that stay in L2
 N_STEPS = 200
-N_REPETITIONS = 60
+N_REPETITIONS = 12
 
 
 def calls(

@@ -15,6 +15,7 @@ from kernels.cython.shared cimport PIECE, Options, has_penalty
 from kernels.cython.table cimport (
     CROSS_ENTROPY,
     IDENTITY,
+    LANE_OUTPUTS,
     PENALTY_SUMS,
     SGD,
     dense_input,
@@ -32,9 +33,10 @@ from kernels.cython.table cimport (
 
 cdef enum:
     MOST_LANES = 16
-    WIDEST_LAYER = 16  # that gains from lanes; outputs are at most LANE_OUTPUTS
-    MOST_INPUTS = 64
-    MOST_ROWS = 1024  # of a minibatch; its rows are kept MOST_LANES times
+    # Of the models in all lanes, with states and gradient, and of their minibatches: what fits L2.
+    # The time of `train_batch` divided by that of a lane (AVX2, float32, Adam; `bench/lanes.py`) is
+    # 2.5 to 6 up to 128 KB, 1.2 to 2 up to 512 KB, and below 1 from 700 KB on.
+    MOST_BYTES = 1 << 19
 
 
 cdef struct LaneLayer:
@@ -79,29 +81,35 @@ cdef struct Lanes:
 cdef inline bint lanes_take(
     const Network *net, const Input *x, const Options *options, rule its_rule
 ) noexcept nogil:
-    """Return whether lanes can train a model; its rows must have the form DENSE too."""
-    cdef Py_ssize_t n_rows = options.batch_size
-    return (
-        net.kernels.lanes > 1
-        and not x.is_sparse
-        and x.n_in <= MOST_INPUTS
-        and net.widest <= WIDEST_LAYER
-        and net.n_weight_slots <= PIECE
-        and n_rows <= MOST_ROWS
+    """Return whether lanes train a model, and faster than `train_batch`. Its rows must have the
+    form DENSE too, whose sums the kernels follow.
+    """
+    cdef Lanes lanes
+    cdef Space space
+    if (
+        net.kernels.lanes == 1
+        or x.is_sparse
+        or options.dropout != NULL
+        or options.max_norm != 0
+        or options.clip_norm != 0
+        or (net.loss == CROSS_ENTROPY and net.layers[net.n_layers - 1].n_out > LANE_OUTPUTS)
         # A longer sum is cut where it is added to the parameters directly.
-        and (n_rows <= net.kernels.slice_terms or its_rule != SGD or has_penalty(options))
-        and options.dropout == NULL
-        and options.max_norm == 0
-        and options.clip_norm == 0
-    )
+        or (
+            options.batch_size > net.kernels.slice_terms
+            and its_rule == SGD
+            and not has_penalty(options)
+        )
+    ):
+        return False
+    space.base, space.used = NULL, 0
+    lay_out_lanes(&lanes, net, its_rule, options.batch_size, &space)
+    return space.used <= MOST_BYTES
 
 
 cdef inline void lay_out_lanes(
     Lanes *lanes, const Network *net, rule its_rule, Py_ssize_t n_rows, Space *space
 ) noexcept nogil:
-    """Lay out the memory for minibatches of at most n_rows rows; without memory, only compute its
-    size.
-    """
+    """Lay out memory for minibatches of n_rows rows; without memory, only compute its size."""
     cdef Py_ssize_t vector = net.kernels.lanes * net.kernels.size, n_out
     cdef Py_ssize_t doubles = net.kernels.lanes * sizeof(double)
     cdef int n_vectors = vectors_of_rule(its_rule)
@@ -226,8 +234,8 @@ cdef inline void store_vector(
 cdef inline void prepare_lanes(
     LaneConstants *c, const double *rates, const int64_t *t, int n_lanes
 ) noexcept nogil:
-    """Prepare update t of each lane at its learning rate, as `prepare_step` does; neighbours that agree
-    share the powers, which cost as much as a tenth of a step.
+    """Prepare update t of each lane at its learning rate, as `prepare_step` does; neighbours that
+    agree share the powers, which cost up to a tenth of a step.
     """
     cdef step *own
     cdef step *other
@@ -386,15 +394,19 @@ cdef inline void penalties_of_lanes(
 ) noexcept nogil:
     cdef const kernels *k = lanes.net.kernels
     cdef const Layer *layer
-    cdef int i
-    memset(lanes.weight_sums, 0, 2 * PENALTY_SUMS * k.lanes * sizeof(double))
-    for i in range(lanes.net.n_layers):
-        layer = &lanes.net.layers[i]
-        k.sum_weights_lanes(
-            layer.n_in, layer.n_out, layer.weight, layer.stride,
-            lanes.params + lanes.layers[i].weight * k.lanes * k.size, lanes.weight_sums,
-        )
-    k.penalty_lanes(lanes.weight_sums, c.l1, c.l2, penalty)
+    cdef Py_ssize_t piece
+    cdef int i, lane
+    for lane in range(<int>k.lanes):
+        penalty[lane] = 0.0
+    for piece in range((lanes.net.n_weight_slots + PIECE - 1) // PIECE):
+        memset(lanes.weight_sums, 0, 2 * PENALTY_SUMS * k.lanes * sizeof(double))
+        for i in range(lanes.net.n_layers):
+            layer = &lanes.net.layers[i]
+            k.sum_weights_lanes(
+                layer.n_in, layer.n_out, layer.weight - piece * PIECE, layer.stride, PIECE,
+                lanes.params + lanes.layers[i].weight * k.lanes * k.size, lanes.weight_sums,
+            )
+        k.add_penalties_lanes(lanes.weight_sums, c.l1, c.l2, penalty)
 
 
 cdef inline void backward_through_lanes(Lanes *lanes, Py_ssize_t n_rows) noexcept nogil:

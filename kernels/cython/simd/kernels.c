@@ -69,6 +69,6 @@ const struct kernels FASTNN_TABLE = {
     .update_lanes = update_lanes,
     .add_penalty_lanes = add_penalty_lanes,
     .sum_weights_lanes = sum_weights_lanes,
-    .penalty_lanes = penalty_lanes,
+    .add_penalties_lanes = add_penalties_lanes,
     OWN_ENTRIES
 };

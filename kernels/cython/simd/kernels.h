@@ -75,8 +75,8 @@ struct epilogue {
     void *h;
 };
 
-/* The most outputs of a network in lanes. */
-#define LANE_OUTPUTS 16
+/* The most classes of a network in lanes. */
+#define LANE_OUTPUTS 32
 
 /* Sums of weights that a penalty keeps side by side, of squares and as many of magnitudes. */
 #define PENALTY_SUMS 16
@@ -242,11 +242,13 @@ struct kernels {
     /* n weights; l1, l2 (lanes) */
     void (*add_penalty_lanes)(ptrdiff_t n, const double *l1, const double *l2, const void *weight,
                               void *grads);
-    /* Add a layer's weights to sums (2, PENALTY_SUMS, lanes), of which penalty (lanes) is made; slot and
-       stride say where the layer lies among the parameters of a model. */
+    /* Add those of a layer's weights to sums (2, PENALTY_SUMS, lanes) that have one of n_slots places
+       among the parameters of a model; its first has place `slot`, and its rows are stride apart. Then
+       add what that makes to penalty (lanes). */
     void (*sum_weights_lanes)(ptrdiff_t n_in, ptrdiff_t n_out, ptrdiff_t slot, ptrdiff_t stride,
-                              const void *weight, double *sums);
-    void (*penalty_lanes)(const double *sums, const double *l1, const double *l2, double *penalty);
+                              ptrdiff_t n_slots, const void *weight, double *sums);
+    void (*add_penalties_lanes)(const double *sums, const double *l1, const double *l2,
+                                double *penalty);
 };
 
 /* The instruction set that serves `name` (those of dispatch.c; NULL: the widest that runs here), or

@@ -65,14 +65,15 @@ static void add_penalty_lanes(ptrdiff_t n, const double *l1, const double *l2, c
     }
 }
 
-/* Add a layer's weights to the sums that `sum_of` keeps side by side, of squares and of magnitudes:
-   slot says where the layer begins in the parameters of one model, whose rows are `stride` apart. */
+/* Add a layer's weights to the sums that `sum_of` keeps side by side, of squares and of magnitudes. */
 static void sum_weights_lanes(ptrdiff_t n_in, ptrdiff_t n_out, ptrdiff_t slot, ptrdiff_t stride,
-                              const void *weight, double *sums) {
+                              ptrdiff_t n_slots, const void *weight, double *sums) {
     const real *w = weight;
     for (ptrdiff_t i = 0; i < n_in; i++)
         for (ptrdiff_t j = 0; j < n_out; j++, w += LANES) {
-            double *const squares = sums + (slot + i * stride + j) % PENALTY_SUMS * LANES;
+            const ptrdiff_t at = slot + i * stride + j;
+            if (at < 0 || at >= n_slots) continue;
+            double *const squares = sums + at % PENALTY_SUMS * LANES;
             double *const magnitudes = squares + PENALTY_SUMS * LANES;
             for (ptrdiff_t lane = 0; lane < LANES; lane++) {
                 const double value = w[lane];
@@ -82,14 +83,15 @@ static void sum_weights_lanes(ptrdiff_t n_in, ptrdiff_t n_out, ptrdiff_t slot, p
         }
 }
 
-static void penalty_lanes(const double *sums, const double *l1, const double *l2, double *penalty) {
+static void add_penalties_lanes(const double *sums, const double *l1, const double *l2,
+                                double *penalty) {
     for (ptrdiff_t lane = 0; lane < LANES; lane++) {
         double squares = 0.0, magnitudes = 0.0;
         for (int k = 0; k < PENALTY_SUMS; k++) {
             squares += sums[k * LANES + lane];
             magnitudes += sums[(PENALTY_SUMS + k) * LANES + lane];
         }
-        penalty[lane] = penalty_from(l1[lane], l2[lane], squares, magnitudes);
+        penalty[lane] += penalty_from(l1[lane], l2[lane], squares, magnitudes);
     }
 }
 

@@ -116,12 +116,23 @@ static void elementwise_loss(enum loss kind, enum activation activation, ptrdiff
                              ptrdiff_t target_row, const double *row_weight, double factor,
                              const void *constants, void *delta, ptrdiff_t delta_row,
                              double *row_loss, double *row_right) {
-    if (activation == IDENTITY) /* a constant, for a loop without the others */
-        loss_of_rows(kind, IDENTITY, n_rows, n_out, z, z_row, target, target_row, row_weight,
-                     factor, constants, delta, delta_row, row_loss, row_right);
-    else
-        loss_of_rows(kind, activation, n_rows, n_out, z, z_row, target, target_row, row_weight,
-                     factor, constants, delta, delta_row, row_loss, row_right);
+    /* Constants, for loops without the others. */
+#define LOSS_OF(KIND, ACTIVATION) \
+    loss_of_rows(KIND, ACTIVATION, n_rows, n_out, z, z_row, target, target_row, row_weight, factor, \
+                 constants, delta, delta_row, row_loss, row_right)
+    switch (kind) {
+#define CASE(CODE, NAME) \
+    case CODE: \
+        if (activation == IDENTITY) \
+            LOSS_OF(CODE, IDENTITY); \
+        else \
+            LOSS_OF(CODE, activation); \
+        break;
+        ELEMENTWISE_LOSSES(CASE)
+#undef CASE
+    case CROSS_ENTROPY: break; /* of whole rows: softmax.h */
+    }
+#undef LOSS_OF
 }
 
 #endif
