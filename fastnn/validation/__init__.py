@@ -75,6 +75,12 @@ from fastnn.validation.values import (
     check_thread_variable,
     check_threads,
 )
+from fastnn.validation.vectors import (
+    check_floats,
+    check_gradient,
+    check_vector,
+    check_vector_to_write,
+)
 
 __all__ = [
     "bad_column",
@@ -91,7 +97,9 @@ __all__ = [
     "check_few_classes",
     "check_fits_dtype",
     "check_flag",
+    "check_floats",
     "check_frame_names",
+    "check_gradient",
     "check_hidden_layer",
     "check_image_shape",
     "check_in_range",
@@ -128,6 +136,8 @@ __all__ = [
     "check_threads",
     "check_two_classes",
     "check_validation_data",
+    "check_vector",
+    "check_vector_to_write",
     "check_whole_bytes",
     "check_x",
     "frame_names",
