@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.validation import is_frame
 from fastnn.validation.values import as_array
 
 
@@ -24,7 +25,12 @@ def as_rows(x: Any) -> tuple[Any, bool]:
     """Return one row (n_in,) as rows (1, n_in), anything else as it is; and whether it was one."""
     if isinstance(x, list | tuple):
         x = as_array("x", x)
-    if getattr(x, "ndim", None) != 1 or hasattr(x, "indptr"):
+    if hasattr(x, "indptr"):
+        return x, False
+    n_dims = getattr(x, "ndim", None)
+    if n_dims is None and not is_frame(x):  # a series of polars, an array.array
+        n_dims = as_array("x", x).ndim
+    if n_dims != 1:
         return x, False
     frame = row_of_frame(x)
     return as_array("x", x)[None] if frame is None else frame, True
