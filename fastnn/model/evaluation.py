@@ -69,7 +69,9 @@ def evaluate(
         ``"loss"`` and the measures of the architecture: ``"accuracy"``, or ``"r2"``, ``"rmse"`` and
         ``"mae"``.
     """
-    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    weights = np.ones(len(y))
+    if sample_weight is not None:  # of any size: only their ratios count
+        weights = np.ldexp(sample_weight, -np.frexp(np.abs(sample_weight).max())[1])
     total = weights.sum()
     loss = right = 0.0
     squared_error, absolute_error = np.zeros((2, architecture.n_out))

@@ -11,7 +11,6 @@ from fastnn.validation.data import (
     check_not_empty,
     check_rows,
     check_rows_of_c,
-    check_sample_weight,
     check_targets,
     check_two_classes,
     check_whole_bytes,
@@ -81,6 +80,7 @@ from fastnn.validation.vectors import (
     check_vector,
     check_vector_to_write,
 )
+from fastnn.validation.weights import check_sample_weight
 
 __all__ = [
     "bad_column",
