@@ -52,7 +52,14 @@ OTHER = {
     "NaN": lambda x: np.where(x == x.max(), np.nan, x),
     "infinite": lambda x: np.where(x == x.max(), np.inf, x),
 }
-ROWS = PLAIN | OTHER | {"beyond float32": lambda x: np.where(x == x.max(), 1e300, x)}
+ROWS = {
+    **PLAIN,
+    **OTHER,
+    "beyond float32": lambda x: np.where(x == x.max(), 1e300, x),
+    "nearly flags": lambda x: (x > 0) * (1.0 + 1e-12),
+    "flags but one": lambda x: np.where(x == x.max(), 0.5, x > 0),
+    "bytes of 0 and 1": lambda x: (x > 0).astype(np.uint8),
+}
 
 RANGES = {"sigmoid": (0, 1), "tanh": (-1, 1), "exp": (0, np.inf)}
 BEYOND = {
@@ -124,13 +131,13 @@ def is_taken(described, minibatch, kinds):
     `kinds` are those of the minibatches before that were not refused.
     """
     kind, how, _, y = minibatch
-    if not kinds or kind in OTHER or described["class_labels"]:
+    if not kinds or kind in OTHER or described.get("class_labels"):
         return False
     if kind == "beyond float32" and described["dtype"] == "float32":
         return False
     if described.get("quantiles") == QUANTILES["quantiles"]:
         return False
-    if described["output"] == "softmax":
+    if described.get("output", "softmax") == "softmax":
         if how == "floats" or y.min() < 0 or y.max() > 2:
             return False
     else:
@@ -157,12 +164,9 @@ def result_of(call):
     return result, [str(warning.message) for warning in heard]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@given(drawn=passes(), optimizer=optimizers, told=options, shuffle=st.booleans())
-def test_the_short_path_does_what_the_general_one_does(backend, drawn, optimizer, told, shuffle):
-    described, minibatches = drawn
+def check(described, minibatches, backend, told):
+    """Have two networks learn minibatches in the short way and in the long way."""
     one, other = (fastnn.Network(**described, backend=backend) for _ in range(2))
-    told = {"optimizer": optimizer, "batch_size": 40, "shuffle": shuffle, **told}
     short, taken, kinds = fastnn.network.one_minibatch, [], set()
 
     def spy(*arguments):
@@ -171,18 +175,89 @@ def test_the_short_path_does_what_the_general_one_does(backend, drawn, optimizer
         return result
 
     for minibatch in minibatches:
-        kind, _, x, y = minibatch
+        kind, how, x, y = minibatch
         taken.clear()
         with patch.object(fastnn.network, "one_minibatch", spy):
             found, heard = result_of(lambda x=x, y=y: learned(one.partial_fit(x, y, **told)))
         with in_the_long_way():
             expected = result_of(lambda x=x, y=y: learned(other.partial_fit(x, y, **told)))
-        assert (found, heard) == expected
-        assert everything(one) == everything(other)
+        assert (found, heard) == expected, (kind, how)
+        assert everything(one) == everything(other), (kind, how)
         wanted = is_taken(described, minibatch, kinds) if backend == "cython" else False
-        assert wanted in (None, any(taken)), (kind, found)
+        assert wanted in (None, any(taken)), (kind, how, found)
         if isinstance(found, dict):
             kinds.add(kind)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@given(drawn=passes(), optimizer=optimizers, told=options, shuffle=st.booleans())
+def test_the_short_path_does_what_the_general_one_does(backend, drawn, optimizer, told, shuffle):
+    told = {"optimizer": optimizer, "batch_size": 40, "shuffle": shuffle, **told}
+    check(*drawn, backend, told)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("first", PLAIN)
+def test_rows_of_any_kind_follow_rows_of_another(backend, first, dtype):
+    """Each after the first by itself: what a network remembers of its rows changes, or not."""
+    rng, told = np.random.default_rng(0), {"optimizer": fastnn.SGD(0.1), "batch_size": 40}
+    described = {"sizes": (N_IN, 3), "dtype": dtype, "seed": 0}
+    x, y = rng.normal(size=(8, N_IN)), np.arange(8) % 3
+    begun = (first, "int64", PLAIN[first](x), y)
+    for kind, rows in ROWS.items():
+        check(described, [begun, (kind, "int64", rows(x[::-1]), y), begun], backend, told)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_labels_and_targets_in_range_or_not(backend, output, dtype):
+    rng, told = np.random.default_rng(0), {"optimizer": fastnn.SGD(0.1), "batch_size": 40}
+    described = {"sizes": (N_IN, 3), "output": output, "class_labels": None, "dtype": dtype}
+    x, y = rng.normal(size=(8, N_IN)), OUTPUTS[output](rng, 8)
+    forms = LABELS if output == "softmax" else BEYOND
+    for how, form in forms.items():
+        odd = form(y if output == "softmax" else y.astype(np.float64))
+        minibatches = [("numbers", name, x, t) for name, t in (("", y), (how, odd), ("", y))]
+        check(described | {"seed": 0}, minibatches, backend, told)
+
+
+def among_others(values, dtype, steps, turned, by_columns):
+    """The same numbers, with NaN between them in memory."""
+    n_rows, n_columns = (n * abs(step) for n, step in zip(values.shape, steps, strict=True))
+    memory = np.full((n_rows, n_columns), np.nan, dtype, order="F" if by_columns else "C")
+    view = memory[:: steps[0], :: steps[1]]
+    view = view[::-1] if turned else view
+    view[...] = values
+    return view
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("which", ["x", "y"])
+@given(
+    dtype=st.sampled_from(["float32", "float64"]),
+    steps=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    turned=st.booleans(),
+    by_columns=st.booleans(),
+    bad=st.none() | st.tuples(st.integers(0, 5), st.integers(0, 2)),
+    number=st.sampled_from([np.nan, np.inf, -np.inf]),
+)
+def test_a_number_out_of_range_is_seen_wherever_it_lies(
+    backend, which, dtype, steps, turned, by_columns, bad, number
+):
+    """And what lies between the numbers is not seen."""
+    rng, told = np.random.default_rng(0), {"optimizer": fastnn.SGD(0.1), "batch_size": 40}
+    described = {"sizes": (3, 3), "output": "identity", "dtype": "float32", "seed": 0}
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+    begun = ("numbers", "", x.copy(), y.copy())
+    odd = x if which == "x" else y
+    if bad is not None:
+        odd[bad] = number
+    odd = among_others(odd, dtype, steps, turned, by_columns)
+    kind = "NaN" if which == "x" and bad is not None else "numbers"
+    second = (kind, "", odd, y) if which == "x" else (kind, "", x, odd)
+    check(described, [begun, second], backend, told)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

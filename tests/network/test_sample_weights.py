@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import blobs, same_bits, small_network
+from support.trainer_calls import OPTIMIZER, checked_partial_fit, error_of, everything
 
 from fastnn import SGD
 from fastnn.validation.weights import HEAVIEST, LIGHTEST
@@ -71,6 +72,7 @@ def learned_with(backend, weight, way, output, dtype, n_rows):
         net.fit(X, y, epochs=2, batch_size=n_rows, sample_weight=weight, optimizer=SGD(0.1))
     trainer = net.trainer(optimizer=SGD(0.1))
     if way == "trainer":
+        trainer(X[:7], y[:7])  # compiled code looks at minibatches after the first
         for rows in (slice(i, i + n_rows) for i in range(0, 120, n_rows)):
             trainer(X[rows], y[rows], weight[rows])
     value, gradient = trainer.value_and_gradient(X, y, weight)
@@ -111,6 +113,25 @@ def test_weights_of_any_size_give_the_parameters_of_their_ratios(
     assert same_bits(found[0], expected[0])
     assert same_bits(found[1], expected[1])
     assert found[2:] == expected[2:]
+
+
+SIZES = [-0.5, -1e-300, -5e-324, -0.0, 0.0, 5e-324, 1e-310, 1e-279, 2.0, 1e279, np.inf, np.nan]
+
+
+@pytest.mark.parametrize("others", [0.0, 1e-310, 1e-290, 1e-281, 1.0, 1e279, 1e290])
+def test_a_trainer_takes_the_weights_that_partial_fit_takes(backend, others):
+    """Where compiled code looks at them, and where the checks do: one odd weight among others."""
+    one, other = (small_network(backend=backend.name) for _ in range(2))
+    trainer = one.trainer(optimizer=OPTIMIZER)
+    trainer(X[:7], Y[:7])  # compiled code looks at minibatches after the first
+    checked_partial_fit(other, X[:7], Y[:7], None)
+    for i, size in enumerate(SIZES):
+        weight = np.full(7, others)
+        weight[i % 7] = size
+        wrong = error_of(lambda w=weight: trainer(X[:7], Y[:7], w))
+        expected = error_of(lambda w=weight: checked_partial_fit(other, X[:7], Y[:7], w))
+        assert (type(wrong), str(wrong)) == (type(expected), str(expected)), size
+        assert everything(one) == everything(other), size
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba", "cython"])
