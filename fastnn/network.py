@@ -34,7 +34,7 @@ from fastnn.training.hooks import check_monitors, hooks
 from fastnn.training.loop import fit, history_of_one
 from fastnn.training.options import Told, checked_options
 from fastnn.training.own_loss import LossFunction, OwnLoss, check_loss_function, measures
-from fastnn.training.sessions import begin, started, training, training_rows
+from fastnn.training.sessions import begin, continued, started, training, training_rows
 from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
     Activation,
@@ -493,11 +493,7 @@ class Network(Model):
         try:
             begin(self, claim)
             a, trained_on, data = training_rows(self, x, y, sample_weight, own_loss=is_own)
-            running = self._running
-            if running is not None and running.understood_by(optimizer):
-                running = running.resumed(self.architecture, optimizer)
-            else:
-                running = started(self, optimizer)
+            running = continued(self, optimizer)
             self._told = told = told.of(running)
             backend = get_backend(self._backend)
             product = largest_product(a, options.batch_size)

@@ -27,7 +27,10 @@ import pytest
 from support.backends import OTHER_SETS, under_test, with_instruction_set
 from support.benchmarks import BENCH
 
-SHARED = ("backend_calls", "bounds", "c_programs", "parity", "programs", "strategies")
+SHARED = (
+    *("backend_calls", "bounds", "c_programs", "parity", "programs", "strategies"),
+    "trainer_calls",
+)
 pytest.register_assert_rewrite(*(f"support.{name}" for name in SHARED))
 
 # Where the suite was started in the background SIGINT is ignored, here and in every child process:

@@ -39,7 +39,6 @@ MEASURED_TOGETHER = 256
 class Stepping(Protocol):
     """What steps ask of a backend; see `fastnn.backends.base.Backend`."""
 
-    name: str
     uses_blas: bool
 
     @property

@@ -96,7 +96,10 @@ class Sums:
         self, architecture: Architecture, y: Array, sample_weight: NDArray[np.float64] | None
     ) -> None:
         self._architecture, self._y = architecture, y
-        self._weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        self._weights = np.ones(len(y))
+        if sample_weight is not None:  # of any size: only their ratios count
+            largest = np.abs(sample_weight).max(initial=0.0)
+            self._weights = np.ldexp(sample_weight, -np.frexp(largest)[1])
         self._loss = self._right = 0.0
         self._squared_error, self._absolute_error = np.zeros((2, architecture.n_out))
 

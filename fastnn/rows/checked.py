@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
+from fastnn.rows.one_row import as_rows, of_one_row, row_of_frame
 from fastnn.rows.trained_on import TrainedOn, takes_bytes
 from fastnn.system.memory_maps import check_whole
 from fastnn.validation.first_look import are_sound_labels, are_sound_rows
@@ -108,19 +109,15 @@ class RowReader:
 
         A series whose index holds the column names is a row of a frame.
         """
-        if len(getattr(x, "shape", ())) == 1 and hasattr(x, "to_frame") and hasattr(x, "index"):
-            names = tuple(x.index)
-            if self.trained_on is not None and all(isinstance(name, str) for name in names):
-                return checked_x(self.architecture, self.trained_on, x.to_frame().T)[0]
-        if validation.is_frame(x) or hasattr(x, "indptr"):
-            return checked_x(self.architecture, self.trained_on, x)
-        array = as_array("x", x)
-        if array.ndim != 1:
-            return checked_x(self.architecture, self.trained_on, array)
-        n_in = self.architecture.n_in
-        if len(array) != n_in:
-            raise ValueError(f"x must have shape ({n_in},) or (n_rows, {n_in}), got {array.shape}")
-        return checked_x(self.architecture, self.trained_on, array[None])[0]
+        rows, is_row = None if self.trained_on is None else row_of_frame(x), True
+        if rows is None:
+            if not (validation.is_frame(x) or hasattr(x, "indptr")):
+                x = as_array("x", x)
+            rows, is_row = as_rows(x)
+            n_in = self.architecture.n_in
+            if is_row and rows.shape[1] != n_in:
+                raise ValueError(f"x must have shape ({n_in},) or (n_rows, {n_in}), got {x.shape}")
+        return of_one_row(checked_x(self.architecture, self.trained_on, rows), is_row)
 
     def check_floats(self, x: Any) -> None:
         """Check that floats (n_rows, n_in) or (n_in,) are not converted bytes."""

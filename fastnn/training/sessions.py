@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from fastnn import validation
 from fastnn.architecture import Architecture
@@ -13,6 +14,9 @@ from fastnn.model.model import Learner, Model
 from fastnn.optimizers import Adam, Optimizer, RunningOptimizer
 from fastnn.rows.checked import Rows, checked_rows, checked_x
 from fastnn.rows.trained_on import TrainedOn, chosen_scale, kind_after, kind_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ONE_AT_A_TIME = (
     "a fit of this network has not ended yet, and a callback or another thread begins a second "
@@ -35,10 +39,37 @@ def begin(model: Learner, claim: object) -> None:
                 del model._current_fit
 
     No lock, since those are neither copied nor pickled; no context manager, at whose exit Python
-    looks for interrupts before it runs.
+    looks for interrupts before it runs. What is a method of its own is `alone`.
     """
     if model.__dict__.setdefault("_current_fit", claim) is not claim:
         raise RuntimeError(ONE_AT_A_TIME)
+
+
+class TrainsNetwork(Protocol):
+    """What trains a network by methods of its own."""
+
+    @property
+    def network(self) -> Any:
+        """The network."""
+
+
+S = TypeVar("S", bound=TrainsNetwork)
+
+
+def alone(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Make a method claim ``self.network`` until it returns, as `begin` describes."""
+
+    @wraps(method)
+    def claimed(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        model, claim = self.network, object()
+        try:
+            begin(model, claim)
+            return method(self, *args, **kwargs)
+        finally:
+            if model._current_fit is claim:
+                del model._current_fit
+
+    return claimed
 
 
 def training_rows(
@@ -98,6 +129,12 @@ def going_on(
     if running is None or not running.understood_by(optimizer):
         return optimizer, None
     return optimizer, running.resumed(model.architecture, optimizer)
+
+
+def continued(model: Model, optimizer: Optimizer | None) -> RunningOptimizer:
+    """Return the optimizer that training goes on with, its state resumed or started anew."""
+    optimizer, running = going_on(model, optimizer)
+    return started(model, optimizer) if running is None else running
 
 
 @contextmanager

@@ -22,20 +22,12 @@ from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.steps import NO_FORWARD, NO_GRADIENT, Steps
 from fastnn.model.model import Model
-from fastnn.optimizers import Optimizer, RunningOptimizer
+from fastnn.optimizers import SGD, Optimizer, RunningOptimizer
 from fastnn.rows.checked import checked_rows
+from fastnn.rows.one_row import as_minibatch, as_rows, of_one_row
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.training.held_steps import HeldSteps, taken_by
-from fastnn.training.sessions import (
-    begin,
-    going_on,
-    started,
-    training,
-    training_rows,
-    training_x,
-)
-from fastnn.validation.arrays import check_apart
-from fastnn.validation.values import as_array, describe
+from fastnn.training.sessions import alone, continued, training, training_rows, training_x
 
 Of = Literal["logits", "outputs"]
 
@@ -125,14 +117,9 @@ class Trainer:
             loss = steps.train(x, y, sample_weight)
             if loss is not None:
                 return loss
-        claim = object()
-        try:
-            begin(self._model, claim)
-            return self._train_checked(x, y, sample_weight)
-        finally:
-            if self._model._current_fit is claim:
-                del self._model._current_fit
+        return self._train_checked(x, y, sample_weight)
 
+    @alone
     def forward(self, x: Any, *, logits: bool = False) -> Array:
         """Return the outputs of a minibatch, and keep what `backward` needs.
 
@@ -157,19 +144,11 @@ class Trainer:
             As for a call of the trainer.
         """
         logits = validation.check_flag("logits", logits)
-        claim = object()
-        try:
-            begin(self._model, claim)
-            steps = self._held.current(self._model)
-            if steps is not None:
-                outputs = steps.forward(x, logits)
-                if outputs is not None:
-                    return outputs
-            return self._forward_checked(x, logits)
-        finally:
-            if self._model._current_fit is claim:
-                del self._model._current_fit
+        steps = self._held.current(self._model)
+        outputs = None if steps is None else steps.forward(x, logits)
+        return self._forward_checked(x, logits) if outputs is None else outputs
 
+    @alone
     def backward(
         self,
         delta: Any,
@@ -212,21 +191,16 @@ class Trainer:
         validation.check_choice("of", of, ("logits", "outputs"))
         update = validation.check_flag("update", update)
         input_gradient = validation.check_flag("input_gradient", input_gradient)
-        delta = _as_floats("delta", delta)
-        claim = object()
-        try:
-            begin(self._model, claim)
-            steps = self._held.current(self._model)
-            if steps is None:
-                raise RuntimeError(NO_FORWARD)
-            by_x = steps.backward(delta, of == "outputs", update, input_gradient)
-            if update:
-                self._held.used(self._model)
-            return by_x
-        finally:
-            if self._model._current_fit is claim:
-                del self._model._current_fit
+        delta = validation.check_floats("delta", delta)
+        steps = self._held.current(self._model)
+        if steps is None:
+            raise RuntimeError(NO_FORWARD)
+        by_x = steps.backward(delta, of == "outputs", update, input_gradient)
+        if update:
+            self._held.used(self._model)
+        return by_x
 
+    @alone
     def gradient(self) -> Array:
         """Return the gradient of the last update, or of the last `backward`.
 
@@ -243,17 +217,12 @@ class Trainer:
             If there is none: before the first update, or after a `forward`; or if the network is
             being trained.
         """
-        claim = object()
-        try:
-            begin(self._model, claim)
-            steps = self._held.current(self._model)
-            if steps is None:
-                raise RuntimeError(NO_GRADIENT)
-            return steps.gradient()
-        finally:
-            if self._model._current_fit is claim:
-                del self._model._current_fit
+        steps = self._held.current(self._model)
+        if steps is None:
+            raise RuntimeError(NO_GRADIENT)
+        return steps.gradient()
 
+    @alone
     def apply(self, gradient: Any) -> None:
         """Update the network once, from a gradient that was computed elsewhere.
 
@@ -271,29 +240,20 @@ class Trainer:
         RuntimeError
             If the network is being trained already.
         """
-        architecture, array = self._model.architecture, _as_floats("gradient", gradient)
-        if array.shape != (architecture.n_slots,):
-            raise ValueError(
-                f"gradient must have the shape of the parameters, ({architecture.n_slots},), got "
-                f"{array.shape}"
-            )
-        claim = object()
-        try:
-            begin(self._model, claim)
-            steps = self._held.current(self._model)
-            if steps is not None:
-                steps.apply(_side_by_side(array))
-                self._held.used(self._model)
-                return
-            model = self._model
-            with self._beginning(model.architecture, model.trained_on) as steps:
-                steps.apply(_side_by_side(array))
-        finally:
-            if self._model._current_fit is claim:
-                del self._model._current_fit
+        model = self._model
+        a = model.architecture
+        array = validation.check_gradient("gradient", gradient, a.n_slots)
+        steps = self._held.current(model)
+        if steps is not None:
+            steps.apply(array)
+            self._held.used(model)
+            return
+        with self._beginning(a, model.trained_on) as steps:
+            steps.apply(array)
 
     # -- no update --------------------------------------------------------------------------------
 
+    @alone
     def value_and_gradient(
         self,
         x: Any,
@@ -332,41 +292,42 @@ class Trainer:
             If an argument is invalid.
         """
         model = self._model
-        a = model.architecture
-        params = model.parameters if parameters is None else self._vector("parameters", parameters)
-        out = np.empty(a.n_slots, a.dtype) if out is None else self._checked_out(out)
-        claim = object()
-        try:
-            begin(model, claim)
-            steps = self._steps_that_measure()
-            value = steps.value_and_gradient(params, x, y, sample_weight, out)
-            if value is None:
-                x, y, is_row = as_rows(x, y)
-                data = checked_rows(a, model.class_labels, model.trained_on, x, y, sample_weight)
-                rows = of_one_row(data.x, is_row), data.y, data.sample_weight
-                value = steps.value_and_gradient(params, *rows, out, is_checked=True)
-        finally:
-            if model._current_fit is claim:
-                del model._current_fit
+        a, own = model.architecture, model.parameters
+        params = own
+        if parameters is not None:
+            params = validation.check_vector("parameters", parameters, own)
+        if out is None:
+            out = np.empty(a.n_slots, a.dtype)
+        else:
+            slots = None if model._running is None else model._running.state.slots
+            kept = ("the network's parameters", own), ("the optimizer's state", slots)
+            out = validation.check_vector_to_write("out", out, own, *kept)
+        steps = self._steps_that_measure()
+        value = steps.value_and_gradient(params, x, y, sample_weight, out)
+        if value is None:
+            x, y, is_row = as_minibatch(x, y)
+            data = checked_rows(a, model.class_labels, model.trained_on, x, y, sample_weight)
+            rows = of_one_row(data.x, is_row), data.y, data.sample_weight
+            value = steps.value_and_gradient(params, *rows, out, is_checked=True)
         assert value is not None
         return value, out
 
     # -- inside -----------------------------------------------------------------------------------
 
     def _steps_that_measure(self) -> Steps:
-        """Return steps for `value_and_gradient`, with a temporary optimizer state."""
+        """Return steps for `value_and_gradient`, with an optimizer that has no state."""
         model = self._model
         key = (model.architecture, model.trained_on, model._parameters, model._class_labels)
         if self._measuring is not None:
             made_for, steps = self._measuring
             if all(one is other for one, other in zip(made_for, key, strict=True)):
                 return steps
-        optimizer, _ = going_on(model, self._optimizer)
+        without_state = RunningOptimizer.start(SGD(), model.architecture)
         steps = self._backend.steps(
             model.architecture,
             model.parameters,
-            RunningOptimizer.start(optimizer, model.architecture).state,
-            replace(self._options, optimizer=optimizer),
+            without_state.state,
+            replace(self._options, optimizer=without_state.optimizer),
             taken_by(model, in_training=False),
         )
         self._measuring = key, steps
@@ -381,14 +342,14 @@ class Trainer:
         If nothing was learned from them, the network is as it was before.
         """
         model = self._model
-        optimizer, running = going_on(model, self._optimizer)
-        running = started(model, optimizer) if running is None else running
+        running = continued(model, self._optimizer)
         with training(model, running, architecture, trained_on):
             yield self._held.new(model, running)
 
+    @alone
     def _train_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         """Update from a minibatch of any kind."""
-        x, y, is_row = as_rows(x, y)
+        x, y, is_row = as_minibatch(x, y)
         a, trained_on, data = training_rows(self._model, x, y, sample_weight)
         self._check_n_rows(len(data.y))
         rows = of_one_row(data.x, is_row), data.y, data.sample_weight
@@ -398,7 +359,7 @@ class Trainer:
         return loss
 
     def _forward_checked(self, x: Any, logits: bool) -> Array:
-        x, _, is_row = as_rows(x, None)
+        x, is_row = as_rows(x)
         a, trained_on, x = training_x(self._model, x)
         self._check_n_rows(x.shape[0])
         with self._ready(a, trained_on) as steps:
@@ -430,73 +391,3 @@ class Trainer:
                 f"x has {n_rows} rows, more than the trainer takes at a time: make it with "
                 f"network.trainer(max_rows={n_rows})"
             )
-
-    def _checked_out(self, out: Any) -> Array:
-        """Return an array for a gradient, if it may be written to."""
-        model, a = self._model, self._model.architecture
-        if not (
-            isinstance(out, np.ndarray)
-            and out.shape == (a.n_slots,)
-            and out.dtype == a.dtype
-            and out.flags.carray
-        ):
-            raise ValueError(
-                f"out must be a writable, contiguous array of {a.dtype} and shape ({a.n_slots},), "
-                f"got {describe(out)}"
-            )
-        slots = None if model._running is None else model._running.state.slots
-        kept = ("the network's parameters", model.parameters), ("the optimizer's state", slots)
-        check_apart("out", out, *kept)
-        return out
-
-    def _vector(self, name: str, values: Any) -> Array:
-        """Return a vector in the layout of the parameters, in the network's dtype."""
-        own = self._model.parameters
-        if type(values) is np.ndarray and values.shape == own.shape and values.dtype == own.dtype:
-            return _side_by_side(values)
-        array = as_array(name, values)
-        if array.shape != own.shape or array.dtype.kind not in "fiu":
-            raise ValueError(f"{name} must be numbers of shape {own.shape}, got {describe(values)}")
-        with np.errstate(over="ignore"):  # for float64 values that do not fit in float32
-            return array.astype(own.dtype)
-
-
-def as_rows(x: Any, y: Any) -> tuple[Any, Any, bool]:
-    """Return one row and what it should give as several of each, and whether it was one."""
-    if isinstance(x, list | tuple):
-        x = as_array("x", x)
-    if getattr(x, "ndim", None) != 1:
-        return x, y, False
-    y = None if y is None else as_array("y", y)[None]
-    is_series = hasattr(x, "to_frame") and hasattr(x, "index")  # a row of a frame of pandas
-    if is_series and all(isinstance(name, str) for name in x.index):
-        return x.to_frame().T, y, True
-    return as_array("x", x)[None], y, True
-
-
-FLOATS = np.dtype(np.float32), np.dtype(np.float64)
-
-
-def _as_floats(name: str, values: Any) -> Array:
-    """Return numbers as float32 or float64 in this machine's byte order; float64 by default."""
-    if type(values) is np.ndarray and values.dtype in FLOATS:
-        return values
-    array = as_array(name, values)
-    if array.dtype.kind not in "fiuO":
-        raise TypeError(f"{name} must be numbers, got {describe(values)}")
-    with np.errstate(over="ignore"):
-        return array.astype(array.dtype if array.dtype in FLOATS else np.float64)
-
-
-def _side_by_side(array: Array) -> Array:
-    """Return an array that compiled code can read as one piece."""
-    flags = array.flags
-    return array if flags.c_contiguous and flags.aligned else array.copy()
-
-
-def of_one_row(x: Any, is_row: bool) -> Any:
-    """Return checked rows as a plain array, of one row if it was one."""
-    if not isinstance(x, np.ndarray):
-        return x
-    x = np.asarray(x)
-    return x[0] if is_row else x

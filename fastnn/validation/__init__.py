@@ -12,7 +12,6 @@ from fastnn.validation.data import (
     check_not_empty,
     check_rows,
     check_rows_of_c,
-    check_sample_weight,
     check_targets,
     check_two_classes,
     check_whole_bytes,
@@ -75,6 +74,13 @@ from fastnn.validation.values import (
     check_thread_variable,
     check_threads,
 )
+from fastnn.validation.vectors import (
+    check_floats,
+    check_gradient,
+    check_vector,
+    check_vector_to_write,
+)
+from fastnn.validation.weights import check_sample_weight
 
 __all__ = [
     "bad_column",
@@ -91,7 +97,9 @@ __all__ = [
     "check_few_classes",
     "check_fits_dtype",
     "check_flag",
+    "check_floats",
     "check_frame_names",
+    "check_gradient",
     "check_hidden_layer",
     "check_image_shape",
     "check_in_range",
@@ -130,6 +138,8 @@ __all__ = [
     "check_trial",
     "check_two_classes",
     "check_validation_data",
+    "check_vector",
+    "check_vector_to_write",
     "check_whole_bytes",
     "check_x",
     "frame_names",

@@ -37,7 +37,7 @@ def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -
     if is_sparse(x):
         return _check_sparse(x, n_in, dtype)
     array = as_array("x", x)
-    _check_is_array("x", x, array, f"an array of shape (n_rows, {n_in})")
+    check_is_array("x", x, array, f"an array of shape (n_rows, {n_in})")
     if array.ndim != 2:
         hint = {
             1: "one row is x.reshape(1, -1)",
@@ -52,7 +52,7 @@ def check_x(x: Any, n_in: int, dtype: str, names: Sequence[str] | None = None) -
     array = _as_input_dtype("x", array, dtype)
     if array.dtype != np.uint8:
         for rows in walk(array, CHECK_ROWS):
-            _check_finite("x", array[rows], rows.start, names)
+            check_finite("x", array[rows], rows.start, names)
             _check_range("x", array[rows], dtype)
     return array
 
@@ -173,7 +173,7 @@ def check_labels(
         If y has the wrong shape, or a label that is not a class.
     """
     array, called, _ = target_values(y)
-    _check_is_array("y", y, array, f"labels (n_rows,) or one-hot rows (n_rows, {n_classes})")
+    check_is_array("y", y, array, f"labels (n_rows,) or one-hot rows (n_rows, {n_classes})")
     if array.ndim == 2 and array.shape[1] == 1 and n_classes != 1:
         array = array[:, 0]
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] != n_classes):
@@ -185,7 +185,7 @@ def check_labels(
     if array.ndim == 2:
         return _from_one_hot(array)
     if array.dtype.kind == "f":
-        _check_finite(called, array, 0)
+        check_finite(called, array, 0)
     if class_labels is not None:
         return _encode(array, class_labels)
     if array.dtype.kind not in "iub":
@@ -225,7 +225,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     """
     array, called, names = target_values(y)
     expected = "(n_rows,) or (n_rows, 1)" if n_out == 1 else f"(n_rows, {n_out})"
-    _check_is_array("y", y, array, f"an array of shape {expected}")
+    check_is_array("y", y, array, f"an array of shape {expected}")
     if array.ndim == 1 and n_out == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] != n_out:
@@ -236,7 +236,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
         raise TypeError(f"y must hold real numbers, got dtype {array.dtype}{hint}")
     _check_range("y", array, dtype)
     targets = np.ascontiguousarray(array, dtype)
-    _check_finite(called, targets[:, 0] if np.ndim(y) == 1 else targets, 0, names)
+    check_finite(called, targets[:, 0] if np.ndim(y) == 1 else targets, 0, names)
     if output == "sigmoid" and len(targets) and not (0 <= targets.min() <= targets.max() <= 1):
         raise ValueError(
             "y must lie in [0, 1] for a sigmoid output, got values from "
@@ -252,32 +252,7 @@ def check_targets(y: Any, n_rows: int, n_out: int, output: str, dtype: str) -> A
     return targets
 
 
-def check_sample_weight(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return sample weights ``(n_rows,)`` as float64: finite, not negative, not all zero."""
-    array = as_array("sample_weight", sample_weight)
-    _check_is_array("sample_weight", sample_weight, array, "an array of shape (n_rows,)")
-    if array.ndim != 1:
-        raise ValueError(f"sample_weight must have shape (n_rows,), got {array.shape}")
-    check_rows("sample_weight", array, n_rows)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"sample_weight must hold real numbers, got dtype {array.dtype}")
-    weights = array.astype(np.float64)
-    _check_finite("sample_weight", weights, 0)
-    if n_rows and weights.min() < 0:
-        raise ValueError(f"sample_weight must not be negative, got {weights.min():g}")
-    if n_rows and not weights.any():
-        raise ValueError("sample_weight is zero for every row: at least one must be positive")
-    with np.errstate(over="ignore"):
-        total = weights.sum()
-    if not np.isfinite(total):
-        raise ValueError(
-            f"the sum of sample_weight must be finite, got {total} with weights up to "
-            f"{weights.max():g}: scale them down"
-        )
-    return weights
-
-
-def _check_is_array(name: str, value: Any, array: Array, expected: str) -> None:
+def check_is_array(name: str, value: Any, array: Array, expected: str) -> None:
     """Check that NumPy did not wrap a non-array (None, text, a mapping) as a scalar object."""
     if array.ndim == 0 and array.dtype.kind not in "fiubc":
         raise TypeError(f"{name} must be {expected}, got {describe(value)}")
@@ -306,9 +281,10 @@ def _flags_as_bytes(flags: Array) -> Array:
     return as_bytes
 
 
-def _check_finite(
+def check_finite(
     name: str, rows: Array, first_row: int, names: Sequence[str] | None = None
 ) -> None:
+    """Check that rows are finite; errors count them from `first_row`, and use columns' names."""
     if not _is_finite(rows):
         bad = ~np.isfinite(rows)
         row, *column = at = tuple(int(i) for i in np.argwhere(bad)[0])

@@ -45,7 +45,7 @@ from cpython.pythread cimport (
 )
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cython cimport critical_section, final
-from libc.float cimport DBL_MAX, FLT_MAX
+from libc.float cimport DBL_MAX, DBL_MIN, FLT_MAX
 from libc.math cimport INFINITY, NAN, isfinite
 from libc.stdint cimport (
     INT64_MAX,

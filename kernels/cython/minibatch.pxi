@@ -12,6 +12,10 @@ cdef enum:
     MEASURED_TOGETHER = 256  # rows: their activations stay in L2
 
 
+# What weights add up to: as in `fastnn.validation.weights`.
+cdef double LIGHTEST = 1e-280, HEAVIEST = 1e280
+
+
 cdef class Minibatch(Team):
     """Arrays of one call, held until its end."""
 
@@ -171,7 +175,7 @@ cdef class Minibatch(Team):
         wanted.strides[0], wanted.strides[1] = 0, 8
         return True
 
-    cdef bint take_weight(self, object sample_weight) except -1:
+    cdef bint take_weight(self, object sample_weight, bint is_checked) except -1:
         """Take the rows' weights; say whether they could be."""
         cdef Array seen
         cdef const double *weights
@@ -186,11 +190,11 @@ cdef class Minibatch(Team):
             return False
         weights = <const double *>seen.data
         for i in range(self.next_x.n_rows):
-            if not weights[i] >= 0:
+            if not (weights[i] >= DBL_MIN or weights[i] == 0):  # Python makes smaller ones 0
                 return False
             total += weights[i]
         self.shared.sample_weight = weights
-        return 0 < total <= DBL_MAX
+        return is_checked or LIGHTEST <= total <= HEAVIEST
 
     cdef int number_rows(self) except -1:
         """Have room for the numbers and labels of so many rows."""

@@ -59,7 +59,7 @@ cdef class StepPass(Minibatch):
         if not self.take_x(x, is_checked, most):
             return False
         self.number_rows()
-        if not (self.take_y(y, is_checked) and self.take_weight(sample_weight)):
+        if not (self.take_y(y, is_checked) and self.take_weight(sample_weight, is_checked)):
             return False
         for i in range(n_written):
             if self.is_read(&written[i]):

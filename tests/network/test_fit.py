@@ -1,4 +1,4 @@
-"""What a fit takes in: every kind of input, sample weights, options, data in pieces."""
+"""What a fit takes in: every kind of input, options, data in pieces."""
 
 import copy
 
@@ -130,56 +130,6 @@ def test_a_fit_does_not_write_into_its_data(backend):
     assert same_bits(x, X)
     assert same_bits(y, Y)
     assert same_bits(w, np.ones(120))
-
-
-# -- sample weights -------------------------------------------------------------------------------
-
-WHOLE = {"epochs": 5, "batch_size": 10**9, "shuffle": False, "optimizer": SGD(0.3)}
-
-
-@pytest.mark.parametrize("output", ["softmax", "identity"])
-def test_weight_two_is_the_row_twice(backend, output):
-    twice = np.arange(120) % 5 == 0
-    weighted, repeated = (small_network(backend=backend.name, output=output) for _ in range(2))
-    y = Y if output == "softmax" else X[:, :3]
-    weighted.fit(X, y, sample_weight=1.0 + twice, **WHOLE)
-    repeated.fit(np.r_[X, X[twice]], np.r_[y, y[twice]], **WHOLE)
-    np.testing.assert_allclose(weighted.parameters, repeated.parameters, rtol=0, atol=1e-13)
-
-
-def test_weight_zero_is_the_row_absent(backend):
-    kept = np.arange(120) % 5 != 0
-    weighted, without = (small_network(backend=backend.name) for _ in range(2))
-    a = weighted.fit(X, Y, sample_weight=kept, **WHOLE)
-    b = without.fit(X[kept], Y[kept], **WHOLE)
-    np.testing.assert_allclose(weighted.parameters, without.parameters, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(a["loss"], b["loss"], rtol=1e-13)
-    np.testing.assert_allclose(a["accuracy"], b["accuracy"], rtol=1e-13)
-
-
-def test_a_minibatch_without_weight_teaches_nothing(backend):
-    net = small_network(backend=backend.name)
-    before = net.parameters.copy()
-    weight = np.r_[np.zeros(60), np.ones(60)]
-    seen = net.partial_fit(X, Y, batch_size=60, shuffle=False, optimizer=SGD(0.3),
-                           sample_weight=weight)  # fmt: skip
-    alone = small_network(backend=backend.name)
-    same_rows = alone.partial_fit(X[60:], Y[60:], batch_size=60, shuffle=False, optimizer=SGD(0.3))
-    assert not same_bits(before, net.parameters)
-    np.testing.assert_allclose(net.parameters, alone.parameters, rtol=0, atol=1e-14)
-    assert seen["loss"] == pytest.approx(same_rows["loss"], rel=1e-13)
-
-
-def test_equal_weights_change_nothing_but_rounding(backend):
-    a = trained(X, net=small_network(backend=backend.name), sample_weight=np.full(120, 3.0))
-    b = trained(X, net=small_network(backend=backend.name))
-    np.testing.assert_allclose(a.parameters, b.parameters, rtol=0, atol=1e-11)
-
-
-def test_with_reduction_sum_a_weight_is_a_longer_step():
-    a = trained(X, sample_weight=np.full(120, 3.0), optimizer=SGD(0.01), reduction="sum")
-    b = trained(X, optimizer=SGD(0.03), reduction="sum")
-    np.testing.assert_allclose(a.parameters, b.parameters, rtol=0, atol=1e-12)
 
 
 # -- options --------------------------------------------------------------------------------------

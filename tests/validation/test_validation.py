@@ -215,7 +215,9 @@ def test_targets_become_rows_of_the_networks_dtype():
         ([1, -1, 1, 1], ValueError, "sample_weight must not be negative, got -1"),
         ([1, np.nan, 1, 1], ValueError, r"sample_weight must be finite, got nan in row 1 \("),
         ([1, np.inf, 1, 1], ValueError, "sample_weight must be finite, got inf in row 1"),
-        (np.full(4, 1e308), ValueError, r"sum of sample_weight must be finite.* up to 1e\+308"),
+        (np.full(4, 1e308), ValueError, r"sum of sample_weight must be .* 1e\+280, got inf"),
+        (np.full(4, 1e280), ValueError, r"must be from 1e-280 to 1e\+280, got 4e\+280: multiply"),
+        (np.full(4, 1e-281), ValueError, r"must be from 1e-280 to 1e\+280, got 4e-281: multiply"),
         (np.zeros(4), ValueError, "zero for every row: at least one must be positive"),
     ],
 )

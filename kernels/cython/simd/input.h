@@ -89,13 +89,20 @@ static int lies_within(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t 
     return within;
 }
 
-/* Whether every number of some rows is 0 or 1. */
+/* Whether every number of some rows of floats is 0 or 1, before it is rounded to `real`. */
 static int holds_flags(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t n_in) {
     int other = 0;
     for (ptrdiff_t i = 0; i < n_rows; i++)
         for (ptrdiff_t j = 0; j < n_in; j++) {
-            const real number =
-                number_at(x->data + i * x->row_stride + j * x->column_stride, x->type, 1);
+            const char *const at = x->data + i * x->row_stride + j * x->column_stride;
+            double number;
+            float single;
+            if (x->type == INPUT_DOUBLE) {
+                memcpy(&number, at, sizeof number);
+            } else {
+                memcpy(&single, at, sizeof single);
+                number = single;
+            }
             other |= number != 0 && number != 1;
         }
     return !other;
