@@ -47,10 +47,18 @@ def _named(ensemble: EnsembleModel) -> dict[str, Array]:
 
 def read_either(data: bytes, budget: Budget) -> tuple[Any, bool]:
     """Return the model or the ensemble in a file, and whether it has a checksum."""
-    header = header_of(data)
-    if header.get("__metadata__", {}).get("format") == FORMAT:
+    if _names_ensemble(data):
         return read(data, budget), True
     return persistence.read_model(data, budget)
+
+
+def _names_ensemble(data: bytes) -> bool:
+    """Say whether a file's metadata name this format; of a damaged file, no."""
+    try:
+        metadata = header_of(data)["__metadata__"]
+        return bool(metadata["format"] == FORMAT)
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return False
 
 
 def read(data: bytes, budget: Budget | None = None) -> EnsembleModel:

@@ -1,9 +1,9 @@
 """`train_models`: whole fits of many models of one architecture, each by one thread.
 
 A thread takes the next model when it has finished one: parameters and the optimizer's vectors stay
-in its cache for the whole fit. Networks that are too narrow to fill vectors are
-trained side by side, one in each lane (`models_in_lanes.pxi`). What is computed depends on the model
-alone, so the bits are those of `train_epoch` on the same rows, by any number of threads.
+in its cache for the whole fit. Networks that are too narrow to fill vectors are trained side by
+side, one in each lane (`models_in_lanes.pxi`). What is computed depends on the model alone, so the
+bits are those of `train_epoch` on the same rows, by any number of threads.
 """
 
 cdef enum:
