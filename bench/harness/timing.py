@@ -24,11 +24,18 @@ PAUSE = 0.02  # seconds: until a thread pool that spins after work has gone to s
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something to time: one `run` does `units` units of work (steps, calls, operations)."""
+    """Something to time: one `run` does `units` units of work (steps, calls, operations).
+
+    Attributes
+    ----------
+    elsewhere : callable, optional
+        Returns the processor seconds that other processes have spent for it so far.
+    """
 
     name: str
     run: Callable[[], object]
     units: float = 1.0
+    elsewhere: Callable[[], float] = float  # zero
 
 
 @dataclass
@@ -117,11 +124,12 @@ def _calls_for(candidate: Candidate, min_sample: float) -> int:
 
 def _sample(candidate: Candidate, repeats: int, timing: Timing) -> None:
     run = candidate.run
+    elsewhere = candidate.elsewhere()
     processor = time.process_time()
     start = time.perf_counter()
     for _ in range(repeats):
         run()
     wall = time.perf_counter() - start
-    processor = time.process_time() - processor
+    processor = time.process_time() - processor + candidate.elsewhere() - elsewhere
     timing.seconds.append(wall / (repeats * candidate.units))
     timing.processor_seconds.append(processor / (repeats * candidate.units))
