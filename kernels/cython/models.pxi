@@ -61,9 +61,9 @@ cdef class Fits(Team):
     cdef double[:, :, ::1] measured
     cdef int64_t[:, ::1] ended
 
-    cdef Array params, y, watched_y
+    cdef Array params, slots, y, watched_y
     cdef Input x, watched_x
-    cdef bint watches
+    cdef bint watches, keeps_slots
     cdef Py_ssize_t n_non_zeros, watched_non_zeros  # at most in a minibatch
     cdef Py_ssize_t most_rows, most_rows_in_lanes, most_watched
     cdef Options widest  # the options that need most space
@@ -290,10 +290,12 @@ cdef class Fits(Team):
 
     cdef void end(self, Course *course, Ending ending) noexcept nogil:
         """Note how a fit ended, and restore the best parameters, if they are wanted."""
+        cdef size_t n_bytes = self.program.net.n_slots * self.program.net.kernels.size
         if self.stopping.restores_best and course.progress.best_epoch > 0:
+            memcpy(course.params, course.best, n_bytes)
+        if self.keeps_slots:
             memcpy(
-                course.params, course.best,
-                self.program.net.n_slots * self.program.net.kernels.size,
+                self.slots.data + course.model * self.slots.strides[0], course.slots, 2 * n_bytes
             )
         self.ended[course.model, 0], self.ended[course.model, 1] = course.n_epochs, ending
         add_one(&self.done)

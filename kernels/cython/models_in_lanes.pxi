@@ -97,7 +97,9 @@ cdef Py_ssize_t fit_in_lanes(
             if not busy[lane]:
                 continue
             course = &own.courses[lane]
-            if dense[lane]:
+            if dense[lane] and fits.keeps_slots:
+                leave(own, lane)
+            elif dense[lane]:
                 store_vector(&own.lanes, lane, own.lanes.params, course.params)
             else:
                 enter(fits, own, lane, &constants)
@@ -130,12 +132,8 @@ cdef bint epoch_out_of_lane(Fits fits, OwnFits *own, int lane, int member) noexc
     """Do an epoch of a lane's model by itself, before the lanes', in which its own only runs along;
     return whether it came to its end.
     """
-    cdef Course *course = &own.courses[lane]
-    store_model(
-        &own.lanes, lane, course.params, course.slots,
-        course.slots + fits.program.net.n_slots * fits.program.net.kernels.size,
-    )
-    return fits.train_rows(own, course, member)
+    leave(own, lane)
+    return fits.train_rows(own, &own.courses[lane], member)
 
 
 cdef bint is_next(Fits fits, Py_ssize_t i, const Recipe *kind) noexcept nogil:
@@ -165,6 +163,16 @@ cdef void enter(Fits fits, OwnFits *own, int lane, LaneConstants *constants) noe
     step.epsilon = recipe.epsilon
     constants.weight_decays[lane] = recipe.weight_decay
     constants.l1[lane], constants.l2[lane] = recipe.l1, recipe.l2
+
+
+cdef void leave(OwnFits *own, int lane) noexcept nogil:
+    """Write the model in a lane, with its optimizer's vectors, to where its course has them."""
+    cdef const Network *net = own.lanes.net
+    cdef const Course *course = &own.courses[lane]
+    store_model(
+        &own.lanes, lane, course.params, course.slots,
+        course.slots + net.n_slots * net.kernels.size,
+    )
 
 
 cdef bint epoch_in_lanes(
