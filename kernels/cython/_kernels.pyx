@@ -11,7 +11,7 @@ The parts, each of which depends on those before it:
     batch, network, prediction           a minibatch, and the forward pass
     shared, dropout, loss, gradient,
     limits, step                         a step of training
-    lanes                                a step of many small networks at once
+    lanes, lane_step                     a step of many small networks at once
     vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
     program, training                    the programs
@@ -95,16 +95,14 @@ from kernels.cython.gate cimport (
     wait,
     write_shared,
 )
+from kernels.cython.lane_step cimport LaneConstants, prepare_lanes, train_lanes
 from kernels.cython.lanes cimport (
     MOST_LANES,
-    LaneConstants,
     Lanes,
     lanes_take,
     lay_out_lanes,
     load_model,
-    prepare_lanes,
     store_model,
-    train_lanes,
 )
 from kernels.cython.loss cimport add_up, judge
 from kernels.cython.gradient cimport add_gradient
