@@ -1,4 +1,4 @@
-"""Many small networks: a minibatch of each side by side, one model in each lane, against one by one.
+"""Many small networks: a minibatch of each side by side, one in each lane, or one after the other.
 
     python bench/lanes.py [--sizes 24,16,1 4,8,3] [--rows 32] [--dtype float32] [--optimizer adam]
 
@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from fastnn.kernels.cython import _kernels
 
 import fastnn
 from fastnn.architecture import Architecture
 from fastnn.backends.base import learning_rates
 from fastnn.backends.cython import CythonBackend
-from fastnn.kernels.cython import _kernels
 from fastnn.optimizers import Optimizer
 
 OPTIMIZERS: dict[str, Optimizer] = {

@@ -11,10 +11,11 @@ The parts, each of which depends on those before it:
     batch, network, prediction           a minibatch, and the forward pass
     shared, dropout, loss, gradient,
     limits, step                         a step of training
+    lanes, lane_step                     a step of many small networks at once
     vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
     program, training                    the programs
-    lanes                                steps and passes of many small networks, one in each lane
+    lane_pass                            many small networks at once, one in each lane
     predictor                            a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
     fits, measuring, generators, models,
@@ -125,18 +126,16 @@ from kernels.cython.gate cimport (
     wait,
     write_shared,
 )
+from kernels.cython.lane_step cimport LaneConstants, prepare_lanes, train_lanes
 from kernels.cython.lanes cimport (
     MOST_LANES,
-    LaneConstants,
     Lanes,
     clear_sums,
     lanes_take,
     lay_out_lanes,
     load_model,
-    prepare_lanes,
     store_model,
     store_vector,
-    train_lanes,
 )
 from kernels.cython.loss cimport add_up, judge
 from kernels.cython.gradient cimport add_gradient
@@ -194,7 +193,7 @@ include "team.pxi"
 include "pool.pxi"
 include "program.pxi"
 include "training.pxi"
-include "lanes.pxi"
+include "lane_pass.pxi"
 include "predictor.pxi"
 include "minibatch.pxi"
 include "step_pass.pxi"

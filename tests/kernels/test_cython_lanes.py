@@ -88,7 +88,7 @@ def bits(array):
     architecture=networks(),
     rule=st.sampled_from(Optimizer.RULES),
     seed=draw.seeds,
-    batch_size=st.sampled_from([1, 2, 3, 5, 16, 32, N_ROWS]),
+    batch_size=st.sampled_from([1, 2, 3, 5, 16, 32, 100, 290]),
     reduction=st.sampled_from(["mean", "sum"]),
     x_dtype=st.sampled_from(["float32", "float64", "uint8"]),
     layout=draw.dense_layouts,
@@ -104,7 +104,7 @@ def test_models_in_lanes_have_the_bits_that_each_has_alone(
     x = inputs(rng, N_ROWS, architecture.n_in, x_dtype, layout, 1.0)
     y = targets(rng, architecture, N_ROWS)
     weight = rng.choice([0.0, 1.0, 0.3, 2.5], N_ROWS) if weighted else None
-    orders = np.array([rng.permutation(N_ROWS)[:70] for _ in range(n_models)])
+    orders = np.array([rng.integers(0, N_ROWS, max(70, batch_size + 3)) for _ in range(n_models)])
     freeze(x, y, weight, orders)
     alone, together, models = [], [], []
     for (optimizer, l1, l2, t), order in zip(drawn, orders, strict=True):
@@ -120,16 +120,8 @@ def test_models_in_lanes_have_the_bits_that_each_has_alone(
         options = TrainingOptions(optimizer, batch_size, reduction, l1, l2)
         sums = alone_sums(backend, architecture, params, states[0], x, y, order, options, weight)
         alone.append((params, states[0].slots, sums))
-    result = kernels.train_epoch_in_lanes(
-        backend._program_of(architecture),
-        models,
-        x,
-        y,
-        orders,
-        weight,
-        kernels.RULES.index(rule),
-        batch_size,
-        reduction == "mean",
+    result = in_lanes(
+        backend, architecture, models, x, y, orders, weight, rule, batch_size, reduction
     )
     assume(result is not None)
     for (params, slots, sums), (own, own_slots), own_sums in zip(
@@ -138,6 +130,16 @@ def test_models_in_lanes_have_the_bits_that_each_has_alone(
         assert bits(own) == bits(params)
         assert [bits(slot) for slot in own_slots] == [bits(slot) for slot in slots]
         assert bits(own_sums) == bits(sums)
+
+
+def in_lanes(
+    backend, architecture, models, x, y, orders, weight, rule, batch_size, reduction="mean"
+):
+    """Train models side by side, and return the sums of each; None if lanes do not take them."""
+    return kernels.train_epoch_in_lanes(
+        backend._program_of(architecture), models, x, y, orders, weight,
+        kernels.RULES.index(rule), batch_size, reduction == "mean",
+    )  # fmt: skip
 
 
 def alone_sums(backend, architecture, params, state, x, y, order, options, weight):
@@ -150,3 +152,31 @@ def alone_sums(backend, architecture, params, state, x, y, order, options, weigh
         options.batch_size, options.reduction == "mean", options.l1, options.l2, 0.0, 0.0,
         np.empty(0), np.empty(0, np.uint32), 0,
     )  # fmt: skip
+
+
+def one_model(architecture, n_steps):
+    params = architecture.allocate()
+    return (params, np.empty((0, len(params))), 0, np.full(n_steps, 0.1), (0.0,) * 4, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_rows", "taken"),
+    [((4, 8, 3), 32, True), ((4, 8, 3), 300, False), ((256, 256, 3), 32, False)],
+    ids=["small", "sums of rows that are cut", "more than fits the cache"],
+)
+def test_lanes_take_what_they_train_with_the_same_bits_and_faster(backend, sizes, n_rows, taken):
+    architecture = Architecture(sizes, ("relu",))
+    x, y = np.ones((n_rows, sizes[0]), np.float32), np.zeros(n_rows, np.int64)
+    models, orders = [one_model(architecture, 1)], np.arange(n_rows)[None]
+    found = in_lanes(backend, architecture, models, x, y, orders, None, "sgd", n_rows)
+    assert (found is not None) == taken
+
+
+def test_labels_and_rows_outside_are_refused(backend):
+    architecture = Architecture((4, 8, 3), ("relu",))
+    x, models = np.ones((5, 4), np.float32), [one_model(architecture, 1)]
+    for y, order, said in (([0, 0, 3, 0, 0], [0, 1, 2], "classes"), ([0] * 5, [0, 5], "row")):
+        with pytest.raises(ValueError, match=said):
+            in_lanes(
+                backend, architecture, models, x, np.array(y), np.array([order]), None, "sgd", 8
+            )
