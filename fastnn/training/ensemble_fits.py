@@ -170,8 +170,7 @@ def fits_of(
         drawn = _drawn_rows(shares, generators, models.tolist(), told.bootstrap)
         shares = Shares.of_lists(drawn)
     seeds = [0] * n_models
-    drawn_seeds = generators.draw(models.tolist(), lambda rng: int(rng.integers(2**63)))
-    for i, seed in zip(models.tolist(), drawn_seeds, strict=True):
+    for i, seed in zip(models.tolist(), generators.draw_seeds(models), strict=True):
         seeds[i] = seed
     n_rows = shares.n_rows.tolist()
     options = [told.options(i, n_rows[i], seed) for i, seed in enumerate(seeds)]
