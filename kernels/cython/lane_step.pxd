@@ -48,7 +48,7 @@ cdef inline void prepare_lanes(
     cdef int lane
     for lane in range(n_lanes):
         own = &c.steps[lane]
-        other = &c.steps[lane - 1]
+        other = &c.steps[max(lane - 1, 0)]
         if (
             lane > 0
             and t[lane] == t[lane - 1]
