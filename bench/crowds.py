@@ -7,6 +7,7 @@ weights of their own. Trained with Adam on half the squared error, in minibatche
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,6 +52,11 @@ class Crowd:
     def part(self, which: slice) -> Crowd:
         """Return some of the models."""
         return Crowd(self.x[which], self.y[which], [array[which] for array in self.start])
+
+    def divided(self, n_parts: int) -> list[slice]:
+        """Return the models of each of so many parts of about the same size."""
+        ends = [i * self.n_models // n_parts for i in range(n_parts + 1)]
+        return [slice(a, b) for a, b in pairwise(ends)]
 
     def loss(self, parameters: list[Array]) -> float:
         """Return half the mean squared error, over all rows and all models, in float64."""

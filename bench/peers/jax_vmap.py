@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -34,8 +33,7 @@ class Trainer(base.Trainer):
 
     def __init__(self, crowd: Crowd, threads: int) -> None:
         super().__init__(crowd, threads)
-        ends = np.linspace(0, crowd.n_models, min(threads, crowd.n_models) + 1).astype(int)
-        slices = [slice(a, b) for a, b in pairwise(ends)]
+        slices = crowd.divided(min(threads, crowd.n_models))
         self.parts = [self._placed(crowd.part(which)) for which in slices]
         self.slices, self.pool = slices, ThreadPoolExecutor(len(slices))
 
