@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.architecture import Architecture, Array, aligned_zeros
-from fastnn.model.initialization import Initializer, initialize
+from fastnn.model.initialization import Initializer, draw_of
 from fastnn.model.model import Learner, Model
 from fastnn.rows.generators import Generators
 
@@ -102,15 +102,17 @@ class EnsembleModel(Learner):
         """Draw a seed for each model, and its initial weights from that."""
         drawn = validation.check_seed(seed).integers(2**63, size=self.n_models)
         self.seeds = drawn.astype(np.uint64)
+        weights = self.weights
+        draws = [draw_of(layer, init) for layer in self.architecture.layers]
         for i, one in enumerate(drawn.tolist()):
             rng = np.random.default_rng(one)
-            initialize(self.architecture, init, rng, self._parameters[i])
+            for weight, draw in zip(weights, draws, strict=True):
+                weight[i] = draw(rng)
             self._generators.put(i, rng)
 
     def seed_anew(self) -> None:
         """Seed the generators from the system."""
-        for i, child in enumerate(np.random.SeedSequence().spawn(self.n_models)):
-            self._generators.put(i, np.random.default_rng(child))
+        self._generators.seed_anew()
 
     def model(self, i: int) -> Model:
         """Return model i, which shares its row of the parameters, with a generator of its own."""

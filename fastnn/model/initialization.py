@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastnn.architecture import Architecture, Array
+from fastnn.architecture import Architecture, Array, Layer
 from fastnn.validation import check_choice, check_initial_weights, check_positive
 from fastnn.vocabulary import Initial
 
@@ -44,12 +44,22 @@ def initialize(
     params : ndarray of shape (architecture.n_slots,)
     """
     for layer, weight, _ in architecture.views(params):
-        shape = (layer.n_in, layer.n_out)
-        if callable(init):
-            weight[...] = check_initial_weights(init(rng, shape), shape)
-        else:
-            if isinstance(init, str):
-                radius = _RADIUS[check_choice("init", init, tuple(_RADIUS))](*shape)
-            else:
-                radius = check_positive("init", init)
-            weight[...] = rng.uniform(-radius, radius, shape)
+        weight[...] = draw_of(layer, init)(rng)
+
+
+def draw_of(layer: Layer, init: Initializer) -> Callable[[Generator], Any]:
+    """Return what draws the weights (n_in, n_out) of a layer from a generator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `init` is not valid.
+    """
+    shape = (layer.n_in, layer.n_out)
+    if callable(init):
+        return lambda rng: check_initial_weights(init(rng, shape), shape)
+    if isinstance(init, str):
+        radius = _RADIUS[check_choice("init", init, tuple(_RADIUS))](*shape)
+    else:
+        radius = check_positive("init", init)
+    return lambda rng: rng.uniform(-radius, radius, shape)

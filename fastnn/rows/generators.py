@@ -42,6 +42,13 @@ class Generators:
     def __len__(self) -> int:
         return len(self.states)
 
+    def seed_anew(self) -> None:
+        """Seed all from the system."""
+        words = np.random.SeedSequence().generate_state(4 * len(self), np.uint64)
+        self.states[:, :4] = words.reshape(-1, 4)
+        self.states[:, 3] |= np.uint64(1)  # the increment of a PCG64 is odd
+        self.states[:, 4:] = 0
+
     def put(self, i: int, generator: Generator) -> None:
         """Store the state of a generator.
 

@@ -2,7 +2,6 @@
 
 import _thread
 import threading
-import time
 import warnings
 
 import numpy as np
@@ -144,30 +143,28 @@ def test_models_that_diverge_are_named():
     assert history.n_epochs[1] < 10
 
 
-@pytest.mark.parametrize("name", ["cython", "numpy"])
-def test_ctrl_c_keeps_what_is_done(name):
-    pytest.importorskip("fastnn.kernels.cython._kernels")
+@pytest.mark.parametrize(("name", "epochs"), [("cython", 1500), ("numpy", 60)])
+def test_ctrl_c_keeps_what_is_done(name, epochs):
+    """In fits that would take some ten times as long."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2000, 4)).astype(np.float32), rng.integers(0, 3, 2000)
     ensemble = fastnn.Ensemble((4, 6, 3), 400, seed=1, backend=name)
     untrained = ensemble.parameters.copy()
     alone = fastnn.Network((4, 6, 3), seed=int(ensemble.seeds[0]), backend=name)
-    epochs = 60
     alone.fit(x, y, epochs=epochs, progress=False)
-    threading.Thread(target=lambda: (time.sleep(0.7), _thread.interrupt_main())).start()
+    interrupter = threading.Timer(0.7, _thread.interrupt_main)
+    interrupter.start()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            history = ensemble.fit(x, y, epochs=epochs, progress=False)
-        except KeyboardInterrupt:  # between the fit and its return
-            pytest.skip("the machine was too fast")
-    if history.stopped == [None] * 400:
-        pytest.skip("the machine was too fast")
+        history = ensemble.fit(x, y, epochs=epochs, progress=False)
+    interrupter.join()
     assert any("interrupted" in str(w.message) for w in caught)
     done = np.array([stopped is None for stopped in history.stopped])
+    assert not done.all()
     assert (history.n_epochs[done] == epochs).all()
     assert ensemble.parameters[0].tobytes() == alone.parameters.tobytes() or not done[0]
     same = (ensemble.parameters == untrained).all(axis=1)
-    assert same[history.n_epochs == 0].sum() >= (history.n_epochs == 0).sum() - 2
+    n_begun = (history.n_epochs > 0).sum()
+    assert same.sum() >= 400 - n_begun - 32  # all but those in their first epoch, in lanes
     assert np.isfinite(ensemble.parameters).all()
     ensemble.fit(x[:50], y[:50], epochs=1, progress=False)
