@@ -71,6 +71,7 @@ def train_models(
         kernels.train_models(
             program,
             fits.params,
+            None if fits.slots is None else fits.slots.reshape(len(fits.slots), -1),
             fits.models,
             recipes,
             (

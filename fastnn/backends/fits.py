@@ -178,6 +178,8 @@ class Fits:
         Whether l2 is divided by the rows of each minibatch, as in scikit-learn.
     recorded : Recorded
     outcome : Outcome
+    slots : ndarray of shape (n_models, 2, n_slots), optional
+        Receives the optimizers' state vectors; those that a rule does not have become 0.
     """
 
     architecture: Architecture
@@ -196,3 +198,4 @@ class Fits:
     divides_l2: bool = False
     recorded: Recorded = PLAIN
     outcome: Outcome = field(default_factory=lambda: Outcome.of(0, 0))
+    slots: Array | None = None

@@ -34,8 +34,9 @@ def train_models(backend: Backend, fits: Fits, progress: Callable[[int], object]
 def _train_model(backend: Backend, fits: Fits, i: int) -> None:
     options, params, outcome = fits.options[i], fits.params[i], fits.outcome
     optimizer = options.optimizer
-    slots = np.zeros((optimizer.n_state, params.size), params.dtype)
-    state = OptimizerState(slots, fits.steps, options.dropout_seed)
+    slots = np.zeros((2, params.size), params.dtype) if fits.slots is None else fits.slots[i]
+    slots[...] = 0
+    state = OptimizerState(slots[: optimizer.n_state], fits.steps, options.dropout_seed)
     rows, order, best = fits.shares.of(i), None, _Best(fits.stopping)
     watched = None
     if fits.watched is not None and fits.watched_shares is not None:

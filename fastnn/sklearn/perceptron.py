@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -81,6 +81,43 @@ def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
         raise
 
 
+@dataclass
+class Training:
+    """A fit that was checked and prepared.
+
+    Attributes
+    ----------
+    estimator : Perceptron
+    problem : Problem
+    rows : ndarray of int64
+        Rows of the problem to train on, if the solver uses minibatches.
+    held_out : Problem or None
+        For early stopping.
+    once : bool
+        Whether it is a single epoch, of `partial_fit`.
+    """
+
+    estimator: Perceptron
+    problem: Problem
+    rows: NDArray[np.int64]
+    held_out: Problem | None
+    once: bool
+
+    def run(self, losses: Iterable[float] | None = None) -> None:
+        """Do it; `losses` are those of a network that has been trained already."""
+        estimator = self.estimator
+        with estimator._computing():
+            if estimator.solver == "lbfgs":
+                estimator._minimize(self.problem)
+                return
+            stochastic = estimator._stochastic
+            if losses is None:
+                losses = stochastic.losses(estimator, self.problem, self.rows)
+            stochastic.fit(
+                estimator, estimator._history, losses, len(self.rows), self.held_out, self.once
+            )
+
+
 class Perceptron(BaseEstimator):  # type: ignore[misc]
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
@@ -117,6 +154,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     _history: History
     _random_state: np.random.RandomState
+    _stochastic: Stochastic
 
     # Set when scikit-learn checks X.
     n_features_in_: int
@@ -124,6 +162,8 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
 
     _loss_factor = 1.0
     """Ratio of the reported loss to the backend's, before `_constant` is added."""
+    _divides_l2 = True
+    """Whether a minibatch's share of the penalty is `_strength` divided by its weight."""
     _eval_set: Problem | None = None
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
@@ -152,9 +192,15 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         """Return the constant added to the backend's loss."""
         return 0.0
 
+    def _strength(self, total: float) -> float:
+        """Return the strength of the penalty ``l2 / 2 Σw²`` for rows of that weight in all."""
+        return self.alpha
+
     def _l2(self, weight: float, total: float) -> float:
-        """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
-        return self.alpha / weight if weight else 0.0
+        """Return the strength of the penalty in a minibatch of that weight."""
+        if not self._divides_l2:
+            return self._strength(total)
+        return self._strength(total) / weight if weight else 0.0
 
     def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
         """Return the class labels of the network, if not 0, 1, 2 and so on."""
@@ -190,9 +236,27 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, eval_set: Any = None
     ) -> Self:
+        with self._prepared(X, y, sample_weight, incremental, eval_set) as training:
+            training.run()
+        return self
+
+    @contextmanager
+    def _prepared(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        incremental: bool = False,
+        eval_set: Any = None,
+        random_state: np.random.RandomState | None = None,
+    ) -> Iterator[Training]:
+        """Check everything, and yield a fit that is to be run; then check its weights.
+
+        An error leaves the estimator as it was. `random_state` draws instead of the parameter.
+        """
         try:
             self._check_parameters()
-            random_state = self._seeded()
+            random_state = self._seeded() if random_state is None else random_state
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(eval_set)
@@ -208,19 +272,14 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
             problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
             self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
+            training = Training(self, problem, np.empty(0, np.int64), None, incremental)
             if self.solver != "lbfgs":
-                rows, held_out = self._prepare_minibatches(problem, incremental)
+                training.rows, training.held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
             try:
-                with self._computing():
-                    if not starts:  # from here on the existing network changes
-                        keep()
-                    if self.solver == "lbfgs":
-                        self._minimize(problem)
-                    else:
-                        self._stochastic.fit(
-                            self, self._history, problem, rows, held_out, once=incremental
-                        )
+                if not starts:  # from here on the existing network changes
+                    keep()
+                yield training
             finally:
                 self._eval_set = None
             if not np.isfinite(self.network_.parameters).all():
@@ -228,7 +287,6 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
                     "Solver produced non-finite parameter weights. The input data may contain "
                     "large values and need to be preprocessed."
                 )
-        return self
 
     def _seeded(self) -> np.random.RandomState:
         """Return what draws in this fit; one that an earlier fit of this object's made, reseeded.
@@ -268,7 +326,9 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         if not (incremental and hasattr(self, "_stochastic")):
             self._stochastic, history.stopped = Stochastic(self, self.network_), False
         self._stochastic.check(self.network_)
-        return self._stochastic.split(self, history, problem, once=incremental)
+        rows, held_out = self._stochastic.split(self, history, problem, once=incremental)
+        self._stochastic.begin(self, problem, rows)
+        return rows, held_out
 
     def _start(self, problem: Problem) -> None:
         """Start over: a network with weights drawn as in scikit-learn, and an empty history."""

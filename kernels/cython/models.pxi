@@ -88,9 +88,9 @@ cdef class Fits(Team):
     cdef double[:, :, ::1] measured
     cdef int64_t[:, ::1] ended
 
-    cdef Array params, y, watched_y
+    cdef Array params, slots, y, watched_y
     cdef Input x, watched_x
-    cdef bint watches
+    cdef bint watches, keeps_slots
     cdef Py_ssize_t n_non_zeros, watched_non_zeros  # at most in a minibatch
     cdef Py_ssize_t most_rows, most_watched
     cdef Options widest  # the options that need most space
@@ -262,6 +262,8 @@ cdef class Fits(Team):
                 break
         if self.stopping.restores_best and progress.best_epoch > 0:
             memcpy(shared.params, own.best, n_bytes)
+        if self.keeps_slots:
+            memcpy(self.slots.data + i * self.slots.strides[0], own.slots, 2 * n_bytes)
         self.ended[i, 1] = ending
 
     cdef const bit_generator *generator_of(self, Py_ssize_t i) noexcept nogil:
@@ -402,6 +404,7 @@ cdef class Fits(Team):
 def train_models(
     Program program not None,
     params,
+    slots,
     const int64_t[::1] models not None,
     const Recipe[::1] recipes not None,
     tuple data not None,
@@ -421,6 +424,8 @@ def train_models(
     program : Program
     params : ndarray of shape (n_models, n_slots)
         Changed in place.
+    slots : ndarray of shape (n_models, 2 * n_slots), or None
+        Receives the optimizers' vectors.
     models : ndarray of int64
         Which models, in the order in which they are begun.
     recipes : ndarray of shape (n_models,)
@@ -471,6 +476,19 @@ def train_models(
         and fits.params.strides[0] % net.kernels.size == 0,
         "params", "{} rows of {} numbers of the networks' dtype", n_models, net.n_slots,
     )
+    fits.keeps_slots = slots is not None
+    if fits.keeps_slots:
+        held.append(hold("slots", slots, True, &fits.slots))
+        needs(
+            fits.slots.shape[0] == n_models
+            and fits.slots.shape[1] == 2 * net.n_slots
+            and fits.slots.kind == letter_of_size(net.kernels.size)
+            and fits.slots.strides[1] == <Py_ssize_t>net.kernels.size
+            and fits.slots.strides[0] >= <Py_ssize_t>(2 * net.n_slots * net.kernels.size)
+            and not lies_in(&fits.params, fits.slots.data, extent(&fits.slots)),
+            "slots", "{} rows of {} numbers of the networks' dtype, apart from the parameters",
+            n_models, 2 * net.n_slots,
+        )
     fits.x = read_input(x, held)
     needs(fits.x.n_in == net.layers[0].n_in, "x", "{} columns wide", net.layers[0].n_in)
     held.append(hold("y", y, False, &fits.y))
@@ -493,8 +511,11 @@ def train_models(
         and (
             not fits.watches
             or is_apart_from(&fits.params, &fits.watched_x, &fits.watched_y, fits.watched_rows)
+        )
+        and (
+            not fits.keeps_slots or is_apart_from(&fits.slots, &fits.x, &fits.y, fits.rows)
         ),
-        "params", "apart from what is read",
+        "params and slots", "apart from what is read",
     )
     fits.stopping.metric = N_METRICS
     if stopping is not None:
