@@ -14,6 +14,7 @@ except ImportError:
 
 from fastnn.sklearn.classifier import MLPClassifier
 from fastnn.sklearn.regressor import MLPRegressor
+from fastnn.sklearn.search import MLPSearchCV
 from fastnn.sklearn.softmax_regression import SoftmaxRegression
 
-__all__ = ["MLPClassifier", "MLPRegressor", "SoftmaxRegression"]
+__all__ = ["MLPClassifier", "MLPRegressor", "MLPSearchCV", "SoftmaxRegression"]
