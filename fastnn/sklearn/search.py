@@ -211,11 +211,11 @@ class _Together:
         self._done: Iterator[Done] | None = None
         self._seconds: list[float] = []
         self.n_jobs = 1
-        estimator, self.estimator = self.estimator, _cloned_as(self.estimator, self._base)
+        self.estimator = copy = _cloned_as(self.estimator, self._base)
         try:
             return super().fit(self._X, self._y, **params)  # type: ignore[misc]
         finally:
-            self.estimator = estimator
+            del copy.__sklearn_clone__  # a scorer may hold it
 
     def _base(self) -> Any:
         return _cloned_as(self._original, self._candidate)
