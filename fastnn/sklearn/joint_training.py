@@ -24,8 +24,9 @@ from fastnn.optimizers import Optimizer
 from fastnn.rows.checked import Rows
 from fastnn.rows.orders import InTurn, Orders, Reorderings
 from fastnn.schedules import Schedule
-from fastnn.sklearn.perceptron import Perceptron, Training
+from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.training import Training
 
 BYTES_OF_A_CALL = 1 << 28
 """Of learning rates and losses that one call may need room for."""
@@ -86,7 +87,7 @@ class Member:
     def n_bytes(self) -> int:
         """Of learning rates and losses in a call."""
         estimator = self.training.estimator
-        n_steps = -(-len(self.rows) // estimator._stochastic.options.batch_size)
+        n_steps: int = -(-len(self.rows) // estimator._stochastic.options.batch_size)
         return int(estimator.max_iter) * 8 * (n_steps + 5)
 
     def finish(self) -> None:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -30,6 +30,7 @@ from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
+from fastnn.sklearn.training import Training, undone_if_it_fails
 from fastnn.training.hooks import hooks
 from fastnn.validation import (
     check_choice,
@@ -66,56 +67,6 @@ def _hint(text: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"{error} ({text})") from None
-
-
-@contextmanager
-def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
-    """Restore an estimator's attributes after an error, unless the yielded function was called."""
-    before, kept = dict(vars(estimator)), []
-    try:
-        yield lambda: kept.append(True)
-    except BaseException:
-        if not kept:  # leave the estimator as it was
-            estimator.__dict__.clear()
-            estimator.__dict__.update(before)
-        raise
-
-
-@dataclass
-class Training:
-    """A fit that was checked and prepared.
-
-    Attributes
-    ----------
-    estimator : Perceptron
-    problem : Problem
-    rows : ndarray of int64
-        Rows of the problem to train on, if the solver uses minibatches.
-    held_out : Problem or None
-        For early stopping.
-    once : bool
-        Whether it is a single epoch, of `partial_fit`.
-    """
-
-    estimator: Perceptron
-    problem: Problem
-    rows: NDArray[np.int64]
-    held_out: Problem | None
-    once: bool
-
-    def run(self, losses: Iterable[float] | None = None) -> None:
-        """Do it; `losses` are those of a network that has been trained already."""
-        estimator = self.estimator
-        with estimator._computing():
-            if estimator.solver == "lbfgs":
-                estimator._minimize(self.problem)
-                return
-            stochastic = estimator._stochastic
-            if losses is None:
-                losses = stochastic.losses(estimator, self.problem, self.rows)
-            stochastic.fit(
-                estimator, estimator._history, losses, len(self.rows), self.held_out, self.once
-            )
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
