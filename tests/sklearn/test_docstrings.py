@@ -78,9 +78,9 @@ def test_every_argument_of_a_method_is_described(estimator):
         if method := getattr(estimator, name, None):
             text = inspect.getdoc(method)
             arguments = [a for a in inspect.signature(method).parameters if a != "self"]
-            assert [
-                a for a in arguments if not re.search(rf"^(\\*\\*)?{a} : ", text, re.M)
-            ] == [], name
+            assert [a for a in arguments if not re.search(rf"^(\*\*)?{a} : ", text, re.M)] == [], (
+                name
+            )
 
 
 @pytest.mark.parametrize("estimator", OF_SEVERAL)
