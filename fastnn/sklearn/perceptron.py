@@ -30,7 +30,7 @@ from fastnn.sklearn.inputs import as_pair, checked_x, trained_on
 from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
-from fastnn.sklearn.training import Training, undone_if_it_fails
+from fastnn.sklearn.training import Checked, Training, undone_if_it_fails
 from fastnn.training.hooks import hooks
 from fastnn.validation import (
     check_choice,
@@ -67,6 +67,10 @@ def _hint(text: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"{error} ({text})") from None
+
+
+def _new_in(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in after.items() if k not in before or before[k] is not v}
 
 
 class Perceptron(BaseEstimator):  # type: ignore[misc]
@@ -200,10 +204,12 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         incremental: bool = False,
         eval_set: Any = None,
         random_state: np.random.RandomState | None = None,
+        checked: Checked | None = None,
     ) -> Iterator[Training]:
         """Check everything, and yield a fit that is to be run; then check its weights.
 
-        An error leaves the estimator as it was. `random_state` draws instead of the parameter.
+        An error leaves the estimator as it was. `random_state` draws instead of the parameter, and
+        X and y that were `checked` for another estimator are not checked again.
         """
         try:
             self._check_parameters()
@@ -215,7 +221,13 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
         with undone_if_it_fails(self) as keep:
             self._random_state = random_state
             self._seeded_by = id(self) if type(self.random_state) is int else None
-            problem = self._checked(X, y, sample_weight, starts, incremental)
+            if checked is None:
+                before = dict(self.__dict__)
+                problem = self._checked(X, y, sample_weight, starts, incremental)
+                checked = Checked(_new_in(self.__dict__, before), problem)
+            else:
+                self.__dict__.update(checked.attributes)
+                problem = checked.problem
             watched = None if eval_set is None else self._eval_problem(*as_pair(eval_set))
             if starts:
                 self._start(problem)
@@ -223,7 +235,7 @@ class Perceptron(BaseEstimator):  # type: ignore[misc]
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
             problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
             self._eval_set = None if watched is None else watched.in_dtype(built.dtype)
-            training = Training(self, problem, np.empty(0, np.int64), None, incremental)
+            training = Training(self, problem, np.empty(0, np.int64), None, incremental, checked)
             if self.solver != "lbfgs":
                 training.rows, training.held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend

@@ -23,9 +23,14 @@ from sklearn.utils.validation import _check_method_params
 
 from fastnn.rows.strides import by_rows
 from fastnn.sklearn.joint_training import Member, Tables, can_join, train_jointly
+from fastnn.sklearn.perceptron import Perceptron
+from fastnn.sklearn.training import Checked, Training
 
 BYTES_AT_A_TIME = 1 << 29
 """Of the networks and rows of estimators that are trained together."""
+
+BYTES_OF_SLICES = 1 << 26
+"""Of rows that are kept for the next estimators of the same fold."""
 
 
 class Wanted(NamedTuple):
@@ -120,12 +125,49 @@ class _Entry:
         self.seconds += time.perf_counter() - start + self.member.seconds
 
 
+class _Slices:
+    """The rows of the fits that come next, such as the folds of a search, and their checks."""
+
+    def __init__(self) -> None:
+        self._cut: dict[Any, tuple[Wanted, Any, Any]] = {}
+        self.checked: dict[Any, Checked] = {}
+        self._n_bytes = 0
+
+    def of(self, wanted: Wanted) -> tuple[Any, Any]:
+        """Return the X and y of a fit, the same objects for the same rows."""
+        key = id(wanted.X), id(wanted.y), id(wanted.rows)
+        if key in self._cut:
+            return self._cut[key][1:]
+        X, y = _safe_split(wanted.estimator, wanted.X, wanted.y, wanted.rows)
+        n_bytes = 8 * int(np.prod(X.shape)) if hasattr(X, "shape") else BYTES_OF_SLICES
+        if self._n_bytes + n_bytes > BYTES_OF_SLICES:
+            self._cut, self.checked, self._n_bytes = {}, {}, 0
+        if n_bytes < BYTES_OF_SLICES:
+            self._cut[key] = wanted, X, y
+            self._n_bytes += n_bytes
+        return X, y
+
+    def keep(self, key: Any, X: Any, training: Training) -> None:
+        """Remember the checks of rows that come again; let go of what else the training holds."""
+        if key is not None and any(X is known for _, known, _ in self._cut.values()):
+            self.checked[key] = training.checked
+        del training.checked
+
+
+def _checks(estimator: Perceptron, X: Any, y: Any) -> Any:
+    """Return what the checks of X and y depend on, None if on what was learned before."""
+    if hasattr(estimator, "network_"):
+        return None
+    return type(estimator), getattr(estimator, "loss", None), id(X), id(y)
+
+
 class _Wave:
     """Fits that are trained together."""
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
         self._tables = Tables()
+        self._slices = _Slices()
         self._wholes: dict[int, tuple[Any, Any]] = {}
         self._rows: dict[int, tuple[Any, NDArray[np.int64]]] = {}
         self._generators: set[int] = set()
@@ -152,22 +194,26 @@ class _Wave:
         if generator is not None:
             self._generators.add(id(generator))
         try:
-            X, y = _safe_split(wanted.estimator, wanted.X, wanted.y, wanted.rows)
+            X, y = self._slices.of(wanted)
             if last is not wanted.estimator:
                 X = _through_steps(wanted.estimator, X, y)
+            key = _checks(last, X, y)
             training = entry.open.enter_context(
-                last._prepared(X, y, random_state=_own_generator(last))
+                last._prepared(
+                    X, y, random_state=_own_generator(last), checked=self._slices.checked.get(key)
+                )
             )
+            self._slices.keep(key, X, training)
             entry.member = self._member(training, wanted, last is wanted.estimator)
             self._n_bytes += 6 * last.network_.parameters.nbytes
         except Exception as error:
             entry.error = error
         entry.seconds = time.perf_counter() - start
 
-    def _member(self, training: Any, wanted: Wanted, takes_x: bool) -> Member:
+    def _member(self, training: Training, wanted: Wanted, takes_x: bool) -> Member:
         """Return a member that shares its rows with others, if they have the same."""
         x, y, table = training.problem.x, training.problem.y, wanted.X
-        training.problem.x = None
+        del training.problem  # which holds a copy of the rows
         if takes_x and isinstance(table, np.ndarray) and isinstance(x, np.ndarray):
             rows = self._row_numbers(wanted.rows, len(table))
             if table.dtype == x.dtype and rows is not None:

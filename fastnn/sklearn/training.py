@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,20 @@ def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
         raise
 
 
+class Checked(NamedTuple):
+    """What the checks of X and y come to, for other estimators that are given the same objects.
+
+    Attributes
+    ----------
+    attributes : dict
+        What they leave in an estimator.
+    problem : Problem
+    """
+
+    attributes: dict[str, Any]
+    problem: Problem
+
+
 @dataclass
 class Training:
     """A fit that was checked and prepared.
@@ -40,6 +54,7 @@ class Training:
         For early stopping.
     once : bool
         Whether it is a single epoch, of `partial_fit`.
+    checked : Checked
     """
 
     estimator: Any
@@ -47,6 +62,7 @@ class Training:
     rows: NDArray[np.int64]
     held_out: Problem | None
     once: bool
+    checked: Checked
 
     def run(self, losses: Iterable[float] | None = None) -> None:
         """Do it; `losses` are those of a network that has been trained already."""

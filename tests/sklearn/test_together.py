@@ -190,6 +190,22 @@ def test_plain_estimators_are_trained_in_one_call(monkeypatch):
     assert sorted(calls) == [3, 3]  # Adam counts its steps otherwise
 
 
+@pytest.mark.parametrize("frame", [False, True])
+def test_rows_that_come_again_are_checked_once(monkeypatch, frame):
+    x, y = blobs()
+    x = pd.DataFrame(x).add_prefix("column ") if frame else x
+    checks = []
+    check = MLPClassifier._checked
+    monkeypatch.setattr(
+        MLPClassifier, "_checked", lambda *a, **k: (checks.append(0), check(*a, **k))[1]
+    )
+    estimators = [MLPClassifier((4,), max_iter=4, random_state=i) for i in range(6)]
+    assert_together_is_alone(estimators, x, y, ROWS * 2)
+    assert len(checks) == 3 + 6  # and alone
+    for estimator in estimators[1:]:
+        assert estimator.network_.rng is not estimators[0].network_.rng
+
+
 def test_rows_without_a_class_are_another_architecture_and_other_targets():
     x, y = blobs()
     rows = [np.flatnonzero(y != missing) for missing in (0, 1, 2)] + [np.arange(90)]
