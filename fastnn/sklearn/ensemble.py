@@ -105,7 +105,7 @@ class MLPEnsemble(BaseEstimator):  # type: ignore[misc]
     def _samples(self) -> list[NDArray[np.int64]]:
         n = self._n_samples
         if not self.bootstrap:
-            return [np.arange(n)] * self.n_estimators
+            return [np.arange(n)] * len(self._row_seeds)
         return [np.random.RandomState(seed).randint(0, n, n) for seed in self._row_seeds]
 
     @property
