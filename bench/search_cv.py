@@ -1,7 +1,7 @@
 """Seconds of a random search: MLPSearchCV, and scikit-learn's RandomizedSearchCV in processes.
 
-    python bench/search_cv.py [--candidates 60] [--folds 5] [--dtype float64] [--rounds 3]
-                              [--jobs 2] [--json results.json] [--smoke]
+    python bench/search_cv.py [--candidates 60] [--folds 5] [--dtype float64] [--epochs 100]
+                              [--rounds 3] [--jobs 2] [--json results.json] [--smoke]
 
 All three evaluate the same candidates on the same folds of scikit-learn's digits: `MLPSearchCV`,
 whose candidates are trained together; `RandomizedSearchCV` with the same estimator, in `--jobs`
@@ -96,14 +96,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     for name, default, text in (
-        ("candidates", 60, "parameter sets"),
-        ("folds", 5, "folds"),
-        ("epochs", 100, "most epochs of a fit"),
-        ("rounds", 3, "rounds"),
-        ("jobs", 2, "processes of RandomizedSearchCV"),
-        ("rows", 1797, "rows of digits"),
+        ("--candidates", 60, "parameter sets"),
+        ("--folds", 5, "folds"),
+        ("--epochs", 100, "most epochs of a fit"),
+        ("--rounds", 3, "rounds"),
+        ("--jobs", 2, "processes of RandomizedSearchCV"),
+        ("--rows", 1797, "rows of digits"),
     ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text}, %(default)s")
+        parser.add_argument(name, type=int, default=default, help=f"{text}, %(default)s")
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--smoke", action="store_true", help="only check that it runs")
