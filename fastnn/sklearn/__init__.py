@@ -13,7 +13,17 @@ except ImportError:
     raise ImportError('fastnn.sklearn needs scikit-learn: pip install "fastnn[sklearn]"') from None
 
 from fastnn.sklearn.classifier import MLPClassifier
+from fastnn.sklearn.ensemble_classifier import MLPEnsembleClassifier
+from fastnn.sklearn.ensemble_regressor import MLPEnsembleRegressor
 from fastnn.sklearn.regressor import MLPRegressor
+from fastnn.sklearn.search import MLPSearchCV
 from fastnn.sklearn.softmax_regression import SoftmaxRegression
 
-__all__ = ["MLPClassifier", "MLPRegressor", "SoftmaxRegression"]
+__all__ = [
+    "MLPClassifier",
+    "MLPEnsembleClassifier",
+    "MLPEnsembleRegressor",
+    "MLPRegressor",
+    "MLPSearchCV",
+    "SoftmaxRegression",
+]

@@ -26,7 +26,7 @@ except ImportError:
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitTasks", "fit_tasks", "snapshot"]
+__all__ = ["CallbackSupportMixin", "FitTasks", "fit_tasks", "is_observed", "snapshot"]
 
 Attributes = Callable[[], dict[str, Any]]
 """Returns attributes that make a copy of the estimator one that was fitted up to now."""
@@ -80,6 +80,11 @@ class ObservedFitTasks(FitTasks):
         self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
 
 
+def is_observed(estimator: Any) -> bool:
+    """Say whether callbacks, its own or those of a pipeline or search, are told of its fits."""
+    return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
+
+
 @contextmanager
 def fit_tasks(
     estimator: Any, x: Any, y: Any, sample_weight: Any, n_subtasks: int
@@ -88,9 +93,7 @@ def fit_tasks(
 
     However it ends, the callbacks that were set up are torn down.
     """
-    is_observed = hasattr(estimator, "_skl_callbacks")
-    is_in_a_tree = hasattr(estimator, "_parent_callback_ctx")  # of a pipeline or search
-    if not is_observed and not is_in_a_tree:
+    if not is_observed(estimator):
         yield FitTasks()
         return
     try:

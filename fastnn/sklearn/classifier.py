@@ -30,8 +30,9 @@ from fastnn.sklearn.labels import (
     weights_of_classes,
 )
 from fastnn.sklearn.parameters import Callbacks, is_stochastic
-from fastnn.sklearn.perceptron import Perceptron, undone_if_it_fails
+from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.problem import Problem
+from fastnn.sklearn.training import undone_if_it_fails
 from fastnn.sklearn.validation_rows import validation_rows
 from fastnn.validation import check_label_count
 from fastnn.vocabulary import BackendName
@@ -305,8 +306,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         """
-        p = self._outputs(X)
-        return np.concatenate([1 - p, p], axis=1) if p.shape[1] == 1 else p
+        return self._probabilities(self._outputs(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
         """Return the logarithm of `predict_proba`.
@@ -320,6 +320,11 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         return log_p
 
     # -- for the base ---------------------------------------------------------------------------
+
+    def _probabilities(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        if outputs.shape[1] == 1:
+            return np.concatenate([1 - outputs, outputs], axis=1)
+        return outputs
 
     def _labels(self, outputs: NDArray[Any]) -> NDArray[Any]:
         if self._label_binarizer.y_type_ == "multiclass":

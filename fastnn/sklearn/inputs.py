@@ -29,7 +29,7 @@ def checked_x(estimator: Any, X: Any) -> Any:
     if _is_sound(estimator, X):
         return X
     X = _validated(estimator, X, reset=False)
-    check_fits_dtype("X", X, estimator.network_.architecture.dtype)
+    check_fits_dtype("X", X, _network_of(estimator).architecture.dtype)
     return X
 
 
@@ -64,6 +64,15 @@ def trained_on(estimator: Any, X: Any) -> TrainedOn:
     )
 
 
+def _network_of(estimator: Any) -> Any:
+    """Return the network that knows what rows an estimator was trained on, or None.
+
+    In an ensemble, whose members were trained on the same table, it is the first one's.
+    """
+    members = getattr(estimator, "estimators_", None)
+    return getattr(members[0] if members else estimator, "network_", None)
+
+
 def _is_sound(estimator: Any, X: Any) -> bool:
     """Say whether X is what scikit-learn's checks of a fitted estimator would return as it is.
 
@@ -73,7 +82,7 @@ def _is_sound(estimator: Any, X: Any) -> bool:
         return False
     if getattr(estimator, "feature_names_in_", None) is not None:
         return False
-    network = getattr(estimator, "network_", None)
+    network = _network_of(estimator)
     if network is None or network.trained_on is None:
         return False
     known = network.trained_on
@@ -89,7 +98,7 @@ def _validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> 
     refuses floats in that range, as `fastnn.rows.checked.checked_x` does for networks.
     """
     kinds = _kinds(X)
-    network = None if reset else getattr(estimator, "network_", None)
+    network = None if reset else _network_of(estimator)
     known = None if network is None else network.trained_on
     of_fractions = known is not None and known.inputs == "fractions"
     if kinds == "b" and not of_fractions:

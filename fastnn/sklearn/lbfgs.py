@@ -93,7 +93,7 @@ def minimize_loss(
             f"{result.message}. Increase the number of iterations (max_iter={max_iter}) or of "
             f"calls (max_fun={max_fun}), or scale the data.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return float(result.fun), min(int(result.nit), max_iter)
 

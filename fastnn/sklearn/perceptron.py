@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
@@ -30,6 +30,7 @@ from fastnn.sklearn.lbfgs import minimize_loss
 from fastnn.sklearn.parameters import Parameters
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
+from fastnn.sklearn.training import Checked, Training, undone_if_it_fails
 from fastnn.sklearn.validation_rows import ValidationRows, validation_rows
 from fastnn.validation import (
     check_hidden_layer,
@@ -38,17 +39,8 @@ from fastnn.validation import (
 )
 
 
-@contextmanager
-def undone_if_it_fails(estimator: Any) -> Iterator[Callable[[], None]]:
-    """Restore an estimator's attributes after an error, unless the yielded function was called."""
-    before, kept = dict(vars(estimator)), []
-    try:
-        yield lambda: kept.append(True)
-    except BaseException:
-        if not kept:  # leave the estimator as it was
-            estimator.__dict__.clear()
-            estimator.__dict__.update(before)
-        raise
+def _new_in(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in after.items() if k not in before or before[k] is not v}
 
 
 class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
@@ -56,6 +48,7 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
 
     _history: History
     _random_state: np.random.RandomState
+    _stochastic: Stochastic
 
     # Set when scikit-learn checks X.
     n_features_in_: int
@@ -63,6 +56,8 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
 
     _loss_factor = 1.0
     """Ratio of the reported loss to the backend's, before `_constant` is added."""
+    _divides_l2 = True
+    """Whether a minibatch's share of the penalty is `_strength` divided by its weight."""
     _eval_set: Problem | None = None
     _ftol = 1e7 * np.finfo(np.float64).eps
     """Relative progress of the loss at which "lbfgs" stops: SciPy's default."""
@@ -91,9 +86,15 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
         """Return the constant added to the backend's loss."""
         return 0.0
 
+    def _strength(self, total: float) -> float:
+        """Return the strength of the penalty ``l2 / 2 Σw²`` for rows of that weight in all."""
+        return self.alpha
+
     def _l2(self, weight: float, total: float) -> float:
-        """Return the strength of the penalty ``l2 / 2 Σw²`` in a minibatch of that weight."""
-        return self.alpha / weight if weight else 0.0
+        """Return the strength of the penalty in a minibatch of that weight."""
+        if not self._divides_l2:
+            return self._strength(total)
+        return self._strength(total) / weight if weight else 0.0
 
     def _class_labels(self, network: Network) -> tuple[Any, ...] | None:
         """Return the class labels of the network, if not 0, 1, 2 and so on."""
@@ -143,9 +144,29 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, watched: ValidationRows | None
     ) -> Self:
+        with self._prepared(X, y, sample_weight, incremental, watched) as training:
+            training.run()
+        return self
+
+    @contextmanager
+    def _prepared(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        incremental: bool = False,
+        watched: ValidationRows | None = None,
+        random_state: np.random.RandomState | None = None,
+        checked: Checked | None = None,
+    ) -> Iterator[Training]:
+        """Check everything, and yield a fit that is to be run; then check its weights.
+
+        An error leaves the estimator as it was. `random_state` draws instead of the parameter, and
+        X and y that were `checked` for another estimator are not checked again.
+        """
         try:
             self._check_parameters()
-            random_state = self._seeded()
+            random_state = self._seeded() if random_state is None else random_state
         except (TypeError, ValueError) as error:  # scikit-learn's is both
             raise InvalidParameterError(str(error)) from None
         self._check_solver_can(watched)
@@ -155,26 +176,29 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
         with observed as tasks, undone_if_it_fails(self) as keep:
             self._random_state = random_state
             self._seeded_by = id(self) if type(self.random_state) is int else None
-            problem = self._checked(X, y, sample_weight, starts, incremental)
+            if checked is None:
+                before = dict(self.__dict__)
+                problem = self._checked(X, y, sample_weight, starts, incremental)
+                checked = Checked(_new_in(self.__dict__, before), problem)
+            else:
+                self.__dict__.update(checked.attributes)
+                problem = checked.problem
             if starts:
                 self._start(problem)
             built = self.network_.architecture
             check_same_network(built, self._architecture(built.sizes[0], built.dtype))
             problem = replace(problem.in_dtype(built.dtype), x=by_rows(problem.x))
             self._eval_set = None if watched is None else self._watched_problem(watched)
+            training = Training(
+                self, problem, np.empty(0, np.int64), None, incremental, checked, tasks
+            )
             if self.solver != "lbfgs":
-                rows, held_out = self._prepare_minibatches(problem, incremental)
+                training.rows, training.held_out = self._prepare_minibatches(problem, incremental)
             self.network_.backend = self.backend
             try:
-                with self._computing():
-                    if not starts:  # from here on the existing network changes
-                        keep()
-                    if self.solver == "lbfgs":
-                        self._minimize(problem, tasks)
-                    else:
-                        self._stochastic.fit(
-                            self, self._history, problem, rows, held_out, tasks, once=incremental
-                        )
+                if not starts:  # from here on the existing network changes
+                    keep()
+                yield training
             finally:
                 self._eval_set = None
             if not np.isfinite(self.network_.parameters).all():
@@ -183,7 +207,6 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
                     "large values and need to be preprocessed."
                 )
             tasks.end_fit(lambda: snapshot(self))
-        return self
 
     def _watched_problem(self, watched: ValidationRows) -> Problem:
         with watched.named_in_errors():
@@ -232,7 +255,9 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
         if not (incremental and hasattr(self, "_stochastic")):
             self._stochastic, history.stopped = Stochastic(self, self.network_), False
         self._stochastic.check(self.network_)
-        return self._stochastic.split(self, history, problem, once=incremental)
+        rows, held_out = self._stochastic.split(self, history, problem, once=incremental)
+        self._stochastic.begin(self, problem, rows)
+        return rows, held_out
 
     def _start(self, problem: Problem) -> None:
         """Start over: a network with weights drawn as in scikit-learn, and an empty history."""

@@ -162,7 +162,8 @@ class SoftmaxRegression(MLPClassifier):
     dropout = 0.0
     weight_decay = 0.0
     callbacks = ()
-    alpha = 1.0  # see _l2
+    alpha = 1.0  # see _strength
+    _divides_l2 = False
     _ftol = 64 * np.finfo(np.float64).eps  # as in LogisticRegression, where the gradient decides
 
     @property
@@ -214,7 +215,7 @@ class SoftmaxRegression(MLPClassifier):
         architecture = self._architecture(problem.x.shape[1], dtype)
         return Network.from_architecture(architecture, backend=self.backend, seed=0)
 
-    def _l2(self, weight: float, total: float) -> float:
+    def _strength(self, total: float) -> float:
         """The penalty refers to the sum over all samples, not to the minibatch."""
         return 1.0 / (self.C * total) if total else 0.0
 

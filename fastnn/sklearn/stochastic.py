@@ -60,23 +60,8 @@ class Stochastic:
         """Return the state to keep after a call of `fit`."""
         return {name: value for name, value in vars(self).items() if name != "options"}
 
-    def fit(
-        self,
-        estimator: Any,
-        history: History,
-        problem: Problem,
-        rows: NDArray[np.int64],
-        held_out: Problem | None,
-        tasks: FitTasks,
-        once: bool,
-    ) -> None:
-        """Train on the rows to convergence, or, with `once`, for a single epoch.
-
-        Each epoch updates the history and the network.
-        """
-        if history.stopped:
-            return
-        network: Network = estimator.network_
+    def begin(self, estimator: Any, problem: Problem, rows: NDArray[np.int64]) -> None:
+        """Take what the parameters say of a fit to these rows."""
         self.options = TrainingOptions(
             self.running.optimizer,
             _batch_size(estimator.batch_size, len(rows)),
@@ -85,6 +70,37 @@ class Stochastic:
         )
         self.total_weight = problem.weight_of(rows)
         self.offset = estimator._constant(problem.y[rows], None)
+
+    def fit(
+        self,
+        estimator: Any,
+        history: History,
+        losses: Iterator[float],
+        n_rows: int,
+        held_out: Problem | None,
+        tasks: FitTasks,
+        once: bool,
+    ) -> None:
+        """Train on `n_rows` rows to convergence, or, with `once`, for a single epoch.
+
+        Each epoch updates the history.
+
+        Parameters
+        ----------
+        estimator : fastnn.sklearn.perceptron.Perceptron
+        history : History
+        losses : iterator of float
+            The loss of each epoch, which trains the network: `losses`.
+        n_rows : int
+        held_out : Problem or None
+            What the score is measured on.
+        tasks : FitTasks
+        once : bool
+        """
+        if history.stopped:
+            return
+        network: Network = estimator.network_
+        _warn_if_clipped(estimator.batch_size, n_rows)
         bound = hooks(estimator.callbacks, network)
         check_monitors(bound, _measurements(estimator, held_out))
         begin(bound)
@@ -95,20 +111,16 @@ class Stochastic:
             return snapshot(estimator, history.best_parameters if keeps_best else None)
 
         shows_bar = estimator.verbose == "bar" and not once
-        with progress_bar(estimator.max_iter * len(rows), shows_bar) as bar:
+        epochs = range(1, estimator.max_iter + 1)
+        with progress_bar(estimator.max_iter * n_rows, shows_bar) as bar:
             try:
-                for epoch in range(1, estimator.max_iter + 1):
+                for epoch in epochs:
                     tasks.begin("epoch", as_if_ended)
-                    if estimator.shuffle:  # as sklearn.utils.shuffle draws it
-                        drawn = np.arange(len(rows))
-                        estimator._random_state.shuffle(drawn)
-                        rows = rows[drawn]
-                    loss = self._epoch(estimator, problem, rows)
-                    history.add_epoch(epoch, loss, len(rows))
+                    history.add_epoch(epoch, loss := next(losses), n_rows)
                     _say(estimator, f"Iteration {epoch}, loss = {loss:.8f}")
                     record = _measured(estimator, history, held_out)
                     if shows_bar:
-                        bar.update(len(rows))
+                        bar.update(n_rows)
                         bar.say(record)
                     wishes = [hook.on_epoch_end(epoch, record) for hook in bound]
                     check_not_replaced(network, estimator.network_)
@@ -124,10 +136,10 @@ class Stochastic:
                         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) "
                         "reached and the optimization hasn't converged yet.",
                         ConvergenceWarning,
-                        stacklevel=4,
+                        stacklevel=5,
                     )
             except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=4)
+                warnings.warn("Training interrupted by user.", stacklevel=5)
             finally:
                 end(bound)
         if held_out is not None and (history.stopped or not once):
@@ -158,6 +170,15 @@ class Stochastic:
             )
         return rows, problem.part(held_out)
 
+    def losses(self, estimator: Any, problem: Problem, rows: NDArray[np.int64]) -> Iterator[float]:
+        """Train the network on the rows, epoch after epoch without end, and yield each loss."""
+        while True:
+            if estimator.shuffle:  # as sklearn.utils.shuffle draws it
+                drawn = np.arange(len(rows))
+                estimator._random_state.shuffle(drawn)
+                rows = rows[drawn]
+            yield self._epoch(estimator, problem, rows)
+
     def _epoch(self, estimator: Any, problem: Problem, order: NDArray[np.int64]) -> float:
         """Return the mean loss over the rows, including the penalty."""
         network: Network = estimator.network_
@@ -181,8 +202,10 @@ class Stochastic:
             offset = self.offset
             if problem.sample_weight is not None:
                 offset = estimator._constant(problem.y[rows], problem.sample_weight[rows])
-            loss = result.loss * estimator._loss_factor + offset
-            total += (loss + result.penalty) * len(rows)
+            loss: float = result.loss * estimator._loss_factor + offset + result.penalty
+            if len(rows) == len(order):  # a mean of one needs no rounding
+                return loss
+            total += loss * len(rows)
             n_rows += len(rows)
         return total / n_rows if n_rows else np.nan
 
@@ -219,15 +242,16 @@ class Stochastic:
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:
-    if isinstance(wanted, str):
-        return min(200, n_rows)
-    if wanted > n_rows:
+    return min(200 if isinstance(wanted, str) else wanted, n_rows)
+
+
+def _warn_if_clipped(batch_size: int | str, n_rows: int) -> None:
+    if not isinstance(batch_size, str) and batch_size > n_rows:
         warnings.warn(
-            f"Got `batch_size` {wanted}, larger than the sample size {n_rows}. It is going to be "
-            "clipped",
-            stacklevel=5,
+            f"Got `batch_size` {batch_size}, larger than the sample size {n_rows}. It is going to "
+            "be clipped",
+            stacklevel=6,
         )
-    return min(wanted, n_rows)
 
 
 def _equal_batches(n_rows: int, batch_size: int, singly: bool) -> Iterator[slice]:

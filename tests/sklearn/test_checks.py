@@ -12,7 +12,13 @@ pytest.importorskip("sklearn.base")
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from support.backends import backends_under_test
 
-from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression
+from fastnn.sklearn import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+    SoftmaxRegression,
+)
 
 # All on the backend that is chosen where none is named, on each of the others one.
 FIRST, *OTHERS = sorted(backends_under_test())
@@ -20,6 +26,8 @@ ESTIMATORS = [
     MLPClassifier(max_iter=100, backend=FIRST),
     MLPRegressor(max_iter=100, backend=FIRST),
     SoftmaxRegression(backend=FIRST),
+    MLPEnsembleClassifier(max_iter=60, n_estimators=2, backend=FIRST),
+    MLPEnsembleRegressor(max_iter=60, n_estimators=2, backend=FIRST),
     *(
         kind(max_iter=100, backend=name)
         for kind, name in zip((MLPClassifier, MLPRegressor), OTHERS, strict=False)

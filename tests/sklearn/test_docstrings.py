@@ -12,9 +12,17 @@ pytest.importorskip("sklearn.base")
 
 from sklearn.datasets import load_iris
 
-from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression
+from fastnn.sklearn import (
+    MLPClassifier,
+    MLPEnsembleClassifier,
+    MLPEnsembleRegressor,
+    MLPRegressor,
+    MLPSearchCV,
+    SoftmaxRegression,
+)
 
 ESTIMATORS = [MLPClassifier, MLPRegressor, SoftmaxRegression]
+OF_SEVERAL = [MLPEnsembleClassifier, MLPEnsembleRegressor, MLPSearchCV]
 METHODS = ("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba")
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -64,16 +72,25 @@ def test_attributes_of_softmax_regression_are_there():
         assert hasattr(model, name), name
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", ESTIMATORS + OF_SEVERAL)
 def test_every_argument_of_a_method_is_described(estimator):
     for name in METHODS:
         if method := getattr(estimator, name, None):
             text = inspect.getdoc(method)
             arguments = [a for a in inspect.signature(method).parameters if a != "self"]
-            assert [a for a in arguments if not re.search(rf"^{a} : ", text, re.M)] == [], name
+            assert [a for a in arguments if not re.search(rf"^(\*\*)?{a} : ", text, re.M)] == [], (
+                name
+            )
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", OF_SEVERAL)
+def test_every_parameter_of_several_is_named_in_the_docstring(estimator):
+    text = inspect.getdoc(estimator).split("Attributes\n-----")[0]
+    for name in inspect.signature(estimator).parameters:
+        assert re.search(rf"\b{name}\b", text), name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS + OF_SEVERAL)
 def test_examples_are_true(estimator):
     finder = doctest.DocTestFinder(recurse=False)
     (examples,) = finder.find(estimator, estimator.__name__, sys.modules[estimator.__module__])
