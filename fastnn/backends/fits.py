@@ -7,7 +7,7 @@ order of its own; each ends by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -146,6 +146,7 @@ class Fits:
     epochs: int
     orders: Orders
     rows_per_call: NDArray[np.int64]
+    _: KW_ONLY
     watched: Rows | None = None
     watched_shares: Shares | None = None
     steps: int = 0

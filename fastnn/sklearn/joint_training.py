@@ -239,7 +239,7 @@ class _Call:
             np.lexsort((-n_rows, sizes)),  # what takes longest first
             Rows(_stacked(self.tables), np.concatenate(self.targets), None),
             self._shares(), options, int(estimator.max_iter), orders,
-            np.maximum(n_rows - n_rows % sizes, 1), stochastics[0].running.state.step,
+            np.maximum(n_rows - n_rows % sizes, 1), steps=stochastics[0].running.state.step,
             stopping=Stopping("loss", -1, estimator.tol, int(patience), False, True),
             divides_l2=estimator._divides_l2,
             recorded=Recorded(estimator._loss_factor, offsets, True),
