@@ -139,7 +139,7 @@ def _train_epoch(
     bar: ProgressBar,
 ) -> EpochResult:
     """Make one pass over the rows; the metrics are weighted means over the calls."""
-    data, weight = passes.data, 0.0
+    data, weight, n_calls = passes.data, 0.0, 0
     loss = accuracy = penalty = 0.0
     for rows in passes.one(model.rng):
         result = train_epoch(
@@ -152,9 +152,6 @@ def _train_epoch(
             options,
             data.sample_weight,
         )
-        if len(rows) == passes.n_rows:  # a mean of one needs no rounding
-            bar.update(len(rows))
-            return result
         count = float(len(rows) if data.sample_weight is None else data.sample_weight[rows].sum())
         if count:  # rows of zero weight do not count
             loss += result.loss * count
@@ -162,6 +159,9 @@ def _train_epoch(
             penalty += result.penalty * count
             weight += count
         bar.update(len(rows))
+        n_calls += 1
+    if n_calls == 1:  # a mean of one needs no rounding
+        return result
     weight = weight or math.nan
     return EpochResult(loss / weight, accuracy / weight, penalty / weight)
 

@@ -14,6 +14,8 @@ RUNS = {
     "out_of_core.py": (("--rows", "40000", "--epochs", "1"), "memory map:"),
     "serving_loop.py": (("--requests", "2000"), "99.9 % within"),
     "custom_callback.py": ((), "mean of epochs 6 to 15"),
+    "groups.py": (("20",), "one network for all"),
+    "search.py": (("12",), "the ten best together"),
     "optuna_study.py": (("--trials", "12"), "12 trials,"),
 }
 """For each program small options, and words of what it prints."""
