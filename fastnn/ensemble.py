@@ -7,8 +7,8 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self, overload
-from weakref import WeakValueDictionary, finalize
+from typing import Any, Literal, Self, cast, overload
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.callbacks.base import EarlyStopping
 from fastnn.model.ensemble_evaluation import evaluate_each, evaluate_outputs
-from fastnn.model.ensemble_model import EnsembleModel, room_for
+from fastnn.model.ensemble_model import EnsembleModel, Shared, room_for
 from fastnn.model.ensemble_persistence import read, to_bytes
 from fastnn.model.ensemble_prediction import (
     outputs_of_each,
@@ -32,15 +32,15 @@ from fastnn.model.ensemble_prediction import (
     votes,
 )
 from fastnn.model.initialization import Initializer
-from fastnn.model.model import Learner
 from fastnn.model.prediction import answers
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.rows.checked import checked_rows, checked_x
+from fastnn.rows.checked import Rows, checked_rows, checked_x
 from fastnn.rows.generators import Generators
+from fastnn.rows.shares import Shares
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
 from fastnn.system.files import write_whole
-from fastnn.training.ensemble_fits import fits_of, run, stopping_of, told
+from fastnn.training.ensemble_fits import Told, fits_of, run, stopping_of, told
 from fastnn.training.ensemble_history import EnsembleHistory, reasons
 from fastnn.training.ensemble_rows import as_table, shares_of, watched_rows
 from fastnn.training.sessions import begin, training_rows
@@ -155,8 +155,6 @@ class Ensemble(EnsembleModel):
         self.seed_with(seed, init)
 
     def _begin(self) -> None:
-        # Networks that somebody holds, by number: the same objects for a slice of this ensemble.
-        self._members: WeakValueDictionary[int, Network] = WeakValueDictionary()
         self._numbers = np.arange(self.n_models)
 
     @classmethod
@@ -252,6 +250,9 @@ class Ensemble(EnsembleModel):
     def backend(self, name: BackendName) -> None:
         check_backend(name)
         self._backend = name
+        if "_shared" in vars(self):  # and not just about to be made
+            for _, network in self._in_use():
+                network._backend = name
 
     def __len__(self) -> int:
         return self.n_models
@@ -282,9 +283,16 @@ class Ensemble(EnsembleModel):
         """
         if isinstance(which, slice):
             return self._part(which)
+        if isinstance(which, str):
+            raise TypeError(f"ensembles are indexed by number, got {which!r}; see ensemble.group")
+        if isinstance(which, tuple) or np.ndim(which) > 1:
+            raise TypeError(
+                "an ensemble has one axis, of models: index it by a number, a slice, or a list of "
+                f"numbers or flags, got {describe(which)}"
+            )
         if np.ndim(which):
-            numbers = np.arange(self.n_models)[np.asarray(which)]
-            return self._part(numbers)
+            which = np.asarray(which)
+            return self._part(np.arange(self.n_models)[which if which.size else slice(0)])
         i = validation.check_count("the number of a model", which, minimum=None)
         if not -self.n_models <= i < self.n_models:
             raise IndexError(f"there are {self.n_models} models, got number {i}")
@@ -308,16 +316,19 @@ class Ensemble(EnsembleModel):
         return self[self.group_labels.index(label)]
 
     def _member(self, i: int) -> Network:
-        number = int(self._numbers[i])
-        network = self._members.get(number)
+        number, shared = int(self._numbers[i]), self._shared
+        network = shared.members.get(number)
         if network is not None:
-            return network
-        network = Network.from_model(self.model(i), copy=False)
-        network._backend = self._backend
-        self._members[number] = network
-        put_back = finalize(network, self._generators.put, i, network.rng)
-        put_back.atexit = False  # nobody will ask
-        return network
+            return cast(Network, network)
+        made = Network.from_model(self.model(i), copy=False)
+        made._backend, made._shared = self._backend, shared
+        network = shared.members.setdefault(number, made)
+        if network is made:  # and no other thread was faster
+            put_back = finalize(made, _put_back, shared, number, self._generators, i, vars(made))
+            put_back.atexit = False  # nobody will ask
+            if number in shared.claims:
+                made._current_fit = shared.claims[number]
+        return cast(Network, network)
 
     def _part(self, which: slice | NDArray[np.int64]) -> Ensemble:
         numbers = self._numbers[which]
@@ -327,6 +338,8 @@ class Ensemble(EnsembleModel):
         if self.group_labels is not None:
             places = np.arange(self.n_models)[which].tolist()
             labels = tuple(self.group_labels[i] for i in places)
+            if len(set(labels)) < len(labels):
+                raise ValueError("models with group labels cannot be in an ensemble twice")
         self._take_generators()
         model = EnsembleModel(
             self.architecture,
@@ -339,7 +352,7 @@ class Ensemble(EnsembleModel):
         part = Ensemble.from_model(model, backend=self._backend)
         part.seeds = None if self.seeds is None else self.seeds[which]
         if isinstance(which, slice):
-            part._numbers, part._members = numbers, self._members
+            part._numbers, part._shared = numbers, self._shared
         return part
 
     def _take_generators(self) -> None:
@@ -349,10 +362,11 @@ class Ensemble(EnsembleModel):
 
     def _in_use(self) -> list[tuple[int, Network]]:
         """Return the networks that somebody holds, and their places here."""
-        live = dict(self._members)
+        live = dict(self._shared.members)
         if not live:
             return []
-        return [(i, live[n]) for i, n in enumerate(self._numbers.tolist()) if n in live]
+        found = enumerate(self._numbers.tolist())
+        return [(i, cast(Network, live[n])) for i, n in found if n in live]
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -450,10 +464,8 @@ class Ensemble(EnsembleModel):
         progress = validation.check_flag("progress", progress)
         stopping, is_active = _stopping(callbacks), check_active(active, self.n_models)
         claim = object()
-        learners: list[Learner] = [self, *(network for _, network in self._in_use())]
         try:
-            for learner in learners:
-                begin(learner, claim)
+            self._claim(claim)
             (x, y, sample_weight), shares = as_table(self, x, y, sample_weight, groups)
             a, trained_on, data = training_rows(self, x, y, sample_weight)
             shares = shares or shares_of(self, len(data.y), groups)
@@ -462,8 +474,11 @@ class Ensemble(EnsembleModel):
             if isinstance(data.x, np.ndarray):
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             watched = watched_rows(self, a, trained_on, validation_data, validation_groups, groups)
-            _check_measured(stopping, watched is not None, a)
+            _check_measured(stopping, watched is not None, a, options)
             trained = is_active & (shares.n_rows > 0)
+            if data.sample_weight is not None and shares.n_rows.any():
+                trained &= shares.sums(data.sample_weight) > 0
+            _warn_if_unwatched(stopping, watched, trained)
             self._take_generators()
             fits, drawn = fits_of(
                 self, a, data, shares, np.flatnonzero(trained), options, watched, stopping
@@ -472,14 +487,32 @@ class Ensemble(EnsembleModel):
             product = largest_product(a, max(one.batch_size for one in fits.options))
             with blas_limited(backend.uses_blas, product), self._learning(a, trained_on, fits):
                 run(backend, fits, progress)
-            why = reasons(fits.outcome, trained, is_active)
+            why = reasons(fits, trained, is_active, shares.n_rows)
             history = EnsembleHistory(fits, why, time.perf_counter() - start, drawn)
             _warn_if_cut_short(history, trained)
             return history
         finally:
-            for learner in learners:
-                if learner._current_fit is claim:
-                    del learner._current_fit
+            self._release(claim)
+
+    def _claim(self, claim: object) -> None:
+        """Refuse a fit of models that another fit trains: of all, of a slice, or of a network."""
+        claims = self._shared.claims
+        if any(claims.setdefault(n, claim) is not claim for n in self._numbers.tolist()):
+            raise RuntimeError(
+                "a fit of this ensemble, or of a slice of it, has not ended yet: a model is "
+                "trained by one fit at a time; train a copy.deepcopy of the ensemble"
+            )
+        for _, network in self._in_use():
+            begin(network, claim)
+
+    def _release(self, claim: object) -> None:
+        claims = self._shared.claims
+        for number in self._numbers.tolist():
+            if claims.get(number) is claim:
+                del claims[number]
+        for _, network in self._in_use():
+            if network._current_fit is claim:
+                del network._current_fit
 
     @contextmanager
     def _learning(self, a: Architecture, trained_on: TrainedOn, fits: Fits) -> Iterator[None]:
@@ -500,7 +533,6 @@ class Ensemble(EnsembleModel):
         finally:
             for i, network in self._in_use():
                 self._generators.restore(i, network.rng)
-                self.tell(network)
                 network._running = None
 
     # -- using ----------------------------------------------------------------------------------
@@ -635,6 +667,7 @@ class Ensemble(EnsembleModel):
                     backend, a, self._parameters, data.x, numbers, progress=progress
                 )
             else:
+                self._warn_if_not_finite()
                 outputs = outputs_together(backend, a, self._parameters, data.x, progress=progress)
             return evaluate_outputs(backend, a, outputs, data)
 
@@ -649,12 +682,31 @@ class Ensemble(EnsembleModel):
         """
         return EnsemblePredictor(network.predictor() for network in self)
 
-    def _outputs(self, x: Any, reduce: str | None, groups: Any, progress: bool) -> Array:
+    def _warn_if_not_finite(self) -> None:
+        wrong = np.flatnonzero(~np.isfinite(self._parameters).all(axis=1)).tolist()
+        if wrong:
+            warnings.warn(
+                f"{_some(wrong, self.n_models)} diverged and predict NaN: leave them out, as in "
+                "ensemble[np.isfinite(ensemble.parameters).all(axis=1)]",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    def _outputs(
+        self, x: Any, reduce: str | None, groups: Any, progress: bool, *, votes: bool = False
+    ) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
         if reduce is not None:
             validation.check_choice("reduce", reduce, ("mean", "vote", "std"))
+        if getattr(x, "ndim", 2) == 3:
+            raise ValueError(
+                f"x must have shape (n_rows, {a.n_in}), got {x.shape}: rows of each model's own, "
+                "(n_models, n_rows, n_in), are for fit; ask ensemble[i].predict(x[i])"
+            )
         x = checked_x(a, self.trained_on, x)
+        if (groups is None and reduce is not None) or votes:
+            self._warn_if_not_finite()
         with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
             if groups is not None:
                 numbers = check_groups(groups, x.shape[0], self.n_models, self.group_labels)
@@ -673,7 +725,7 @@ class Ensemble(EnsembleModel):
             raise ValueError(
                 f'reduce="vote" is for classifiers; the output is {self.architecture.output!r}'
             )
-        return votes(self.architecture, self._outputs(x, None, None, progress))
+        return votes(self.architecture, self._outputs(x, None, None, progress, votes=True))
 
     # -- files and copies -----------------------------------------------------------------------
 
@@ -733,8 +785,18 @@ class EnsemblePredictor:
         return total.astype(first.dtype)
 
 
+def _put_back(
+    shared: Shared, number: int, generators: Generators, i: int, attributes: dict[str, Any]
+) -> None:
+    """Store the state of the generator of a network that nobody references any more."""
+    if number not in shared.claims:  # else a fit goes on with the stored one
+        generators.put(i, attributes["rng"])
+
+
 def _stopping(callbacks: Any) -> Stopping | None:
     """Return when fits end early, from the callbacks of a fit: at most one `EarlyStopping`."""
+    if callbacks is None:
+        return None
     several = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
     if not several:
         return None
@@ -746,7 +808,9 @@ def _stopping(callbacks: Any) -> Stopping | None:
     return stopping_of(several[0])
 
 
-def _check_measured(stopping: Stopping | None, watches: bool, a: Architecture) -> None:
+def _check_measured(
+    stopping: Stopping | None, watches: bool, a: Architecture, options: Told
+) -> None:
     """Check that what early stopping monitors will be measured."""
     if stopping is None:
         return
@@ -754,11 +818,36 @@ def _check_measured(stopping: Stopping | None, watches: bool, a: Architecture) -
         raise ValueError(
             f"EarlyStopping monitors {stopping.monitor!r}, which needs validation_data=(x, y)"
         )
+    penalized = any(l1 or l2 for l1, l2, *_ in options.numbers)
+    if stopping.monitor == "penalty" and not penalized:
+        raise ValueError("EarlyStopping monitors 'penalty', but l1 and l2 are 0")
     if stopping.monitor.endswith("accuracy") and not a.classifies:
         raise ValueError(
             f"EarlyStopping monitors {stopping.monitor!r}, which is not measured for the output "
             f"{a.output!r}; monitor the loss"
         )
+
+
+def _warn_if_unwatched(
+    stopping: Stopping | None, watched: tuple[Rows, Shares] | None, trained: NDArray[np.bool_]
+) -> None:
+    """Warn of models without validation rows, whose fits early stopping does not end."""
+    if stopping is None or watched is None or not stopping.monitor.startswith("val_"):
+        return
+    without = np.flatnonzero(trained & (watched[1].n_rows == 0)).tolist()
+    if without:
+        warnings.warn(
+            f"{_some(without, int(trained.sum()))} have no validation rows: early stopping does "
+            "not end their fits",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _some(models: Sequence[int], n_models: int) -> str:
+    """Return how many models of how many, and the first of them."""
+    shown = ", ".join(map(str, models[:5])) + (" …" if len(models) > 5 else "")
+    return f"{len(models)} of {n_models} models ({shown})"
 
 
 _REASONS = {
@@ -773,9 +862,8 @@ def _warn_if_cut_short(history: EnsembleHistory, trained: NDArray[np.bool_]) -> 
     for reason, words in _REASONS.items():
         which = [i for i, stopped in enumerate(history.stopped) if stopped == reason]
         if which:
-            shown = ", ".join(map(str, which[:5])) + (" …" if len(which) > 5 else "")
             warnings.warn(
-                f"{len(which)} of {trained.sum()} models ({shown}) {words}",
+                f"{_some(which, int(trained.sum()))} {words}",
                 RuntimeWarning,
                 stacklevel=3,
             )

@@ -51,7 +51,7 @@ from fastnn.vocabulary import (
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
 
-_NOT_KEPT = ("_current_fit", "_told", "_held")
+_NOT_KEPT = ("_current_fit", "_told", "_held", "_shared")
 _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
@@ -67,28 +68,32 @@ def train_models(
     stopping = fits.stopping
     ended = np.stack([fits.outcome.n_epochs, fits.outcome.ending], axis=1)
     thresholds = np.array([[dropout_threshold(rate) for rate in each] for each in dropout])
+    locks = {id(lock): lock for lock in _locks(fits)}
     try:
-        kernels.train_models(
-            program,
-            fits.params,
-            None if fits.slots is None else fits.slots.reshape(len(fits.slots), -1),
-            fits.models,
-            recipes,
-            (
-                data.x,
-                data.y,
-                np.ascontiguousarray(weights, np.float64),
-                rows if shares.rows is None else shares.rows.copy(),
-            ),
-            watched,
-            (rates, dropout, thresholds.astype(np.uint32).reshape(dropout.shape)),
-            drawn,
-            None if stopping is None else (METRICS.index(stopping.monitor), *stopping[1:]),
-            (fits.recorded.factor, fits.divides_l2, fits.recorded.with_penalty),
-            fits.outcome.measured,
-            ended,
-            progress,
-        )
+        with ExitStack() as held:
+            for lock in locks.values():
+                held.enter_context(lock)
+            kernels.train_models(
+                program,
+                fits.params,
+                None if fits.slots is None else fits.slots.reshape(len(fits.slots), -1),
+                fits.models,
+                recipes,
+                (
+                    data.x,
+                    data.y,
+                    np.ascontiguousarray(weights, np.float64),
+                    rows if shares.rows is None else shares.rows.copy(),
+                ),
+                watched,
+                (rates, dropout, thresholds.astype(np.uint32).reshape(dropout.shape)),
+                drawn,
+                None if stopping is None else (METRICS.index(stopping.monitor), *stopping[1:]),
+                (fits.recorded.factor, fits.divides_l2, fits.recorded.with_penalty),
+                fits.outcome.measured,
+                ended,
+                progress,
+            )
     finally:
         fits.outcome.n_epochs[...], fits.outcome.ending[...] = ended.T
         if not fits.architecture.classifies:
@@ -108,6 +113,13 @@ def _drawn(kernels: Any, fits: Fits) -> tuple[Any, int] | None:
     if isinstance(orders, Reorderings):
         return [_bit_generator(state) for state in orders.states], REORDERED
     return None
+
+
+def _locks(fits: Fits) -> list[Any]:
+    """Return the locks of NumPy's own generators, which compiled code advances."""
+    if not isinstance(fits.orders, Reorderings):
+        return []
+    return [_bit_generator(state).lock for state in fits.orders.states]
 
 
 def _bit_generator(state: np.random.RandomState) -> Any:

@@ -155,3 +155,9 @@ class Fits:
     recorded: Recorded = PLAIN
     outcome: Outcome = field(default_factory=lambda: Outcome.of(0, 0))
     slots: Array | None = None
+
+    @property
+    def stops_alone(self) -> Stopping | None:
+        """The rule for a model without validation rows."""
+        rule = self.stopping
+        return None if rule is None or rule.monitor.startswith("val_") else rule

@@ -50,10 +50,10 @@ def _train_model(backend: Training, fits: Fits, i: int) -> None:
     slots = np.zeros((2, params.size), params.dtype) if fits.slots is None else fits.slots[i]
     slots[...] = 0
     state = OptimizerState(slots[: optimizer.n_state], fits.steps, options.dropout_seed)
-    rows, order, best = fits.shares.of(i), None, _Best(fits.stopping)
-    watched = None
+    rows, order, watched = fits.shares.of(i), None, None
     if fits.watched is not None and fits.watched_shares is not None:
         watched = _part(fits.watched, fits.watched_shares.of(i))
+    best = _Best(fits.stopping if watched is not None and len(watched.y) else fits.stops_alone)
     try:
         for epoch in range(1, fits.epochs + 1):
             order = fits.orders.next(i, len(rows), order)

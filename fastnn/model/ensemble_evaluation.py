@@ -26,7 +26,10 @@ def evaluate_each(
 ) -> dict[str, Array]:
     """Return the measures (n_models,) of each model on its rows; NaN for one without rows."""
     found: dict[str, Array] = {}
-    for i in np.flatnonzero(shares.n_rows).tolist():
+    weighed = shares.n_rows > 0
+    if data.sample_weight is not None:
+        weighed = weighed & (shares.sums(data.sample_weight) > 0)
+    for i in np.flatnonzero(weighed).tolist():
         rows, same = shares.of(i), shares.n_rows[i] == len(data.y) and shares.rows is None
         x, y, weight = data
         if not same:

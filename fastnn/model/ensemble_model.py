@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,64 @@ from fastnn.architecture import Architecture, Array, aligned_zeros
 from fastnn.model.initialization import Initializer, draw_of
 from fastnn.model.model import Learner, Model
 from fastnn.rows.generators import Generators
+from fastnn.rows.trained_on import TrainedOn
+
+
+class Shared:
+    """What an ensemble, its slices and their networks know together.
+
+    Parameters
+    ----------
+    architecture : Architecture
+
+    Attributes
+    ----------
+    class_labels : tuple or None
+    trained_on : TrainedOn or None
+    chooses_scale : bool
+        These three as of `Learner`.
+    members : mapping
+        The networks that are referenced somewhere, by number.
+    claims : dict
+        By number, what trains the models of a fit that has not ended.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        self.class_labels: tuple[Any, ...] | None = None
+        self.trained_on: TrainedOn | None = None
+        self.chooses_scale = False
+        self.members: WeakValueDictionary[int, Model] = WeakValueDictionary()
+        self.claims: dict[int, object] = {}
+
+    def learn_from(self, learner: Learner) -> None:
+        """Take what a network has learned of its rows, and tell the others."""
+        self.architecture, self.trained_on = learner.architecture, learner.trained_on
+        self.chooses_scale = learner.chooses_scale
+        self.tell_all()
+
+    def tell(self, model: Model) -> None:
+        """Tell a network."""
+        model.architecture, model._class_labels = self.architecture, self.class_labels
+        model.trained_on, model.chooses_scale = self.trained_on, self.chooses_scale
+
+    def tell_all(self) -> None:
+        """Tell the networks that are referenced."""
+        for model in list(self.members.values()):
+            self.tell(model)
+
+
+def _known(name: str) -> property:
+    """Return an attribute that an ensemble shares with its slices and networks."""
+
+    def get(ensemble: EnsembleModel) -> Any:
+        return getattr(ensemble._shared, name)
+
+    def put(ensemble: EnsembleModel, value: Any) -> None:
+        setattr(ensemble._shared, name, value)
+        ensemble._shared.tell_all()
+
+    return property(get, put)
 
 
 class EnsembleModel(Learner):
@@ -43,6 +102,10 @@ class EnsembleModel(Learner):
     """
 
     seeds: NDArray[np.uint64] | None = None
+    architecture = _known("architecture")
+    trained_on = _known("trained_on")
+    chooses_scale = _known("chooses_scale")
+    _class_labels = _known("class_labels")
 
     def __init__(
         self,
@@ -53,7 +116,7 @@ class EnsembleModel(Learner):
         class_labels: Sequence[Any] | None = None,
         group_labels: tuple[Any, ...] | None = None,
     ) -> None:
-        self.architecture = architecture
+        self._shared = Shared(architecture)
         self._parameters, self._generators = parameters, generators
         self.class_labels, self.group_labels = class_labels, group_labels
 
@@ -117,16 +180,12 @@ class EnsembleModel(Learner):
     def model(self, i: int) -> Model:
         """Return model i, which shares its row of the parameters, with a generator of its own."""
         model = Model.__new__(Model)
-        self.tell(model)
+        self._shared.tell(model)
+        model._shared = self._shared
         model.seed = None if self.seeds is None else int(self.seeds[i])
         model.rng = self._generators.restore(i, np.random.default_rng(0))
         model._parameters, model._running = self._parameters[i], None
         return model
-
-    def tell(self, model: Model) -> None:
-        """Tell a model what all know of their rows; how bytes are scaled is not for one to say."""
-        model.architecture, model._class_labels = self.architecture, self._class_labels
-        model.trained_on, model.chooses_scale = self.trained_on, False
 
 
 def room_for(architecture: Architecture, n_models: int) -> Array:

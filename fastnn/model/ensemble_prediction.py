@@ -75,11 +75,13 @@ def votes(architecture: Architecture, outputs: Array) -> Array:
     Of softmax the fraction (n_rows, n_out) whose largest output it is; equal votes are for the
     class with the lower number.
     """
+    is_finite = np.isfinite(outputs).all(axis=2, keepdims=True)  # others have no vote
     if architecture.output == "softmax":
         says = outputs.argmax(axis=2)[:, :, None] == np.arange(outputs.shape[2])
     else:
         says = outputs > 0.5
-    return np.asarray(says.mean(axis=0))
+    n_votes = np.maximum(is_finite.sum(axis=0), 1)
+    return np.asarray((says & is_finite).sum(axis=0) / n_votes, outputs.dtype)
 
 
 def outputs_of_groups(

@@ -75,6 +75,7 @@ class Model(Learner):
     """
 
     seed: int | None = None
+    _shared: Any = None  # of a network of an ensemble, what is known of the rows of all
 
     def __init__(
         self,

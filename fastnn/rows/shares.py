@@ -47,6 +47,10 @@ class Shares(NamedTuple):
         rows = np.argsort(groups, kind="stable").astype(np.int64)
         return cls(np.cumsum(count) - count, count, rows)
 
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum (n_models,) of each model's values, one of each row of the table."""
+        return np.array([values[self.of(i)].sum() for i in range(len(self.first))])
+
     def of(self, i: int) -> NDArray[np.int64]:
         """Return the rows of model i."""
         first, count = int(self.first[i]), int(self.n_rows[i])

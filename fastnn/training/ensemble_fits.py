@@ -32,7 +32,7 @@ from fastnn.validation import (
     check_per_layer,
     check_positive,
 )
-from fastnn.validation.ensembles import check_bootstrap, check_each
+from fastnn.validation.ensembles import check_bootstrap, check_each, check_fits_in_memory
 
 
 class Told(NamedTuple):
@@ -166,6 +166,9 @@ def fits_of(
     The generators of these models draw that first, then the seed of their dropout.
     """
     generators, n_models, drawn = ensemble._generators, ensemble.n_models, None
+    check_fits_in_memory(
+        "the history", n_models * told.epochs * len(METRICS) * 8, "train for fewer epochs at a time"
+    )
     if told.bootstrap is not False:
         drawn = _drawn_rows(shares, generators, models.tolist(), told.bootstrap)
         shares = Shares.of_lists(drawn)

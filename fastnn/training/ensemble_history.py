@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.fits import ENDINGS, METRICS, Fits, Outcome
+from fastnn.backends.fits import ENDINGS, METRICS, Fits
 from fastnn.training.history import History
 
 
@@ -24,7 +24,8 @@ class EnsembleHistory(Mapping[str, "NDArray[np.float64]"]):
         Epochs completed.
     stopped : list
         Of each model, why its fit ended early, as in `History.stopped`, or None; ``"no rows"`` if
-        it had none to learn from, ``"inactive"`` if it was left alone.
+        it had none to learn from, ``"no weight"`` if all of them weigh nothing, ``"inactive"`` if
+        it was left alone.
     seconds : float
         How long the fit took.
     rows : list of ndarray or None
@@ -94,9 +95,11 @@ def _measured(fits: Fits) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def reasons(outcome: Outcome, trained: NDArray[np.bool_], active: NDArray[np.bool_]) -> list[Any]:
+def reasons(
+    fits: Fits, trained: NDArray[np.bool_], active: NDArray[np.bool_], n_rows: NDArray[np.int64]
+) -> list[Any]:
     """Return why each model's fit ended; `trained` are those that had rows and were active."""
-    found: list[Any] = [ENDINGS[code] for code in outcome.ending.tolist()]
+    found: list[Any] = [ENDINGS[code] for code in fits.outcome.ending.tolist()]
     for i in np.flatnonzero(~trained).tolist():
-        found[i] = "no rows" if active[i] else "inactive"
+        found[i] = "inactive" if not active[i] else "no weight" if n_rows[i] else "no rows"
     return found

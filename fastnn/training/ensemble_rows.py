@@ -26,7 +26,7 @@ def as_table(
     ValueError
         If x, y and sample_weight of three dimensions do not belong together, or there are groups.
     """
-    if np.ndim(x) != 3 or hasattr(x, "indptr"):
+    if getattr(x, "ndim", 2) != 3 and not _is_nested(x):
         return (x, y, sample_weight), None
     if groups is not None:
         raise ValueError(
@@ -53,6 +53,15 @@ def as_table(
             values = values.reshape(n_models * n_rows, *values.shape[2:])
         flat.append(values)
     return (flat[0], flat[1], flat[2]), Shares.equal(n_models, n_rows)
+
+
+def _is_nested(x: Any) -> bool:
+    """Say whether a list holds lists of lists."""
+    for _ in range(3):
+        if not isinstance(x, list | tuple) or not x:
+            return False
+        x = x[0]
+    return True
 
 
 def shares_of(ensemble: EnsembleModel, n_rows: int, groups: Any) -> Shares:

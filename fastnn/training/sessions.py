@@ -154,9 +154,13 @@ def training(
     model._running = running
     if trained_on is not None:
         model.chooses_scale = False
+    if model._shared is not None:
+        model._shared.learn_from(model)
     try:
         yield
     except BaseException:
         if running.state.step == first_step:
             model.architecture, model.trained_on, model.chooses_scale, model._running = before
+            if model._shared is not None:
+                model._shared.learn_from(model)
         raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.system.machine_memory import machine_memory
 from fastnn.validation.data import check_rows
 from fastnn.validation.values import as_array, check_count, describe, listed, shortened
 
@@ -22,7 +23,8 @@ def check_group_labels(labels: Any, n_models: int | None) -> tuple[Any, ...]:
     ValueError
         If they repeat, or are not as many as the models.
     """
-    if isinstance(labels, str | bytes) or not hasattr(labels, "__len__"):
+    unordered = isinstance(labels, str | bytes | Set | Mapping)
+    if unordered or not hasattr(labels, "__len__"):
         raise TypeError(f"group_labels must be a sequence of names, got {describe(labels)}")
     names = tuple(labels.tolist() if hasattr(labels, "tolist") else labels)
     names = tuple(name.item() if isinstance(name, np.generic) else name for name in names)
@@ -54,6 +56,7 @@ def check_groups(
         If they are not one for each row, or one is unknown.
     """
     array = as_array("groups", groups)
+    _check_none_missing(groups, array)
     if array.ndim != 1:
         raise ValueError(f"groups must have shape (n_rows,), got {array.shape}")
     check_rows("groups", array, n_rows)
@@ -71,6 +74,18 @@ def check_groups(
             "groups pass group_labels= to the ensemble"
         )
     return array.astype(np.int64)
+
+
+def _check_none_missing(groups: Any, array: NDArray[Any]) -> None:
+    """Check that each row has a group; frames' columns mark missing ones in several ways."""
+    if hasattr(groups, "isna"):
+        missing = np.asarray(groups.isna())
+    elif array.dtype.kind == "O":
+        missing = np.array([one is None or one != one for one in array.ravel().tolist()], bool)
+    else:
+        missing = array != array
+    if np.any(missing):
+        raise ValueError(f"row {int(np.argmax(missing))} of groups is missing: drop it or name it")
 
 
 def _numbers_of(groups: NDArray[Any], labels: Sequence[Any]) -> NDArray[np.int64]:
@@ -92,17 +107,16 @@ def _numbers_of(groups: NDArray[Any], labels: Sequence[Any]) -> NDArray[np.int64
 
 def check_each(name: str, value: Any, n_models: int, check: Callable[[str, Any], Any]) -> list[Any]:
     """Return one checked value for each model, from a single one or one a model."""
-    if isinstance(value, np.ndarray) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+    if hasattr(value, "tolist"):  # also a pandas Series
+        value = value.tolist()
+    if isinstance(value, str) or not isinstance(value, Sequence):
         return [check(name, value)] * n_models
     if len(value) != n_models:
         raise ValueError(
             f"{name} must be a single value or one for each of the {n_models} models, got "
             f"{len(value)} values"
         )
-    values = value.tolist() if isinstance(value, np.ndarray) else value
-    return [check(f"{name}[{i}]", v) for i, v in enumerate(values)]
+    return [check(f"{name}[{i}]", v) for i, v in enumerate(value)]
 
 
 def check_active(active: Any, n_models: int) -> NDArray[np.bool_]:
@@ -121,8 +135,9 @@ def check_active(active: Any, n_models: int) -> NDArray[np.bool_]:
         raise TypeError(
             f"active must be flags or numbers of models, got {array.dtype} of shape {array.shape}"
         )
-    if len(array) and not (array.min() >= -n_models and array.max() < n_models):
-        raise IndexError(f"active must hold numbers of models below {n_models}, got {array.max()}")
+    wrong = array[(array < -n_models) | (array >= n_models)] if len(array) else array
+    if len(wrong):
+        raise IndexError(f"active must hold numbers of models below {n_models}, got {wrong[0]}")
     flags = np.zeros(n_models, bool)
     flags[array.astype(np.int64)] = True
     return flags
@@ -140,3 +155,13 @@ def check_bootstrap(bootstrap: Any) -> bool | int | float:
             )
         return float(bootstrap)
     return check_count("bootstrap", bootstrap)
+
+
+def check_fits_in_memory(what: str, n_bytes: int, advice: str) -> None:
+    """Check that an array takes at most half of the memory that this process may use."""
+    most = machine_memory()
+    if most is not None and n_bytes > most / 2:
+        raise ValueError(
+            f"{what} would take {n_bytes / 1e9:.3g} GB, more than half of this machine's memory, "
+            f"{most / 1e9:.3g} GB: {advice}"
+        )

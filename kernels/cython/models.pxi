@@ -65,6 +65,7 @@ cdef class Fits(Team):
     cdef Input x, watched_x
     cdef bint watches, keeps_slots
     cdef Py_ssize_t n_non_zeros, watched_non_zeros  # at most in a minibatch
+    cdef Py_ssize_t fullest, most_in_batch  # entries of a row, and of a minibatch
     cdef Py_ssize_t most_rows, most_rows_in_lanes, most_watched
     cdef Options widest  # the options that need most space
     cdef int n_lanes  # that are used; 1: none
@@ -263,7 +264,7 @@ cdef class Fits(Team):
         """Record an epoch that is done; return whether it was the last one."""
         cdef double *measured = &self.measured[course.model, course.n_epochs, 0]
         cdef double weight = course.weight if course.weight else NAN
-        cdef bint stops
+        cdef bint stops, is_judged
         measured[LOSS], measured[ACCURACY] = course.loss / weight, course.right / weight
         measured[PENALTY] = course.penalty / weight
         if course.recipe.n_watched and not self.watch(own, course, measured):
@@ -273,7 +274,10 @@ cdef class Fits(Team):
         if not isfinite(measured[LOSS]):
             self.end(course, DIVERGED)
             return True
-        stops = self.stopping.metric != N_METRICS and asks_to_stop(
+        is_judged = self.stopping.metric != N_METRICS and (
+            course.recipe.n_watched or self.stopping.metric < VAL_LOSS
+        )
+        stops = is_judged and asks_to_stop(
             &self.stopping, &course.progress, measured[self.stopping.metric], course.n_epochs
         )
         if self.stopping.restores_best and course.progress.best_epoch == course.n_epochs:

@@ -20,7 +20,7 @@ def train_models(
     int64_t[:, ::1] ended not None,
     progress,
 ):
-    """Do the whole fits of models; see `fastnn.backends.models.Fits`.
+    """Do the whole fits of models; see `fastnn.backends.fits.Fits`.
 
     Parameters
     ----------
@@ -134,12 +134,13 @@ def train_models(
         )
     n_threads = program.threads_for(1e18, work_to_wake_for)
     fits.n_lanes = choose_lanes(fits, n_threads)
+    fits.fullest = most_entries(&fits.x)
     for i in range(models.shape[0]):
         needs(0 <= models[i] < n_models, "models", "numbers below {}", n_models)
         recipe = &recipes[models[i]]
         check_recipe(fits, recipe)
         work += recipe.n_rows * (3 * work_of_a_row(net, 1.0) + STEP_WORK / recipe.batch_size)
-    fits.n_non_zeros = most_entries(&fits.x) * fits.widest.batch_size
+    fits.n_non_zeros = fits.most_in_batch
     if fits.watches:
         fits.watched_non_zeros = most_entries(&fits.watched_x) * PREDICTED_TOGETHER
     n_threads = program.threads_for(work * fits.n_epochs, work_to_wake_for)
@@ -193,6 +194,10 @@ cdef int check_recipe(Fits fits, const Recipe *recipe) except -1:
         and (recipe.n_rates == 1 or recipe.n_rates >= steps_of(recipe) * fits.n_epochs),
         "rates", "one for each step",
     )
+    if fits.x.is_sparse:
+        fits.most_in_batch = max(
+            fits.most_in_batch, most_in_batch(&fits.x, fits.rows, recipe, fits.fullest)
+        )
     needs(recipe.drops < fits.dropout.shape[0], "dropout", "rates of all models")
     if recipe.drops >= 0:
         fits.program.check_dropout(fits.dropout[recipe.drops], fits.thresholds[recipe.drops])
@@ -221,6 +226,17 @@ cdef int64_t steps_of(const Recipe *recipe) noexcept nogil:
 
 cdef inline int64_t minibatches(const Recipe *recipe, int64_t n_rows) noexcept nogil:
     return (n_rows + recipe.batch_size - 1) // recipe.batch_size
+
+
+cdef Py_ssize_t most_in_batch(
+    const Input *x, const int64_t[::1] rows, const Recipe *recipe, Py_ssize_t fullest
+) noexcept nogil:
+    """Return how many entries a minibatch of a model's rows has at most."""
+    cdef Py_ssize_t i, row, n = 0
+    for i in range(recipe.first_row, recipe.first_row + recipe.n_rows):
+        row = rows[i] if rows.shape[0] else i
+        n += row_start(&x.csr, row + 1) - row_start(&x.csr, row)
+    return min(n, fullest * <Py_ssize_t>min(recipe.batch_size, recipe.n_rows))
 
 
 cdef Py_ssize_t most_entries(const Input *x) noexcept nogil:

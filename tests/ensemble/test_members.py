@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import ensemble as module
 
 OTHER = np.random.Generator(np.random.MT19937(0))
 """A generator that is not NumPy's default one."""
@@ -178,3 +179,179 @@ def test_many_and_small(tmp_path):
     assert ensemble.parameters.ctypes.data % 64 == 0
     assert [w.shape for w in ensemble.weights] == [(2000, 10, 8), (2000, 8, 1)]
     assert [b.shape for b in ensemble.biases] == [(2000, 8), (2000, 1)]
+
+
+def bytes_or_flags(rng):
+    """Rows of 0 and 1, which are not scaled, as images are."""
+    return (rng.random((300, 4)) > 0.5).astype(np.uint8), rng.normal(size=300)
+
+
+@pytest.mark.parametrize("first", ["a member", "a slice", "all", "some"])
+def test_how_bytes_are_scaled_is_decided_once_for_all(first):
+    x, y = bytes_or_flags(np.random.default_rng(0))
+    ensemble = fastnn.Ensemble((4, 8, 1), 3, output="identity", seed=0)
+    held, part = ensemble[0], ensemble[:2]
+    match first:
+        case "a member":
+            held.fit(x, y, epochs=3, progress=False)
+        case "a slice":
+            part.fit(x, y, epochs=3, progress=False)
+        case "all":
+            ensemble.fit(x, y, epochs=3, progress=False)
+        case "some":
+            ensemble.fit(x, y, epochs=3, active=[0], progress=False)
+    alone = fastnn.Network((4, 8, 1), output="identity", seed=int(ensemble.seeds[0]))
+    alone.fit(x, y, epochs=3, progress=False)
+    for each in (ensemble, part, held, ensemble[2]):
+        assert each.architecture == alone.architecture
+        assert each.trained_on == alone.trained_on
+        assert not each.chooses_scale
+    before = ensemble.predict(x, reduce=None)[0]
+    np.testing.assert_array_equal(before, alone.predict(x))
+    ensemble.fit(x, y, epochs=1, active=[1], progress=False)
+    np.testing.assert_array_equal(ensemble.predict(x, reduce=None)[0], before)
+    np.testing.assert_array_equal(held.predict(x), before)
+
+
+def test_names_that_a_member_has_learned_are_known_to_all():
+    pandas = pytest.importorskip("pandas")
+    x, y = rows()
+    frame = pandas.DataFrame(x, columns=list("abcd"))
+    ensemble = ensemble_of()
+    for network in ensemble:
+        network.fit(frame, y, epochs=1, progress=False)
+    for each in (ensemble, ensemble[0]):
+        assert each.trained_on.feature_names == tuple("abcd")
+    turned = frame[list("dcba")]
+    np.testing.assert_array_equal(ensemble.predict_proba(turned), ensemble.predict_proba(frame))
+    with pytest.raises(ValueError, match="columns"):
+        ensemble.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_a_fit_that_fails_is_not_remembered():
+    x, y = bytes_or_flags(np.random.default_rng(0))
+    ensemble = fastnn.Ensemble((4, 8, 1), 3, output="identity", seed=0)
+    held = ensemble[1]
+
+    def broken(*_):
+        raise RuntimeError("of a callback")
+
+    with pytest.raises(RuntimeError, match="of a callback"):
+        held.fit(x, y, epochs=1, loss=broken, progress=False)
+    assert ensemble.trained_on is held.trained_on is None
+    assert ensemble.chooses_scale
+    assert held.chooses_scale
+
+
+def test_labels_and_backends_are_those_of_all():
+    ensemble = ensemble_of()
+    held = ensemble[0]
+    ensemble.class_labels = ("a", "b", "c")
+    ensemble.backend = "numpy"
+    assert (held.class_labels, held.backend) == (("a", "b", "c"), "numpy")
+    assert (ensemble[1].class_labels, ensemble[1].backend) == (("a", "b", "c"), "numpy")
+
+
+def test_overlapping_fits_are_refused(monkeypatch):
+    x, y = rows(2000)
+    ensemble = ensemble_of(40)
+    held = ensemble[0]
+    refused = []
+
+    def others():
+        for who in (ensemble, ensemble[:], ensemble[5:8], ensemble[3], held):
+            try:
+                who.fit(x[:10], y[:10], epochs=1, progress=False)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    def meddle(*arguments):
+        thread = threading.Thread(target=others)
+        thread.start()
+        thread.join()
+        return original(*arguments)
+
+    original = module.run
+    monkeypatch.setattr(module, "run", meddle)
+    ensemble.fit(x, y, epochs=1, progress=False)
+    monkeypatch.undo()
+    assert len(refused) == 5
+    assert all("has not ended yet" in words for words in refused)
+    for who in (ensemble, ensemble[:], ensemble[3], held):
+        who.fit(x[:10], y[:10], epochs=1, progress=False)
+
+
+def test_members_that_come_and_go_during_a_fit_leave_its_draws_alone(monkeypatch):
+    x, y = rows()
+    ensemble, undisturbed = ensemble_of(), ensemble_of()
+    original = module.run
+
+    def look(*arguments):
+        asked = [ensemble[i] for i in range(5)]
+        original(*arguments)
+        assert [network.predict(x).shape for network in asked] == [(60,)] * 5
+
+    monkeypatch.setattr(module, "run", look)
+    for each in (ensemble, ensemble, ensemble):
+        each.fit(x, y, epochs=1, progress=False)
+    monkeypatch.undo()
+    for _ in range(3):
+        undisturbed.fit(x, y, epochs=1, progress=False)
+    assert ensemble.parameters.tobytes() == undisturbed.parameters.tobytes()
+
+
+def test_a_generator_that_a_member_was_given_stays():
+    x, y = rows()
+    ensemble = ensemble_of()
+    ensemble[2].rng = np.random.default_rng(7)
+    gc.collect()
+    assert ensemble[2].rng.random() == np.random.default_rng(7).random()
+    network = fastnn.Network((4, 6, 3), seed=int(ensemble.seeds[2]))
+    network.rng = np.random.default_rng(7)
+    network.rng.random()
+    ensemble.fit(x, y, epochs=1, progress=False)
+    network.fit(x, y, epochs=1, progress=False)
+    assert network.parameters.tobytes() == ensemble.parameters[2].tobytes()
+
+
+def test_groups_that_weigh_nothing_are_left_alone():
+    x, y = rows()
+    groups = np.arange(60) % 5
+    weight = np.where(groups == 3, 0.0, 1e-30)
+    ensemble = ensemble_of()
+    before = ensemble.parameters[3].copy()
+    history = ensemble.fit(x, y, groups=groups, sample_weight=weight, epochs=1, progress=False)
+    assert history.stopped == [None, None, None, "no weight", None]
+    assert ensemble.parameters[3].tobytes() == before.tobytes()
+    found = ensemble.evaluate(x, y, weight, groups=groups, reduce=None)
+    assert np.isnan(found["loss"]).tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("name", ["cython", "numpy"])
+def test_early_stopping_ends_only_what_is_watched(name):
+    x, y = rows()
+    ensemble = ensemble_of(4, backend=name)
+    with pytest.warns(UserWarning, match=r"2 of 4 models \(2, 3\) have no validation rows"):
+        history = ensemble.fit(
+            x, y, epochs=30, validation_data=(x, y), groups=np.arange(60) % 4,
+            validation_groups=np.arange(60) % 2, optimizer=fastnn.SGD(1e-12),
+            callbacks=fastnn.EarlyStopping(patience=2, min_delta=0.1), progress=False,
+        )  # fmt: skip
+    assert history.n_epochs.tolist() == [3, 3, 30, 30]
+
+
+def test_models_that_diverged_have_no_vote():
+    ensemble = ensemble_of(3)
+    ensemble.parameters[1] = np.nan
+    x, y = rows()
+    good = ensemble[[0, 2]]
+    for ask in (
+        lambda e: e.predict(x, reduce="vote"),
+        lambda e: e.predict_proba(x, reduce="vote"),
+    ):
+        with pytest.warns(RuntimeWarning, match=r"1 of 3 models \(1\) diverged"):
+            found = ask(ensemble)
+        np.testing.assert_array_equal(found, ask(good))
+    for ask in (lambda: ensemble.predict(x), lambda: ensemble.evaluate(x, y)):
+        with pytest.warns(RuntimeWarning, match="diverged and predict NaN"):
+            ask()

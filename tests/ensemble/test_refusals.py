@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import fastnn
 
@@ -27,6 +28,7 @@ def ensemble_of(n_models=3, **options):
         ({"group_labels": ["a", "a"]}, ValueError, "'a' twice"),
         ({"group_labels": ["a", 1]}, TypeError, "all text or all whole numbers"),
         ({"group_labels": [1.5]}, TypeError, "group_labels"),
+        ({"group_labels": {"a", "b"}}, TypeError, "group_labels"),
         ({"group_labels": ["a"], "n_models": 2}, ValueError, "as many as n_models"),
     ],
 )
@@ -44,6 +46,11 @@ def test_ensembles_that_cannot_be(options, error, words):
         ({"groups": np.full(12, "a")}, TypeError, "group_labels="),
         ({"groups": np.full(12, 0.5)}, TypeError, "group_labels="),
         ({"groups": np.zeros((12, 1), int)}, ValueError, "n_rows"),
+        ({"groups": [0] * 3 + [None] + [1] * 8}, ValueError, "row 3 of groups is missing"),
+        ({"groups": [0.0, np.nan] + [1.0] * 10}, ValueError, "row 1 of groups is missing"),
+        ({"epochs": 10**12}, ValueError, "half of this machine's memory"),
+        ({"callbacks": fastnn.EarlyStopping("penalty")}, ValueError, "l1 and l2 are 0"),
+        ({"active": [-9]}, IndexError, "got -9"),
         ({"bootstrap": 0.0}, ValueError, "bootstrap"),
         ({"bootstrap": 1.5}, ValueError, "bootstrap"),
         ({"bootstrap": "yes"}, TypeError, "bootstrap"),
@@ -112,7 +119,12 @@ def test_dropout_that_may_mean_two_things():
         (lambda e: e.evaluate(X, Y, reduce="vote"), ValueError, "reduce"),
         (lambda e: e[3], IndexError, "3 models"),
         (lambda e: e[-4], IndexError, "3 models"),
-        (lambda e: e["a"], TypeError, "the number of a model"),
+        (lambda e: e["a"], TypeError, "see ensemble.group"),
+        (lambda e: e[1.5], TypeError, "the number of a model"),
+        (lambda e: e[0, 1], TypeError, "one axis"),
+        (lambda e: e[[[0, 1]]], TypeError, "one axis"),
+        (lambda e: e[[]], ValueError, "at least one model"),
+        (lambda e: e.predict(np.zeros((3, 5, 4))), ValueError, "are for fit"),
         (lambda e: e[1:1], ValueError, "at least one model"),
         (lambda e: e.group("a"), KeyError, "no group 'a'"),
         (lambda e: setattr(e, "parameters", np.zeros((3, 2))), ValueError, "parameters"),
@@ -168,3 +180,28 @@ def test_ctrl_c_keeps_what_is_done(name, epochs):
     assert same.sum() >= 400 - n_begun - 32  # all but those in their first epoch, in lanes
     assert np.isfinite(ensemble.parameters).all()
     ensemble.fit(x[:50], y[:50], epochs=1, progress=False)
+
+
+def test_a_named_group_is_in_an_ensemble_once():
+    named = fastnn.Ensemble((4, 3), group_labels=("a", "b"), seed=0)
+    with pytest.raises(ValueError, match="twice"):
+        named[[1, 1]]
+
+
+def test_values_of_each_model_may_be_a_column_of_a_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"l2": [0.1, 0.2, 0.3], "batch": [2, 3, 4]}, index=[7, 8, 9])
+    one, other = ensemble_of(), ensemble_of()
+    one.fit(X, Y, epochs=1, l2=frame["l2"], batch_size=frame["batch"], progress=False)
+    other.fit(X, Y, epochs=1, l2=[0.1, 0.2, 0.3], batch_size=(2, 3, 4), progress=False)
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+
+
+def test_one_full_row_of_a_sparse_matrix_takes_no_memory_for_all():
+    resource = pytest.importorskip("resource")
+    x = sparse.csr_matrix((2000, 50_000), dtype=np.float32)
+    x = sparse.vstack([x, np.ones((1, 50_000), np.float32)], format="csr")
+    wide = fastnn.Ensemble((50_000, 1), 2, output="identity", seed=0, backend="cython")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wide.fit(x, np.arange(2001.0), batch_size=2001, epochs=1, progress=False)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
