@@ -50,7 +50,7 @@ class Shared:
     def learn_from(self, learner: Learner) -> None:
         """Take what a network has learned of its rows, and tell the others."""
         self.architecture, self.trained_on = learner.architecture, learner.trained_on
-        self.chooses_scale = learner.chooses_scale
+        self.chooses_scale, self.class_labels = learner.chooses_scale, learner._class_labels
         self.tell_all()
 
     def tell(self, model: Model) -> None:

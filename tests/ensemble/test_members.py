@@ -250,6 +250,9 @@ def test_labels_and_backends_are_those_of_all():
     ensemble.backend = "numpy"
     assert (held.class_labels, held.backend) == (("a", "b", "c"), "numpy")
     assert (ensemble[1].class_labels, ensemble[1].backend) == (("a", "b", "c"), "numpy")
+    held.class_labels = ("x", "y", "z")
+    held.fit(rows()[0], np.array(held.class_labels)[rows()[1]], epochs=1, progress=False)
+    assert ensemble.class_labels == ensemble[1].class_labels == ("x", "y", "z")
 
 
 def test_overlapping_fits_are_refused(monkeypatch):
