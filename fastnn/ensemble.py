@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, Self, cast, overload
@@ -19,7 +18,6 @@ from fastnn.backends import check_backend, get_backend
 from fastnn.backends.base import PREDICT_ROWS
 from fastnn.backends.fits import Fits, Stopping
 from fastnn.backends.minibatch import largest_product
-from fastnn.backends.predictor import Predictor
 from fastnn.backends.threads import blas_limited
 from fastnn.callbacks.base import EarlyStopping
 from fastnn.model.ensemble_evaluation import evaluate_each, evaluate_outputs
@@ -29,20 +27,24 @@ from fastnn.model.ensemble_prediction import (
     outputs_of_each,
     outputs_of_groups,
     outputs_together,
-    votes,
 )
+from fastnn.model.ensemble_predictor import EnsemblePredictor
 from fastnn.model.initialization import Initializer
 from fastnn.model.prediction import answers
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.rows.checked import Rows, checked_rows, checked_x
+from fastnn.rows.checked import checked_rows, checked_x
 from fastnn.rows.generators import Generators
-from fastnn.rows.shares import Shares
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
 from fastnn.system.files import write_whole
 from fastnn.training.ensemble_fits import Told, fits_of, run, stopping_of, told
 from fastnn.training.ensemble_history import EnsembleHistory, reasons
 from fastnn.training.ensemble_rows import as_table, shares_of, watched_rows
+from fastnn.training.ensemble_warnings import (
+    warn_if_cut_short,
+    warn_if_not_finite,
+    warn_if_unwatched,
+)
 from fastnn.training.sessions import begin, training_rows
 from fastnn.validation.ensembles import check_active, check_group_labels, check_groups
 from fastnn.validation.values import describe
@@ -478,7 +480,7 @@ class Ensemble(EnsembleModel):
             trained = is_active & (shares.n_rows > 0)
             if data.sample_weight is not None and shares.n_rows.any():
                 trained &= shares.sums(data.sample_weight) > 0
-            _warn_if_unwatched(stopping, watched, trained)
+            warn_if_unwatched(stopping, watched, trained)
             self._take_generators()
             fits, drawn = fits_of(
                 self, a, data, shares, np.flatnonzero(trained), options, watched, stopping
@@ -489,7 +491,7 @@ class Ensemble(EnsembleModel):
                 run(backend, fits, progress)
             why = reasons(fits, trained, is_active, shares.n_rows)
             history = EnsembleHistory(fits, why, time.perf_counter() - start, drawn)
-            _warn_if_cut_short(history, trained)
+            warn_if_cut_short(history, trained)
             return history
         finally:
             self._release(claim)
@@ -667,7 +669,7 @@ class Ensemble(EnsembleModel):
                     backend, a, self._parameters, data.x, numbers, progress=progress
                 )
             else:
-                self._warn_if_not_finite()
+                warn_if_not_finite(self._parameters)
                 outputs = outputs_together(backend, a, self._parameters, data.x, progress=progress)
             return evaluate_outputs(backend, a, outputs, data)
 
@@ -682,19 +684,7 @@ class Ensemble(EnsembleModel):
         """
         return EnsemblePredictor(network.predictor() for network in self)
 
-    def _warn_if_not_finite(self) -> None:
-        wrong = np.flatnonzero(~np.isfinite(self._parameters).all(axis=1)).tolist()
-        if wrong:
-            warnings.warn(
-                f"{_some(wrong, self.n_models)} diverged and predict NaN: leave them out, as in "
-                "ensemble[np.isfinite(ensemble.parameters).all(axis=1)]",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-
-    def _outputs(
-        self, x: Any, reduce: str | None, groups: Any, progress: bool, *, votes: bool = False
-    ) -> Array:
+    def _outputs(self, x: Any, reduce: str | None, groups: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)
         progress = validation.check_flag("progress", progress)
         if reduce is not None:
@@ -705,8 +695,8 @@ class Ensemble(EnsembleModel):
                 "(n_models, n_rows, n_in), are for fit; ask ensemble[i].predict(x[i])"
             )
         x = checked_x(a, self.trained_on, x)
-        if (groups is None and reduce is not None) or votes:
-            self._warn_if_not_finite()
+        if groups is None and reduce is not None:
+            warn_if_not_finite(self._parameters)
         with blas_limited(backend.uses_blas, largest_product(a, PREDICT_ROWS)):
             if groups is not None:
                 numbers = check_groups(groups, x.shape[0], self.n_models, self.group_labels)
@@ -715,9 +705,8 @@ class Ensemble(EnsembleModel):
                 )
             if reduce is None:
                 return outputs_of_each(backend, a, self._parameters, x, progress=progress)
-            deviation = reduce == "std"
             return outputs_together(
-                backend, a, self._parameters, x, deviation=deviation, progress=progress
+                backend, a, self._parameters, x, reduce=reduce, progress=progress
             )
 
     def _votes(self, x: Any, progress: bool) -> Array:
@@ -725,7 +714,7 @@ class Ensemble(EnsembleModel):
             raise ValueError(
                 f'reduce="vote" is for classifiers; the output is {self.architecture.output!r}'
             )
-        return votes(self.architecture, self._outputs(x, None, None, progress, votes=True))
+        return self._outputs(x, "vote", None, progress)
 
     # -- files and copies -----------------------------------------------------------------------
 
@@ -762,27 +751,6 @@ class Ensemble(EnsembleModel):
         model = read(state["file"])
         model._generators, model.seeds = Generators(state["states"]), state["seeds"]
         self.__dict__.update(vars(Ensemble.from_model(model, backend=state["backend"])))
-
-
-class EnsemblePredictor:
-    """The mean of the outputs of networks frozen for serving; see `Ensemble.predictor`.
-
-    Parameters
-    ----------
-    predictors : iterable of Predictor
-    """
-
-    def __init__(self, predictors: Iterable[Predictor]) -> None:
-        self._predictors = tuple(predictors)
-
-    def __call__(self, x: Any) -> Array:
-        """Return the mean output (n_rows, n_out), or (n_out,) for one row."""
-        first = self._predictors[0](x)
-        total = first.astype(np.float64)
-        for predictor in self._predictors[1:]:
-            total += predictor(x)
-        total /= len(self._predictors)
-        return total.astype(first.dtype)
 
 
 def _put_back(
@@ -826,44 +794,3 @@ def _check_measured(
             f"EarlyStopping monitors {stopping.monitor!r}, which is not measured for the output "
             f"{a.output!r}; monitor the loss"
         )
-
-
-def _warn_if_unwatched(
-    stopping: Stopping | None, watched: tuple[Rows, Shares] | None, trained: NDArray[np.bool_]
-) -> None:
-    """Warn of models without validation rows, whose fits early stopping does not end."""
-    if stopping is None or watched is None or not stopping.monitor.startswith("val_"):
-        return
-    without = np.flatnonzero(trained & (watched[1].n_rows == 0)).tolist()
-    if without:
-        warnings.warn(
-            f"{_some(without, int(trained.sum()))} have no validation rows: early stopping does "
-            "not end their fits",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _some(models: Sequence[int], n_models: int) -> str:
-    """Return how many models of how many, and the first of them."""
-    shown = ", ".join(map(str, models[:5])) + (" …" if len(models) > 5 else "")
-    return f"{len(models)} of {n_models} models ({shown})"
-
-
-_REASONS = {
-    "interrupted": "were not trained to the end, since the fit was interrupted; they keep what "
-    "they have learned",
-    "diverged": "diverged: their loss became infinite or NaN and their fits were stopped: try "
-    "smaller learning rates, clip_norm=, or inputs with a smaller range",
-}
-
-
-def _warn_if_cut_short(history: EnsembleHistory, trained: NDArray[np.bool_]) -> None:
-    for reason, words in _REASONS.items():
-        which = [i for i, stopped in enumerate(history.stopped) if stopped == reason]
-        if which:
-            warnings.warn(
-                f"{_some(which, int(trained.sum()))} {words}",
-                RuntimeWarning,
-                stacklevel=3,
-            )

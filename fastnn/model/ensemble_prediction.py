@@ -41,12 +41,16 @@ def outputs_together(
     params: Array,
     x: Any,
     *,
-    deviation: bool = False,
+    reduce: str = "mean",
     progress: bool,
 ) -> Array:
-    """Return the mean (n_rows, n_out) of the models' outputs, or their standard deviation.
+    """Return the mean (n_rows, n_out) of the models' outputs, their standard deviation, or votes.
 
-    Both are worked out in float64, model after model, and rounded to the dtype.
+    They are worked out in float64, model after model, and rounded to the dtype.
+
+    Parameters
+    ----------
+    reduce : {"mean", "std", "vote"}
     """
     n_rows, n_models, n_out = x.shape[0], len(params), architecture.n_out
     check_whole(x)
@@ -59,11 +63,12 @@ def outputs_together(
             rows, outputs = x[part], each[:, : part.stop - first]
             for one, of_one in zip(params, outputs, strict=True):
                 backend.predict(architecture, one, rows, of_one)
-            mean = outputs.mean(axis=0, dtype=np.float64)
-            if deviation:
-                squares = np.square(outputs - mean, dtype=np.float64)
-                mean = np.sqrt(squares.mean(axis=0))
-            out[part] = mean
+            if reduce == "vote":
+                out[part] = votes(architecture, outputs)
+            else:
+                mean = outputs.mean(axis=0, dtype=np.float64)
+                squares = np.square(outputs - mean) if reduce == "std" else None
+                out[part] = mean if squares is None else np.sqrt(squares.mean(axis=0))
             bar.update(part.stop - first)
     check_whole(x)
     return out
@@ -81,7 +86,7 @@ def votes(architecture: Architecture, outputs: Array) -> Array:
     else:
         says = outputs > 0.5
     n_votes = np.maximum(is_finite.sum(axis=0), 1)
-    return np.asarray((says & is_finite).sum(axis=0) / n_votes, outputs.dtype)
+    return np.asarray((says & is_finite).sum(axis=0) / n_votes)
 
 
 def outputs_of_groups(

@@ -40,7 +40,8 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
         any other, which then gains nothing. With ``random_state=None`` each fit that is trained
         with others has a generator of its own, seeded by NumPy's global one.
     param_distributions : dict or list of dict, optional
-        For "random" and "halving": lists or distributions by parameter.
+        For "random" and "halving": lists or distributions by parameter. For "grid" it may take the
+        place of `param_grid`, as the second argument of `GridSearchCV` does.
     search : {"grid", "random", "halving"}, default "random"
         Which of scikit-learn's searches it is: `GridSearchCV`, `RandomizedSearchCV` or
         `HalvingRandomSearchCV`.
@@ -160,15 +161,23 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.__dict__.update({k: v for k, v in vars(search).items() if _is_fitted(k)})
         return self
 
+    def _wanted_parameters(self) -> Distributions:
+        """Return what to search: of "grid" the grid, which may be the second argument too."""
+        of_search, other = self.param_distributions, self.param_grid
+        if self.search == "grid" and other is not None:
+            of_search, other = other, of_search
+        if of_search is None or other is not None:
+            name = "param_grid" if self.search == "grid" else "param_distributions"
+            raise ValueError(
+                f"search={self.search!r} needs {name}, and nothing in the place of the other: see "
+                "MLPSearchCV"
+            )
+        return of_search
+
     def _search(self) -> Any:
         """Return scikit-learn's search with these parameters."""
         check_choice("search", self.search, tuple(_SEARCHES))
-        wanted, other = "param_distributions", "param_grid"
-        if self.search == "grid":
-            wanted, other = other, wanted
-        values = getattr(self, wanted)
-        if values is None or getattr(self, other) is not None:
-            raise ValueError(f"search={self.search!r} needs {wanted}, and no {other}")
+        values = self._wanted_parameters()
         options = {
             name: getattr(self, name)
             for name in ("scoring", "refit", "cv", "verbose", "error_score")

@@ -204,8 +204,12 @@ def test_a_second_fit_forgets_the_first():
     ("options", "message"),
     [
         ({"search": "bayes"}, "search must be one of .*got 'bayes'"),
-        ({"search": "grid"}, "search='grid' needs param_grid"),
-        ({"param_grid": {"alpha": [1.0]}}, "search='random' needs param_distributions, and no"),
+        ({"search": "grid", "param_distributions": None}, "search='grid' needs param_grid"),
+        (
+            {"search": "grid", "param_distributions": {}, "param_grid": {}},
+            "search='grid' needs param_grid, and nothing",
+        ),
+        ({"param_grid": {"alpha": [1.0]}}, "search='random' needs param_distributions, and noth"),
         ({"n_iter": 0}, "n_iter"),
         ({"cv": 1}, "cv.*of MLPSearchCV must be"),
     ],
@@ -215,3 +219,13 @@ def test_refusals(options, message):
         MLPSearchCV(CLASSIFIER, **{"param_distributions": {"alpha": [1.0]}} | options).fit(
             *classes()
         )
+
+
+def test_a_grid_may_be_the_second_argument():
+    x, y = classes()
+    grid = {"alpha": [0.1, 1.0]}
+    found = [
+        MLPSearchCV(CLASSIFIER, *positional, search="grid", cv=2, **named).fit(x, y).best_score_
+        for positional, named in (((grid,), {}), ((), {"param_grid": grid}))
+    ]
+    assert found[0] == found[1]
