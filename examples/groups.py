@@ -45,7 +45,7 @@ def main() -> None:
     each = ensemble.evaluate(x[test], y[test], groups=shop[test], reduce=None)
     together = ensemble.evaluate(x[test], y[test], groups=shop[test])
     median = np.nanmedian(each["r2"])
-    print(f"a model a shop: R² {together['r2']:.3f}, of the median shop {median:.3f}")
+    print(f"a model per shop: R² {together['r2']:.3f}, of the median shop {median:.3f}")
 
     one = fastnn.Network((3, 64, 1), activation="tanh", output="identity", seed=0)
     one.fit(x[train], y[train], epochs=20, batch_size=100, optimizer=fastnn.Adam(0.01))

@@ -1,4 +1,4 @@
-"""`Ensemble`: many networks of one architecture, trained and asked together."""
+"""`Ensemble`: many networks of one architecture, trained and evaluated together."""
 
 from __future__ import annotations
 
@@ -398,7 +398,7 @@ class Ensemble(EnsembleModel):
     ) -> EnsembleHistory:
         """Train all networks, each from its current parameters and a fresh optimizer state.
 
-        What is said to be one a model is a single value, the same for all, or a sequence
+        What is said to be one per model is a single value, the same for all, or a sequence
         (n_models,).
 
         Parameters
@@ -416,8 +416,8 @@ class Ensemble(EnsembleModel):
             fraction of them in (0, 1]. `EnsembleHistory.rows` holds them.
         epochs : int, default 10
             Passes over a model's rows.
-        batch_size : int, one a model, default 100
-        optimizer : Optimizer, one a model, default ``Adam()``
+        batch_size : int, one per model, default 100
+        optimizer : Optimizer, one per model, default ``Adam()``
             Learning rates, momentum and decays differ where optimizers do:
             ``[fastnn.Adam(rate) for rate in rates]``.
         reduction : {"mean", "sum"}, default "mean"
@@ -428,9 +428,10 @@ class Ensemble(EnsembleModel):
         validation_groups : array, optional
             The model of each of these rows, as `groups`.
         sample_weight : array of shape (n_rows,), optional
-        l1, l2 : float, one a model, default 0.0
-        max_norm, clip_norm : float, one a model, optional
-        dropout : float, one a model, or one a hidden layer; or (n_models, n_hidden), default 0.0
+        l1, l2 : float, one per model, default 0.0
+        max_norm, clip_norm : float, one per model, optional
+        dropout : float, default 0.0
+            Or one per model, one per hidden layer, or (n_models, n_hidden).
         callbacks : EarlyStopping, optional
             Ends the fit of each model by itself, and restores its best weights. Other callbacks
             are for networks.

@@ -118,7 +118,7 @@ def told(
 
 
 def _dropout(dropout: Any, n_models: int, n_hidden: int) -> list[tuple[float, ...]]:
-    """Return each model's rates: from one, one a hidden layer, one a model, or (models, layers)."""
+    """Return each model's rates, from one, one per layer, one per model, or (models, layers)."""
 
     def rate(name: str, value: Any) -> float:
         return check_in_range(name, value, 0.0, 1.0, open_high=True)
@@ -130,8 +130,8 @@ def _dropout(dropout: Any, n_models: int, n_hidden: int) -> list[tuple[float, ..
     shape = np.shape(dropout)
     if len(shape) == 1 and n_models == n_hidden == shape[0] and n_models > 1:
         raise ValueError(
-            f"dropout with {n_models} values could be one a model or one a hidden layer: give it "
-            "the shape (n_models, n_hidden)"
+            f"dropout with {n_models} values could be one per model or one per hidden layer: give "
+            "it the shape (n_models, n_hidden)"
         )
     if shape == (n_hidden,) and n_hidden != n_models:
         return [rates("dropout", dropout)] * n_models

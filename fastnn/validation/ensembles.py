@@ -106,7 +106,7 @@ def _numbers_of(groups: NDArray[Any], labels: Sequence[Any]) -> NDArray[np.int64
 
 
 def check_each(name: str, value: Any, n_models: int, check: Callable[[str, Any], Any]) -> list[Any]:
-    """Return one checked value for each model, from a single one or one a model."""
+    """Return one checked value for each model, from a single one or one per model."""
     if hasattr(value, "tolist"):  # also a pandas Series
         value = value.tolist()
     if isinstance(value, str) or not isinstance(value, Sequence):

@@ -108,7 +108,7 @@ def test_three_dimensions_have_no_groups():
 
 def test_dropout_that_may_mean_two_things():
     two = fastnn.Ensemble((4, 5, 6, 3), 2, seed=0)
-    with pytest.raises(ValueError, match="one a model or one a hidden layer"):
+    with pytest.raises(ValueError, match="one per model or one per hidden layer"):
         two.fit(X, Y, dropout=[0.1, 0.2], progress=False)
 
 
