@@ -36,6 +36,7 @@ from fastnn.optimizers import Optimizer
 from fastnn.rows.checked import checked_rows, checked_x
 from fastnn.rows.generators import Generators
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
+from fastnn.system.ctrl_c import ctrl_c_held
 from fastnn.system.files import write_whole
 from fastnn.training.ensemble_fits import Told, fits_of, run, stopping_of, told
 from fastnn.training.ensemble_history import EnsembleHistory, reasons
@@ -328,8 +329,9 @@ class Ensemble(EnsembleModel):
         if network is made:  # and no other thread was faster
             put_back = finalize(made, _put_back, shared, number, self._generators, i, vars(made))
             put_back.atexit = False  # nobody will ask
-            if number in shared.claims:
-                made._current_fit = shared.claims[number]
+            claim = shared.claims.get(number)
+            if claim is not None and claim[0]:
+                made._current_fit = claim
         return cast(Network, network)
 
     def _part(self, which: slice | NDArray[np.int64]) -> Ensemble:
@@ -466,7 +468,7 @@ class Ensemble(EnsembleModel):
         )  # fmt: skip
         progress = validation.check_flag("progress", progress)
         stopping, is_active = _stopping(callbacks), check_active(active, self.n_models)
-        claim = object()
+        claim = [True]  # until the fit has ended
         try:
             self._claim(claim)
             (x, y, sample_weight), shares = as_table(self, x, y, sample_weight, groups)
@@ -495,20 +497,25 @@ class Ensemble(EnsembleModel):
             warn_if_cut_short(history, trained)
             return history
         finally:
-            self._release(claim)
+            claim[0] = False  # first of all, and without a call: see `begin`
+            with ctrl_c_held():
+                self._release(claim)
 
-    def _claim(self, claim: object) -> None:
+    def _claim(self, claim: list[bool]) -> None:
         """Refuse a fit of models that another fit trains: of all, of a slice, or of a network."""
         claims = self._shared.claims
-        if any(claims.setdefault(n, claim) is not claim for n in self._numbers.tolist()):
-            raise RuntimeError(
-                "a fit of this ensemble, or of a slice of it, has not ended yet: a model is "
-                "trained by one fit at a time; train a copy.deepcopy of the ensemble"
-            )
+        for number in self._numbers.tolist():
+            other = claims.setdefault(number, claim)
+            if other is not claim and other[0]:
+                raise RuntimeError(
+                    "a fit of this ensemble, or of a slice of it, has not ended yet: a model is "
+                    "trained by one fit at a time; train a copy.deepcopy of the ensemble"
+                )
+            claims[number] = claim
         for _, network in self._in_use():
             begin(network, claim)
 
-    def _release(self, claim: object) -> None:
+    def _release(self, claim: list[bool]) -> None:
         claims = self._shared.claims
         for number in self._numbers.tolist():
             if claims.get(number) is claim:
@@ -758,7 +765,8 @@ def _put_back(
     shared: Shared, number: int, generators: Generators, i: int, attributes: dict[str, Any]
 ) -> None:
     """Store the state of the generator of a network that nobody references any more."""
-    if number not in shared.claims:  # else a fit goes on with the stored one
+    claim = shared.claims.get(number)
+    if claim is None or not claim[0]:  # else a fit goes on with the stored one
         generators.put(i, attributes["rng"])
 
 
@@ -787,9 +795,9 @@ def _check_measured(
         raise ValueError(
             f"EarlyStopping monitors {stopping.monitor!r}, which needs validation_data=(x, y)"
         )
-    penalized = any(l1 or l2 for l1, l2, *_ in options.numbers)
+    penalized = all(l1 or l2 for l1, l2, *_ in options.numbers)
     if stopping.monitor == "penalty" and not penalized:
-        raise ValueError("EarlyStopping monitors 'penalty', but l1 and l2 are 0")
+        raise ValueError("EarlyStopping monitors 'penalty', but l1 and l2 are 0, of some models")
     if stopping.monitor.endswith("accuracy") and not a.classifies:
         raise ValueError(
             f"EarlyStopping monitors {stopping.monitor!r}, which is not measured for the output "

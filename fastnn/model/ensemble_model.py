@@ -36,7 +36,7 @@ class Shared:
     members : mapping
         The networks that are referenced somewhere, by number.
     claims : dict
-        By number, what trains the models of a fit that has not ended.
+        By number, the claim of the fit that trains a model; its item is False once that has ended.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -45,7 +45,7 @@ class Shared:
         self.trained_on: TrainedOn | None = None
         self.chooses_scale = False
         self.members: WeakValueDictionary[int, Model] = WeakValueDictionary()
-        self.claims: dict[int, object] = {}
+        self.claims: dict[int, list[bool]] = {}
 
     def learn_from(self, learner: Learner) -> None:
         """Take what a network has learned of its rows, and tell the others."""

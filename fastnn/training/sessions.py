@@ -41,8 +41,11 @@ def begin(model: Learner, claim: object) -> None:
     No lock, since those are neither copied nor pickled; no context manager, at whose exit Python
     looks for interrupts before it runs. What is a method of its own is `alone`.
     """
-    if model.__dict__.setdefault("_current_fit", claim) is not claim:
-        raise RuntimeError(ONE_AT_A_TIME)
+    other = model.__dict__.setdefault("_current_fit", claim)
+    if other is not claim:
+        if other != [False]:  # what the fit of an ensemble leaves if its end is interrupted
+            raise RuntimeError(ONE_AT_A_TIME)
+        model._current_fit = claim
 
 
 class TrainsNetwork(Protocol):

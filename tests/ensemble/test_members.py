@@ -358,3 +358,27 @@ def test_models_that_diverged_have_no_vote():
     for ask in (lambda: ensemble.predict(x), lambda: ensemble.evaluate(x, y)):
         with pytest.warns(RuntimeWarning, match="diverged and predict NaN"):
             ask()
+
+
+def test_an_interrupt_at_the_very_end_leaves_nothing_claimed(monkeypatch):
+    x, y = rows()
+    ensemble = ensemble_of()
+    held = ensemble[1]
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastnn.Ensemble, "_release", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.fit(x, y, epochs=1, progress=False)
+    monkeypatch.undo()
+    held.fit(x, y, epochs=1, progress=False)
+    ensemble[2].fit(x, y, epochs=1, progress=False)
+    ensemble[:3].fit(x, y, epochs=1, progress=False)
+    ensemble.fit(x, y, epochs=1, progress=False)
+
+
+def test_a_penalty_that_some_models_have_not_is_not_monitored():
+    x, y = rows()
+    with pytest.raises(ValueError, match="of some models"):
+        ensemble_of(2).fit(x, y, l2=[0.1, 0.0], callbacks=fastnn.EarlyStopping("penalty"))
