@@ -11,6 +11,7 @@ FLOORS = (
     ("datasets", "rows", "schedules", "drawing"),
     ("optimizers",),
     ("backends",),
+    ("cluster",),
     ("model",),
     ("exchange",),
     ("training",),
@@ -19,5 +20,6 @@ FLOORS = (
     ("ensemble",),
     ("loading",),
     ("sklearn", "report"),
+    ("dask",),
     ("cli",),
 )

@@ -23,7 +23,7 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.checked import Checked
 from fastnn.backends.predictor import PlainPredictor, Predictor
-from fastnn.validation import check_backend_name, check_dtype
+from fastnn.validation import check_backend_name, check_choice, check_dtype
 from fastnn.vocabulary import BackendName
 
 _ADAPTERS = {
@@ -43,12 +43,16 @@ class BackendUnavailableError(RuntimeError):
     """A selected backend cannot run here; the message states the reason and what to do."""
 
 
+_instruction_set: ContextVar[str | None] = ContextVar("fastnn_instruction_set", default=None)
+
+
 @cache
-def _load(name: str) -> Backend | str:
+def _load(name: str, instruction_set: str | None = None) -> Backend | str:
     """Return the backend, or the reason why it cannot run here."""
     module, adapter = _ADAPTERS[name]
+    chosen = {} if instruction_set is None else {"isa": instruction_set}
     try:
-        inside: Backend = getattr(import_module(module), adapter)()
+        inside: Backend = getattr(import_module(module), adapter)(**chosen)
     except ImportError as error:
         return str(error)
     return Checked(inside)
@@ -101,14 +105,15 @@ def get_backend(name: str | None = None) -> Backend:
         choice, source = os.environ.get("FASTNN_BACKEND") or "auto", "FASTNN_BACKEND"
     if choice != "auto":
         return _named(choice, source)
-    return next(found for name in NAMES if not isinstance(found := _load(name), str))
+    fastest = next(name for name in NAMES if not isinstance(_load(name), str))
+    return _named(fastest, "auto")
 
 
 def _named(name: str, source: str) -> Backend:
     """Return the backend of that name; `source` is where it was given."""
     if type(name) is not str or name not in NAMES:
         check_backend_name(name, (*NAMES, "auto"), source)
-    found = _load(name)
+    found = _load(name, _instruction_set.get() if name == "cython" else None)
     if isinstance(found, str):
         raise BackendUnavailableError(
             f"the backend {name!r}, selected by {source}, cannot run here: {found}"
@@ -155,6 +160,47 @@ def use_backend(name: BackendName) -> Iterator[None]:
         yield
     finally:
         _used.reset(token)
+
+
+@contextmanager
+def use_instruction_set(name: str | None) -> Iterator[None]:
+    """Have the Cython backend use an instruction set inside a ``with`` block, in this thread only.
+
+    Processors of different kinds round differently where their instruction sets do; with the same
+    set they give the same bits.
+
+    Parameters
+    ----------
+    name : str or None
+        One of `instruction_sets`; None for the one of ``FASTNN_ISA``, or the widest.
+
+    Raises
+    ------
+    ValueError
+        If it cannot run here.
+    """
+    if name is not None:
+        check_choice("the instruction set", name, instruction_sets())
+    token = _instruction_set.set(name)
+    try:
+        yield
+    finally:
+        _instruction_set.reset(token)
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return the sets that the Cython backend can use here, widest first; empty without it.
+
+    With ``FASTNN_ISA`` that set and those narrower.
+    """
+    try:
+        found = _load("cython")
+    except ValueError:  # an invalid FASTNN_ISA
+        return ()
+    if isinstance(found, str):
+        return ()
+    names: list[str] = import_module(_ADAPTERS["cython"][0]).instruction_sets()
+    return tuple(names[names.index(str(found.isa)) :])
 
 
 def warmup(backend: BackendName = "auto", dtypes: Any = ("float32",)) -> None:

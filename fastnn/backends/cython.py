@@ -47,6 +47,8 @@ show_to_threadpoolctl(_kernels.__file__)
 Predictor.register(_kernels.Predictor)
 Steps.register(_kernels.Steps)
 
+instruction_sets = _kernels.instruction_sets
+
 # The code of a name is its index in the list in kernels/cython/simd/vocabulary.h.
 _ACTIVATION = {name: code for code, name in enumerate(_kernels.ACTIVATIONS)}
 _LOSS = {name: code for code, name in enumerate(_kernels.LOSSES)}
@@ -60,6 +62,8 @@ class CythonBackend(Backend):
     ----------
     n_threads : callable, optional
         Returns the maximum number of threads for large operations.
+    isa : str, optional
+        The instruction set; by default that of ``FASTNN_ISA``, or the widest.
 
     Attributes
     ----------
@@ -71,9 +75,11 @@ class CythonBackend(Backend):
     uses_blas = False
     checks_arrays = checks_rows = True
 
-    def __init__(self, n_threads: Callable[[], int] = usable_threads) -> None:
+    def __init__(
+        self, n_threads: Callable[[], int] = usable_threads, isa: str | None = None
+    ) -> None:
         self._n_threads = n_threads
-        forced = os.environ.get("FASTNN_ISA") or None
+        forced = isa or os.environ.get("FASTNN_ISA") or None
         self._kernels = {
             np.dtype(dtype): _kernels.Kernels(forced, dtype == "float64")
             for dtype in ("float32", "float64")

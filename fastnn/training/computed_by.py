@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from fastnn.system.processor import processor_features
 from fastnn.training.fit_description import AnotherFitError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ Computer = Mapping[str, str | None]
 
 def computer(backend: Backend) -> Computer:
     """Return the list entry of this backend."""
-    return {"backend": backend.name, "isa": backend.isa or _processor_features()}
+    return {"backend": backend.name, "isa": backend.isa or processor_features()}
 
 
 def check_computers(value: Any) -> list[Computer | None]:
@@ -67,17 +66,6 @@ def compare(
         UserWarning,
         stacklevel=stacklevel + 1,
     )
-
-
-def _processor_features() -> str | None:
-    """Return the largest instruction set that NumPy found, such as ``"AVX2"``.
-
-    It represents what NumPy, its BLAS and LLVM select on this processor.
-    """
-    found: Any = np.show_config(mode="dicts")
-    simd = found.get("SIMD Extensions", {})
-    names = [*simd.get("baseline", ()), *simd.get("found", ())]
-    return str(names[-1]) if names else None
 
 
 def _is_computer(entry: Any) -> bool:
