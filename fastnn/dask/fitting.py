@@ -90,6 +90,49 @@ class Outer:
         self._velocity = state.get("velocity")
 
 
+def reduced(
+    cluster: Cluster,
+    add: Callable[..., Any],
+    leaf: Callable[[int], Any],
+    n_leaves: int,
+    needs: Callable[[Sequence[int]], Sequence[Task | Shared]],
+    done: Callable[[Sequence[int]], None] | None = None,
+) -> Any:
+    """Return the sum over leaves, in a fixed tree whatever workers compute it.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    add : callable
+        Returns the sum of several results, in their order.
+    leaf : callable
+        ``leaf(i)`` returns the node of a leaf, such as of a partition.
+    n_leaves : int
+    needs : callable
+        ``needs(leaves)`` returns what their nodes need.
+    done : callable, optional
+        Called with the leaves of each group that is added.
+    """
+    lowest, *levels = tree(n_leaves)
+
+    def group(leaves: Sequence[int]) -> Any:
+        return cluster.call(add, *map(leaf, leaves))
+
+    def top() -> Any:
+        nodes: list[Any] = list(groups)
+        for level in levels:
+            nodes = [cluster.call(add, *(nodes[i] for i in which)) for which in level]
+        return nodes[0]
+
+    groups = {cluster.submit(partial(group, leaves), needs(leaves)): leaves for leaves in lowest}
+    result = cluster.submit(top, list(groups)) if levels else next(iter(groups))
+    if done is not None:
+        for task in cluster.done(groups):
+            done(groups[task])
+    (found,) = cluster.results([result])
+    return found
+
+
 class Part:
     """The only part of a round, whose rows are counted as they are done."""
 
@@ -163,7 +206,18 @@ class Rounds:
             If the scheduler or all workers are lost; `params` and `state` are then unchanged.
         """
         shared = self._shared(params, state)
-        total: Sum = self._reduced(self._partitions, train, add, shared, numbered=True)
+        held, plan = self._partitions, self._plan
+
+        def leaf(i: int) -> Any:
+            return held.node(held.numbers[i], train, shared, plan, held.numbers[i])
+
+        def done(leaves: Sequence[int]) -> None:
+            n_rows = sum(held.facts[held.numbers[i]].n_rows for i in leaves)
+            self._say(n_rows // self._rounds_per_epoch)
+
+        total: Sum = reduced(
+            self._cluster, add, leaf, len(held.numbers), self._needs(held, shared), done
+        )
         if not total.weight:
             return EpochResult(np.nan, np.nan, np.nan)
         vectors = averaged(total)
@@ -190,7 +244,14 @@ class Rounds:
         """Return what is measured on the validation data."""
         assert self._watched is not None
         shared = self._shared(params, None)
-        totals: Totals = self._reduced(self._watched, measure, add_totals, shared, numbered=False)
+        held, plan = self._watched, self._plan
+
+        def leaf(i: int) -> Any:
+            return held.node(held.numbers[i], measure, shared, plan)
+
+        totals: Totals = reduced(
+            self._cluster, add_totals, leaf, len(held.numbers), self._needs(held, shared)
+        )
         return totals.measures(architecture)
 
     @contextmanager
@@ -205,6 +266,14 @@ class Rounds:
             ) from error
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _needs(
+        self, held: Partitions, state: Shared
+    ) -> Callable[[Sequence[int]], list[Task | Shared]]:
+        """Return what says what leaves need."""
+        return lambda leaves: [
+            state, self._plan, *held.needs([held.numbers[i] for i in leaves])
+        ]  # fmt: skip
 
     def _shared(self, params: Array, state: OptimizerState | None) -> Shared:
         """Return the state of the next round, sent to the workers once, unless it was already."""
@@ -222,42 +291,3 @@ class Rounds:
         shared = self._cluster.share(sent)
         self._state = sent, shared
         return shared
-
-    def _reduced(
-        self,
-        partitions: Partitions,
-        function: Callable[..., Any],
-        add: Callable[..., Any],
-        state: Shared,
-        *,
-        numbered: bool,
-    ) -> Any:
-        """Return the sum of a function's results over partitions, in a fixed tree."""
-        cluster, plan, numbers = self._cluster, self._plan, partitions.numbers
-        leaves, *levels = tree(len(numbers))
-
-        def group(which: Sequence[int]) -> Any:
-            return cluster.call(add, *(
-                partitions.node(numbers[i], function, state, plan, *([numbers[i]] * numbered))
-                for i in which
-            ))  # fmt: skip
-
-        def top() -> Any:
-            nodes: list[Any] = list(groups)
-            for level in levels:
-                nodes = [cluster.call(add, *(nodes[i] for i in which)) for which in level]
-            return nodes[0]
-
-        groups: list[Task] = []
-        rows_of: dict[Task, int] = {}
-        for which in leaves:
-            ours = [numbers[i] for i in which]
-            task = cluster.submit(partial(group, which), [state, plan, *partitions.needs(ours)])
-            groups.append(task)
-            rows_of[task] = sum(partitions.facts[n].n_rows for n in ours)
-        result = groups[0] if not levels else cluster.submit(top, groups)
-        if numbered:
-            for task in cluster.done(groups):
-                self._say(rows_of[task] // self._rounds_per_epoch)
-        (found,) = cluster.results([result])
-        return found

@@ -106,7 +106,7 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
     """
     x, y, weight = raw
     with named(number):
-        n_rows = _n_rows(x, y, weight)
+        n_rows = n_rows_of(raw)
         if not n_rows:
             return Facts(0, 0, (), False, None, None, None, None, None)
         values = _values(x)
@@ -206,7 +206,9 @@ def _stacked(tables: Sequence[Any]) -> Any:
     return np.concatenate(list(tables))
 
 
-def _n_rows(x: Any, y: Any, weight: Any) -> int:
+def n_rows_of(raw: Raw) -> int:
+    """Return how many rows a partition has, and check that all of it have as many."""
+    x, y, weight = raw
     for name, part in (("x", x), ("y", y)):
         if not (hasattr(part, "shape") or isinstance(part, list | tuple)):
             raise TypeError(f"{name} must be a table of numbers, got {described(part)}")

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture, Array
 from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
+from fastnn.dask.partitions import Checks, Raw, check, n_rows_of
 from fastnn.model.evaluation import Totals, totals_of
 from fastnn.optimizers import OptimizerState
 from fastnn.rows.calls import calls
@@ -198,9 +199,18 @@ def measure(rows: Rows, state: State, plan: Plan) -> Totals:
     return totals_of(get_backend(plan.backend), a, parameters, *rows)
 
 
-def add_totals(*totals: Totals) -> Totals:
-    """Return the sums over several partitions, in their order."""
-    return reduce(lambda one, other: one + other, totals)
+def measure_raw(raw: Raw, number: int, checks: Checks, state: State, plan: Plan) -> Totals | None:
+    """Return the same of a partition that has yet to be checked; None if it has no rows."""
+    if not n_rows_of(raw):
+        return None
+    rows, _ = check(raw, number, checks)
+    return measure(rows, state, plan)
+
+
+def add_totals(*totals: Totals | None) -> Totals | None:
+    """Return the sums over several partitions, in their order; None if none has rows."""
+    found = [each for each in totals if each is not None]
+    return reduce(lambda one, other: one + other, found) if found else None
 
 
 def tree(n_leaves: int) -> list[list[Sequence[int]]]:
