@@ -268,7 +268,7 @@ def predict_proba(network: Network, x: Any) -> Any:
         raise ValueError(
             f"the output {a.output!r} does not give probabilities; use fastnn.dask.predict"
         )
-    columns = range(a.n_out)
+    columns: Sequence[Any] = range(a.n_out)
     if a.output == "softmax" and network.class_labels is not None:
         columns = network.class_labels
     return predicted(Network.predict_proba, network, x, dtype=a.dtype, columns=columns)
