@@ -110,7 +110,7 @@ class Cluster:
         from distributed import as_completed
 
         of_key: dict[Any, Task] = {}
-        waiting = as_completed()
+        waiting = as_completed(loop=self.client.loop)  # it may not be the default client
         for task in tasks:
             of_key[task.future.key] = task
             waiting.add(task.future)
@@ -193,6 +193,15 @@ class Cluster:
         )  # fmt: skip
 
     def _abilities(self) -> dict[str, Abilities]:
+        start = time.monotonic()
+        while not (known := self._asked()):  # those that were there have just died
+            if time.monotonic() - start > PATIENCE:
+                raise LostError(self._lost())
+            time.sleep(0.2)
+        return known
+
+    def _asked(self) -> dict[str, Abilities]:
+        """Return what the workers answer that are there."""
         client = self.client
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -214,8 +223,6 @@ class Cluster:
                 known[address] = answer
             elif not isinstance(answer, OSError):  # of a worker that has just died
                 raise RuntimeError(f"the worker {address} cannot use fastnn: {answer!r}")
-        if not known:
-            raise LostError(self._lost())
         return known
 
 

@@ -242,7 +242,7 @@ class OnCluster:
             self._eval_set = self._watched = _Watched(self, cluster, checks, watched)
         _, held_out = self._prepare_minibatches(few, incremental)
         stochastic = self._stochastic
-        batch_size = scaling.rows(min(BATCH_SIZE, held.n_rows), n)
+        batch_size = scaling.rows(BATCH_SIZE, n)
         stochastic.options = replace(stochastic.options, batch_size=batch_size)
         stochastic.total_weight, stochastic.offset = told.weight, constant
         losses = self._losses(cluster, held, scaling)
@@ -258,13 +258,14 @@ class OnCluster:
     def _losses(self: Any, cluster: Cluster, held: Partitions, scaling: Scaling) -> Iterator[float]:
         """Train the network for epoch after epoch without end, and yield each loss."""
         n, network, stochastic = len(held.numbers), self.network_, self._stochastic
-        n_rounds, seed = scaling.rounds(n), int(self._random_state.randint(2**31))
+        seed = int(self._random_state.randint(2**31))
+        n_rounds = scaling.rounds(held.sizes, stochastic.options.batch_size)
         stepping = Outer(scaling.outer_of(n))
         options, rounds = None, None
         while True:
             if stochastic.options is not options:  # the first time, or at another rate
                 options = stochastic.options
-                optimizer = scaling.optimizer(options.optimizer, n)
+                optimizer = scaling.optimizer(options.optimizer, BATCH_SIZE, n)
                 plan = self._plan(cluster, replace(options, optimizer=optimizer), n_rounds)
                 rounds = Rounds(cluster, held, None, plan, stepping, self._n_rounds, seed)
             assert rounds is not None

@@ -179,6 +179,7 @@ class Rounds:
         self._state: tuple[State, Shared] | None = None
         self._say: Callable[[int], None] = lambda n_rows: None
         self._rounds_per_epoch = plan.rounds_per_epoch
+        self._last = EpochResult(np.nan, np.nan, np.nan)
 
     @property
     def n_rows(self) -> int:
@@ -222,8 +223,9 @@ class Rounds:
             self._cluster, add, leaf, len(held.numbers), self._needs(held, shared), done
         )
         self.weight = total.weight
-        if not total.weight:
-            return EpochResult(np.nan, np.nan, np.nan)
+        if not total.weight:  # all rows of this round have weight 0: nothing is learned
+            self._round += 1
+            return self._last
         vectors = averaged(total)
         if np.isfinite(vectors[0]).all():  # else the loss is not, and the fit ends
             params[...] = self._outer.step(params, vectors[0], self._round)
@@ -232,7 +234,8 @@ class Rounds:
         state.slots[...], state.step = vectors[1:], total.step
         self._round += 1
         loss, accuracy, penalty = (total.metrics / total.weight).tolist()
-        return EpochResult(loss, accuracy, penalty)
+        self._last = EpochResult(loss, accuracy, penalty)
+        return self._last
 
     def evaluate(
         self,

@@ -132,6 +132,11 @@ class Partitions:
         return sum(fact.n_rows for fact in self.facts)
 
     @property
+    def sizes(self) -> list[int]:
+        """Rows of each partition that has any."""
+        return [self.facts[number].n_rows for number in self.numbers]
+
+    @property
     def is_held(self) -> bool:
         """Whether workers hold the rows."""
         return isinstance(self._parts[0], Held)

@@ -99,11 +99,11 @@ def fit(
         In how many rounds a pass is made. More rounds come closer to training on one machine, and
         cost more time on the network; "auto" is one for every two partitions.
     rate_factor : float or "auto", default "auto"
-        What the learning rate is multiplied by; "auto" is the square root of the number of
-        partitions.
+        What the learning rate is multiplied by; "auto" is 1, or, where the smallest `batch_size`
+        of 8 makes the rows per update of all partitions more than 100, the root of their ratio.
     outer : SGD, "auto" or None, default "auto"
         An optimizer that steps from the parameters of a round towards the mean of its results
-        (DiLoCo); "auto" is ``SGD(1.0, momentum=0.5, nesterov=True)`` for several partitions. None
+        (DiLoCo); "auto" is ``SGD(1.0, momentum=1 - 1 / sqrt(n_partitions), nesterov=True)``. None
         takes the mean.
     reduction, shuffle, l1, l2, max_norm, clip_norm, dropout
         As for `Network.fit`, within each partition.
@@ -186,11 +186,12 @@ def fit(
             penalty=bool(options.l1 or options.l2),
         )
         check_monitors(bound, measured)
-        n = len(held.numbers)
-        n_rounds, stepping = scaling.rounds(n), Outer(scaling.outer_of(n))
+        n, stepping = len(held.numbers), Outer(scaling.outer_of(len(held.numbers)))
+        batch_size = scaling.rows(BATCH_SIZE, n)
+        n_rounds = scaling.rounds(held.sizes, batch_size)
         bound.append(Hook(stepping, network))
-        optimizer = scaling.optimizer(optimizer, n)
-        options = replace(options, optimizer=optimizer, batch_size=scaling.rows(BATCH_SIZE, n))
+        optimizer = scaling.optimizer(optimizer, BATCH_SIZE, n)
+        options = replace(options, optimizer=optimizer, batch_size=batch_size)
         keeper = None
         if checkpoint is not None:
             told = held.fingerprints() | {"rounds_per_epoch": n_rounds}

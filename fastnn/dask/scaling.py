@@ -1,20 +1,22 @@
 """How a fit over P partitions is told what a fit on one machine is told, so that both learn alike.
 
-The mean of P networks that trained on different rows moves as an update of P times as many rows
-would. As for such a batch, three things make up for it:
+The mean of P networks that trained on different rows moves more slowly than each of them: their
+noise, which is part of what Adam's rate is for, is averaged away. With B rows per update on one
+machine,
 
-    minibatches of b / P rows, at least 8        as many updates in a pass as on one machine
-    learning rates times √P                      as for batches P times as large
-    P / 2 rounds in a pass                       before the copies are far from each other
+    minibatches of b = max(8, B / P) rows        as many updates in a pass as on one machine
+    learning rates times √(P b / B), at least 1  where b is larger than that
+    max(1, P / 2) rounds in a pass               before the copies are far from each other
+    an outer step with Nesterov's momentum       of 1 − 1/√P, which makes up for the rest
 
-and an outer step with Nesterov's momentum of 0.5 (see `fastnn.dask.rounds`). These were chosen
-by measurement, on images and on a table, for 2 to 32 partitions of the same distribution; the
-documentation shows what each of them is worth.
+(see `fastnn.dask.rounds`). These were chosen by measurement, on images and on a table, for 2 to 32
+partitions of the same distribution; the documentation shows what each of them is worth.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,9 +28,7 @@ from fastnn.schedules import Schedule
 from fastnn.validation import check_count, check_instance, check_positive
 
 LEAST_ROWS = 8
-"""Of a minibatch: with fewer rows, updates take as long."""
-
-OUTER = SGD(1.0, momentum=0.5, nesterov=True)
+"""Of a minibatch: an update from fewer rows takes as long."""
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,30 @@ class Scaling:
         if self.outer is not None and not _is_auto(self.outer):
             check_instance("outer", self.outer, SGD, 'a fastnn.SGD, None or "auto"')
 
-    def rounds(self, n_partitions: int) -> int:
-        """Return the number of rounds in a pass."""
-        if _is_auto(self.rounds_per_epoch):
-            return max(1, n_partitions // 2)
-        return int(self.rounds_per_epoch)
+    def rounds(self, n_rows: Sequence[int], batch_size: int) -> int:
+        """Return the number of rounds in a pass over partitions of so many rows.
+
+        Not more than the updates of the largest: there are rows in every round.
+        """
+        rounds = self.rounds_per_epoch
+        if _is_auto(rounds):
+            rounds = max(1, len(n_rows) // 2)
+        return min(int(rounds), -(-max(n_rows) // batch_size))
 
     def rows(self, of_one_machine: int, n_partitions: int) -> int:
         """Return the rows of a minibatch; `of_one_machine` is their number without partitions."""
         if _is_auto(self.batch_size):
-            return min(of_one_machine, max(LEAST_ROWS, round(of_one_machine / n_partitions)))
+            return min(of_one_machine, max(LEAST_ROWS, of_one_machine // n_partitions))
         return int(self.batch_size)
 
-    def optimizer(self, optimizer: Optimizer, n_partitions: int) -> Optimizer:
+    def optimizer(self, optimizer: Optimizer, of_one_machine: int, n_partitions: int) -> Optimizer:
         """Return the optimizer of the partitions."""
-        factor = math.sqrt(n_partitions) if _is_auto(self.rate_factor) else float(self.rate_factor)
+        factor = 1.0
+        if not _is_auto(self.rate_factor):
+            factor = float(self.rate_factor)
+        elif _is_auto(self.batch_size):
+            at_once = n_partitions * self.rows(of_one_machine, n_partitions)
+            factor = math.sqrt(max(1.0, at_once / of_one_machine))
         rate = optimizer.learning_rate
         if factor == 1.0:
             return optimizer
@@ -112,7 +121,8 @@ class Scaling:
     def outer_of(self, n_partitions: int) -> SGD | None:
         """Return the outer optimizer."""
         if _is_auto(self.outer):
-            return OUTER if n_partitions > 1 else None
+            momentum = 1.0 - 1.0 / math.sqrt(n_partitions)
+            return SGD(1.0, momentum=momentum, nesterov=True) if n_partitions > 1 else None
         outer: SGD | None = self.outer
         return outer
 
