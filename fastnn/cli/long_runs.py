@@ -75,12 +75,14 @@ def check_checkpoint(options: argparse.Namespace) -> None:
         )
 
 
-def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
-    """Return the requested checkpoint."""
+def checkpoint(options: argparse.Namespace, rounds: int = 1) -> Checkpoint | None:
+    """Return the requested checkpoint, of a fit that makes an epoch in so many rounds."""
     if options.checkpoint is None:
         return None
     every = options.checkpoint_every or max(1, options.epochs // MOST_CHECKPOINTS)
-    return Checkpoint(options.checkpoint, every=every, resume=options.resume, exact=options.exact)
+    return Checkpoint(
+        options.checkpoint, every=every * rounds, resume=options.resume, exact=options.exact
+    )
 
 
 def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:

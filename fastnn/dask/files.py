@@ -209,7 +209,4 @@ def _kind(paths: Sequence[str], name: str) -> Kind:
 
 
 def _expected() -> str:
-    return (
-        f"expected {names_of((PARQUET, CSV))}, or {NPY.name} or Zarr with "
-        f"{parameter('targets')}"
-    )
+    return f"expected {names_of((PARQUET, CSV))}, or {NPY.name} or Zarr with {parameter('targets')}"

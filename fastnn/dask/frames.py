@@ -139,8 +139,7 @@ def _columns(part: Any, columns: Any) -> Any:
 
 
 def _block_bytes(sizes: Sequence[int], least: int | None) -> int:
-    """Return the bytes of a block, so that there are enough: Dask cuts a file of n blocks and a
-    part of one into n."""
+    """Return the bytes of a block; Dask cuts a file of n blocks and a part of one into n."""
     wanted = n_blocks = n_partitions(sum(sizes), least)
     while n_blocks < 2 * wanted:
         block = max(1, sum(sizes) // n_blocks)
@@ -177,9 +176,7 @@ def _check_alike(files: Files, columns: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _check_numbers(
-    files: Files, frame: Any, names: Sequence[str], features: Sequence[int]
-) -> None:
+def _check_numbers(files: Files, frame: Any, names: Sequence[str], features: Sequence[int]) -> None:
     for i in features:
         dtype = frame.dtypes.iloc[i]
         if getattr(dtype, "kind", "O") not in "biuf":

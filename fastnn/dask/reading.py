@@ -145,9 +145,7 @@ def _of_arrays(name: str, x: Any, targets: Any, least: int | None, client: Any) 
         files = files_of(targets)
         check_seen(client, files)
         if files.kind in (PARQUET.key, CSV.key):
-            raise ValueError(
-                f"{parameter('targets')} must be NPY files or Zarr, got {files.name}"
-            )
+            raise ValueError(f"{parameter('targets')} must be NPY files or Zarr, got {files.name}")
         y_name = files.name
         y = zarr_arrays(files, 1)[0] if files.kind == "zarr" else npy_files(files, 1)
     else:
