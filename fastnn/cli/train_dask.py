@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """The address that stands for a cluster of this machine's processors."""
+
+WORKER = "fastnn.cli.dask_worker"
+"""What the workers of such a cluster load first."""
 
 CONNECTING = 10
 """Seconds to wait for a scheduler."""
@@ -112,17 +117,36 @@ def connected(options: argparse.Namespace) -> Iterator[Any]:
         return
     n_workers = available_processors()
     words.note(f"starting {n_workers} worker processes …", options)
-    with (
-        distributed.LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(
+            imported("dask", "dask").config.set({"distributed.worker.preload": [WORKER]})
+        )
+        with _ctrl_c_ignored():  # a cluster that is half started cannot be ended
+            cluster = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=n_workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+            client = stack.enter_context(distributed.Client(cluster))
+            client.wait_for_workers(n_workers)
         yield client
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C in the block, and in processes that are started in it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _client(address: str) -> Any:
