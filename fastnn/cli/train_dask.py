@@ -174,8 +174,9 @@ def _errors_of_clusters() -> Iterator[None]:
 
 def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
     from fastnn.cluster import Cluster
-    from fastnn.dask.network import PARTITIONS_OF_A_ROUND, as_computer, evaluate, fit
+    from fastnn.dask.network import as_computer, evaluate, fit
     from fastnn.dask.reading import read_table
+    from fastnn.dask.scaling import Scaling
     from fastnn.dask.splits import Preparation
     from fastnn.dask.survey import survey
 
@@ -198,8 +199,11 @@ def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
         assert found.inputs is not None
         same = set(np.flatnonzero(found.inputs.low == found.inputs.high).tolist())
         name_left_out(options, data, inputs, same)
-    choose_steps(options, found.largest)
-    rounds = -(-found.n_filled // PARTITIONS_OF_A_ROUND)
+    batch_size, scaling = options.batch_size, Scaling()
+    choose_steps(options, found.n_rows["train"])
+    if batch_size is None:
+        options.batch_size = scaling.rows(options.batch_size, found.n_filled)
+    rounds = scaling.rounds(found.n_filled)
     network = new_network(
         options,
         len(table.feature_names),

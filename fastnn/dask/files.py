@@ -204,8 +204,10 @@ def _kind(paths: Sequence[str], name: str) -> Kind:
     if kind is not None:
         return kind
     other = format_by_name(paths[0])
-    what = f"{named(paths[0])} is {other.described}" if other else f"{named(paths[0])} is no table"
-    raise ValueError(f"{what} that can be read in parts by workers: {_expected()}")
+    what = "no table that is known" if other is None else other.described
+    raise ValueError(
+        f"{named(paths[0])} is {what}, which workers cannot read in parts: {_expected()}"
+    )
 
 
 def _expected() -> str:

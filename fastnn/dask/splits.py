@@ -113,5 +113,6 @@ def label_values(y: Any) -> Array:
     odd = next((value for value in values.flat if not isinstance(value, str)), None)
     if kind == "O" and not any(not isinstance(value, str) for value in values.flat):
         return values.astype(f"U{max(1, max(map(len, values), default=1))}")
-    shown = "an empty cell" if odd is None or odd != odd else f"{odd!r:.40}"
+    is_empty = odd is None or type(odd).__name__ in ("NAType", "NaTType") or odd != odd
+    shown = "an empty cell" if is_empty else f"{odd!r:.40}"
     raise ValueError(f"the labels hold {shown}, expected text or numbers, one in each row")
