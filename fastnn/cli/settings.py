@@ -50,7 +50,9 @@ def choose_steps(options: argparse.Namespace, n_rows: int) -> None:
 def default_name(data: str) -> str:
     """Return the name of the file for the network."""
     path = Path("stdin" if data == words.STANDARD_INPUT else data)
-    if any(sign in path.name for sign in "*?["):  # a pattern: what its files have in common
+    if (
+        any(sign in path.name for sign in "*?[") and not path.exists()
+    ):  # a pattern: what its files have in common
         ending = path.suffix if format_by_name(path) else ""
         path = Path(re.split(r"[*?[]", path.name)[0].rstrip("-_.") or path.parent.name or "network")
         path = Path(f"{path}{ending}")

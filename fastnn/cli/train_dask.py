@@ -164,10 +164,12 @@ def _client(address: str) -> Any:
 @contextmanager
 def _errors_of_clusters() -> Iterator[None]:
     """Make what `fastnn.cluster` raises of a cluster an error of the command."""
+    from fastnn.cluster import TaskError
+
     try:
         yield
     except RuntimeError as error:
-        if type(error).__module__.startswith(("builtins", "fastnn.cluster")):
+        if type(error) in (RuntimeError, TaskError):
             raise ConnectionError(str(error)) from error
         raise
 

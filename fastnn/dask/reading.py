@@ -47,9 +47,9 @@ def read(
     header : bool, optional
         Whether the first line of each CSV file names the columns; by default that is detected.
     partitions : int, optional
-        The least number of partitions. By default 8, fewer if one would have less than 1 MB; in any
-        case as many as keep each at 128 MB or less. Files, row groups of Parquet and chunks of Zarr
-        are not joined, and cut only if there are fewer of them.
+        The least number of partitions. By default 8, fewer if one would have less than 1 MB. Files
+        and row groups of Parquet are not joined, and pieces of NPY files and Zarr have at most
+        128 MB; the pieces of Zarr are whole chunks, unless chunks are much larger.
     client : distributed.Client, optional
         Whose workers must see the files; by default those of the current one, if there is one.
 
