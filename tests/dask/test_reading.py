@@ -193,6 +193,18 @@ def test_the_index_that_pandas_wrote_is_left_out(tmp_path):
     assert table.notes == ("column 1 'Unnamed: 0' holds row numbers or names, and was left out",)
 
 
+@pytest.mark.parametrize("pattern", ["", "/*.parquet", "/1.parquet"])
+def test_a_url_is_read_by_its_file_system(pattern):
+    fsspec = pytest.importorskip("fsspec")
+    x, y = rows(30)
+    for number in range(3):
+        with fsspec.open(f"memory://clicks/{number}.parquet", "wb") as file:
+            framed(x, y).to_parquet(file, index=False)
+    found = computed(read_table(f"memory://clicks{pattern}"))
+    assert len(found) == (1 if pattern == "/1.parquet" else 3)
+    np.testing.assert_array_equal(found[0][1], y)
+
+
 def test_without_labels_all_columns_are_features(tmp_path):
     x, y = read(**write_parquet(tmp_path, [rows(10)]), label=False)
     assert (list(x.columns), y) == ([*COLUMNS, "label"], None)
