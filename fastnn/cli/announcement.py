@@ -1,24 +1,39 @@
-"""What ``fastnn train`` prints first: the rows, the label, the inferred task, the network."""
+"""What ``fastnn train`` prints before and after training: what was inferred, and the results."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastnn.cli import options as words
-from fastnn.cli.streams import losing_nothing
+from fastnn.cli.streams import losing_nothing, say
 from fastnn.datasets import Dataset
 from fastnn.network import Network
+from fastnn.system.printable import named
 
 
-def announce(options: argparse.Namespace, network: Network, data: Dataset, backend: str) -> None:
-    """Print before training the data, what was inferred about a table, and the network."""
-    weight = data.train_weight
-    n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
+def announce(
+    options: argparse.Namespace,
+    network: Network,
+    data: Dataset,
+    backend: str,
+    rows: Mapping[str, int] | None = None,
+) -> None:
+    """Print before training the data, what was inferred about a table, and the network.
+
+    `rows` counts the training, validation and test rows where `data` does not hold them.
+    """
+    if rows is None:
+        weight = data.train_weight
+        n_train = len(data.train) if weight is None else int(np.count_nonzero(weight))
+        rows = {"train": n_train, "validation": len(data.validation), "test": len(data.test)}
     words.note(
-        f"{data.name}: {n_train:,} training, {len(data.validation):,} validation and "
-        f"{len(data.test):,} test rows",
+        f"{data.name}: {rows['train']:,} training, {rows['validation']:,} validation and "
+        f"{rows['test']:,} test rows",
         options,
     )
     if data.choice is not None:
@@ -33,11 +48,7 @@ def announce(options: argparse.Namespace, network: Network, data: Dataset, backe
                 {
                     "event": "data",
                     "name": data.name,
-                    "rows": {
-                        "train": n_train,
-                        "validation": len(data.validation),
-                        "test": len(data.test),
-                    },
+                    "rows": dict(rows),
                     "label": data.label_name,
                     "label_reason": data.label_reason,
                     "task": data.choice.task,
@@ -71,3 +82,34 @@ def said_of_column(data: Dataset) -> str:
     if data.label_reason is None:
         return f"{data.label_name!r}"
     return f"{data.label_name!r}, {data.label_reason} (--label selects another)"
+
+
+def say_results(
+    options: argparse.Namespace,
+    network: Network,
+    backend: Any,
+    measured: Mapping[str, Mapping[str, float]],
+    seconds: float,
+    path: Path,
+) -> None:
+    """Print what was measured by the split, and where the network was saved.
+
+    `backend` has the `name` and `isa` of what trained it.
+    """
+    if options.json:
+        words.print_json(
+            {
+                "event": "result",
+                "backend": backend.name,
+                "isa": getattr(backend, "isa", None),
+                "seconds": seconds,
+                **measured,
+                "model": path,
+            }
+            | ({"report": options.report} if options.report else {})
+        )
+        return
+    for name, values in measured.items():
+        say(f"{name:<5}  {words.measures(values)}", indent=" " * 7)
+    n_parameters = network.architecture.n_parameters
+    say(f"trained in {seconds:.2f} s, saved {named(path)} ({n_parameters:,} parameters)")

@@ -70,14 +70,15 @@ def _split(table: Table, task: Any) -> Dataset:
 
 def remembered(data: Dataset) -> dict[str, Any]:
     """Return what to store in `TrainedOn` about the file that a network was trained on."""
+    return remembered_names(data) | {"training_rows": rows_checksum(*data.train)}
+
+
+def remembered_names(data: Dataset) -> dict[str, Any]:
+    """Return the names among them."""
     names, label = (data.feature_names if data.has_names else None), data.label_name
     if names is None and label is not None and not NUMBERED.fullmatch(label):
         label = None  # the name of an array, not of a column
-    return {
-        "feature_names": names,
-        "label_name": label,
-        "training_rows": rows_checksum(*data.train),
-    }
+    return {"feature_names": names, "label_name": label}
 
 
 class TestRows(NamedTuple):

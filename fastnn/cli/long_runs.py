@@ -75,12 +75,14 @@ def check_checkpoint(options: argparse.Namespace) -> None:
         )
 
 
-def checkpoint(options: argparse.Namespace) -> Checkpoint | None:
-    """Return the requested checkpoint."""
+def checkpoint(options: argparse.Namespace, rounds: int = 1) -> Checkpoint | None:
+    """Return the requested checkpoint, of a fit that makes an epoch in so many rounds."""
     if options.checkpoint is None:
         return None
     every = options.checkpoint_every or max(1, options.epochs // MOST_CHECKPOINTS)
-    return Checkpoint(options.checkpoint, every=every, resume=options.resume, exact=options.exact)
+    return Checkpoint(
+        options.checkpoint, every=every * rounds, resume=options.resume, exact=options.exact
+    )
 
 
 def callbacks(options: argparse.Namespace, has_validation: bool) -> list[Callback]:
@@ -106,6 +108,9 @@ _OPTIONS = {
     "callbacks": "--early-stopping or --log",
     "optimizer.learning_rate.learning_rate": "--learning-rate",
     "optimizer.learning_rate.n_steps": "--epochs, over which the learning rate decays",
+    "optimizer.learning_rate.schedule.learning_rate": "--learning-rate",
+    "optimizer.learning_rate.schedule.n_steps": "--epochs, over which the learning rate decays",
+    "optimizer.learning_rate.factor": "the data",
     "optimizer": "--optimizer",
     "seed": "--seed",
     "settings of callbacks": "--early-stopping",

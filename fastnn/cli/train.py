@@ -4,52 +4,36 @@ from __future__ import annotations
 
 import argparse
 import time
-import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastnn import optimizers
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
-from fastnn.cli import long_runs
+from fastnn.cli import long_runs, train_dask
 from fastnn.cli import options as words
-from fastnn.cli.announcement import announce
+from fastnn.cli.announcement import announce, say_results
 from fastnn.cli.data import labelled, largest_class, remembered, training_data
 from fastnn.cli.epochs import EpochLines
 from fastnn.cli.report import add_report_option, check_report, write_report
-from fastnn.cli.streams import say
+from fastnn.cli.settings import (
+    BATCH_SIZE,
+    EPOCHS,
+    LEARNING_RATES,
+    LOSSES,
+    STEPS,
+    STEPS_AN_EPOCH,
+    choose_steps,
+    class_names,
+    default_name,
+    new_network,
+    new_optimizer,
+)
+from fastnn.cli.standardized import check_spread, name_left_out
 from fastnn.datasets import Dataset, Split
-from fastnn.datasets.readers.formats import format_by_name
-from fastnn.datasets.readers.sources import PACKED
-from fastnn.model.standardization import LEAST_STEPS, Standardization, fold
-from fastnn.network import Network
-from fastnn.schedules import Cosine
-from fastnn.system.printable import named
-from fastnn.validation.frames import some
-
-# Learning rates that train MNIST and tables of standardized columns well without tuning.
-LEARNING_RATES = {
-    "sgd": 0.2,
-    "momentum": 0.05,
-    "nesterov": 0.05,
-    "rmsprop": 0.001,
-    "adam": 0.003,
-    "adamw": 0.003,
-}
-
-LOSSES = ("squared_error", "absolute_error", "quantile")
-"""Of a regression, whose targets are standardised: scaled targets have scaled predictions. Huber's
-bend would lie elsewhere for each column."""
-
-BATCH_SIZE, SMALLEST_BATCH = 100, 8
-EPOCHS = 15
-STEPS, STEPS_AN_EPOCH = 2000, 20
-"""Minimum numbers of steps for small data sets: in 2,000 steps of a cosine schedule Adam, at the
-rate above, can change a weight by 3, enough for standardized columns."""
+from fastnn.model.standardization import Standardization, fold
 
 
 def add_parser(commands: Any) -> None:
@@ -143,6 +127,7 @@ def add_parser(commands: Any) -> None:
     )
     long_runs.add_options(parser)
     add_report_option(parser)
+    train_dask.add_option(parser)
     words.add_data_options(parser)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -151,9 +136,11 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate, save and report."""
+    if options.dask is not None:
+        return train_dask.run(options)
     words.apply_backend_options(options)
     backend = get_backend(options.backend)  # before any work, an error if it cannot run here
-    path = options.output or words.output_path(_default_name(options.data))
+    path = options.output or words.output_path(default_name(options.data))
     words.check_distinct(
         {
             "the data": words.data_file(options.data),
@@ -167,7 +154,7 @@ def run(options: argparse.Namespace) -> int:
     long_runs.check_checkpoint(options)
     check_report(options)
     data = training_data(options)
-    _choose_steps(options, len(data.train))
+    choose_steps(options, len(data.train))
     checkpoint = long_runs.checkpoint(options)
     callbacks = [
         EpochLines(options),
@@ -175,13 +162,24 @@ def run(options: argparse.Namespace) -> int:
     ]
     prepared, inputs, targets = _standardised(data)
     if inputs is not None:
-        _name_left_out(options, data, inputs)
-    network = _network(options, prepared, targets)
+        x = data.train.x
+        left_out = np.flatnonzero(~inputs.varies).tolist()
+        name_left_out(options, data, inputs, {i for i in left_out if (x[:, i] == x[0, i]).all()})
+    x, y = prepared.train
+    regression = data.class_labels is None
+    network = new_network(
+        options,
+        x.shape[1],
+        (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels),  # type: ignore[arg-type]
+        regression=regression,
+        targets=targets,
+        of_float64=x.dtype == np.float64,
+    )
     announce(options, network, prepared, backend.name)
 
     start = time.perf_counter()
     n_steps = options.epochs * -(-len(data.train) // options.batch_size)
-    optimizer = _optimizer(options, n_steps)
+    optimizer = new_optimizer(options, n_steps)
     with long_runs.named_options():
         history = network.fit(
             *prepared.train,
@@ -202,7 +200,7 @@ def run(options: argparse.Namespace) -> int:
             "the training diverged and nothing was saved: try a smaller --learning-rate"
         )
     fold(network, inputs, targets)
-    network.class_labels = _labels(data)
+    network.class_labels = class_names(data.class_labels)
     assert network.trained_on is not None
     network.trained_on = replace(network.trained_on, **remembered(data))
     network.save(path)  # first of all, so that nothing is lost if a later step fails
@@ -224,27 +222,10 @@ def run(options: argparse.Namespace) -> int:
         )
     }
     try:
-        _report(options, network, backend, told, seconds, path)
+        say_results(options, network, backend, told, seconds, path)
     finally:  # also if the results cannot be printed
         write_report(options, network, history, data, optimizer, measured)
     return 130 if history.stopped == "interrupted" else 0
-
-
-def _choose_steps(options: argparse.Namespace, n_rows: int) -> None:
-    """Set the batch size and the number of epochs if not given; many rows use the defaults."""
-    batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))
-    if options.epochs is None:
-        options.epochs = max(EPOCHS, -(-STEPS // -(-n_rows // batch_size)))
-    if options.batch_size is None:
-        options.batch_size = batch_size
-
-
-def _default_name(data: str) -> str:
-    path = Path("stdin" if data == words.STANDARD_INPUT else data)
-    if path.suffix.lower() in PACKED.values():
-        path = path.with_suffix("")
-    has_suffix = format_by_name(path) is not None or path.suffix.lower() == ".zip"
-    return f"{path.stem if has_suffix else path.name}.safetensors"
 
 
 def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Standardization]:
@@ -257,7 +238,7 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
     if as_they_are and data.class_labels is not None:
         return data, None, targets
     inputs = None if as_they_are else Standardization.of(data.train.x)
-    _check_spread(data, inputs, targets)
+    check_spread(data, inputs, targets)
 
     def prepare(split: Split) -> Split:
         x = split.x if inputs is None else inputs.apply(split.x, np.float64)
@@ -273,139 +254,3 @@ def _standardised(data: Dataset) -> tuple[Dataset, Standardization | None, Stand
         test=prepare(data.test),
     )
     return prepared, inputs, targets
-
-
-def _check_spread(data: Dataset, inputs: Standardization | None, targets: Standardization) -> None:
-    """Check that the squares of the columns' values do not overflow."""
-    columns = [] if inputs is None else zip(inputs.deviation, _column_names(data), strict=True)
-    for deviation, name in (
-        *((deviation, f"column {name!r}") for deviation, name in columns),
-        *((deviation, "the targets") for deviation in targets.deviation),
-    ):
-        if not np.isfinite(deviation):
-            raise ValueError(
-                f"the values of {name} in {data.name} are too large to be standardized, above "
-                "1e150: scale them down"
-            )
-
-
-def _column_names(data: Dataset) -> list[str]:
-    named = data.feature_names or range(1, data.train.x.shape[1] + 1)
-    return list(map(str, named))
-
-
-def _name_left_out(options: argparse.Namespace, data: Dataset, inputs: Standardization) -> None:
-    """Report the columns that the network does not use, because they are constant."""
-    x, names = data.train.x, _column_names(data)
-    left_out = np.flatnonzero(~inputs.varies).tolist()
-    same = {i for i in left_out if (x[:, i] == x[0, i]).all()}
-    if same:
-        shown = some([names[i] for i in sorted(same)])
-        words.note(f"unused columns, constant in all training rows: {shown}", options)
-    if len(same) < len(left_out):
-        shown = some([names[i] for i in left_out if i not in same])
-        warnings.warn(
-            f"unused columns, since they vary by less than {LEAST_STEPS:g} steps of "
-            f"float64: {shown}. Subtract a constant from them before converting them to "
-            "floats",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def _network(options: argparse.Namespace, data: Dataset, targets: Standardization) -> Network:
-    x, y = data.train
-    if targets.needs_float64 and x.dtype != np.float64:
-        words.note("using float64, since the targets are too far from zero for float32", options)
-    wide = x.dtype == np.float64 or targets.needs_float64
-    regression = data.class_labels is None
-    n_out = (y.shape[1] if y.ndim == 2 else 1) if regression else len(data.class_labels)  # type: ignore[arg-type]
-    loss, quantiles = _loss(options, regression, n_out)
-    return Network(
-        (x.shape[1], *options.layers, max(n_out, len(quantiles or ()))),
-        activation=options.activation,
-        output="identity" if regression else "softmax",
-        loss=loss,
-        quantiles=quantiles,
-        label_smoothing=options.label_smoothing,
-        dtype="float64" if wide else "float32",
-        backend=options.backend,
-        seed=options.seed,
-    )
-
-
-def _loss(
-    options: argparse.Namespace, regression: bool, n_targets: int
-) -> tuple[Any, tuple[float, ...] | None]:
-    """Return the loss, None for the output's own, and its quantiles, if they fit the data."""
-    loss, quantiles = options.loss, options.quantiles
-    if quantiles is not None and loss not in (None, "quantile"):
-        raise ValueError(f"--quantiles are of --loss quantile, got --loss {loss}")
-    if quantiles is not None:
-        loss = "quantile"
-    if loss is not None and not regression:
-        option = "--loss" if options.loss else "--quantiles"
-        raise ValueError(
-            f"{option} is of a regression, and these labels are classes: leave it out, or say "
-            "--task regression"
-        )
-    if options.label_smoothing and regression:
-        raise ValueError(
-            "--label-smoothing is of a classification, and these labels are numbers: leave it "
-            "out, or say --task classification"
-        )
-    if quantiles is not None and len(quantiles) > 1 and n_targets > 1:
-        raise ValueError(
-            f"several --quantiles are of one target, and a row has {n_targets}: give one quantile"
-        )
-    return loss, quantiles
-
-
-def _labels(data: Dataset) -> tuple[Any, ...] | None:
-    """Return the names of the classes, or None if they are just 0, 1, 2 and so on."""
-    labels = data.class_labels
-    if labels is None or np.array_equal(labels, np.arange(len(labels))):
-        return None
-    return tuple(labels.tolist())
-
-
-def _optimizer(options: argparse.Namespace, n_steps: int) -> optimizers.Optimizer:
-    name = options.optimizer
-    rate = Cosine(options.learning_rate or LEARNING_RATES[name], n_steps)
-    match name:
-        case "rmsprop":
-            return optimizers.RMSprop(rate)
-        case "adam":
-            return optimizers.Adam(rate)
-        case "adamw":
-            return optimizers.AdamW(rate)
-        case _:
-            momentum = 0.0 if name == "sgd" else 0.9
-            return optimizers.SGD(rate, momentum=momentum, nesterov=name == "nesterov")
-
-
-def _report(
-    options: argparse.Namespace,
-    network: Network,
-    backend: Any,
-    measured: Mapping[str, Mapping[str, float]],
-    seconds: float,
-    path: Path,
-) -> None:
-    if options.json:
-        words.print_json(
-            {
-                "event": "result",
-                "backend": backend.name,
-                "isa": getattr(backend, "isa", None),
-                "seconds": seconds,
-                **measured,
-                "model": path,
-            }
-            | ({"report": options.report} if options.report else {})
-        )
-        return
-    for name, values in measured.items():
-        say(f"{name:<5}  {words.measures(values)}", indent=" " * 7)
-    n_parameters = network.architecture.n_parameters
-    say(f"trained in {seconds:.2f} s, saved {named(path)} ({n_parameters:,} parameters)")

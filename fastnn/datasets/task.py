@@ -72,15 +72,24 @@ def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Arra
         raise ValueError("the labels of the file's parts differ in kind or width")
     y = np.concatenate(parts)
     if y.ndim == 2:
-        return _several_numbers(y, task), None
+        return several_numbers(y.shape[1], task), None
     labels, counts = np.unique(y, return_counts=True)
-    if y.dtype.kind == "U":
-        return _of_text(labels, len(y), task), labels
+    if task is None and y.dtype.kind != "U" and (labels == np.trunc(labels)).all():
+        check_no_row_numbers(parts[0])
+    return choose_task_of(labels, counts, task)
+
+
+def choose_task_of(
+    labels: Array, counts: NDArray[np.int64], task: Task | None
+) -> tuple[TaskChoice, Array | None]:
+    """Return the same for labels that are distinct and sorted, and how often each occurs."""
+    n_rows = int(counts.sum())
+    if labels.dtype.kind == "U":
+        return _of_text(labels, n_rows, task), labels
     if (labels != np.trunc(labels)).any():
-        return _of_fractions(labels, len(y), task), None
+        return _of_fractions(labels, n_rows, task), None
     if task is None:
-        _check_no_row_numbers(parts[0])
-        choice = _of_whole_numbers(labels, counts, y.dtype.kind == "f")
+        choice = _of_whole_numbers(labels, counts, labels.dtype.kind == "f")
     else:
         choice = TaskChoice(task, _different(labels, "whole number"), named=True)
     if choice.task == "regression":
@@ -89,13 +98,14 @@ def choose_task(parts: list[Array], task: Task | None) -> tuple[TaskChoice, Arra
     return choice, labels.astype(np.int64) if exact else labels
 
 
-def _several_numbers(y: Array, task: Task | None) -> TaskChoice:
+def several_numbers(n_numbers: int, task: Task | None) -> TaskChoice:
+    """Return the task of targets (n_rows, n_numbers)."""
     if task == "classification":
         raise ValueError(
             f"{parameter('task', 'classification')} needs one label per row, text or a whole "
-            f"number; these are {y.shape[1]} numbers per row"
+            f"number; these are {n_numbers} numbers per row"
         )
-    return TaskChoice("regression", f"{y.shape[1]} numbers per row", named=task is not None)
+    return TaskChoice("regression", f"{n_numbers} numbers per row", named=task is not None)
 
 
 def _of_text(labels: Array, n_rows: int, task: Task | None) -> TaskChoice:
@@ -148,7 +158,8 @@ def _of_whole_numbers(labels: Array, counts: NDArray[np.int64], as_floats: bool)
     )
 
 
-def _check_no_row_numbers(y: Array) -> None:
+def check_no_row_numbers(y: Array) -> None:
+    """Check that labels do not count the rows from 0 or 1."""
     if len(y) > 2 and y[0] in (0, 1) and y[-1] - y[0] == len(y) - 1 and (np.diff(y) == 1).all():
         raise ValueError(
             f"the labels are row numbers, {y[0]:.0f}, {y[1]:.0f}, {y[2]:.0f} and so on: "

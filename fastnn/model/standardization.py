@@ -51,15 +51,14 @@ class Standardization(NamedTuple):
     @classmethod
     def of(cls, columns: Array) -> Standardization:
         """Measure columns (n_rows, n_columns), or one column (n_rows,)."""
-        columns = columns.reshape(len(columns), -1)
-        first = columns[0].astype(np.float64)  # a constant has exactly this mean, and deviation 0
-        with np.errstate(over="ignore", invalid="ignore"):  # then deviation is not finite
-            mean = first + (columns - first).mean(axis=0)
-            centred = columns - mean
-            largest = np.abs(centred).max(axis=0)
-            unit = np.where((largest > 0) & (largest < 1e-100), largest, 1.0)  # squares underflow
-            centred /= unit
-            deviation = unit * np.sqrt(np.square(centred, out=centred).mean(axis=0))
+        return cls.of_moments(*moments(columns))
+
+    @classmethod
+    def of_moments(
+        cls, mean: NDArray[np.float64], deviation: NDArray[np.float64]
+    ) -> Standardization:
+        """Return the standardization of columns with this mean and deviation."""
+        with np.errstate(over="ignore", invalid="ignore"):
             least = np.maximum(LEAST_STEPS * np.finfo(np.float64).eps * np.abs(mean), SMALLEST)
         varies = ~(deviation <= least)  # non-finite values count as varying
         return cls(mean, np.where(varies, deviation, 1.0), varies)
@@ -81,6 +80,20 @@ class Standardization(NamedTuple):
         if not self.varies.all():
             scaled[:, ~self.varies] = 0
         return scaled
+
+
+def moments(columns: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the deviation of columns (n_rows, n_columns), or of one (n_rows,)."""
+    columns = columns.reshape(len(columns), -1)
+    first = columns[0].astype(np.float64)  # a constant has exactly this mean, and deviation 0
+    with np.errstate(over="ignore", invalid="ignore"):  # then deviation is not finite
+        mean = first + (columns - first).mean(axis=0)
+        centred = columns - mean
+        largest = np.abs(centred).max(axis=0)
+        unit = np.where((largest > 0) & (largest < 1e-100), largest, 1.0)  # squares underflow
+        centred /= unit
+        deviation = unit * np.sqrt(np.square(centred, out=centred).mean(axis=0))
+    return mean, deviation
 
 
 def fold(network: Model, inputs: Standardization | None, targets: Standardization) -> None:

@@ -204,7 +204,7 @@ class Spy(fastnn.Network):
 @pytest.fixture
 def spied(cli, monkeypatch):
     """Train with options; return the network and what its fit was given."""
-    monkeypatch.setattr("fastnn.cli.train.Network", Spy)
+    monkeypatch.setattr("fastnn.cli.settings.Network", Spy)
 
     def train(*options):
         cli.ok("train", "pets.csv", "--quiet", *(options or ()))
@@ -223,8 +223,8 @@ def test_the_defaults_are_those_of_the_help(spied):
 
 
 def test_many_rows_take_the_usual_batches_and_epochs(spied, monkeypatch):
-    monkeypatch.setattr("fastnn.cli.train.STEPS_AN_EPOCH", 2)
-    monkeypatch.setattr("fastnn.cli.train.STEPS", 45)
+    monkeypatch.setattr("fastnn.cli.settings.STEPS_AN_EPOCH", 2)
+    monkeypatch.setattr("fastnn.cli.settings.STEPS", 45)
     _, options = spied()
     assert (options["epochs"], options["batch_size"]) == (15, 100)
 

@@ -45,7 +45,7 @@ def read_csv(
     name, budget = source.name, source.budget
     text = Text(source.stream, name, budget)
     number, first_line = text.first_line()
-    reader = csv.reader(text.lines(), delimiter=_delimiter(first_line), strict=True)
+    reader = csv.reader(text.lines(), delimiter=delimiter_of(first_line), strict=True)
     rows = _rows(reader, name, number - 1)
     try:
         line, cells = next(rows)
@@ -60,7 +60,7 @@ def read_csv(
     sample_bytes = sum(map(bytes_of_cells, [cells, *(row for _, row in below)]))
     budget.take(sample_bytes, f"its first {1 + len(below)} rows have up to {len(cells)} cells")
     known_header = header is None and known.are_in(cells, is_number)
-    first_is_header = known_header or _is_header(cells, below, header, name, line)
+    first_is_header = known_header or header_or_not(cells, below, header, name, line)
     stripped = [cell.strip() for cell in cells]
     names = stripped if first_is_header else None
     column = label_column(known.label_of(label, names, name), names, len(cells), name)
@@ -122,7 +122,8 @@ def read_csv(
     )
 
 
-def _delimiter(first: bytes) -> str:
+def delimiter_of(first: bytes) -> str:
+    """Return the delimiter of a file, by its first line."""
     outside_quotes = b"".join(first.split(b'"')[::2])
     if re.search(rb"[;\t]", outside_quotes) and not re.search(rb",(?!\d)|(?<!\d),", outside_quotes):
         outside_quotes = outside_quotes.replace(b",", b"")  # decimal commas: 1,5;2,5
@@ -156,9 +157,16 @@ def _raised(error: ValueError) -> Iterator[Row]:
     raise error
 
 
-def _is_header(
+def header_or_not(
     cells: list[str], below: list[Row], header: bool | None, name: str, line: int
 ) -> bool:
+    """Return whether the first line, of these cells, names the columns.
+
+    Raises
+    ------
+    ValueError
+        If `header` does not say, and neither do the rows below.
+    """
     if header is not None:
         return header
     found = is_header(cells, [row for _, row in below])
