@@ -1,6 +1,7 @@
 """fastnn on a Dask cluster: rows that lie on many machines, with the same bits on any of them.
 
-`fit`, `evaluate`, `predict` and `predict_proba` are those of `fastnn.Network` for Dask collections.
+`fit`, `evaluate`, `predict` and `predict_proba` are those of `fastnn.Network` for Dask collections,
+and `read` makes such collections of files.
 `DaskMLPClassifier`, `DaskMLPRegressor` and `DaskSoftmaxRegression` are the estimators of
 `fastnn.sklearn` for them, and need scikit-learn.
 """
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.cluster import LostError, TaskError
 from fastnn.dask.network import evaluate, fit, predict, predict_proba
+from fastnn.dask.reading import read
 
 if TYPE_CHECKING:
     from fastnn.dask.classifier import DaskMLPClassifier, DaskSoftmaxRegression
@@ -26,6 +28,7 @@ __all__ = [
     "fit",
     "predict",
     "predict_proba",
+    "read",
 ]
 
 _ESTIMATORS = {

@@ -135,7 +135,8 @@ def _blocks(name: str, collection: Any) -> list[Any]:
             )
         return list(collection.to_delayed().reshape(-1))
     if is_frame(collection):
-        return list(collection.to_delayed())
+        # optimized one by one, x and y of one table would be read twice, and perhaps cut otherwise
+        return list(collection.to_delayed(optimize_graph=False))
     if _is_list(collection):
         delayed = imported("dask", "dask").delayed
         return [delayed(part) if _is_future(part) else part for part in collection]

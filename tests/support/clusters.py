@@ -66,7 +66,12 @@ def dask_client(shared_cluster):
 
 def wait_for_workers(client, n_workers=N_WORKERS):
     """Wait until workers that were killed have been replaced."""
-    client.wait_for_workers(n_workers, timeout=60)
+    try:
+        client.wait_for_workers(n_workers, timeout=15)
+    except TimeoutError:  # Dask gives up a worker that dies while it starts
+        client.cluster.scale(0)
+        client.cluster.scale(n_workers)
+        client.wait_for_workers(n_workers, timeout=60)
 
 
 def worker_processes(client):
