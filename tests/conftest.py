@@ -26,6 +26,7 @@ import hypothesis
 import pytest
 from support.backends import OTHER_SETS, under_test, with_instruction_set
 from support.benchmarks import BENCH
+from support.clusters import dask_client, shared_cluster  # noqa: F401
 
 SHARED = (
     *("backend_calls", "bounds", "c_programs", "parity", "programs", "strategies"),
