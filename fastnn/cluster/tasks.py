@@ -62,9 +62,17 @@ class Cluster:
         self.client = checked_client(client)
         self.computing = agreed(self._abilities(), backend)
 
-    def share(self, value: Any) -> Shared:
-        """Return a value for the arguments of many tasks, which is sent to the workers once."""
-        return Shared(self, value)
+    def share(self, value: Any, *, everywhere: bool = False) -> Shared:
+        """Return a value for the arguments of tasks, which is sent to the workers once.
+
+        Parameters
+        ----------
+        value : object
+        everywhere : bool, default False
+            Whether all workers get it before the tasks. Dask has a task done where its arguments
+            are, and moves it only if that takes less time than the task.
+        """
+        return Shared(self, value, everywhere)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the call of a pure function as a node of a Dask graph, a ``Delayed``.
@@ -109,7 +117,7 @@ class Cluster:
         from distributed import as_completed
 
         of_key: dict[Any, Task] = {}
-        waiting = as_completed()
+        waiting = as_completed(loop=self.client.loop)  # it may not be the default client
         for task in tasks:
             of_key[task.future.key] = task
             waiting.add(task.future)
@@ -143,6 +151,14 @@ class Cluster:
             except self._losses() as error:  # a worker died in between
                 self.check_connected(error)
         raise TaskError(f"results were lost {ATTEMPTS} times on their way to the client")
+
+    def cancel(self, tasks: Iterable[Task]) -> None:
+        """Let go of tasks, so that those which have not begun are not done; ask nobody to confirm.
+
+        A worker cannot be stopped in a task that it has begun.
+        """
+        for task in tasks:
+            task.future.release()
 
     def n_threads(self) -> int:
         """Return how many tasks the workers do at a time; at least 1."""
@@ -219,21 +235,22 @@ class Cluster:
 
 
 class Shared:
-    """A value that many tasks need, sent to one worker; the others fetch it from each other.
+    """A value that tasks need, sent to one worker; the others fetch it from each other.
 
     It goes neither through the scheduler nor into the graph of tasks, unless the client cannot
     reach the workers.
     """
 
-    def __init__(self, cluster: Cluster, value: Any) -> None:
-        self._cluster, self._value = cluster, value
+    def __init__(self, cluster: Cluster, value: Any, everywhere: bool = False) -> None:
+        self._cluster, self._value, self._everywhere = cluster, value, everywhere
         self._scatter()
 
     def _scatter(self) -> None:
         client = self._cluster.client
 
         def sent(direct: bool) -> Any:
-            return client.scatter([self._value], direct=direct, hash=False)[0]
+            values, everywhere = [self._value], self._everywhere
+            return client.scatter(values, direct=direct, broadcast=everywhere, hash=False)[0]
 
         def send() -> Any:
             try:

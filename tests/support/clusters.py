@@ -27,7 +27,7 @@ def local_cluster(n_workers=N_WORKERS, threads_per_worker=1, **options):
     with quiet(), dask.config.set(OPTIONS):
         cluster = distributed.LocalCluster(
             n_workers=n_workers, threads_per_worker=threads_per_worker, processes=True,
-            dashboard_address=None, memory_limit=0, **options,
+            dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL, **options,
         )  # fmt: skip
         client = distributed.Client(cluster, set_as_default=False)
     try:
