@@ -20,7 +20,8 @@ from support.examples import same_bits
 
 from fastnn.schedules import Cosine
 from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression, joint_training
-from fastnn.sklearn.together import Wanted, fit_each
+from fastnn.sklearn.alone import Wanted
+from fastnn.sklearn.together import fit_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
