@@ -426,7 +426,7 @@ class Network(Model):
                         hooks=bound,
                         keeper=keeper,
                         snapshot=snapshot,
-                        own_loss=own_loss,
+                        programs=own_loss,
                         progress=progress,
                     )
         finally:
@@ -505,7 +505,7 @@ class Network(Model):
                     Passes.over(data, a, options.batch_size, shuffle),
                     told.options,
                     epochs=1,
-                    own_loss=None if loss is None else OwnLoss(loss, backend),
+                    programs=None if loss is None else OwnLoss(loss, backend),
                     progress=False,
                 )
         finally:

@@ -98,15 +98,21 @@ def get_backend(name: str | None = None) -> Backend:
     """
     if name is not None and name != "auto":
         return _named(name, "backend=")
+    choice, source = selection()
+    if choice != "auto":
+        return _named(choice, source)
+    fastest = next(name for name in NAMES if not isinstance(_load(name), str))
+    return _named(fastest, "auto")
+
+
+def selection() -> tuple[str, str]:
+    """Return the name that is selected, perhaps "auto", and by what."""
     choice, source = _used.get(), "use_backend"
     if choice is None:
         choice, source = _default.get(), "set_backend"
     if choice is None:
         choice, source = os.environ.get("FASTNN_BACKEND") or "auto", "FASTNN_BACKEND"
-    if choice != "auto":
-        return _named(choice, source)
-    fastest = next(name for name in NAMES if not isinstance(_load(name), str))
-    return _named(fastest, "auto")
+    return choice, source
 
 
 def _named(name: str, source: str) -> Backend:

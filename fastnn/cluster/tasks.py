@@ -82,13 +82,13 @@ class Cluster:
         function : callable
             Its result depends on nothing but its arguments.
         *arguments
-            Nodes and futures stand for their results.
+            Small ones. `Task`, `Shared` and other nodes stand for their results.
         """
         from dask import delayed
 
-        name = f"fastnn-{function.__name__}-{uuid.uuid4().hex}"
-        node = delayed(computed, pure=False)
-        return node(function, self.computing, *arguments, dask_key_name=name)
+        name = f"fastnn-{function.__name__.strip('_')}-{uuid.uuid4().hex}"
+        given = [a.future if isinstance(a, Task | Shared) else a for a in arguments]
+        return delayed(computed, pure=False)(function, self.computing, *given, dask_key_name=name)
 
     def submit(self, build: Callable[[], Any], needs: Sequence[Task | Shared] = ()) -> Task:
         """Have the workers compute a graph.
@@ -96,7 +96,8 @@ class Cluster:
         Parameters
         ----------
         build : callable
-            Returns the last node; called again if the task must be submitted again.
+            Returns the last node of a graph of its own; called again if the task must be submitted
+            again.
         needs : sequence
             Whose futures the graph contains.
         """
@@ -288,8 +289,12 @@ class Task:
         compute = self._cluster.client.compute
         self.future = self._cluster.retrying(lambda: compute(self._build(), optimize_graph=False))
 
+    def release(self) -> None:
+        """Let the workers forget the result; `restore` has it computed again."""
+        self.future = None
+
     def restore(self) -> None:
-        """Submit the task again if it was cancelled, after what it needs.
+        """Submit the task again if it was cancelled or released, after what it needs.
 
         Raises
         ------
@@ -298,15 +303,16 @@ class Task:
         TaskError
             If this has happened too often.
         """
-        if self.future.status not in ("cancelled", "lost"):
-            return
-        self._cluster.check_connected(_reason(self.future))
-        self._n_attempts += 1
-        if self._n_attempts > ATTEMPTS:
-            raise TaskError(
-                f"the task {self.future.key} was cancelled {ATTEMPTS} times: another client "
-                "cancels it, or data that it needs cannot be computed again"
-            )
+        if self.future is not None:
+            if self.future.status not in ("cancelled", "lost"):
+                return
+            self._cluster.check_connected(_reason(self.future))
+            self._n_attempts += 1
+            if self._n_attempts > ATTEMPTS:
+                raise TaskError(
+                    f"the task {self.future.key} was cancelled {ATTEMPTS} times: another client "
+                    "cancels it, or data that it needs cannot be computed again"
+                )
         for needed in self._needs:
             needed.restore()
         self._submit()

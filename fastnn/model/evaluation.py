@@ -15,7 +15,7 @@ An output with constant targets counts in R² as 1 if it is predicted exactly, o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,20 +69,100 @@ def evaluate(
         ``"loss"`` and the measures of the architecture: ``"accuracy"``, or ``"r2"``, ``"rmse"`` and
         ``"mae"``.
     """
-    sums = Sums(architecture, y, sample_weight)
     long = len(calls(architecture, len(y), ROWS_AT_A_TIME)) > 1
     with progress_bar(len(y), progress and long) as bar:
-        for rows in walk(x, ROWS_AT_A_TIME):
-            check_whole(y)
-            z = np.empty((len(y[rows]), architecture.n_out), architecture.dtype)
-            backend.predict(architecture.to_logits, params, x[rows], z)
-            sums.add(backend, rows, z)
-            bar.update(len(z))
-    return sums.measures()
+        totals = totals_of(backend, architecture, params, x, y, sample_weight, bar.update)
+    return totals.measures(architecture)
+
+
+def totals_of(
+    backend: Backend,
+    architecture: Architecture,
+    params: Array,
+    x: Any,
+    y: Array,
+    sample_weight: NDArray[np.float64] | None,
+    say: Callable[[int], None] = lambda n_rows: None,
+) -> Totals:
+    """Return the sums over checked data, as `evaluate` describes them.
+
+    `say` is called with the number of rows whenever some are done.
+    """
+    sums = Sums(architecture, y, sample_weight)
+    for rows in walk(x, ROWS_AT_A_TIME):
+        check_whole(y)
+        z = np.empty((len(y[rows]), architecture.n_out), architecture.dtype)
+        backend.predict(architecture.to_logits, params, x[rows], z)
+        sums.add(backend, rows, z)
+        say(len(z))
+    return sums.totals()
+
+
+class Totals(NamedTuple):
+    """Sums over rows, and the measures that are made of them; those of other rows can be added.
+
+    Attributes
+    ----------
+    exponent : int
+        All weights were divided by this power of two.
+    weight, loss, right : float
+        Sums of weights, of losses, and of the weights of rows classified correctly.
+    squared_error, absolute_error : ndarray of shape (n_out,)
+    mean, variation : ndarray of shape (n_out,)
+        Of the targets; variation is Σ w (y − ȳ)².
+    """
+
+    exponent: int
+    weight: float
+    loss: float
+    right: float
+    squared_error: Array
+    absolute_error: Array
+    mean: Array
+    variation: Array
+
+    def with_exponent(self, exponent: int) -> Totals:
+        """Return the same with weights divided by another power of two."""
+        factor = float(np.ldexp(1.0, self.exponent - exponent))
+        return Totals(
+            exponent, self.weight * factor, self.loss * factor, self.right * factor,
+            self.squared_error * factor, self.absolute_error * factor, self.mean,
+            self.variation * factor,
+        )  # fmt: skip
+
+    def __add__(self, other: Totals) -> Totals:  # type: ignore[override]
+        """Return the totals of both (Chan et al., 1983, for the variation)."""
+        if not other.weight:
+            return self
+        if not self.weight:
+            return other
+        exponent = max(self.exponent, other.exponent)
+        a, b = self.with_exponent(exponent), other.with_exponent(exponent)
+        weight, distance = a.weight + b.weight, b.mean - a.mean
+        return Totals(
+            exponent, weight, a.loss + b.loss, a.right + b.right,
+            a.squared_error + b.squared_error, a.absolute_error + b.absolute_error,
+            a.mean + distance * (b.weight / weight),
+            a.variation + b.variation + np.square(distance) * (a.weight * b.weight / weight),
+        )  # fmt: skip
+
+    def measures(self, architecture: Architecture) -> dict[str, float]:
+        """Return the loss, and accuracy, or R², RMSE and MAE."""
+        measured = {"loss": float(self.loss / self.weight)}
+        if architecture.classifies:
+            measured["accuracy"] = float(self.right / self.weight)
+        elif architecture.loss == "quantile":
+            absolute = self.absolute_error[_medians(architecture)]
+            measured["mae"] = float(np.mean(absolute / self.weight))
+        else:
+            measured["r2"] = _r2(self.squared_error, self.variation)
+            measured["rmse"] = float(np.mean(np.sqrt(self.squared_error / self.weight)))
+            measured["mae"] = float(np.mean(self.absolute_error / self.weight))
+        return measured
 
 
 class Sums:
-    """What is added up over rows, and the measures that are made of it.
+    """What is added up over rows.
 
     Parameters
     ----------
@@ -96,10 +176,10 @@ class Sums:
         self, architecture: Architecture, y: Array, sample_weight: NDArray[np.float64] | None
     ) -> None:
         self._architecture, self._y = architecture, y
-        self._weights = np.ones(len(y))
+        self._weights, self._exponent = np.ones(len(y)), 0
         if sample_weight is not None:  # of any size: only their ratios count
-            largest = np.abs(sample_weight).max(initial=0.0)
-            self._weights = np.ldexp(sample_weight, -np.frexp(largest)[1])
+            self._exponent = int(np.frexp(np.abs(sample_weight).max(initial=0.0))[1])
+            self._weights = np.ldexp(sample_weight, -self._exponent)
         self._loss = self._right = 0.0
         self._squared_error, self._absolute_error = np.zeros((2, architecture.n_out))
 
@@ -114,19 +194,21 @@ class Sums:
         self._squared_error += weights @ np.square(error)
         self._absolute_error += weights @ np.abs(error)
 
+    def totals(self) -> Totals:
+        """Return the sums."""
+        a, weight = self._architecture, self._weights.sum()
+        mean, variation = np.zeros((2, a.n_out))
+        if not a.classifies and weight:
+            mean = np.average(self._y, axis=0, weights=self._weights)
+            variation = self._weights @ np.square(self._y - mean, dtype=np.float64)
+        return Totals(
+            self._exponent, weight, self._loss, self._right, self._squared_error,
+            self._absolute_error, mean, variation,
+        )  # fmt: skip
+
     def measures(self) -> dict[str, float]:
         """Return the loss, and accuracy, or R², RMSE and MAE."""
-        a, total = self._architecture, self._weights.sum()
-        measured = {"loss": float(self._loss / total)}
-        if a.classifies:
-            measured["accuracy"] = float(self._right / total)
-        elif a.loss == "quantile":
-            measured["mae"] = float(np.mean(self._absolute_error[_medians(a)] / total))
-        else:
-            measured["r2"] = _r2(self._squared_error, self._y, self._weights)
-            measured["rmse"] = float(np.mean(np.sqrt(self._squared_error / total)))
-            measured["mae"] = float(np.mean(self._absolute_error / total))
-        return measured
+        return self.totals().measures(self._architecture)
 
 
 def _medians(architecture: Architecture) -> slice | int:
@@ -135,8 +217,8 @@ def _medians(architecture: Architecture) -> slice | int:
     return slice(None) if len(distances) == 1 else distances.index(min(distances))
 
 
-def _r2(squared_error: Array, y: Array, weights: NDArray[np.float64]) -> float:
-    mean = np.average(y, axis=0, weights=weights)
-    variation = weights @ np.square(y - mean, dtype=np.float64)
-    unexplained = np.divide(squared_error, variation, where=variation > 0, out=np.ones_like(mean))
+def _r2(squared_error: Array, variation: Array) -> float:
+    unexplained = np.divide(
+        squared_error, variation, where=variation > 0, out=np.ones_like(variation)
+    )
     return float(np.mean(1.0 - np.where((variation == 0) & (squared_error == 0), 0, unexplained)))

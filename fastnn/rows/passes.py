@@ -8,7 +8,7 @@ error is raised before the next rows are read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class Passes(NamedTuple):
         """Rows of a pass."""
         return len(self.data.y)
 
-    def one(self, rng: Generator) -> Iterable[NDArray[np.int64]]:
+    def one(self, rng: Generator, say: Any = None) -> Iterable[NDArray[np.int64]]:
         """Return the row numbers of one pass, part by part; `rng` draws their order."""
         x, n_rows = self.data.x, self.n_rows
         order = row_order(rng, x, n_rows, self.shuffle)

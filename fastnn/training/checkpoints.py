@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from fastnn import validation
-from fastnn.backends.base import Backend
 from fastnn.model.model import Model
 from fastnn.optimizers import OptimizerState
 from fastnn.system.files import check_folder_of
 from fastnn.system.locks import only_writer
 from fastnn.training.checkpoint_files import read, write
-from fastnn.training.computed_by import Computer, compare, computer
+from fastnn.training.computed_by import Computer, Computes, compare, computer
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook
 from fastnn.training.snapshot import Snapshot
@@ -88,7 +87,7 @@ class Keeper:
     fit : mapping
         The result of `fastnn.training.fit_description.description`.
     backend : Backend
-        The backend of the following epochs.
+        The backend of the following epochs, or what has its name and instruction set.
     measured : list of str
         What each epoch measures, as `fastnn.training.history.measurements` names it.
     computed_by : list
@@ -97,7 +96,7 @@ class Keeper:
 
     checkpoint: Checkpoint
     fit: Mapping[str, Any]
-    backend: Backend
+    backend: Computes
     measured: Sequence[str]
     computed_by: list[Computer | None] = field(default_factory=list)
 

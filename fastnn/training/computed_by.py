@@ -13,18 +13,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fastnn.system.processor import processor_features
 from fastnn.training.fit_description import AnotherFitError
 
-if TYPE_CHECKING:
-    from fastnn.backends.base import Backend
-
 Computer = Mapping[str, str | None]
 
 
-def computer(backend: Backend) -> Computer:
+class Computes(Protocol):
+    """What computes the epochs of a fit, such as a backend."""
+
+    @property
+    def name(self) -> str:
+        """The name of the backend."""
+
+    @property
+    def isa(self) -> str | None:
+        """The instruction set, if the backend chooses one."""
+
+
+def computer(backend: Computes) -> Computer:
     """Return the list entry of this backend."""
     return {"backend": backend.name, "isa": backend.isa or processor_features()}
 

@@ -8,7 +8,7 @@ epochs, the initial weights and, for memory-mapped files, all but a few rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -51,15 +51,16 @@ def description(
     model: Model,
     architecture: Architecture,
     options: TrainingOptions,
-    data: Rows,
-    validation_data: Rows | None,
+    data: Rows | Mapping[str, Any],
+    validation_data: Rows | Mapping[str, Any] | None,
     shuffle: Any,
     hooks: Sequence[Hook],
     own_loss: str | None = None,
 ) -> dict[str, Any]:
     """Return the description of a fit, without its number of epochs, as JSON values.
 
-    `architecture` is the model's, with the `input_scale` inferred from its data.
+    `architecture` is the model's, with the `input_scale` inferred from its data. Of rows that are
+    not here, a fingerprint takes their place.
     """
     settings = asdict(options)
     settings.pop("dropout_seed")
@@ -109,7 +110,9 @@ def _named(value: Any) -> dict[str, Any]:
     }
 
 
-def _fingerprints(data: Rows) -> dict[str, Any]:
+def _fingerprints(data: Rows | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(data, Mapping):
+        return data
     x, y, sample_weight = data
     return {
         "x": [str(x.dtype), list(x.shape), checksum(*_parts(x))],

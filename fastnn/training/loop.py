@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from fastnn.backends.base import Backend, EpochResult
 from fastnn.backends.minibatch import TrainingOptions
@@ -18,20 +18,52 @@ from fastnn.model.evaluation import evaluate
 from fastnn.model.model import Model
 from fastnn.optimizers import OptimizerState, RunningOptimizer
 from fastnn.rows.checked import Rows
-from fastnn.rows.passes import Passes
 from fastnn.system.progress import ProgressBar, progress_bar
 from fastnn.training.checkpoints import Keeper
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook, begin, end
-from fastnn.training.own_loss import OwnLoss
 from fastnn.training.snapshot import Snapshot
+
+
+class Epochs(Protocol):
+    """The passes of a fit: how many rows each has, and its parts."""
+
+    @property
+    def data(self) -> Rows:
+        """The rows."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a pass."""
+
+    def one(self, rng: Any, say: Callable[[int], None]) -> Iterable[Any]:
+        """Return what `train_epoch` takes for one pass, part by part.
+
+        The length of a part is its number of rows; `say` is told of others that are done.
+        """
+
+
+class Programs(Protocol):
+    """What trains and evaluates in the place of a backend's programs."""
+
+    def train_epoch(
+        self, architecture: Any, params: Any, state: Any, x: Any, y: Any, order: Any, options: Any,
+        sample_weight: Any = None,
+    ) -> EpochResult:  # fmt: skip
+        """Train on one part of a pass, as `Backend.train_epoch`."""
+
+    def evaluate(
+        self, backend: Any, architecture: Any, params: Any, x: Any, y: Any, sample_weight: Any, *,
+        progress: bool,
+    ) -> dict[str, float]:  # fmt: skip
+        """Return what `fastnn.model.evaluation.evaluate` does."""
 
 
 def fit(
     model: Model,
     running: RunningOptimizer,
     backend: Backend,
-    passes: Passes,
+    passes: Epochs,
     options: TrainingOptions,
     *,
     epochs: int,
@@ -39,12 +71,13 @@ def fit(
     hooks: Sequence[Hook] = (),
     keeper: Keeper | None = None,
     snapshot: Snapshot | None = None,
-    own_loss: OwnLoss | None = None,
+    programs: Programs | None = None,
     progress: bool,
 ) -> History:
     """Train `model` in place for some epochs; return the history.
 
-    With a `keeper` it writes checkpoints; with a `snapshot` it resumes from that state.
+    With a `keeper` it writes checkpoints; with a `snapshot` it resumes from that state. `programs`
+    take the place of the backend's.
     """
     history = History() if snapshot is None else snapshot.history
     n_rows, n_done = passes.n_rows, history.n_epochs
@@ -57,8 +90,8 @@ def fit(
     if options.dropout_seed != seed or options.optimizer is not running.optimizer:
         options = replace(options, optimizer=running.optimizer, dropout_seed=seed)
     train_epoch, measure = backend.train_epoch, evaluate
-    if own_loss is not None:
-        train_epoch, measure = own_loss.train_epoch, own_loss.evaluate
+    if programs is not None:
+        train_epoch, measure = programs.train_epoch, programs.evaluate
     with progress_bar(epochs * n_rows, progress, n_done * n_rows) as bar:
         try:
             for epoch in range(epochs + 1 if history.stopped else n_done + 1, epochs + 1):
@@ -134,14 +167,14 @@ def _train_epoch(
     model: Model,
     state: OptimizerState,
     train_epoch: Callable[..., EpochResult],
-    passes: Passes,
+    passes: Epochs,
     options: TrainingOptions,
     bar: ProgressBar,
 ) -> EpochResult:
     """Make one pass over the rows; the metrics are weighted means over the calls."""
     data, weight, n_calls = passes.data, 0.0, 0
     loss = accuracy = penalty = 0.0
-    for rows in passes.one(model.rng):
+    for rows in passes.one(model.rng, bar.update):
         result = train_epoch(
             model.architecture,
             model.parameters,

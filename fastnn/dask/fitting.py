@@ -1,0 +1,293 @@
+"""The rounds of a fit on a cluster, as epochs for `fastnn.training.loop`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastnn.architecture import Array
+from fastnn.backends.base import EpochResult
+from fastnn.cluster import Cluster, LostError, Shared, Task
+from fastnn.dask.held import Partitions
+from fastnn.dask.rounds import (
+    Plan,
+    State,
+    Sum,
+    add,
+    add_totals,
+    averaged,
+    measure,
+    train,
+    tree,
+)
+from fastnn.model.evaluation import Totals
+from fastnn.optimizers import SGD, OptimizerState
+from fastnn.rows.checked import Rows
+
+
+class Outer:
+    """The outer optimizer: steps from the parameters θ of a round to the mean θ̄ of its results.
+
+    With the gradient g = θ − θ̄ it is one of `fastnn.SGD`; plain averaging is a learning rate of 1
+    without momentum. Arithmetic is in float64.
+
+    Parameters
+    ----------
+    optimizer : SGD or None
+        None for plain averaging.
+    """
+
+    def __init__(self, optimizer: SGD | None) -> None:
+        self._optimizer = optimizer
+        self._velocity: Array | None = None
+
+    def step(self, before: Array, mean: Array, n_steps: int) -> Array:
+        """Return the parameters after the round, of the dtype of `before`."""
+        optimizer = self._optimizer
+        if optimizer is None:
+            return mean.astype(before.dtype)
+        gradient = before.astype(np.float64) - mean
+        (rate,) = optimizer.learning_rates(n_steps, 1)
+        if optimizer.momentum:
+            velocity = gradient if self._velocity is None else self._velocity
+            if self._velocity is not None:
+                velocity = optimizer.momentum * self._velocity + gradient
+            self._velocity = velocity
+            gradient = gradient + optimizer.momentum * velocity if optimizer.nesterov else velocity
+        after: Array = (before - rate * gradient).astype(before.dtype)
+        return after
+
+    # as a callback, so that checkpoints hold the velocity
+
+    def on_fit_start(self, network: Any) -> None:
+        """Begin without velocity."""
+        self._velocity = None
+
+    def on_epoch_end(self, network: Any, epoch: int, record: Any) -> None:
+        """Do nothing."""
+
+    def on_fit_end(self, network: Any) -> None:
+        """Do nothing."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the optimizer's parameters."""
+        o = self._optimizer
+        if o is None:
+            return {}
+        return {"learning_rate": repr(o.learning_rate), "momentum": o.momentum,
+                "nesterov": o.nesterov}  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the velocity."""
+        return {} if self._velocity is None else {"velocity": self._velocity}
+
+    def load_state_dict(self, state: Any) -> None:
+        """Restore the velocity."""
+        self._velocity = state.get("velocity")
+
+
+def reduced(
+    cluster: Cluster,
+    add: Callable[..., Any],
+    leaf: Callable[[int], Any],
+    n_leaves: int,
+    needs: Callable[[Sequence[int]], Sequence[Task | Shared]],
+    done: Callable[[Sequence[int]], None] | None = None,
+) -> Any:
+    """Return the sum over leaves, in a fixed tree whatever workers compute it.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    add : callable
+        Returns the sum of several results, in their order.
+    leaf : callable
+        ``leaf(i)`` returns the node of a leaf, such as of a partition.
+    n_leaves : int
+    needs : callable
+        ``needs(leaves)`` returns what their nodes need.
+    done : callable, optional
+        Called with the leaves of each group that is added.
+    """
+    lowest, *levels = tree(n_leaves)
+
+    def group(leaves: Sequence[int]) -> Any:
+        return cluster.call(add, *map(leaf, leaves))
+
+    def top() -> Any:
+        nodes: list[Any] = list(groups)
+        for level in levels:
+            nodes = [cluster.call(add, *(nodes[i] for i in which)) for which in level]
+        return nodes[0]
+
+    groups = {cluster.submit(partial(group, leaves), needs(leaves)): leaves for leaves in lowest}
+    result = cluster.submit(top, list(groups)) if levels else next(iter(groups))
+    if done is not None:
+        for task in cluster.done(groups):
+            done(groups[task])
+    (found,) = cluster.results([result])
+    return found
+
+
+class Part:
+    """The only part of a round, whose rows are counted as they are done."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Rounds:
+    """Rounds over partitions, in the place of a backend's passes over rows.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    partitions : Partitions
+        Checked.
+    watched : Partitions or None
+        Validation data, checked.
+    plan : Plan
+    outer : Outer
+    first : int
+        Number of the first round, counted from 0.
+    seed : int, optional
+        Of the rounds; by default the one of the optimizer's state.
+    """
+
+    data = Rows(None, None, None)  # type: ignore[arg-type]
+    """Rows of nobody: they are on the workers."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        partitions: Partitions,
+        watched: Partitions | None,
+        plan: Plan,
+        outer: Outer,
+        first: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        self._cluster, self._partitions, self._watched = cluster, partitions, watched
+        self._plan, self._outer, self._round, self._seed = cluster.share(plan), outer, first, seed
+        self._state: tuple[State, Shared] | None = None
+        self._say: Callable[[int], None] = lambda n_rows: None
+        self._rounds_per_epoch = plan.rounds_per_epoch
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a round."""
+        return self._partitions.n_rows // self._rounds_per_epoch
+
+    def one(self, rng: Any, say: Callable[[int], None]) -> Iterable[Any]:
+        """Return the only part of a round; `say` is told of rows that are done before it ends."""
+        self._say = say
+        return [Part()]
+
+    def train_epoch(
+        self,
+        architecture: Any,
+        params: Array,
+        state: OptimizerState,
+        x: Any,
+        y: Any,
+        order: Any,
+        options: Any,
+        sample_weight: Any = None,
+    ) -> EpochResult:
+        """Do a round: change `params` and `state`, and return the means over all rows.
+
+        Raises
+        ------
+        LostError
+            If the scheduler or all workers are lost; `params` and `state` are then unchanged.
+        """
+        shared = self._shared(params, state)
+        held, plan = self._partitions, self._plan
+
+        def leaf(i: int) -> Any:
+            return held.node(held.numbers[i], train, shared, plan, held.numbers[i])
+
+        def done(leaves: Sequence[int]) -> None:
+            n_rows = sum(held.facts[held.numbers[i]].n_rows for i in leaves)
+            self._say(n_rows // self._rounds_per_epoch)
+
+        total: Sum = reduced(
+            self._cluster, add, leaf, len(held.numbers), self._needs(held, shared), done
+        )
+        if not total.weight:
+            return EpochResult(np.nan, np.nan, np.nan)
+        vectors = averaged(total)
+        if np.isfinite(vectors[0]).all():  # else the loss is not, and the fit ends
+            params[...] = self._outer.step(params, vectors[0], self._round)
+        else:
+            params[...] = vectors[0]
+        state.slots[...], state.step = vectors[1:], total.step
+        self._round += 1
+        loss, accuracy, penalty = (total.metrics / total.weight).tolist()
+        return EpochResult(loss, accuracy, penalty)
+
+    def evaluate(
+        self,
+        backend: Any,
+        architecture: Any,
+        params: Array,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        progress: bool,
+    ) -> dict[str, float]:
+        """Return what is measured on the validation data."""
+        assert self._watched is not None
+        shared = self._shared(params, None)
+        held, plan = self._watched, self._plan
+
+        def leaf(i: int) -> Any:
+            return held.node(held.numbers[i], measure, shared, plan)
+
+        totals: Totals = reduced(
+            self._cluster, add_totals, leaf, len(held.numbers), self._needs(held, shared)
+        )
+        return totals.measures(architecture)
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say in errors of a lost cluster what was done until then."""
+        try:
+            yield
+        except LostError as error:
+            raise LostError(
+                f"{error}, in round {self._round + 1}; the network keeps what {self._round} rounds "
+                "have taught it, and a checkpoint, if there is one, resumes the fit"
+            ) from error
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _needs(
+        self, held: Partitions, state: Shared
+    ) -> Callable[[Sequence[int]], list[Task | Shared]]:
+        """Return what says what leaves need."""
+        return lambda leaves: [
+            state, self._plan, *held.needs([held.numbers[i] for i in leaves])
+        ]  # fmt: skip
+
+    def _shared(self, params: Array, state: OptimizerState | None) -> Shared:
+        """Return the state of the next round, sent to the workers once, unless it was already."""
+        if self._state is not None:
+            sent, shared = self._state
+            same = sent.round == self._round and np.array_equal(sent.parameters, params)
+            if same and (state is None or np.array_equal(sent.slots, state.slots)):
+                return shared
+        if state is None:
+            slots, step, seed = np.empty((0, len(params)), params.dtype), 0, 0
+        else:
+            slots, step = state.slots.copy(), state.step
+            seed = state.dropout_seed if self._seed is None else self._seed
+        sent = State(params.copy(), slots, step, seed, self._round)
+        shared = self._cluster.share(sent)
+        self._state = sent, shared
+        return shared

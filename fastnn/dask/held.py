@@ -1,0 +1,277 @@
+"""The partitions of a fit on a cluster: looked at, checked, and held by workers or made anew.
+
+Partitions stay on the workers that computed them. If all of them do not fit in the workers' memory,
+each is made anew whenever it is used, within the task that uses it: a worker then has as many
+partitions in memory as it has threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from fastnn.cluster import Cluster, Shared, Task
+from fastnn.dask.collections import made, n_bytes, partitions, recipe
+from fastnn.dask.partitions import Checks, Facts, alike, check, look
+from fastnn.rows.checked import Rows
+from fastnn.validation import check_flag
+
+log = logging.getLogger("fastnn.dask")
+
+Persist = bool | Literal["auto"]
+
+SHARE_OF_MEMORY = 0.4
+"""Of the workers' memory that partitions may take: a worker begins to spill at 0.6."""
+
+
+class Held:
+    """What a worker holds of a partition."""
+
+    def __init__(self, cluster: Cluster, task: Task) -> None:
+        self._cluster, self._task = cluster, task
+
+    @property
+    def needs(self) -> list[Task | Shared]:
+        """What its nodes need."""
+        return [self._task]
+
+    def node(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the call of ``function(held, *arguments)``."""
+        return self._cluster.call(function, self._task, *arguments)
+
+    def release(self) -> None:
+        """Let the worker forget it."""
+        self._task.release()
+
+
+class Recipe:
+    """How a partition is made, and, once that is known, how it is checked."""
+
+    def __init__(
+        self, cluster: Cluster, number: int, recipe: bytes, checks: Shared | None = None
+    ) -> None:
+        self._cluster, self._number, self._recipe, self._checks = cluster, number, recipe, checks
+
+    @property
+    def needs(self) -> list[Task | Shared]:
+        """What its nodes need."""
+        return [] if self._checks is None else [self._checks]
+
+    def node(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the call of ``function(made, *arguments)``, which also makes the partition."""
+        call, checks = self._cluster.call, self._checks
+        if checks is None:
+            return call(from_recipe, function, self._recipe, *arguments)
+        return call(from_checked, function, self._recipe, self._number, checks, *arguments)
+
+    def checked_by(self, checks: Shared) -> Recipe:
+        """Return the recipe of the checked rows."""
+        return Recipe(self._cluster, self._number, self._recipe, checks)
+
+    def release(self) -> None:
+        """Do nothing: nobody holds it."""
+
+
+class Partitions:
+    """The partitions of one set of rows.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    x, y, sample_weight
+        As for `fastnn.dask.fit`.
+    classifies : bool
+        Whether y holds labels.
+    sums : bool
+        Whether to compute checksums.
+    persist : bool or "auto"
+        As for `fastnn.dask.fit`.
+
+    Attributes
+    ----------
+    facts : list of Facts
+        Of all partitions.
+    numbers : list of int
+        Of those that have rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the collections are not as described, have no rows, or partitions of different forms.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        classifies: bool,
+        sums: bool,
+        persist: Persist,
+    ) -> None:
+        self._cluster = cluster
+        self._looking = classifies, sums
+        nodes = partitions(x, y, sample_weight)
+        self._parts = self._held_or_not(nodes, persist, n_bytes(x, y))
+        looks = [self._submit(number, look, number, *self._looking) for number in self._parts]
+        self.facts: list[Facts] = cluster.results(looks)
+        self.numbers = alike(self.facts)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all partitions."""
+        return sum(fact.n_rows for fact in self.facts)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether workers hold the rows."""
+        return isinstance(self._parts[0], Held)
+
+    @property
+    def classes(self) -> dict[Any, int]:
+        """How often each label occurs, by label, in order."""
+        counts: Counter[Any] = Counter()
+        for fact in self.facts:
+            if fact.classes is not None and fact.counts is not None:
+                counts.update(dict(zip(fact.classes.tolist(), fact.counts.tolist(), strict=True)))
+        return dict(sorted(counts.items()))
+
+    def fingerprints(self) -> dict[str, Any]:
+        """Return what a checkpoint compares of the rows, as JSON values."""
+        return {"partitions": [[fact.n_rows, fact.checksum] for fact in self.facts]}
+
+    def check(self, checks: Checks) -> None:
+        """Check the rows of all partitions; from now on they are `Rows`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If those of a partition are invalid.
+
+        Warns
+        -----
+        UserWarning
+            What workers warned of.
+        """
+        cluster, shared = self._cluster, self._cluster.share(checks)
+        checked = {n: self._submit(n, check, n, shared) for n in self.numbers}
+        texts = {n: self._after(task, texts_of) for n, task in checked.items()}
+        rows = {n: self._after(task, rows_of) for n, task in checked.items() if self.is_held}
+        number_of = {task: n for n, task in texts.items()}
+        for task in cluster.done(texts.values()):
+            self._parts[number_of[task]].release()
+        for _ in cluster.done(rows.values()):
+            pass
+        found = cluster.results(list(texts.values()))
+        for number, task in checked.items():
+            task.release()
+            part = self._parts[number]
+            if isinstance(part, Held):
+                self._parts[number] = Held(cluster, rows[number])
+            else:
+                self._parts[number] = part.checked_by(shared)
+        for text in dict.fromkeys(text for of_one in found for text in of_one):
+            warnings.warn(text, UserWarning, stacklevel=4)
+
+    def node(self, number: int, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return the call of ``function(rows, *arguments)`` for a partition, as a node."""
+        return self._parts[number].node(function, *arguments)
+
+    def needs(self, numbers: Sequence[int]) -> list[Task | Shared]:
+        """Return what the nodes of partitions need."""
+        return [needed for number in numbers for needed in self._parts[number].needs]
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _submit(self, number: int, function: Callable[..., Any], *arguments: Any) -> Task:
+        """Have a function of a partition computed."""
+        part = self._parts[number]
+        shared = [a for a in arguments if isinstance(a, Shared)]
+        return self._cluster.submit(lambda: part.node(function, *arguments), [*part.needs, *shared])
+
+    def _after(self, task: Task, function: Callable[..., Any]) -> Task:
+        """Have a function of a task's result computed."""
+        return self._cluster.submit(lambda: self._cluster.call(function, task), [task])
+
+    def _held_or_not(
+        self, nodes: Sequence[Any], persist: Persist, n_bytes: float
+    ) -> dict[int, Held | Recipe]:
+        """Return the partitions, held by workers or as recipes."""
+        cluster = self._cluster
+        recipes = {} if persist is True else dict(enumerate(map(recipe, nodes)))
+        made_anew = {
+            n: Recipe(cluster, n, found) for n, found in recipes.items() if found is not None
+        }
+        can_be_made_anew = len(made_anew) == len(nodes)
+        if persist is False and not can_be_made_anew:
+            raise ValueError(
+                "persist=False makes each partition anew whenever it is used, which is impossible "
+                "if the graph of the collection holds the data: read them from files, or persist"
+            )
+        if persist == "auto" and can_be_made_anew:
+            persist = self._fit_in_memory(made_anew[0], len(nodes), n_bytes)
+        if persist is False:
+            return dict(made_anew)
+        tasks = [cluster.submit(partial(_itself, node)) for node in nodes]
+        return {n: Held(cluster, task) for n, task in enumerate(tasks)}
+
+    def _fit_in_memory(self, first: Recipe, n_partitions: int, n_bytes: float) -> bool:
+        limit = self._cluster.memory_limit()
+        if limit is None:
+            return True
+        if math.isnan(n_bytes):  # taken to be like the first
+            looked = self._cluster.submit(lambda: first.node(look, 0, *self._looking))
+            (facts,) = self._cluster.results([looked])
+            n_bytes = float(facts.n_bytes * n_partitions)
+        if n_bytes <= SHARE_OF_MEMORY * limit:
+            return True
+        log.warning(
+            "the rows, about %.3g GB, take more than %.0f %% of the workers' %.3g GB: each "
+            "partition is made anew whenever it is used, in every round (persist=True holds them)",
+            n_bytes / 1e9,
+            100 * SHARE_OF_MEMORY,
+            limit / 1e9,
+        )
+        return False
+
+
+def from_recipe(function: Callable[..., Any], recipe: bytes, *arguments: Any) -> Any:
+    """Return ``function(made, *arguments)`` for the partition that a recipe makes."""
+    return function(made(recipe), *arguments)
+
+
+def from_checked(
+    function: Callable[..., Any], recipe: bytes, number: int, checks: Checks, *arguments: Any
+) -> Any:
+    """Return ``function(rows, *arguments)`` for the checked rows of that partition."""
+    rows, _ = check(made(recipe), number, checks)
+    return function(rows, *arguments)
+
+
+def rows_of(checked: tuple[Rows, list[str]]) -> Rows:
+    """Return the rows that `check` returned."""
+    return checked[0]
+
+
+def texts_of(checked: tuple[Rows, list[str]]) -> list[str]:
+    """Return the warnings that `check` returned."""
+    return checked[1]
+
+
+def _itself(node: Any) -> Any:
+    return node
+
+
+def check_persist(persist: Any) -> Persist:
+    """Return True, False or "auto", or raise ValueError."""
+    if persist == "auto" and isinstance(persist, str):
+        return "auto"
+    flag: bool = check_flag("persist", persist)
+    return flag

@@ -1,0 +1,403 @@
+"""`fit`, `evaluate`, `predict` and `predict_proba` of a network, on a Dask cluster."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from fastnn import validation
+from fastnn.architecture import Architecture
+from fastnn.backends import get_backend, selection
+from fastnn.cluster import Cluster, Computing
+from fastnn.dask.collections import partitions
+from fastnn.dask.fitting import Outer, Rounds, reduced
+from fastnn.dask.held import Partitions, Persist, check_persist
+from fastnn.dask.partitions import NetworkChecks, joined
+from fastnn.dask.prediction import predicted
+from fastnn.dask.rounds import Plan, State, add_totals, measure_raw
+from fastnn.model.evaluation import Totals
+from fastnn.network import Network
+from fastnn.optimizers import SGD, Adam, Optimizer, checked_optimizer
+from fastnn.rows.trained_on import TrainedOn
+from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
+from fastnn.training.fit_description import description
+from fastnn.training.history import History, measurements
+from fastnn.training.hooks import Hook, check_monitors, hooks
+from fastnn.training.loop import fit as run
+from fastnn.training.options import checked_options
+from fastnn.training.sessions import begin, started, training, training_rows
+from fastnn.validation import check_count, check_instance
+from fastnn.validation.frames import some
+from fastnn.vocabulary import Reduction, Shuffle
+
+PARTITIONS_OF_A_ROUND = 4
+"""How many partitions average their results once in a pass. With more, a pass has as many more
+rounds, since the mean of many short ways that began at one point is a shorter way than theirs."""
+
+
+def fit(
+    network: Network,
+    x: Any,
+    y: Any,
+    *,
+    client: Any = None,
+    sample_weight: Any = None,
+    validation_data: Iterable[Any] | None = None,
+    epochs: int = 10,
+    rounds_per_epoch: int | Literal["auto"] = "auto",
+    batch_size: int = 100,
+    optimizer: Optimizer | None = None,
+    outer: SGD | None = None,
+    reduction: Reduction = "mean",
+    shuffle: Shuffle = True,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    max_norm: float | None = None,
+    clip_norm: float | None = None,
+    dropout: float | Sequence[float] = 0.0,
+    callbacks: Any = (),
+    checkpoint: Checkpoint | None = None,
+    persist: Persist = "auto",
+    progress: bool = True,
+) -> History:
+    """Train a network on rows that lie on a Dask cluster, in rounds of local training.
+
+    In each round every partition trains a copy of the network on its own rows, and the results are
+    averaged, weighted by rows. The result depends on the partitions, not on the workers: any number
+    of them, and workers lost in the middle, give the same bits.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place, starting from its parameters and a fresh optimizer state.
+    x : dask array (n_rows, n_in), dask dataframe, or list of delayed tables
+        Cut by rows; blocks may be dense or CSR. The rows of a partition are what `Network.fit`
+        takes, and are checked by the worker that holds them.
+    y : dask array, series or dataframe, or list of delayed arrays
+        Labels or targets as for `Network.fit`, cut at the same rows.
+    client : distributed.Client, optional
+        By default the current one.
+    sample_weight : the same as y, optional
+        Weight of each row in the loss, and in the mean over partitions.
+    validation_data : tuple (x, y) or (x, y, sample_weight), optional
+        Collections, evaluated after each round.
+    epochs : int, default 10
+        Passes over the rows.
+    rounds_per_epoch : int or "auto", default "auto"
+        In how many rounds a pass is made. More rounds come closer to training on one machine, and
+        cost more time on the network; "auto" is one for every four partitions.
+    batch_size : int, default 100
+        Rows per update of a partition.
+    optimizer : Optimizer, default ``Adam()``
+        Of the local training; the vectors of its state are averaged like the parameters.
+    outer : SGD, optional
+        An optimizer that steps from the parameters of a round towards the mean of its results, such
+        as ``SGD(1.0, momentum=0.5, nesterov=True)`` (DiLoCo); by default the mean is taken.
+    reduction, shuffle, l1, l2, max_norm, clip_norm, dropout
+        As for `Network.fit`, within each partition.
+    callbacks : Callback, function or sequence of them
+        Called after each round, on the client, with the network as it is then: ``epoch`` is the
+        number of the round.
+    checkpoint : Checkpoint, optional
+        Written every so many rounds, on the client. A fit can be resumed on another cluster.
+    persist : bool or "auto", default "auto"
+        Whether workers hold the rows. If not, each partition is made anew, such as read from its
+        file, in each round; "auto" does that if the rows take more than 40 % of the workers'
+        memory, and says so in the log.
+    progress : bool, default True
+        Whether to show a progress bar over rounds if they take over a second.
+
+    Returns
+    -------
+    History
+        Of the rounds.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed: ``pip install "fastnn[dask]"``.
+    TypeError, ValueError
+        If an argument is invalid, or the rows of a partition are; the network is then unchanged.
+    LostError
+        If the scheduler is lost, or all workers and none comes back; the network keeps what the
+        rounds before that have learned.
+    TaskError
+        If a partition cannot be made again, or kills workers by its size.
+    RuntimeError
+        If there is no client or no worker, if workers have other versions of fastnn or lack the
+        backend, or if the network is already being fitted.
+    OSError
+        As for `Network.fit`.
+
+    Examples
+    --------
+    >>> import dask.array as da, fastnn, fastnn.dask
+    >>> from distributed import Client
+    >>> client = Client()  # doctest: +SKIP
+    >>> x = da.random.random((1_000_000, 20), chunks=(100_000, 20)).astype("float32")
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> network = fastnn.Network((20, 32, 2), activation="relu", seed=0)
+    >>> history = fastnn.dask.fit(network, x, y, epochs=3)  # doctest: +SKIP
+    """
+    _checked_network(network)
+    optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
+    architecture = network.architecture
+    options = checked_options(
+        architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+    )
+    if outer is not None:
+        check_instance("outer", outer, SGD, "a fastnn.SGD, such as fastnn.SGD(0.7)")
+    epochs = check_count("epochs", epochs, minimum=0)
+    rounds = check_rounds(rounds_per_epoch)
+    shuffle = validation.check_shuffle(shuffle)
+    persist, progress = check_persist(persist), validation.check_flag("progress", progress)
+    stepping = Outer(outer)
+    bound = [*hooks(callbacks, network), Hook(stepping, network)]
+    cluster = Cluster(client, backend=wanted_backend(network))
+    claim = object()
+    try:
+        begin(network, claim)
+        classifies = architecture.one_class_a_row
+        held = Partitions(
+            cluster, x, y, sample_weight,
+            classifies=classifies, sums=checkpoint is not None, persist=persist,
+        )  # fmt: skip
+        a, trained_on = concluded(network, held)
+        held.check(NetworkChecks(a, network.class_labels, trained_on))
+        watched = None
+        if validation_data is not None:
+            watched = Partitions(
+                cluster, *validation.check_validation_data(validation_data),
+                classifies=False, sums=checkpoint is not None, persist=persist,
+            )  # fmt: skip
+            watched.check(NetworkChecks(a, network.class_labels, trained_on))
+        measured = measurements(
+            training=a.measures,
+            validation=None if watched is None else a.measures,
+            penalty=bool(options.l1 or options.l2),
+        )
+        check_monitors(bound[:-1], measured)
+        n_rounds = rounds or -(-len(held.numbers) // PARTITIONS_OF_A_ROUND)
+        keeper = None
+        if checkpoint is not None:
+            told = held.fingerprints() | {"rounds_per_epoch": n_rounds}
+            seen = None if watched is None else watched.fingerprints()
+            keeper = Keeper(
+                checked_checkpoint(checkpoint),
+                description(network, a, options, told, seen, shuffle, bound),
+                as_computer(cluster.computing),
+                measured,
+            )
+        n_all = epochs * n_rounds
+        keeping = (
+            nullcontext() if keeper is None else keeper.held(network, optimizer.n_state, n_all)
+        )
+        with keeping as snapshot:
+            running = started(network, optimizer)
+            plan = Plan(a, options, cluster.computing.backend, shuffle, n_rounds)
+            first = 0 if snapshot is None else snapshot.history.n_epochs
+            passes = Rounds(cluster, held, watched, plan, stepping, first)
+            with training(network, running, a, trained_on), passes.named():
+                return run(
+                    network,
+                    running,
+                    get_backend("numpy"),
+                    passes,
+                    options,
+                    epochs=n_all,
+                    validation=None if watched is None else passes.data,
+                    hooks=bound,
+                    keeper=keeper,
+                    snapshot=snapshot,
+                    programs=passes,
+                    progress=progress,
+                )
+    finally:
+        if network._current_fit is claim:
+            del network._current_fit
+
+
+def predict(network: Network, x: Any) -> Any:
+    """Return predictions as a lazy collection, as `Network.predict` makes them.
+
+    Parameters
+    ----------
+    network : Network
+        Copied as it is now.
+    x : dask array (n_rows, n_in), dask dataframe, or list of delayed tables
+
+    Returns
+    -------
+    dask array, series or dataframe, or list of delayed arrays
+        Of the kind of x: (n_rows,), or (n_rows, n_out) for several outputs.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    TypeError, ValueError
+        If x is not such a collection, or cut along its columns; and, when it is computed, if its
+        rows are invalid.
+    """
+    a, labels = _checked_network(network).architecture, network.class_labels
+    dtype: Any = a.dtype
+    if a.classifies:
+        dtype = np.int64 if labels is None else np.asarray(labels).dtype
+    single = a.output == "softmax" or a.n_out == 1
+    return predicted(
+        Network.predict, network, x, dtype=dtype, columns=None if single else range(a.n_out)
+    )
+
+
+def predict_proba(network: Network, x: Any) -> Any:
+    """Return probabilities (n_rows, n_out) as a lazy collection; see `predict`.
+
+    Columns of a dataframe are named by the classes.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        As `predict`, and if the outputs of the network are not probabilities.
+    """
+    a = _checked_network(network).architecture
+    if not a.classifies:
+        raise ValueError(
+            f"the output {a.output!r} does not give probabilities; use fastnn.dask.predict"
+        )
+    columns = range(a.n_out)
+    if a.output == "softmax" and network.class_labels is not None:
+        columns = network.class_labels
+    return predicted(Network.predict_proba, network, x, dtype=a.dtype, columns=columns)
+
+
+def evaluate(
+    network: Network,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    client: Any = None,
+) -> dict[str, float]:
+    """Evaluate a network on rows that lie on a cluster, as `Network.evaluate` does.
+
+    Parameters
+    ----------
+    network : Network
+    x, y, sample_weight
+        As for `fit`.
+    client : distributed.Client, optional
+        By default the current one.
+
+    Returns
+    -------
+    dict
+        As of `Network.evaluate`.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError, LostError, TaskError, RuntimeError
+        As `fit`.
+    """
+    a, cluster = (
+        _checked_network(network).architecture,
+        Cluster(client, backend=wanted_backend(network)),
+    )
+    nodes = partitions(x, y, sample_weight)
+    checks = cluster.share(NetworkChecks(a, network.class_labels, network.trained_on))
+    plan = cluster.share(
+        Plan(
+            a,
+            checked_options(a, Adam(), 1, "mean", 0.0, 0.0, None, None, 0.0),
+            cluster.computing.backend,
+            False,
+        )
+    )
+    no_slots = np.empty((0, a.n_slots), a.dtype)
+    state = cluster.share(State(network.parameters.copy(), no_slots, 0, 0, 0))
+    totals: Totals | None = reduced(
+        cluster,
+        add_totals,
+        lambda i: cluster.call(measure_raw, nodes[i], i, checks, state, plan),
+        len(nodes),
+        lambda leaves: [checks, state, plan],
+    )
+    if totals is None:
+        raise ValueError(f"x has no rows: all of its {len(nodes)} partitions are empty")
+    return totals.measures(a)
+
+
+def _checked_network(network: Any) -> Network:
+    return check_instance("network", network, Network, "a fastnn.Network")
+
+
+def concluded(network: Network, held: Partitions) -> tuple[Architecture, TrainedOn]:
+    """Return what the network is and remembers after training on these partitions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not what it can be trained on, as far as their facts tell.
+
+    Warns
+    -----
+    UserWarning
+        If partitions hold some of the classes only.
+    """
+    x, y = joined(held.facts)
+    a, trained_on, _ = training_rows(network, x, y, None)
+    classes = held.classes
+    if a.one_class_a_row and len(classes) == 1:
+        raise ValueError(
+            f"all rows have the same label, {next(iter(classes))!r}: a classifier needs two"
+        )
+    warn_of_few_classes(held)
+    return a, trained_on
+
+
+def warn_of_few_classes(held: Partitions) -> None:
+    """Warn if partitions hold some of the classes only, whose mean learns badly."""
+    n_classes = len(held.classes)
+    few = {}
+    for number in held.numbers:
+        classes = held.facts[number].classes
+        if classes is not None and len(classes) < n_classes:
+            few[number] = classes
+    if not few or 2 * len(few) < len(held.numbers):
+        return
+    number, classes = next(iter(few.items()))
+    warnings.warn(
+        f"{len(few)} of {len(held.numbers)} partitions lack some of the {n_classes} classes "
+        f"(partition {number} has {some(classes.tolist())}): a mean of networks that know other "
+        "classes learns badly. Shuffle the rows among partitions, or use more rounds_per_epoch",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def check_rounds(rounds: Any) -> int | None:
+    """Return a number of rounds, or None for "auto"."""
+    if isinstance(rounds, str) and rounds == "auto":
+        return None
+    return int(check_count("rounds_per_epoch", rounds))
+
+
+def wanted_backend(network: Network) -> str:
+    """Return the backend that the network asks for, or what is selected here; perhaps "auto"."""
+    return network._backend if network._backend != "auto" else selection()[0]
+
+
+class Elsewhere(NamedTuple):
+    """A backend of workers, as checkpoints record it."""
+
+    name: str
+    isa: str | None
+
+
+def as_computer(computing: Computing) -> Elsewhere:
+    """Return how workers compute, as checkpoints record it."""
+    isa = computing.isa
+    return Elsewhere(computing.backend, None if isa is None else isa.rpartition("/")[2])

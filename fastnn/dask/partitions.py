@@ -1,0 +1,285 @@
+"""Partitions: what a worker finds in the rows of one, and how it checks them.
+
+Every check of `fastnn.Network.fit` is made where the rows are. What must be known of all rows
+before that, such as the classes, or whether bytes are images, is found in two steps: each worker
+describes its partitions (`Facts`), with a few rows that show what they are like, and the client
+concludes from all of them (`Checks`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import validation
+from fastnn.architecture import Architecture
+from fastnn.rows.checked import Rows, checked_rows
+from fastnn.rows.strides import by_rows
+from fastnn.rows.trained_on import LOOKED_AT, TrainedOn
+from fastnn.system.checksums import checksum
+from fastnn.validation.values import describe as described
+
+Raw = tuple[Any, Any, Any]
+"""x, y and sample weights of a partition, as the user's graph makes them."""
+
+MOST_CLASSES = 10_000
+"""Distinct labels of a partition from which on they are not taken for classes."""
+
+
+class Facts(NamedTuple):
+    """What a worker found in a partition.
+
+    Attributes
+    ----------
+    n_rows : int
+    n_bytes : int
+        Of x, y and weights.
+    form : tuple
+        What must be the same in all partitions: kind of table, number or names of columns.
+    is_bytes : bool
+        Whether x is uint8 or bool.
+    x, y : array or frame
+        Rows that show what all are like: with the least and the largest value of x, and one that is
+        not whole, if there is one among the first.
+    classes, counts : ndarray or None
+        The distinct labels and how often each occurs.
+    checksum : str or None
+        Of all values, if it was asked for.
+    """
+
+    n_rows: int
+    n_bytes: int
+    form: tuple[Any, ...]
+    is_bytes: bool
+    x: Any
+    y: Any
+    classes: NDArray[Any] | None
+    counts: NDArray[np.int64] | None
+    checksum: str | None
+
+
+class Checks(Protocol):
+    """What checks the rows of a partition, with what is known of all."""
+
+    def rows(self, x: Any, y: Any, sample_weight: Any) -> Rows:
+        """Return checked rows, or raise TypeError or ValueError."""
+
+
+class NetworkChecks(NamedTuple):
+    """The checks of `Network.fit`, with what it would remember of all rows.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    class_labels : tuple or None
+    trained_on : TrainedOn
+    """
+
+    architecture: Architecture
+    class_labels: tuple[Any, ...] | None
+    trained_on: TrainedOn | None
+
+    def rows(self, x: Any, y: Any, sample_weight: Any) -> Rows:
+        """Return checked rows."""
+        return checked_rows(
+            self.architecture, self.class_labels, self.trained_on, x, y, sample_weight
+        )
+
+
+def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
+    """Return the facts of a partition.
+
+    Parameters
+    ----------
+    raw : tuple
+    number : int
+        Of the partition.
+    classifies : bool
+        Whether to list the labels.
+    sums : bool
+        Whether to compute a checksum.
+    """
+    x, y, weight = raw
+    with named(number):
+        n_rows = n_rows_of(raw)
+        if not n_rows:
+            return Facts(0, 0, (), False, None, None, None, None, None)
+        values = _values(x)
+        few = _telling(values)
+        classes = counts = None
+        labels = np.asarray(y)
+        if classifies and (labels.ndim == 1 or labels.shape[1:] == (1,)):
+            classes, counts = np.unique(labels, return_counts=True)
+            if len(classes) > MOST_CLASSES:
+                raise ValueError(
+                    f"y has {len(classes)} different labels in {n_rows} rows, such as "
+                    f"{classes[:3].tolist()}: these are numbers for a regression, not classes"
+                )
+        arrays = [*_bytes_of(values), *_bytes_of(labels), *_bytes_of(weight)]
+        return Facts(
+            n_rows,
+            sum(array.nbytes for array in arrays),
+            _form(x, values),
+            values.dtype in (np.uint8, np.bool_),
+            _taken(x, few),
+            _taken(y, few),
+            classes,
+            counts,
+            checksum(*arrays) if sums else None,
+        )
+
+
+def check(raw: Raw, number: int, checks: Checks) -> tuple[Rows, list[str]]:
+    """Return the checked rows of a partition, in the order in which they are read, and warnings."""
+    with named(number), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = checks.rows(*raw)
+        rows = rows._replace(x=by_rows(rows.x))
+    return rows, [str(each.message) for each in caught]
+
+
+@contextmanager
+def named(number: int) -> Iterator[None]:
+    """Say in errors which partition they are about."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"partition {number}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"partition {number}: {error}") from None
+
+
+def alike(facts: Sequence[Facts]) -> list[int]:
+    """Return the numbers of the partitions that have rows, which must be of one form.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or two differ.
+    """
+    filled = [number for number, fact in enumerate(facts) if fact.n_rows]
+    if not filled:
+        raise ValueError(f"x has no rows: all of its {len(facts)} partitions are empty")
+    first = filled[0]
+    for number in filled[1:]:
+        ours, theirs = facts[first], facts[number]
+        if ours.form != theirs.form:
+            raise ValueError(
+                f"partition {number} is {_shown(theirs.form)}, but partition {first} is "
+                f"{_shown(ours.form)}: all must have the same columns, whatever the meta of the "
+                "collection says"
+            )
+        if ours.is_bytes != theirs.is_bytes:
+            of_bytes, other = (first, number) if ours.is_bytes else (number, first)
+            raise ValueError(
+                f"partition {of_bytes} holds bytes (uint8 or bool), and partition {other} other "
+                "numbers: convert all to one dtype, such as with x.astype('float32')"
+            )
+    return filled
+
+
+def joined(facts: Sequence[Facts]) -> tuple[Any, Any]:
+    """Return the rows that show what all are like, and their y: tables of one kind each."""
+    filled = [fact for fact in facts if fact.n_rows]
+    return _stacked([fact.x for fact in filled]), _stacked([fact.y for fact in filled])
+
+
+def _stacked(tables: Sequence[Any]) -> Any:
+    first = tables[0]
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat(list(tables))
+    if hasattr(first, "tocsr"):
+        from scipy.sparse import vstack
+
+        return vstack(list(tables)).tocsr()
+    if hasattr(first, "filter") and hasattr(first, "to_numpy"):
+        import polars as pl
+
+        return pl.concat(list(tables))
+    return np.concatenate(list(tables))
+
+
+def n_rows_of(raw: Raw) -> int:
+    """Return how many rows a partition has, and check that all of it have as many."""
+    x, y, weight = raw
+    for name, part in (("x", x), ("y", y)):
+        if not (hasattr(part, "shape") or isinstance(part, list | tuple)):
+            raise TypeError(f"{name} must be a table of numbers, got {described(part)}")
+    n_rows = _length(x)
+    for name, part in (("y", y), ("sample_weight", weight)):
+        if part is not None and _length(part) != n_rows:
+            raise ValueError(f"x has {n_rows} rows, but {name} {_length(part)}")
+    return n_rows
+
+
+def _length(part: Any) -> int:
+    return int(part.shape[0]) if hasattr(part, "shape") and part.shape else len(part)
+
+
+def _values(x: Any) -> Any:
+    """Return the numbers of a table, dense or sparse."""
+    if validation.is_frame(x):
+        return validation.frame_values(x)
+    if hasattr(x, "tocsr"):
+        return x.tocsr()
+    values = np.asarray(x)
+    if values.ndim != 2:
+        raise ValueError(f"x must have two dimensions, (n_rows, n_in), got shape {values.shape}")
+    return values
+
+
+def _form(x: Any, values: Any) -> tuple[Any, ...]:
+    kind = "sparse" if hasattr(values, "tocsr") else "dense"
+    names = validation.frame_names(x)
+    return kind, values.shape[1] if names is None else names
+
+
+def _shown(form: tuple[Any, ...]) -> str:
+    kind, columns = form
+    if isinstance(columns, int):
+        return f"a {kind} table with {columns} columns"
+    return f"a {kind} table with the columns {', '.join(columns[:8])}"
+
+
+def _telling(values: Any) -> NDArray[np.int64]:
+    """Return numbers of rows whose values show what all values are like, in order."""
+    if hasattr(values, "tocsr"):
+        stored, row = values.data, np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
+        if not len(stored):
+            return np.zeros(1, np.int64)
+    else:
+        stored, row = values, None
+    found = [int(stored.argmin()), int(stored.argmax())]
+    if stored.dtype.kind == "f":
+        head = stored[:LOOKED_AT]
+        broken = np.flatnonzero(head.reshape(-1) != np.floor(head).reshape(-1))
+        found += broken[:1].tolist()
+    width = 1 if row is not None else max(1, values.shape[1])
+    rows = {int(row[i]) if row is not None else i // width for i in found}
+    return np.array(sorted(rows), np.int64)
+
+
+def _taken(table: Any, rows: NDArray[np.int64]) -> Any:
+    if hasattr(table, "iloc"):
+        return table.iloc[rows]
+    if hasattr(table, "tocsr"):
+        return table.tocsr()[rows]
+    if hasattr(table, "filter") and hasattr(table, "to_numpy"):  # polars
+        return table[rows.tolist()]
+    return np.asarray(table)[rows]
+
+
+def _bytes_of(values: Any) -> list[Any]:
+    if values is None:
+        return []
+    if hasattr(values, "tocsr"):
+        return [values.data, values.indices, values.indptr]
+    array = np.asarray(values)
+    return [array if array.dtype.kind in "biufc" else array.astype(str)]
