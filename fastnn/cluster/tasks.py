@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from fastnn.cluster.carried import Carried, value_of
 from fastnn.cluster.workers import Abilities, Computing, abilities, agreed
 from fastnn.system.packages import imported
 from fastnn.validation.values import describe
@@ -148,7 +149,8 @@ class Cluster:
             for _ in self.done(tasks):
                 pass
             try:
-                return list(self.client.gather([task.future for task in tasks], direct=True))
+                futures = [task.future for task in tasks]
+                return list(map(value_of, self.client.gather(futures, direct=True)))
             except self._losses() as error:  # a worker died in between
                 self.check_connected(error)
         raise TaskError(f"results were lost {ATTEMPTS} times on their way to the client")
@@ -159,7 +161,7 @@ class Cluster:
         A worker cannot be stopped in a task that it has begun.
         """
         for task in tasks:
-            task.future.release()
+            task.release()
 
     def n_threads(self) -> int:
         """Return how many tasks the workers do at a time; at least 1."""
@@ -250,7 +252,7 @@ class Shared:
         client = self._cluster.client
 
         def sent(direct: bool) -> Any:
-            values, everywhere = [self._value], self._everywhere
+            values, everywhere = [Carried(self._value)], self._everywhere
             return client.scatter(values, direct=direct, broadcast=everywhere, hash=False)[0]
 
         def send() -> Any:
@@ -318,10 +320,10 @@ class Task:
         self._submit()
 
 
-def computed(function: Callable[..., Any], computing: Computing, *arguments: Any) -> Any:
+def computed(function: Callable[..., Any], computing: Computing, *arguments: Any) -> Carried:
     """Return ``function(*arguments)``, computed the way that all workers agreed on."""
     with computing.here():
-        return function(*arguments)
+        return Carried(function(*map(value_of, arguments)))
 
 
 def checked_client(client: Any) -> Any:

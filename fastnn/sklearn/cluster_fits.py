@@ -67,8 +67,7 @@ class Workers:
             parts = [estimator, *(sent(value) for value in wanted[1:])]
 
             def build() -> Any:
-                futures = [part.future for part in parts]
-                return cluster.call(fit_alone, cluster.computing.backend, settings, *futures)
+                return cluster.call(fit_alone, cluster.computing.backend, settings, *parts)
 
             return cluster.submit(build, parts)
 

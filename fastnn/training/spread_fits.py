@@ -82,8 +82,8 @@ class Trained(NamedTuple):
     seconds: float
 
 
-def train_chunk(chunk: Chunk, data: Rows | None, watched: Rows | None) -> Trained:
-    """Do the fits of a chunk, on a worker; rows are given if they were sent apart."""
+def train_chunk(chunk: Chunk, x: Any, rest: Any, watched_x: Any, watched_rest: Any) -> Trained:
+    """Do the fits of a chunk, on a worker; rows are None if they were sent with it."""
     start = time.perf_counter()
     sent, n_models = chunk.fits, len(chunk.fits.params)
     params = room_for(sent.architecture, n_models)
@@ -92,9 +92,9 @@ def train_chunk(chunk: Chunk, data: Rows | None, watched: Rows | None) -> Traine
     fits = replace(
         sent,
         params=params,
-        data=data or sent.data,
+        data=sent.data if x is None else Rows(x, *rest),
         orders=copy.deepcopy(sent.orders),  # what was sent may be needed again
-        watched=watched or sent.watched,
+        watched=sent.watched if watched_x is None else Rows(watched_x, *watched_rest),
         outcome=Outcome.of(n_models, sent.epochs),
         slots=slots,
     )
@@ -172,13 +172,11 @@ class Spread:
                 f"the options of a model cannot be sent to the workers ({error}): use optimizers "
                 "and schedules that can be pickled, or fit without client="
             ) from error
-        apart = [*data.apart, *(() if watched is None else watched.apart)]
-
-        def build() -> Any:
-            rows = data.node(), None if watched is None else watched.node()
-            return self.cluster.call(train_chunk, chunk.future, *rows)
-
-        return self.cluster.submit(build, [chunk, *apart])
+        arguments = [chunk, *data.apart, *(_WITH_THE_CHUNK if watched is None else watched.apart)]
+        return self.cluster.submit(
+            lambda: self.cluster.call(train_chunk, *arguments),
+            [part for part in arguments if part is not None],
+        )
 
     def share(self, x: Any) -> Shared:
         """Send inputs to all workers, the same object once."""
@@ -187,25 +185,28 @@ class Spread:
         return self._inputs[id(x)]
 
 
+_WITH_THE_CHUNK = None, None
+
+
 class _Table:
     """A table of rows, which is sent as a whole, or each chunk's rows with the chunk.
 
     Attributes
     ----------
-    apart : list of Shared
-        The whole table: inputs, and the rest; empty if the chunks have their rows.
+    apart : pair of Shared or None
+        The whole table: inputs, and the rest; None if the chunks have their rows.
     """
 
     def __init__(
         self, spread: Spread, rows: Rows, shares: Shares, chunks: Sequence[NDArray[np.int64]]
     ) -> None:
-        self._cluster, self._rows = spread.cluster, rows
+        self._rows = rows
         self._shares = [shares.part(models) for models in chunks]
         self._used = self._cut(len(rows.y))
-        self.apart: list[Shared] = []
+        self.apart: tuple[Shared | None, Shared | None] = _WITH_THE_CHUNK
         if self._used is None and chunks:
             rest = spread.cluster.share((rows.y, rows.sample_weight), everywhere=True)
-            self.apart = [spread.share(rows.x), rest]
+            self.apart = spread.share(rows.x), rest
 
     def _cut(self, n_rows: int) -> list[NDArray[np.int64]] | None:
         """Return each chunk's rows if that is no more than the table, else None."""
@@ -226,16 +227,6 @@ class _Table:
         (x, y, weight), used = self._rows, self._used[chunk]
         rows = Rows(x[used], y[used], None if weight is None else weight[used])
         return rows, shares.among(used)
-
-    def node(self) -> Any:
-        """Return the whole table as a node of a graph; None if the chunks have their rows."""
-        if not self.apart:
-            return None
-        return self._cluster.call(_rows_of, *(part.future for part in self.apart))
-
-
-def _rows_of(x: Any, rest: tuple[Array, Any]) -> Rows:
-    return Rows(x, *rest)
 
 
 class Begun:
