@@ -63,17 +63,18 @@ class Cluster:
         self.client = checked_client(client)
         self.computing = agreed(self._abilities(), backend)
 
-    def share(self, value: Any, *, everywhere: bool = False) -> Shared:
+    def share(self, value: Any) -> Shared:
         """Return a value for the arguments of tasks, which is sent to the workers once.
 
-        Parameters
-        ----------
-        value : object
-        everywhere : bool, default False
-            Whether all workers get it before the tasks. Dask has a task done where its arguments
-            are, and moves it only if that takes less time than the task.
+        Values go to the workers in turn, and Dask has a task done where one of its arguments is:
+        beside a value that all tasks need, one of each task's own spreads them.
+
+        Raises
+        ------
+        TypeError
+            If the value cannot be pickled.
         """
-        return Shared(self, value, everywhere)
+        return Shared(self, value)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the call of a pure function as a node of a Dask graph, a ``Delayed``.
@@ -155,14 +156,6 @@ class Cluster:
                 self.check_connected(error)
         raise TaskError(f"results were lost {ATTEMPTS} times on their way to the client")
 
-    def cancel(self, tasks: Iterable[Task]) -> None:
-        """Let go of tasks, so that those which have not begun are not done; ask nobody to confirm.
-
-        A worker cannot be stopped in a task that it has begun.
-        """
-        for task in tasks:
-            task.release()
-
     def n_threads(self) -> int:
         """Return how many tasks the workers do at a time; at least 1."""
         n_threads: int = sum(self.client.nthreads().values())
@@ -184,8 +177,10 @@ class Cluster:
         while True:
             try:
                 return function()
-            except self._losses() as error:
-                self.check_connected(error)
+            except Exception as error:
+                self.check_connected(error)  # without a scheduler, Dask may raise anything
+                if not isinstance(error, self._losses()):
+                    raise
                 if time.monotonic() - start > PATIENCE:
                     raise LostError(self._lost()) from error
                 time.sleep(pause)  # the scheduler has yet to notice
@@ -244,16 +239,16 @@ class Shared:
     reach the workers.
     """
 
-    def __init__(self, cluster: Cluster, value: Any, everywhere: bool = False) -> None:
-        self._cluster, self._value, self._everywhere = cluster, value, everywhere
+    def __init__(self, cluster: Cluster, value: Any) -> None:
+        self._cluster = cluster
+        self._carried = Carried.packed(value)
         self._scatter()
 
     def _scatter(self) -> None:
         client = self._cluster.client
 
         def sent(direct: bool) -> Any:
-            values, everywhere = [Carried(self._value)], self._everywhere
-            return client.scatter(values, direct=direct, broadcast=everywhere, hash=False)[0]
+            return client.scatter([self._carried], direct=direct, hash=False)[0]
 
         def send() -> Any:
             try:

@@ -55,11 +55,11 @@ class Workers:
             return []
         cluster = self.cluster(get_backend().name)
         settings = get_config(), list(warnings.filters)
-        known: dict[int, Shared] = {}
+        known: dict[int, Shared] = {}  # by values, which live as long
 
         def sent(value: Any) -> Shared:
-            if id(value) not in known:  # which holds the value
-                known[id(value)] = cluster.share(value, everywhere=True)
+            if id(value) not in known:
+                known[id(value)] = cluster.share(value)
             return known[id(value)]
 
         def task(wanted: Wanted) -> Task:

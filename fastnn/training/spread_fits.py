@@ -15,7 +15,6 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pickle import PickleError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +104,7 @@ def train_chunk(chunk: Chunk, x: Any, rest: Any, watched_x: Any, watched_rest: A
 
 
 class Spread:
-    """The workers of a cluster, in the place of a backend that trains many models.
+    """The workers of a cluster, which stand in the place of a backend that trains many models.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ class Spread:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._inputs: dict[int, Shared] = {}
+        self._inputs: dict[int, tuple[Any, Shared]] = {}
 
     def train_models(self, fits: Fits, progress: Callable[[int], object] | None = None) -> None:
         """Do whole fits of many models; see `Backend.train_models`.
@@ -167,10 +166,9 @@ class Spread:
     def _task(self, part: Fits, with_slots: bool, data: _Table, watched: _Table | None) -> Task:
         try:
             chunk = self.cluster.share(Chunk(part, self.cluster.computing.backend, with_slots))
-        except (TypeError, AttributeError, PickleError) as error:
+        except TypeError as error:
             raise TypeError(
-                f"the options of a model cannot be sent to the workers ({error}): use optimizers "
-                "and schedules that can be pickled, or fit without client="
+                f"{error}: use optimizers and schedules that can be, or fit without client="
             ) from error
         arguments = [chunk, *data.apart, *(_WITH_THE_CHUNK if watched is None else watched.apart)]
         return self.cluster.submit(
@@ -179,10 +177,10 @@ class Spread:
         )
 
     def share(self, x: Any) -> Shared:
-        """Send inputs to all workers, the same object once."""
-        if id(x) not in self._inputs:  # which holds x, so that no other object has its place
-            self._inputs[id(x)] = self.cluster.share(x, everywhere=True)
-        return self._inputs[id(x)]
+        """Send inputs, the same object once."""
+        if id(x) not in self._inputs:
+            self._inputs[id(x)] = x, self.cluster.share(x)
+        return self._inputs[id(x)][1]
 
 
 _WITH_THE_CHUNK = None, None
@@ -205,7 +203,7 @@ class _Table:
         self._used = self._cut(len(rows.y))
         self.apart: tuple[Shared | None, Shared | None] = _WITH_THE_CHUNK
         if self._used is None and chunks:
-            rest = spread.cluster.share((rows.y, rows.sample_weight), everywhere=True)
+            rest = spread.cluster.share((rows.y, rows.sample_weight))
             self.apart = spread.share(rows.x), rest
 
     def _cut(self, n_rows: int) -> list[NDArray[np.int64]] | None:
@@ -292,7 +290,8 @@ class Begun:
 
     def end(self) -> None:
         """Let go of chunks that are not done; workers end those that they have begun."""
-        self._cluster.cancel(self.tasks)
+        for task in self.tasks:
+            task.release()
         self.tasks.clear()
 
 
