@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import numpy as np
+from joblib import parallel_config
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import _clone_parametrized, clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
+from sklearn.utils.parallel import Parallel
 
 from fastnn.sklearn.alone import Done, Wanted
 from fastnn.sklearn.cluster_fits import Workers
@@ -243,10 +247,11 @@ class _Together:
         self._original = clone(self.estimator)
         self._done: Iterator[Done] | None = None
         self._seconds: list[float] = []
-        self.n_jobs = 1
+        self.n_jobs, self._parallel = 1, Parallel(n_jobs=self.n_jobs_alone)
         self.estimator = copy = _cloned_as(self.estimator, self._base)
         try:
-            return super().fit(self._X, self._y, **params)  # type: ignore[misc]
+            with _in_this_process():
+                return super().fit(self._X, self._y, **params)  # type: ignore[misc]
         finally:
             del copy.__sklearn_clone__  # a scorer may hold it
 
@@ -271,7 +276,7 @@ class _Together:
             cv = cv or self._checked_cv_orig
             splits = list(cv.split(self._X, self._y, **self._routed.splitter.split))
             self._done = fit_each(
-                self._wanted(candidates, splits), n_jobs=self.n_jobs_alone, workers=self.workers
+                self._wanted(candidates, splits), parallel=self._parallel, workers=self.workers
             )
             try:
                 return evaluate_candidates(candidates, _Drawn(splits), **more)
@@ -303,6 +308,12 @@ _SEARCHES = {
         "halving": HalvingRandomSearchCV,
     }.items()
 }
+
+
+def _in_this_process() -> AbstractContextManager[Any]:
+    """Have joblib heed ``n_jobs=1``, which its Dask backend does not."""
+    backend, _ = get_active_backend()
+    return parallel_config("sequential") if backend.effective_n_jobs(1) != 1 else nullcontext()
 
 
 class _Drawn:

@@ -37,7 +37,7 @@ BYTES_OF_SLICES = 1 << 26
 def fit_each(
     wanted: Iterable[Wanted],
     *,
-    n_jobs: int | None = 1,
+    parallel: Parallel | None = None,
     workers: Workers | None = None,
     n_bytes: int = BYTES_AT_A_TIME,
 ) -> Iterator[Done]:
@@ -50,8 +50,8 @@ def fit_each(
     ----------
     wanted : iterable of Wanted
         Taken as they are needed.
-    n_jobs : int or None
-        Processes for those that are fitted alone, as in joblib.
+    parallel : Parallel, optional
+        Fits those that are fitted alone.
     workers : Workers, optional
         Do the fits instead of this process.
     n_bytes : int
@@ -60,13 +60,13 @@ def fit_each(
     wave = _Wave()
     for each in wanted:
         if wave.has_generator_of(each.estimator):
-            yield from wave.finished(n_jobs, workers)
+            yield from wave.finished(parallel, workers)
             wave = _Wave()
         wave.add(each)
         if wave.n_bytes > n_bytes:
-            yield from wave.finished(n_jobs, workers)
+            yield from wave.finished(parallel, workers)
             wave = _Wave()
-    yield from wave.finished(n_jobs, workers)
+    yield from wave.finished(parallel, workers)
 
 
 @dataclass
@@ -197,14 +197,14 @@ class _Wave:
             self._rows[id(rows)] = rows, np.where(numbers < 0, numbers + n_rows, numbers)
         return self._rows[id(rows)][1]
 
-    def finished(self, n_jobs: int | None, workers: Workers | None) -> Iterator[Done]:
+    def finished(self, parallel: Parallel | None, workers: Workers | None) -> Iterator[Done]:
         """Do what is left to do."""
         members = [entry.member for entry in self._entries if entry.member is not None]
         alone = [e for e in self._entries if e.member is None and e.error is None]
         try:
             if workers is None:
                 train_jointly(members)
-                several = Parallel(n_jobs=n_jobs)(delayed(fitted)(e.wanted) for e in alone)
+                several = (parallel or Parallel(n_jobs=1))(delayed(fitted)(e.wanted) for e in alone)
             else:
                 tasks = workers.begin([e.wanted for e in alone])
                 train_jointly(members, workers)
