@@ -72,7 +72,8 @@ class Shares(NamedTuple):
         spans = set(zip(self.first.tolist(), self.n_rows.tolist(), strict=True))
         rows = self.rows
         if rows is None:
-            rows = np.concatenate([np.arange(first, first + n) for first, n in spans])
+            lists = [np.arange(first, first + n) for first, n in spans]
+            rows = np.concatenate([*lists, np.empty(0, np.int64)])
         if 16 * len(rows) < n_rows:
             return np.unique(rows)
         is_used = np.zeros(n_rows, bool)

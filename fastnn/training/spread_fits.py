@@ -179,7 +179,7 @@ class Spread:
     def share(self, x: Any) -> Shared:
         """Send inputs, the same object once."""
         if id(x) not in self._inputs:
-            self._inputs[id(x)] = x, self.cluster.share(x)
+            self._inputs[id(x)] = x, self.cluster.share(_in_memory(x))
         return self._inputs[id(x)][1]
 
 
@@ -203,7 +203,7 @@ class _Table:
         self._used = self._cut(len(rows.y))
         self.apart: tuple[Shared | None, Shared | None] = _WITH_THE_CHUNK
         if self._used is None and chunks:
-            rest = spread.cluster.share((rows.y, rows.sample_weight))
+            rest = spread.cluster.share((_in_memory(rows.y), _in_memory(rows.sample_weight)))
             self.apart = spread.share(rows.x), rest
 
     def _cut(self, n_rows: int) -> list[NDArray[np.int64]] | None:
@@ -223,8 +223,13 @@ class _Table:
         if self._used is None:
             return NO_ROWS, shares
         (x, y, weight), used = self._rows, self._used[chunk]
-        rows = Rows(x[used], y[used], None if weight is None else weight[used])
-        return rows, shares.among(used)
+        rows = (_in_memory(part if part is None else part[used]) for part in (x, y, weight))
+        return Rows(*rows), shares.among(used)
+
+
+def _in_memory(array: Any) -> Any:
+    """Return what a memory map shows, which a worker may have no file for."""
+    return np.asarray(array) if isinstance(array, np.ndarray) else array
 
 
 class Begun:
