@@ -5,7 +5,14 @@ in chunks of models, and `fastnn.dask` in rounds over partitions of the rows. Da
 only when there is a client.
 """
 
-from fastnn.cluster.tasks import Cluster, LostError, Shared, Task, TaskError
+from fastnn.cluster.tasks import (
+    Cluster,
+    LostError,
+    Shared,
+    Task,
+    TaskError,
+    checked_client,
+)
 from fastnn.cluster.workers import Computing
 
-__all__ = ["Cluster", "Computing", "LostError", "Shared", "Task", "TaskError"]
+__all__ = ["Cluster", "Computing", "LostError", "Shared", "Task", "TaskError", "checked_client"]

@@ -158,6 +158,9 @@ class Rounds:
         Of the rounds; by default the one of the optimizer's state.
     """
 
+    weight = 0.0
+    """Of the rows of the last round."""
+
     data = Rows(None, None, None)  # type: ignore[arg-type]
     """Rows of nobody: they are on the workers."""
 
@@ -218,6 +221,7 @@ class Rounds:
         total: Sum = reduced(
             self._cluster, add, leaf, len(held.numbers), self._needs(held, shared), done
         )
+        self.weight = total.weight
         if not total.weight:
             return EpochResult(np.nan, np.nan, np.nan)
         vectors = averaged(total)

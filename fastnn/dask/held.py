@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.cluster import Cluster, Shared, Task
 from fastnn.dask.collections import made, n_bytes, partitions, recipe
@@ -135,13 +137,20 @@ class Partitions:
         return isinstance(self._parts[0], Held)
 
     @property
-    def classes(self) -> dict[Any, int]:
-        """How often each label occurs, by label, in order."""
-        counts: Counter[Any] = Counter()
+    def labels(self) -> NDArray[Any]:
+        """The labels of all partitions, sorted; none if y does not hold one per row."""
+        found = [fact.classes for fact in self.facts if fact.classes is not None]
+        return np.unique(np.concatenate(found)) if found else np.empty(0)
+
+    @property
+    def classes(self) -> dict[Any, float]:
+        """The weight of the rows of each label, by label."""
+        weights = dict.fromkeys(self.labels.tolist(), 0.0)
         for fact in self.facts:
-            if fact.classes is not None and fact.counts is not None:
-                counts.update(dict(zip(fact.classes.tolist(), fact.counts.tolist(), strict=True)))
-        return dict(sorted(counts.items()))
+            if fact.classes is not None and fact.weights is not None:
+                for label, weight in zip(fact.classes.tolist(), fact.weights, strict=True):
+                    weights[label] += float(weight)
+        return weights
 
     def fingerprints(self) -> dict[str, Any]:
         """Return what a checkpoint compares of the rows, as JSON values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastnn.dask.held import Partitions, Persist, check_persist
 from fastnn.dask.partitions import NetworkChecks, joined
 from fastnn.dask.prediction import predicted
 from fastnn.dask.rounds import Plan, State, add_totals, measure_raw
+from fastnn.dask.scaling import Scaling
 from fastnn.model.evaluation import Totals
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, Optimizer, checked_optimizer
@@ -34,9 +36,8 @@ from fastnn.validation import check_count, check_instance
 from fastnn.validation.frames import some
 from fastnn.vocabulary import Reduction, Shuffle
 
-PARTITIONS_OF_A_ROUND = 4
-"""How many partitions average their results once in a pass. With more, a pass has as many more
-rounds, since the mean of many short ways that began at one point is a shorter way than theirs."""
+BATCH_SIZE = 100
+"""Rows per update on one machine, as in `Network.fit`."""
 
 
 def fit(
@@ -48,10 +49,11 @@ def fit(
     sample_weight: Any = None,
     validation_data: Iterable[Any] | None = None,
     epochs: int = 10,
-    rounds_per_epoch: int | Literal["auto"] = "auto",
-    batch_size: int = 100,
+    batch_size: int | Literal["auto"] = "auto",
     optimizer: Optimizer | None = None,
-    outer: SGD | None = None,
+    rounds_per_epoch: int | Literal["auto"] = "auto",
+    rate_factor: float | Literal["auto"] = "auto",
+    outer: SGD | Literal["auto"] | None = "auto",
     reduction: Reduction = "mean",
     shuffle: Shuffle = True,
     l1: float = 0.0,
@@ -87,16 +89,22 @@ def fit(
         Collections, evaluated after each round.
     epochs : int, default 10
         Passes over the rows.
+    batch_size : int or "auto", default "auto"
+        Rows per update of a partition; "auto" is 100 divided by the number of partitions, at least
+        8.
+    optimizer : Optimizer, default ``Adam()``
+        Of the local training, with the learning rate of a fit on one machine; the vectors of its
+        state are averaged like the parameters.
     rounds_per_epoch : int or "auto", default "auto"
         In how many rounds a pass is made. More rounds come closer to training on one machine, and
-        cost more time on the network; "auto" is one for every four partitions.
-    batch_size : int, default 100
-        Rows per update of a partition.
-    optimizer : Optimizer, default ``Adam()``
-        Of the local training; the vectors of its state are averaged like the parameters.
-    outer : SGD, optional
-        An optimizer that steps from the parameters of a round towards the mean of its results, such
-        as ``SGD(1.0, momentum=0.5, nesterov=True)`` (DiLoCo); by default the mean is taken.
+        cost more time on the network; "auto" is one for every two partitions.
+    rate_factor : float or "auto", default "auto"
+        What the learning rate is multiplied by; "auto" is the square root of the number of
+        partitions.
+    outer : SGD, "auto" or None, default "auto"
+        An optimizer that steps from the parameters of a round towards the mean of its results
+        (DiLoCo); "auto" is ``SGD(1.0, momentum=0.5, nesterov=True)`` for several partitions. None
+        takes the mean.
     reduction, shuffle, l1, l2, max_norm, clip_norm, dropout
         As for `Network.fit`, within each partition.
     callbacks : Callback, function or sequence of them
@@ -147,16 +155,13 @@ def fit(
     optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
     architecture = network.architecture
     options = checked_options(
-        architecture, optimizer, batch_size, reduction, l1, l2, max_norm, clip_norm, dropout
+        architecture, optimizer, 1, reduction, l1, l2, max_norm, clip_norm, dropout
     )
-    if outer is not None:
-        check_instance("outer", outer, SGD, "a fastnn.SGD, such as fastnn.SGD(0.7)")
+    scaling = Scaling(rounds_per_epoch, batch_size, rate_factor, outer)
     epochs = check_count("epochs", epochs, minimum=0)
-    rounds = check_rounds(rounds_per_epoch)
     shuffle = validation.check_shuffle(shuffle)
     persist, progress = check_persist(persist), validation.check_flag("progress", progress)
-    stepping = Outer(outer)
-    bound = [*hooks(callbacks, network), Hook(stepping, network)]
+    bound = hooks(callbacks, network)
     cluster = Cluster(client, backend=wanted_backend(network))
     claim = object()
     try:
@@ -180,8 +185,12 @@ def fit(
             validation=None if watched is None else a.measures,
             penalty=bool(options.l1 or options.l2),
         )
-        check_monitors(bound[:-1], measured)
-        n_rounds = rounds or -(-len(held.numbers) // PARTITIONS_OF_A_ROUND)
+        check_monitors(bound, measured)
+        n = len(held.numbers)
+        n_rounds, stepping = scaling.rounds(n), Outer(scaling.outer_of(n))
+        bound.append(Hook(stepping, network))
+        optimizer = scaling.optimizer(optimizer, n)
+        options = replace(options, optimizer=optimizer, batch_size=scaling.rows(BATCH_SIZE, n))
         keeper = None
         if checkpoint is not None:
             told = held.fingerprints() | {"rounds_per_epoch": n_rounds}
@@ -268,7 +277,7 @@ def predict_proba(network: Network, x: Any) -> Any:
         raise ValueError(
             f"the output {a.output!r} does not give probabilities; use fastnn.dask.predict"
         )
-    columns = range(a.n_out)
+    columns: Sequence[Any] = range(a.n_out)
     if a.output == "softmax" and network.class_labels is not None:
         columns = network.class_labels
     return predicted(Network.predict_proba, network, x, dtype=a.dtype, columns=columns)
@@ -376,13 +385,6 @@ def warn_of_few_classes(held: Partitions) -> None:
         UserWarning,
         stacklevel=4,
     )
-
-
-def check_rounds(rounds: Any) -> int | None:
-    """Return a number of rounds, or None for "auto"."""
-    if isinstance(rounds, str) and rounds == "auto":
-        return None
-    return int(check_count("rounds_per_epoch", rounds))
 
 
 def wanted_backend(network: Network) -> str:

@@ -46,8 +46,8 @@ class Facts(NamedTuple):
     x, y : array or frame
         Rows that show what all are like: with the least and the largest value of x, and one that is
         not whole, if there is one among the first.
-    classes, counts : ndarray or None
-        The distinct labels and how often each occurs.
+    classes, weights : ndarray or None
+        The distinct labels, and the weight of the rows of each.
     checksum : str or None
         Of all values, if it was asked for.
     """
@@ -59,7 +59,7 @@ class Facts(NamedTuple):
     x: Any
     y: Any
     classes: NDArray[Any] | None
-    counts: NDArray[np.int64] | None
+    weights: NDArray[np.float64] | None
     checksum: str | None
 
 
@@ -111,10 +111,12 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
             return Facts(0, 0, (), False, None, None, None, None, None)
         values = _values(x)
         few = _telling(values)
-        classes = counts = None
+        classes = weights = None
         labels = np.asarray(y)
         if classifies and (labels.ndim == 1 or labels.shape[1:] == (1,)):
-            classes, counts = np.unique(labels, return_counts=True)
+            classes, of_rows = np.unique(labels, return_inverse=True)
+            given = None if weight is None else np.asarray(weight, np.float64)
+            weights = np.bincount(of_rows.reshape(-1), given, len(classes)).astype(np.float64)
             if len(classes) > MOST_CLASSES:
                 raise ValueError(
                     f"y has {len(classes)} different labels in {n_rows} rows, such as "
@@ -126,10 +128,10 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
             sum(array.nbytes for array in arrays),
             _form(x, values),
             values.dtype in (np.uint8, np.bool_),
-            _taken(x, few),
-            _taken(y, few),
+            taken(x, few),
+            taken(y, few),
             classes,
-            counts,
+            weights,
             checksum(*arrays) if sums else None,
         )
 
@@ -174,6 +176,14 @@ def alike(facts: Sequence[Facts]) -> list[int]:
                 f"{_shown(ours.form)}: all must have the same columns, whatever the meta of the "
                 "collection says"
             )
+        if ours.classes is not None and theirs.classes is not None:
+            kinds = [_kind(fact.classes) for fact in (ours, theirs)]
+            if kinds[0] != kinds[1]:
+                raise ValueError(
+                    f"partition {number} has labels that are {kinds[1]}, and partition {first} "
+                    f"labels that are {kinds[0]}: convert all to one kind, such as with "
+                    "y.astype('str')"
+                )
         if ours.is_bytes != theirs.is_bytes:
             of_bytes, other = (first, number) if ours.is_bytes else (number, first)
             raise ValueError(
@@ -241,6 +251,12 @@ def _form(x: Any, values: Any) -> tuple[Any, ...]:
     return kind, values.shape[1] if names is None else names
 
 
+def _kind(labels: Any) -> str:
+    if labels.dtype.kind == "O":
+        return "text" if isinstance(labels[0], str) else type(labels[0]).__name__
+    return "text" if labels.dtype.kind in "US" else "numbers"
+
+
 def _shown(form: tuple[Any, ...]) -> str:
     kind, columns = form
     if isinstance(columns, int):
@@ -266,7 +282,8 @@ def _telling(values: Any) -> NDArray[np.int64]:
     return np.array(sorted(rows), np.int64)
 
 
-def _taken(table: Any, rows: NDArray[np.int64]) -> Any:
+def taken(table: Any, rows: NDArray[np.int64]) -> Any:
+    """Return some rows of an array, a frame or a sparse matrix, as one of its kind."""
     if hasattr(table, "iloc"):
         return table.iloc[rows]
     if hasattr(table, "tocsr"):

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
-from fastnn.backends import get_backend
+from fastnn.architecture import Architecture, Array
+from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
@@ -30,10 +31,7 @@ ROWS = 512  # of a minibatch: 36,000 rows of 64-100-10 take a quarter of what th
 
 def minimize_loss(
     network: Network,
-    problem: Problem,
-    l2: float,
-    factor: float,
-    offset: float,
+    objective: Objective,
     max_iter: int,
     max_fun: int,
     tol: float,
@@ -48,12 +46,7 @@ def minimize_loss(
     ----------
     network : Network
         The starting point.
-    problem : Problem
-    l2 : float
-        The penalty is ``l2 / 2 Σw²``, added to the weighted mean loss.
-    factor, offset : float
-        The returned loss is ``factor · loss + offset + penalty``. The gradient is that of
-        ``loss + penalty``.
+    objective : Objective
     max_iter, max_fun : int
         Maximum iterations and objective evaluations; reaching either causes a ConvergenceWarning.
     tol : float
@@ -68,7 +61,6 @@ def minimize_loss(
         ``snapshot(parameters, loss=…, n_iter=…)`` returns the attributes of an estimator fitted so
         far.
     """
-    objective = Objective(network, problem, l2, factor, offset)
     if verbose:
         print(f"L-BFGS, {network.architecture.n_parameters} parameters")
     start = network.parameters.astype(np.float64)
@@ -93,47 +85,84 @@ def minimize_loss(
             f"{result.message}. Increase the number of iterations (max_iter={max_iter}) or of "
             f"calls (max_fun={max_fun}), or scale the data.",
             ConvergenceWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
     return float(result.fun), min(int(result.nit), max_iter)
 
 
 class Objective:
-    """Loss and gradient as functions of the parameters, as `minimize_loss` describes them."""
+    """Loss and gradient as functions of the parameters.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    sums : callable
+        ``sums(params)`` returns the sums over all rows of weighted losses and of their gradients.
+    total : float
+        The weight of all rows.
+    l2 : float
+        The penalty is ``l2 / 2 Σw²``, added to the weighted mean loss.
+    factor, offset : float
+        The returned loss is ``factor · loss + offset + penalty``. The gradient is that of
+        ``loss + penalty``.
+
+    Attributes
+    ----------
+    loss : float
+        Of the last evaluation.
+    """
 
     def __init__(
-        self, network: Network, problem: Problem, l2: float, factor: float, offset: float
+        self,
+        architecture: Architecture,
+        sums: Callable[[Array], tuple[float, Array]],
+        total: float,
+        l2: float,
+        factor: float,
+        offset: float,
     ) -> None:
-        self.architecture, self.problem = network.architecture, problem
-        self.l2, self.factor, self.offset = l2, factor, offset
-        self.backend = get_backend(network.backend)
-        self.order = np.arange(problem.n_rows)
-        self.total = problem.weight_of(self.order)
-        self.options = TrainingOptions(GRADIENT_SUM, ROWS, reduction="sum")
-        self.params = self.architecture.allocate()
-        self.state = OptimizerState(np.zeros((1, len(self.params)), self.params.dtype))
+        self._architecture, self._sums, self._total = architecture, sums, total
+        self._l2, self._factor, self._offset = l2, factor, offset
+        self._params = architecture.allocate()
         self.loss = np.nan
 
     def __call__(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient; params (n_slots,) in the network's layout."""
-        self.params[...] = params
-        self.state.slots[...] = 0
-        loss, _, _ = self.backend.train_epoch(
-            self.architecture,
-            self.params,
-            self.state,
-            self.problem.x,
-            self.problem.y,
-            self.order,
-            self.options,
-            self.problem.sample_weight,
-        )
-        gradient = self.state.slots[0] / self.total
-        weights = slice(self.architecture.n_weight_slots)
-        gradient[weights] += self.l2 * params[weights]
-        penalty = 0.5 * self.l2 * float(params[weights] @ params[weights])
-        self.loss = self.factor * loss + self.offset + penalty
+        self._params[...] = params
+        loss, slopes = self._sums(self._params)
+        gradient = slopes / self._total
+        weights = slice(self._architecture.n_weight_slots)
+        gradient[weights] += self._l2 * params[weights]
+        penalty = 0.5 * self._l2 * float(params[weights] @ params[weights])
+        self.loss = self._factor * (loss / self._total) + self._offset + penalty
         return self.loss, gradient.astype(np.float64, copy=False)
+
+
+class Sums:
+    """The sums of `Objective`, over rows that are here."""
+
+    def __init__(self, architecture: Architecture, backend: Backend, problem: Problem) -> None:
+        self._architecture, self._backend, self._problem = architecture, backend, problem
+        self._order = np.arange(problem.n_rows)
+        self.total = problem.weight_of(self._order)
+        self._options = TrainingOptions(GRADIENT_SUM, ROWS, reduction="sum")
+        self._state = OptimizerState(np.zeros((1, architecture.n_slots), architecture.dtype))
+
+    def __call__(self, params: Array) -> tuple[float, Array]:
+        """Return the sums; they are valid until the next call."""
+        self._state.slots[...] = 0
+        problem = self._problem
+        loss, _, _ = self._backend.train_epoch(
+            self._architecture,
+            params,
+            self._state,
+            problem.x,
+            problem.y,
+            self._order,
+            self._options,
+            problem.sample_weight,
+        )
+        return loss * self.total, self._state.slots[0]
 
 
 class EndedError(Exception):

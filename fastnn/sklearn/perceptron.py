@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
@@ -16,17 +16,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
-from fastnn.architecture import Architecture
+from fastnn.architecture import Architecture, Array
 from fastnn.backends import get_backend
 from fastnn.backends.base import PREDICT_ROWS, Backend
 from fastnn.backends.minibatch import largest_product
 from fastnn.backends.threads import blas_limited, threads_limited
+from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
 from fastnn.rows.strides import by_rows
 from fastnn.sklearn.callback_support import CallbackSupportMixin, FitTasks, fit_tasks, snapshot
 from fastnn.sklearn.history import History, shown, taken_from
 from fastnn.sklearn.inputs import checked_x, trained_on
-from fastnn.sklearn.lbfgs import minimize_loss
+from fastnn.sklearn.lbfgs import Objective, Sums, minimize_loss
 from fastnn.sklearn.parameters import Parameters
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
@@ -81,6 +82,17 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
     @abstractmethod
     def _score(self, problem: Problem) -> float:
         """Return the score for early stopping."""
+
+    def _eval_loss(self) -> float:
+        """Return the loss on `eval_set`, without the penalty."""
+        assert self._eval_set is not None
+        x, y, network = self._eval_set.x, self._eval_set.y, self.network_
+        a = network.architecture
+        # not network.evaluate, which expects class labels, where these are indices
+        targets = y if y.ndim == 1 else y.astype(a.dtype, copy=False)
+        backend = get_backend(network.backend)
+        measured = evaluate(backend, a, network.parameters, x, targets, None, progress=False)
+        return measured["loss"] * self._loss_factor + self._constant(y, None)
 
     def _constant(self, y: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
         """Return the constant added to the backend's loss."""
@@ -225,13 +237,21 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
         return drawing
 
     def _minimize(self, problem: Problem, tasks: FitTasks) -> None:
-        total, network = problem.weight_of(np.arange(problem.n_rows)), self.network_
+        network = self.network_
+        sums = Sums(network.architecture, get_backend(network.backend), problem)
+        offset = self._constant(problem.y, problem.sample_weight)
+        self._minimize_sums(sums, sums.total, offset, tasks)
+
+    def _minimize_sums(
+        self, sums: Callable[[Array], tuple[float, Array]], total: float, offset: float,
+        tasks: FitTasks,
+    ) -> None:  # fmt: skip
+        """Minimize the loss whose sums, without `offset`, over rows of weight `total` are given."""
+        network = self.network_
+        l2, factor = self._l2(total, total), self._loss_factor
         loss, n_iter = minimize_loss(
             network,
-            problem,
-            self._l2(total, total),
-            self._loss_factor,
-            self._constant(problem.y, problem.sample_weight),
+            Objective(network.architecture, sums, total, l2, factor, offset),
             self.max_iter,
             self.max_fun,
             self.tol,

@@ -19,7 +19,6 @@ from sklearn.model_selection import train_test_split
 
 from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.model.evaluation import evaluate
 from fastnn.network import Network
 from fastnn.sklearn.callback_support import FitTasks, snapshot
 from fastnn.sklearn.history import History
@@ -280,18 +279,7 @@ def _measured(estimator: Any, history: History, held_out: Problem | None) -> dic
     """
     record = {"loss": history.loss}
     if estimator._eval_set is not None:
-        network, y = estimator.network_, estimator._eval_set.y
-        # not network.evaluate, which expects class labels, where these are indices
-        loss = evaluate(
-            get_backend(network.backend),
-            network.architecture,
-            network.parameters,
-            estimator._eval_set.x,
-            y if y.ndim == 1 else y.astype(network.architecture.dtype, copy=False),
-            None,
-            progress=False,
-        )["loss"]
-        record["val_loss"] = loss * estimator._loss_factor + estimator._constant(y, None)
+        record["val_loss"] = estimator._eval_loss()
         history.eval_losses.append(record["val_loss"])
     if held_out is None:
         history.judge_loss(estimator.tol)
