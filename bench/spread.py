@@ -3,7 +3,7 @@
     python bench/spread.py [--models 1000] [--rows 5000] [--epochs 20] [--workers 2] [--rounds 3]
                            [--json results.json] [--smoke]
 
-Networks 24-16-1 learn the same rows: with one thread, with as many threads as there are workers, and
+Networks 24-16-1 learn the same rows: with one thread, with a thread for each worker, and
 on a Dask cluster of workers with one thread each, to which every fit sends the rows anew. Before
 they are timed, the fits must have the same bits. The rounds are interleaved.
 """

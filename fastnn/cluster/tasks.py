@@ -215,7 +215,14 @@ class Cluster:
                 f"no worker has connected to the scheduler {address} within {PATIENCE:.0f} s: "
                 f"start some, such as with 'dask worker {address}'"
             ) from None
-        found = self.retrying(lambda: client.run(abilities, on_error="return"))
+
+        def asked() -> dict[str, Any]:
+            answers: dict[str, Any] = client.run(abilities, on_error="return")
+            if all(isinstance(answer, OSError) for answer in answers.values()):
+                raise OSError("no worker has answered")  # others may be on their way
+            return answers
+
+        found = self.retrying(asked)
         known = {}
         for address, answer in found.items():
             if isinstance(answer, ImportError):
@@ -227,8 +234,6 @@ class Cluster:
                 known[address] = answer
             elif not isinstance(answer, OSError):  # of a worker that has just died
                 raise RuntimeError(f"the worker {address} cannot use fastnn: {answer!r}")
-        if not known:
-            raise LostError(self._lost())
         return known
 
 

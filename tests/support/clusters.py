@@ -70,8 +70,10 @@ def wait_for_workers(client, n_workers=N_WORKERS):
 
 
 def worker_processes(client):
-    """Return the process id of each worker."""
-    return [nanny.pid for nanny in client.cluster.workers.values() if nanny.pid]
+    """Return the process id of each worker; one that is killed while it starts is not replaced."""
+    there = client.scheduler_info(-1)["workers"]
+    nannies = client.cluster.workers.values()
+    return [nanny.pid for nanny in nannies if nanny.pid and nanny.worker_address in there]
 
 
 def kill_workers(client, n_workers=1):
