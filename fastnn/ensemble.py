@@ -20,6 +20,7 @@ from fastnn.backends.fits import Fits, Stopping
 from fastnn.backends.minibatch import largest_product
 from fastnn.backends.threads import blas_limited
 from fastnn.callbacks.base import EarlyStopping
+from fastnn.cluster import Cluster
 from fastnn.model.ensemble_evaluation import evaluate_each, evaluate_outputs
 from fastnn.model.ensemble_model import EnsembleModel, Shared, room_for
 from fastnn.model.ensemble_persistence import read, to_bytes
@@ -47,6 +48,7 @@ from fastnn.training.ensemble_warnings import (
     warn_if_unwatched,
 )
 from fastnn.training.sessions import begin, training_rows
+from fastnn.training.spread_fits import Spread
 from fastnn.validation.ensembles import check_active, check_group_labels, check_groups
 from fastnn.validation.values import describe
 from fastnn.vocabulary import Activation, BackendName, Loss, NumberType, Output, Reduction
@@ -396,6 +398,7 @@ class Ensemble(EnsembleModel):
         dropout: Any = 0.0,
         callbacks: Any = (),
         active: Any = None,
+        client: Any = None,
         progress: bool = True,
     ) -> EnsembleHistory:
         """Train all networks, each from its current parameters and a fresh optimizer state.
@@ -439,6 +442,9 @@ class Ensemble(EnsembleModel):
             are for networks.
         active : array, optional
             Which models are trained, as flags (n_models,) or numbers; the others are left alone.
+        client : distributed.Client, optional
+            Has the workers of a Dask cluster train the models, in chunks, with the same bits;
+            requires ``pip install "fastnn[dask]"``.
         progress : bool, default True
             Whether to show a progress bar over models if it takes over a second.
 
@@ -451,7 +457,11 @@ class Ensemble(EnsembleModel):
         TypeError, ValueError
             If an argument is invalid; the networks are then unchanged.
         RuntimeError
-            If this ensemble, or one of its networks, is already being fitted.
+            If this ensemble, or one of its networks, is already being fitted; or if workers of the
+            cluster cannot compute as this process does, or one died with each worker that tried it.
+        ConnectionError
+            If the scheduler of the cluster, or all its workers, are lost; models that are done
+            stay as they are.
 
         Warns
         -----
@@ -467,6 +477,7 @@ class Ensemble(EnsembleModel):
             clip_norm, dropout,
         )  # fmt: skip
         progress = validation.check_flag("progress", progress)
+        spread = None if client is None else Spread(Cluster(client, backend=self.backend))
         stopping, is_active = _stopping(callbacks), check_active(active, self.n_models)
         claim = [True]  # until the fit has ended
         try:
@@ -491,7 +502,7 @@ class Ensemble(EnsembleModel):
             backend = get_backend(self._backend)
             product = largest_product(a, max(one.batch_size for one in fits.options))
             with blas_limited(backend.uses_blas, product), self._learning(a, trained_on, fits):
-                run(backend, fits, progress)
+                run(spread or backend, fits, progress)
             why = reasons(fits, trained, is_active, shares.n_rows)
             history = EnsembleHistory(fits, why, time.perf_counter() - start, drawn)
             warn_if_cut_short(history, trained)

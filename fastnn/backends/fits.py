@@ -73,6 +73,10 @@ class Recorded(NamedTuple):
         loss = loss * self.factor + (0.0 if self.offsets is None else float(self.offsets[i]))
         return loss + penalty if self.with_penalty else loss
 
+    def part(self, models: NDArray[np.int64]) -> Recorded:
+        """Return the same of some models."""
+        return self if self.offsets is None else self._replace(offsets=self.offsets[models])
+
 
 PLAIN = Recorded()
 

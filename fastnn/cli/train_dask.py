@@ -205,7 +205,7 @@ def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
     choose_steps(options, found.n_rows["train"])
     if batch_size is None:
         options.batch_size = scaling.rows(options.batch_size, found.n_filled)
-    rounds = scaling.rounds(found.sizes, options.batch_size)
+    rounds = scaling.rounds(found.n_filled, found.largest, options.batch_size)
     network = new_network(
         options,
         len(table.feature_names),

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from fastnn.cluster.carried import Carried, value_of
 from fastnn.cluster.workers import Abilities, Computing, abilities, agreed
 from fastnn.system.packages import imported
 from fastnn.validation.values import describe
@@ -63,7 +64,16 @@ class Cluster:
         self.computing = agreed(self._abilities(), backend)
 
     def share(self, value: Any) -> Shared:
-        """Return a value for the arguments of many tasks, which is sent to the workers once."""
+        """Return a value for the arguments of tasks, which is sent to the workers once.
+
+        Values go to the workers in turn, and Dask has a task done where one of its arguments is:
+        beside a value that all tasks need, one of each task's own spreads them.
+
+        Raises
+        ------
+        TypeError
+            If the value cannot be pickled.
+        """
         return Shared(self, value)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -140,7 +150,8 @@ class Cluster:
             for _ in self.done(tasks):
                 pass
             try:
-                return list(self.client.gather([task.future for task in tasks], direct=True))
+                futures = [task.future for task in tasks]
+                return list(map(value_of, self.client.gather(futures, direct=True)))
             except self._losses() as error:  # a worker died in between
                 self.check_connected(error)
         raise TaskError(f"results were lost {ATTEMPTS} times on their way to the client")
@@ -166,8 +177,10 @@ class Cluster:
         while True:
             try:
                 return function()
-            except self._losses() as error:
-                self.check_connected(error)
+            except Exception as error:
+                self.check_connected(error)  # without a scheduler, Dask may raise anything
+                if not isinstance(error, self._losses()):
+                    raise
                 if time.monotonic() - start > PATIENCE:
                     raise LostError(self._lost()) from error
                 time.sleep(pause)  # the scheduler has yet to notice
@@ -211,7 +224,14 @@ class Cluster:
                 f"no worker has connected to the scheduler {address} within {PATIENCE:.0f} s: "
                 f"start some, such as with 'dask worker {address}'"
             ) from None
-        found = self.retrying(lambda: client.run(abilities, on_error="return"))
+
+        def asked() -> dict[str, Any]:
+            answers: dict[str, Any] = client.run(abilities, on_error="return")
+            if all(isinstance(answer, OSError) for answer in answers.values()):
+                raise OSError("no worker has answered")  # others may be on their way
+            return answers
+
+        found = self.retrying(asked)
         known = {}
         for address, answer in found.items():
             if isinstance(answer, ImportError):
@@ -227,21 +247,22 @@ class Cluster:
 
 
 class Shared:
-    """A value that many tasks need, sent to one worker; the others fetch it from each other.
+    """A value that tasks need, sent to one worker; the others fetch it from each other.
 
     It goes neither through the scheduler nor into the graph of tasks, unless the client cannot
     reach the workers.
     """
 
     def __init__(self, cluster: Cluster, value: Any) -> None:
-        self._cluster, self._value = cluster, value
+        self._cluster = cluster
+        self._carried = Carried.packed(value)
         self._scatter()
 
     def _scatter(self) -> None:
         client = self._cluster.client
 
         def sent(direct: bool) -> Any:
-            return client.scatter([self._value], direct=direct, hash=False)[0]
+            return client.scatter([self._carried], direct=direct, hash=False)[0]
 
         def send() -> Any:
             try:
@@ -308,10 +329,10 @@ class Task:
         self._submit()
 
 
-def computed(function: Callable[..., Any], computing: Computing, *arguments: Any) -> Any:
+def computed(function: Callable[..., Any], computing: Computing, *arguments: Any) -> Carried:
     """Return ``function(*arguments)``, computed the way that all workers agreed on."""
     with computing.here():
-        return function(*arguments)
+        return Carried(function(*map(value_of, arguments)))
 
 
 def checked_client(client: Any) -> Any:

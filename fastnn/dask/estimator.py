@@ -259,7 +259,7 @@ class OnCluster:
         """Train the network for epoch after epoch without end, and yield each loss."""
         n, network, stochastic = len(held.numbers), self.network_, self._stochastic
         seed = int(self._random_state.randint(2**31))
-        n_rounds = scaling.rounds(held.sizes, stochastic.options.batch_size)
+        n_rounds = scaling.rounds(n, max(held.sizes), stochastic.options.batch_size)
         stepping = Outer(scaling.outer_of(n))
         options, rounds = None, None
         while True:

@@ -188,7 +188,7 @@ def fit(
         check_monitors(bound, measured)
         n, stepping = len(held.numbers), Outer(scaling.outer_of(len(held.numbers)))
         batch_size = scaling.rows(BATCH_SIZE, n)
-        n_rounds = scaling.rounds(held.sizes, batch_size)
+        n_rounds = scaling.rounds(n, max(held.sizes), batch_size)
         bound.append(Hook(stepping, network))
         optimizer = scaling.optimizer(optimizer, BATCH_SIZE, n)
         options = replace(options, optimizer=optimizer, batch_size=batch_size)

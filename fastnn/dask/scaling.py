@@ -16,7 +16,6 @@ partitions of the same distribution; the documentation shows what each of them i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,15 +87,15 @@ class Scaling:
         if self.outer is not None and not _is_auto(self.outer):
             check_instance("outer", self.outer, SGD, 'a fastnn.SGD, None or "auto"')
 
-    def rounds(self, n_rows: Sequence[int], batch_size: int) -> int:
-        """Return the number of rounds in a pass over partitions of so many rows.
+    def rounds(self, n_partitions: int, n_rows: int, batch_size: int) -> int:
+        """Return the number of rounds in a pass, if the largest partition has `n_rows`.
 
-        Not more than the updates of the largest: there are rows in every round.
+        Not more than its updates: there are rows in every round.
         """
         rounds = self.rounds_per_epoch
         if _is_auto(rounds):
-            rounds = max(1, len(n_rows) // 2)
-        return min(int(rounds), -(-max(n_rows) // batch_size))
+            rounds = max(1, n_partitions // 2)
+        return min(int(rounds), -(-n_rows // batch_size))
 
     def rows(self, of_one_machine: int, n_partitions: int) -> int:
         """Return the rows of a minibatch; `of_one_machine` is their number without partitions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ class Orders(ABC):
     def next(self, i: int, n_rows: int, before: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return numbers below n_rows for the next epoch of model i; `before` is the last order."""
 
+    @abstractmethod
+    def part(self, models: NDArray[np.int64]) -> Orders:
+        """Return the orders of some models, to be drawn elsewhere."""
+
+    @abstractmethod
+    def go_on_from(self, models: NDArray[np.int64], part: Any) -> None:
+        """Draw what follows on what their `part` has drawn."""
+
 
 class InTurn(Orders):
     """Rows as they come."""
@@ -29,6 +37,13 @@ class InTurn(Orders):
     def next(self, i: int, n_rows: int, before: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """Return them."""
         return np.arange(n_rows)
+
+    def part(self, models: NDArray[np.int64]) -> InTurn:
+        """Return the same."""
+        return self
+
+    def go_on_from(self, models: NDArray[np.int64], part: Any) -> None:
+        """Draw nothing."""
 
 
 class Permutations(Orders):
@@ -47,6 +62,14 @@ class Permutations(Orders):
         (drawn,) = self.generators.draw([i], lambda generator: generator.permutation(n_rows))
         return np.asarray(drawn, np.int64)
 
+    def part(self, models: NDArray[np.int64]) -> Permutations:
+        """Return those of generators in the same states."""
+        return Permutations(Generators(self.generators.states[models]))
+
+    def go_on_from(self, models: NDArray[np.int64], part: Permutations) -> None:
+        """Take the states of their generators."""
+        self.generators.states[models] = part.generators.states
+
 
 class Reorderings(Orders):
     """Rows shuffled from one epoch to the next, as scikit-learn's perceptrons do.
@@ -64,3 +87,12 @@ class Reorderings(Orders):
         drawn = np.arange(n_rows)
         self.states[i].shuffle(drawn)
         return drawn if before is None else before[drawn]
+
+    def part(self, models: NDArray[np.int64]) -> Reorderings:
+        """Return those of these states, which are copied where they are sent."""
+        return Reorderings([self.states[i] for i in models.tolist()])
+
+    def go_on_from(self, models: NDArray[np.int64], part: Reorderings) -> None:
+        """Take their states."""
+        for i, state in zip(models.tolist(), part.states, strict=True):
+            self.states[i].set_state(state.get_state(legacy=False))

@@ -57,3 +57,31 @@ class Shares(NamedTuple):
         if self.rows is None:
             return np.arange(first, first + count)
         return self.rows[first : first + count]
+
+    def part(self, models: NDArray[np.int64]) -> Shares:
+        """Return the shares of some models; a list that several have in common is there once."""
+        first, n_rows = self.first[models], self.n_rows[models]
+        if self.rows is None:
+            return Shares(first, n_rows)
+        pairs, which = np.unique(np.stack([first, n_rows], 1), axis=0, return_inverse=True)
+        part = Shares.of_lists([self.rows[start : start + n] for start, n in pairs.tolist()])
+        return Shares(part.first[which.reshape(-1)], n_rows, part.rows)
+
+    def used(self, n_rows: int) -> NDArray[np.int64]:
+        """Return the numbers of the rows that belong to any model, of a table of so many rows."""
+        spans = set(zip(self.first.tolist(), self.n_rows.tolist(), strict=True))
+        rows = self.rows
+        if rows is None:
+            lists = [np.arange(first, first + n) for first, n in spans]
+            rows = np.concatenate([*lists, np.empty(0, np.int64)])
+        if 16 * len(rows) < n_rows:
+            return np.unique(rows)
+        is_used = np.zeros(n_rows, bool)
+        is_used[rows] = True
+        return np.flatnonzero(is_used)
+
+    def among(self, used: NDArray[np.int64]) -> Shares:
+        """Return the same shares of a table of the rows that are used, in their order."""
+        if self.rows is None:
+            return self._replace(first=np.searchsorted(used, self.first))
+        return self._replace(rows=np.searchsorted(used, self.rows))

@@ -13,9 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
+from fastnn.sklearn.alone import Wanted
 from fastnn.sklearn.inputs import checked_weight, checked_x
 from fastnn.sklearn.perceptron import Perceptron
-from fastnn.sklearn.together import Wanted, fit_each
+from fastnn.sklearn.together import fit_each
 from fastnn.sklearn.training import undone_if_it_fails
 from fastnn.validation import check_count, check_flag
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,9 +27,11 @@ from fastnn.rows.orders import InTurn, Orders, Reorderings
 from fastnn.rows.shares import Shares
 from fastnn.schedules import Schedule
 from fastnn.sklearn.callback_support import is_observed
+from fastnn.sklearn.cluster_fits import Workers
 from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.training import Training
+from fastnn.training.spread_fits import Spread
 
 BYTES_OF_A_CALL = 1 << 28
 """Of learning rates and losses that one call may need room for."""
@@ -104,14 +107,31 @@ class Member:
             self.training.run(self.losses)
 
 
-def train_jointly(members: Sequence[Member]) -> None:
-    """Train the members in as few calls as possible, and set their losses."""
+def train_jointly(members: Sequence[Member], workers: Workers | None = None) -> None:
+    """Train the members in as few calls as possible, here or on workers; set their losses."""
+    if workers is None:
+        for call in _calls(members):
+            call.train()
+        return
+    spreads: dict[str, Spread] = {}
+    with ExitStack() as open_calls:  # after an error, those that are left are ended
+        finish = []
+        for call in _calls(members):
+            backend = get_backend(call.first.training.estimator.network_.backend).name
+            spread = spreads.setdefault(backend, Spread(workers.cluster(backend)))
+            finish.append(open_calls.enter_context(call.begun(spread)))
+        for each in finish:
+            each()
+
+
+def _calls(members: Iterable[Member]) -> Iterator[_Call]:
+    """Yield calls that train all members whose losses have room."""
     for group in _alike(members):
         for part in _portions(group):
             while part:
                 call = _Call(part[0])
                 part = [member for member in part if not call.takes(member)]
-                call.train()
+                yield call
 
 
 def _alike(members: Iterable[Member]) -> Iterator[list[Member]]:
@@ -187,14 +207,32 @@ class _Call:
     def train(self) -> None:
         """Train the members."""
         start = time.perf_counter()
-        estimators = [member.training.estimator for member in self.members]
-        states = [estimator._random_state.get_state(legacy=False) for estimator in estimators]
-        fits = self._fits()
-        with estimators[0]._computing() as backend:
+        states, fits = self._states(), self._fits()
+        with self.first.training.estimator._computing() as backend:
             backend.train_models(fits)
+        self._record(fits, states, time.perf_counter() - start)
+
+    @contextmanager
+    def begun(self, spread: Spread) -> Iterator[Callable[[], None]]:
+        """Have workers train the members; calling the yielded function waits for them."""
+        states, fits = self._states(), self._fits()
+        begun = spread.begin(fits)
+        try:
+            yield lambda: self._record(fits, states, begun.finish())
+        finally:
+            begun.end()
+
+    def _states(self) -> list[Any]:
+        return [
+            member.training.estimator._random_state.get_state(legacy=False)
+            for member in self.members
+        ]
+
+    def _record(self, fits: Fits, states: Sequence[Any], total_seconds: float) -> None:
+        """Set what the training came to in the estimators, and their losses."""
         outcome = fits.outcome
         work = outcome.n_epochs * fits.shares.n_rows
-        seconds = (time.perf_counter() - start) / max(1, int(work.sum()))
+        seconds = total_seconds / max(1, int(work.sum()))
         assert fits.slots is not None
         for i, (member, state) in enumerate(zip(self.members, states, strict=True)):
             member.seconds = seconds * int(work[i])

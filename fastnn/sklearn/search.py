@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import numpy as np
+from joblib import parallel_config
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import _clone_parametrized, clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
+from sklearn.utils.parallel import Parallel
 
-from fastnn.sklearn.together import Done, Wanted, fit_each
+from fastnn.sklearn.alone import Done, Wanted
+from fastnn.sklearn.cluster_fits import Workers
+from fastnn.sklearn.together import fit_each
 from fastnn.validation import check_choice
 
 Distributions = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -64,6 +71,11 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
     error_score : "raise" or float, default NaN
     return_train_score : bool, optional
         By default as in scikit-learn: only with "halving".
+    client : distributed.Client, optional
+        Has the workers of a Dask cluster fit the candidates on all folds, with the same scores as
+        here; `n_jobs` does not apply. Scores are computed here, and so is the last fit to all
+        samples. Clones have the same client; a copy that was pickled, or made by
+        ``copy.deepcopy``, has none.
 
     Attributes
     ----------
@@ -114,6 +126,7 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
         random_state: int | np.random.RandomState | None = None,
         error_score: float | str = np.nan,
         return_train_score: bool | None = None,
+        client: Any = None,
     ) -> None:
         self.estimator = estimator
         self.param_distributions = param_distributions
@@ -134,6 +147,16 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.random_state = random_state
         self.error_score = error_score
         self.return_train_score = return_train_score
+        self.client = client
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"client": None}  # a connection belongs to this process
+
+    def __sklearn_clone__(self) -> Self:
+        made: Self = _clone_parametrized(copy.copy(self))  # without the client
+        made.client = self.client
+        return made
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Evaluate the candidates, and fit the best one to all samples.
@@ -153,6 +176,10 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
         ------
         TypeError, ValueError
             If a parameter is invalid, as in scikit-learn.
+        RuntimeError
+            If the workers of `client` cannot compute as this process does.
+        ConnectionError
+            If the scheduler of `client`, or all its workers, are lost.
         """
         search = self._search()
         search.fit(X, y, **params)
@@ -194,6 +221,7 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
                 options[name] = getattr(self, name)
         search: Any = _SEARCHES[self.search](self.estimator, values, **options)
         search.n_jobs_alone = self.n_jobs
+        search.workers = None if self.client is None else Workers(self.client)
         return search
 
 
@@ -210,6 +238,7 @@ class _Together:
     """
 
     n_jobs_alone: int | None = None
+    workers: Workers | None = None
     estimator: Any
     _checked_cv_orig: Any
 
@@ -218,10 +247,11 @@ class _Together:
         self._original = clone(self.estimator)
         self._done: Iterator[Done] | None = None
         self._seconds: list[float] = []
-        self.n_jobs = 1
+        self.n_jobs, self._parallel = 1, Parallel(n_jobs=self.n_jobs_alone)
         self.estimator = copy = _cloned_as(self.estimator, self._base)
         try:
-            return super().fit(self._X, self._y, **params)  # type: ignore[misc]
+            with _in_this_process():
+                return super().fit(self._X, self._y, **params)  # type: ignore[misc]
         finally:
             del copy.__sklearn_clone__  # a scorer may hold it
 
@@ -245,7 +275,9 @@ class _Together:
             candidates = list(candidate_params)
             cv = cv or self._checked_cv_orig
             splits = list(cv.split(self._X, self._y, **self._routed.splitter.split))
-            self._done = fit_each(self._wanted(candidates, splits), n_jobs=self.n_jobs_alone)
+            self._done = fit_each(
+                self._wanted(candidates, splits), parallel=self._parallel, workers=self.workers
+            )
             try:
                 return evaluate_candidates(candidates, _Drawn(splits), **more)
             finally:
@@ -276,6 +308,12 @@ _SEARCHES = {
         "halving": HalvingRandomSearchCV,
     }.items()
 }
+
+
+def _in_this_process() -> AbstractContextManager[Any]:
+    """Have joblib heed ``n_jobs=1``, which its Dask backend does not."""
+    backend, _ = get_active_backend()
+    return parallel_config("sequential") if backend.effective_n_jobs(1) != 1 else nullcontext()
 
 
 class _Drawn:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params
 
 from fastnn.rows.strides import by_rows
+from fastnn.sklearn.alone import Done, Wanted, fitted
+from fastnn.sklearn.cluster_fits import Workers
 from fastnn.sklearn.joint_training import Member, Tables, can_join, train_jointly
 from fastnn.sklearn.perceptron import Perceptron
 from fastnn.sklearn.training import Checked, Training
@@ -33,48 +34,12 @@ BYTES_OF_SLICES = 1 << 26
 """Of rows that are kept for the next estimators of the same fold."""
 
 
-class Wanted(NamedTuple):
-    """A fit.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Changed by the fit.
-    X, y
-        What a caller hands to `fit`, of all rows.
-    rows : ndarray of int
-        The rows to learn from.
-    fit_params : dict
-        More arguments of `fit`; those with an entry for each row of X are cut to the rows.
-    """
-
-    estimator: Any
-    X: Any
-    y: Any
-    rows: NDArray[Any]
-    fit_params: dict[str, Any]
-
-
-class Done(NamedTuple):
-    """What came of a fit.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Fitted, unless there was an error; another object than the wanted one if another process
-        fitted it.
-    error : Exception or None
-    seconds : float
-        Its own time, and its share of the common training.
-    """
-
-    estimator: Any
-    error: Exception | None
-    seconds: float
-
-
 def fit_each(
-    wanted: Iterable[Wanted], *, n_jobs: int | None = 1, n_bytes: int = BYTES_AT_A_TIME
+    wanted: Iterable[Wanted],
+    *,
+    parallel: Parallel | None = None,
+    workers: Workers | None = None,
+    n_bytes: int = BYTES_AT_A_TIME,
 ) -> Iterator[Done]:
     """Do the fits, and yield in their order what came of each.
 
@@ -85,21 +50,23 @@ def fit_each(
     ----------
     wanted : iterable of Wanted
         Taken as they are needed.
-    n_jobs : int or None
-        Processes for those that are fitted alone, as in joblib.
+    parallel : Parallel, optional
+        Fits those that are fitted alone.
+    workers : Workers, optional
+        Do the fits instead of this process.
     n_bytes : int
         Networks and rows that are in memory at once.
     """
     wave = _Wave()
     for each in wanted:
         if wave.has_generator_of(each.estimator):
-            yield from wave.finished(n_jobs)
+            yield from wave.finished(parallel, workers)
             wave = _Wave()
         wave.add(each)
         if wave.n_bytes > n_bytes:
-            yield from wave.finished(n_jobs)
+            yield from wave.finished(parallel, workers)
             wave = _Wave()
-    yield from wave.finished(n_jobs)
+    yield from wave.finished(parallel, workers)
 
 
 @dataclass
@@ -230,12 +197,18 @@ class _Wave:
             self._rows[id(rows)] = rows, np.where(numbers < 0, numbers + n_rows, numbers)
         return self._rows[id(rows)][1]
 
-    def finished(self, n_jobs: int | None) -> Iterator[Done]:
+    def finished(self, parallel: Parallel | None, workers: Workers | None) -> Iterator[Done]:
         """Do what is left to do."""
+        members = [entry.member for entry in self._entries if entry.member is not None]
+        alone = [e for e in self._entries if e.member is None and e.error is None]
         try:
-            train_jointly([entry.member for entry in self._entries if entry.member is not None])
-            alone = [e for e in self._entries if e.member is None and e.error is None]
-            several = Parallel(n_jobs=n_jobs)(delayed(_fitted)(e.wanted) for e in alone)
+            if workers is None:
+                train_jointly(members)
+                several = (parallel or Parallel(n_jobs=1))(delayed(fitted)(e.wanted) for e in alone)
+            else:
+                tasks = workers.begin([e.wanted for e in alone])
+                train_jointly(members, workers)
+                several = workers.results(tasks)
             done = dict(zip(map(id, alone), several, strict=True))
             for entry in self._entries:
                 if entry.member is not None:
@@ -247,22 +220,6 @@ class _Wave:
             raise
         for entry in self._entries:
             yield done.get(id(entry)) or Done(entry.wanted.estimator, entry.error, entry.seconds)
-
-
-def _fitted(wanted: Wanted) -> Done:
-    """Fit an estimator by its own method."""
-    start, error = time.perf_counter(), None
-    estimator, X, y, rows, fit_params = wanted
-    try:
-        X_of_rows, y_of_rows = _safe_split(estimator, X, y, rows)
-        fit_params = _check_method_params(X, params=fit_params, indices=rows)
-        if y_of_rows is None:
-            estimator.fit(X_of_rows, **fit_params)
-        else:
-            estimator.fit(X_of_rows, y_of_rows, **fit_params)
-    except Exception as failure:
-        error = failure
-    return Done(estimator, error, time.perf_counter() - start)
 
 
 def _last_step(estimator: Any, fit_params: dict[str, Any]) -> Any:

@@ -24,6 +24,7 @@ from fastnn.rows.shares import Shares
 from fastnn.rows.strides import by_rows
 from fastnn.system.memory_maps import check_whole
 from fastnn.system.progress import progress_bar
+from fastnn.training.spread_fits import Spread
 from fastnn.validation import (
     check_choice,
     check_count,
@@ -196,8 +197,8 @@ def fits_of(
     return fits, drawn
 
 
-def run(backend: Backend, fits: Fits, progress: bool) -> None:
-    """Do the fits, with a progress bar over models."""
+def run(backend: Backend | Spread, fits: Fits, progress: bool) -> None:
+    """Do the fits here, or spread over a cluster, with a progress bar over models."""
     done = 0
     with progress_bar(len(fits.models), progress, unit="model") as bar:
 

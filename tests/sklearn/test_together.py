@@ -15,12 +15,14 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.parallel import Parallel
 from support.backends import backends_under_test
 from support.examples import same_bits
 
 from fastnn.schedules import Cosine
 from fastnn.sklearn import MLPClassifier, MLPRegressor, SoftmaxRegression, joint_training
-from fastnn.sklearn.together import Wanted, fit_each
+from fastnn.sklearn.alone import Wanted
+from fastnn.sklearn.together import fit_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -269,7 +271,7 @@ def test_sample_weights_and_processes():
     weight = np.random.default_rng(0).random(90)
     estimators = [MLPClassifier((4,), max_iter=4, random_state=i) for i in range(2)]
     wanted = [Wanted(clone(e), x, y, ROWS[1], {"sample_weight": weight}) for e in estimators]
-    done = list(fit_each(wanted, n_jobs=2))
+    done = list(fit_each(wanted, parallel=Parallel(n_jobs=2)))
     for one, other in zip(done, estimators, strict=True):
         assert_same(one.estimator, other.fit(x[ROWS[1]], y[ROWS[1]], weight[ROWS[1]]))
 

@@ -26,8 +26,8 @@ def local_cluster(n_workers=N_WORKERS, threads_per_worker=1, **options):
 
     with quiet(), dask.config.set(OPTIONS):
         cluster = distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=threads_per_worker,
-            dashboard_address=None, memory_limit=0, **{"processes": True, **options},
+            n_workers=n_workers, threads_per_worker=threads_per_worker, dashboard_address=None,
+            memory_limit=0, silence_logs=logging.CRITICAL, **{"processes": True, **options},
         )  # fmt: skip
         client = distributed.Client(cluster, set_as_default=False)
     try:
@@ -75,8 +75,10 @@ def wait_for_workers(client, n_workers=N_WORKERS):
 
 
 def worker_processes(client):
-    """Return the process id of each worker."""
-    return [nanny.pid for nanny in client.cluster.workers.values() if nanny.pid]
+    """Return the process id of each worker; one that is killed while it starts is not replaced."""
+    there = client.scheduler_info(-1)["workers"]
+    nannies = client.cluster.workers.values()
+    return [nanny.pid for nanny in nannies if nanny.pid and nanny.worker_address in there]
 
 
 def kill_workers(client, n_workers=1):
