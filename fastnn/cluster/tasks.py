@@ -262,7 +262,10 @@ class Shared:
         client = self._cluster.client
 
         def sent(direct: bool) -> Any:
-            return client.scatter([self._carried], direct=direct, hash=False)[0]
+            try:
+                return client.scatter([self._carried], direct=direct, hash=False)[0]
+            except KeyError as error:  # of the scheduler, which has just lost that worker
+                raise TimeoutError(f"the worker {error} was lost") from error
 
         def send() -> Any:
             try:

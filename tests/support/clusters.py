@@ -13,6 +13,7 @@ N_WORKERS = 2
 
 OPTIONS = {
     "distributed.scheduler.allowed-failures": 100,  # tests kill workers, whatever they are doing
+    "distributed.comm.timeouts.connect": "5s",  # how long a dead worker may be waited for
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.worker.profile.enabled": False,
 }
@@ -24,19 +25,20 @@ def local_cluster(n_workers=N_WORKERS, threads_per_worker=1, **options):
     distributed = pytest.importorskip("distributed")
     import dask
 
-    with quiet(), dask.config.set(OPTIONS):
-        cluster = distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=threads_per_worker, dashboard_address=None,
-            memory_limit=0, silence_logs=logging.CRITICAL, **{"processes": True, **options},
-        )  # fmt: skip
-        client = distributed.Client(cluster, set_as_default=False)
-    try:
-        client.wait_for_workers(n_workers, timeout=60)
-        yield client
-    finally:
+    with dask.config.set(OPTIONS):
         with quiet():
-            client.close()
-            cluster.close()
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers, threads_per_worker=threads_per_worker, 
+                dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL, **{"processes": True, **options},
+            )  # fmt: skip
+            client = distributed.Client(cluster, set_as_default=False)
+        try:
+            client.wait_for_workers(n_workers, timeout=60)
+            yield client
+        finally:
+            with quiet():
+                client.close()
+                cluster.close()
 
 
 @contextmanager
