@@ -27,12 +27,16 @@ from fastnn.optimizers import Optimizer, OptimizerState
 from fastnn.rows.checked import Rows
 
 BATCH_SIZE = 100  # of the local fit
-RATE_FACTORS: dict[str, Callable[[int], float]] = {
-    "same": lambda n_partitions: 1.0,
-    "root": lambda n_partitions: n_partitions**0.5,
-    "times": lambda n_partitions: min(n_partitions, 8.0),
+GROWING = -1.0
+RATE_FACTORS: dict[str, Callable[[int, int], float]] = {
+    "1": lambda n_partitions, batch_size: 1.0,
+    "√P": lambda n_partitions, batch_size: n_partitions**0.5,
+    "P": lambda n_partitions, batch_size: min(n_partitions, 8.0),  # beyond, Adam diverges
+    "κ": lambda n_partitions, batch_size: max(1.0, n_partitions * batch_size / BATCH_SIZE),
+    "√κ": lambda n_partitions, batch_size: max(1.0, n_partitions * batch_size / BATCH_SIZE) ** 0.5,
 }
-"""What the learning rate is multiplied by: 1, √P, or P up to a limit, beyond which it diverges."""
+"""What the learning rate is multiplied by. κ is how much larger P local minibatches together are
+than one of the local fit."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Scheme:
 
     Attributes
     ----------
-    rate : {"same", "root", "times"}
+    rate : {"1", "√P", "P", "κ", "√κ"}
         The factor of the learning rate, of `RATE_FACTORS`.
     smallest_batch : int
         Local minibatches have 100/P rows, but at least this many.
@@ -53,12 +57,12 @@ class Scheme:
         What the local optimizers start a round with: the mean of their states (or, of Adam's second
         moment, the square of the mean of the roots), zeros, or their own.
     outer_rate, outer_momentum : float
-        η and μ; 1 and 0 are the plain average.
+        η and μ; 1 and 0 are the plain average. `GROWING` stands for μ = 1 − 1/√P.
     cosine : bool
         Whether the learning rate falls to zero over all steps.
     """
 
-    rate: str = "same"
+    rate: str = "1"
     smallest_batch: int = BATCH_SIZE
     rounds: float = 0.0
     steps: int = 0
@@ -70,6 +74,11 @@ class Scheme:
     def batch_size(self, n_partitions: int) -> int:
         """Return the rows of a local minibatch."""
         return max(BATCH_SIZE // n_partitions, self.smallest_batch)
+
+    def momentum(self, n_partitions: int) -> float:
+        """Return μ."""
+        grows = self.outer_momentum == GROWING
+        return 1.0 - n_partitions**-0.5 if grows else self.outer_momentum
 
     def steps_in_round(self, n_partitions: int, steps_in_pass: int) -> int:
         """Return the local steps between two averages."""
@@ -100,7 +109,7 @@ def accuracies(
     a, n, backend = network.architecture, len(parts), get_backend("auto")
     batch_size = scheme.batch_size(n)
     steps_in_pass = -(-max(map(len, parts)) // batch_size)
-    rate = RATE_FACTORS[scheme.rate](n) * optimizer.learning_rate
+    rate = RATE_FACTORS[scheme.rate](n, batch_size) * optimizer.learning_rate
     if scheme.cosine:
         rate = fastnn.schedules.Cosine(rate, n_steps=passes * steps_in_pass)
     options = TrainingOptions(replace(optimizer, learning_rate=rate), batch_size)
@@ -117,7 +126,9 @@ def accuracies(
                 copy[...] = params
                 if len(some):
                     backend.train_epoch(a, copy, state, train.x, train.y, some, options)
-            params[...] = outer_step(params, average(copies, weights), momentum, scheme)
+            params[...] = outer_step(
+                params, average(copies, weights), momentum, scheme.outer_rate, scheme.momentum(n)
+            )
             begin_round(states, weights, scheme)
         found.append(evaluate(backend, a, params, *test, progress=False)["accuracy"])
     return found
@@ -145,14 +156,15 @@ def average(vectors: Sequence[Array], weights: Array) -> Array:
     return mean
 
 
-def outer_step(params: Array, mean: Array, momentum: Array, scheme: Scheme) -> Array:
+def outer_step(params: Array, mean: Array, momentum: Array, rate: float, decay: float) -> Array:
     """Return the parameters of the next round; `momentum` changes in place."""
-    if scheme.outer_rate == 1.0 and not scheme.outer_momentum:
+    if rate == 1.0 and not decay:
         return mean  # exactly
     gradient = params - mean
-    momentum *= scheme.outer_momentum
+    momentum *= decay
     momentum += gradient
-    return params - scheme.outer_rate * (gradient + scheme.outer_momentum * momentum)
+    stepped: Array = params - rate * (gradient + decay * momentum)
+    return stepped
 
 
 def begin_round(states: Sequence[OptimizerState], weights: Array, scheme: Scheme) -> None:
