@@ -76,16 +76,20 @@ def n_bytes(x: Any, y: Any) -> float:
     return float(x.nbytes + y.nbytes)  # NaN of unknown chunks
 
 
+def are_held(*given: Any) -> bool:
+    """Return whether workers hold some of these collections already, if only in part."""
+    from distributed import futures_of
+
+    return bool(futures_of([collection for collection in given if collection is not None]))
+
+
 def recipe(partition: Any) -> bytes | None:
     """Return how a partition is made, for `made`; None if its graph holds the data themselves.
 
-    That is where they are in the memory of the client, or held by workers.
+    The collections must not be held by workers already, which their graphs may not show.
     """
     import cloudpickle
-    from distributed import futures_of
 
-    if futures_of(partition):
-        return None
     data: bytes = cloudpickle.dumps((dict(partition.__dask_graph__()), partition.key))
     return data if len(data) <= LARGEST_RECIPE else None
 

@@ -156,6 +156,8 @@ class OnCluster:
             check_same_network(a, self._architecture(a.sizes[0], a.dtype))
             checks = EstimatorChecks(self._for_workers(held))
             held.check(checks)
+            if self.solver != "lbfgs" and is_classifier(self):
+                warn_of_few_classes(held)
             self.network_.backend = self.backend
             if not starts:
                 keep()
@@ -199,8 +201,6 @@ class OnCluster:
         if first:
             self._start_labels(np.asarray(y))
         few: Problem = self._checked(x, y, None, starts, incremental)
-        if is_classifier(self):
-            warn_of_few_classes(held)
         return few
 
     def _for_workers(self: Any, held: Partitions) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.cluster import Cluster, Shared, Task
-from fastnn.dask.collections import made, n_bytes, partitions, recipe
+from fastnn.dask.collections import are_held, made, n_bytes, partitions, recipe
 from fastnn.dask.partitions import Checks, Facts, alike, check, look
 from fastnn.rows.checked import Rows
 from fastnn.validation import check_flag
@@ -121,6 +121,13 @@ class Partitions:
         self._cluster = cluster
         self._looking = classifies, sums
         nodes = partitions(x, y, sample_weight)
+        if persist == "auto" and are_held(x, y, sample_weight):
+            persist = True
+        elif persist is False and are_held(x, y, sample_weight):
+            raise ValueError(
+                "persist=False makes each partition anew whenever it is used, but workers hold "
+                "them already: pass the collection that was not persisted, or leave it out"
+            )
         self._parts = self._held_or_not(nodes, persist, n_bytes(x, y))
         looks = [self._submit(number, look, number, *self._looking) for number in self._parts]
         self.facts: list[Facts] = cluster.results(looks)

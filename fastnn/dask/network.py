@@ -173,6 +173,7 @@ def fit(
         )  # fmt: skip
         a, trained_on = concluded(network, held)
         held.check(NetworkChecks(a, network.class_labels, trained_on))
+        warn_of_few_classes(held)
         watched = None
         if validation_data is not None:
             watched = Partitions(
@@ -351,11 +352,6 @@ def concluded(network: Network, held: Partitions) -> tuple[Architecture, Trained
     ------
     TypeError, ValueError
         If they are not what it can be trained on, as far as their facts tell.
-
-    Warns
-    -----
-    UserWarning
-        If partitions hold some of the classes only.
     """
     x, y = joined(held.facts)
     a, trained_on, _ = training_rows(network, x, y, None)
@@ -364,7 +360,6 @@ def concluded(network: Network, held: Partitions) -> tuple[Architecture, Trained
         raise ValueError(
             f"all rows have the same label, {next(iter(classes))!r}: a classifier needs two"
         )
-    warn_of_few_classes(held)
     return a, trained_on
 
 

@@ -22,6 +22,7 @@ from fastnn.rows.checked import Rows, checked_rows
 from fastnn.rows.strides import by_rows
 from fastnn.rows.trained_on import LOOKED_AT, TrainedOn
 from fastnn.system.checksums import checksum
+from fastnn.validation.data import check_finite
 from fastnn.validation.values import describe as described
 
 Raw = tuple[Any, Any, Any]
@@ -111,6 +112,7 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
             return Facts(0, 0, (), False, None, None, None, None, None)
         values = _values(x)
         few = _telling(values)
+        check_extremes(values, few, validation.frame_names(x))
         classes = weights = None
         labels = np.asarray(y)
         if classifies and (labels.ndim == 1 or labels.shape[1:] == (1,)):
@@ -280,6 +282,17 @@ def _telling(values: Any) -> NDArray[np.int64]:
     width = 1 if row is not None else max(1, values.shape[1])
     rows = {int(row[i]) if row is not None else i // width for i in found}
     return np.array(sorted(rows), np.int64)
+
+
+def check_extremes(values: Any, rows: NDArray[np.int64], names: Sequence[str] | None) -> None:
+    """Check that values are finite: of the rows with the least and the largest, that all are."""
+    if hasattr(values, "tocsr"):
+        values = values[rows].data.reshape(1, -1)
+        rows = np.zeros(1, np.int64)
+    if values.dtype.kind != "f":
+        return
+    for row in rows.tolist():
+        check_finite("x", values[row : row + 1], row, names)
 
 
 def taken(table: Any, rows: NDArray[np.int64]) -> Any:
