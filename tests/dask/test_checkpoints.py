@@ -15,6 +15,8 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(400, 6)).astype(np.float32)
 Y = (X[:, 0] > X[:, 1]).astype(int)
 OPTIONS = {"epochs": 4, "batch_size": 8, "dropout": 0.2, "progress": False}
+OUTER = fastnn.SGD(1.0, momentum=0.5, nesterov=True)
+OPTIONS["outer"] = OUTER
 
 
 def collections(chunk=50):
