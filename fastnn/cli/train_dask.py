@@ -176,7 +176,8 @@ def _errors_of_clusters() -> Iterator[None]:
 
 def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
     from fastnn.cluster import Cluster
-    from fastnn.dask.network import as_computer, evaluate, fit
+    from fastnn.dask.inference import evaluate
+    from fastnn.dask.network import as_computer, fit
     from fastnn.dask.reading import read_table
     from fastnn.dask.scaling import Scaling
     from fastnn.dask.splits import Preparation

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastnn.cluster import LostError, TaskError
-from fastnn.dask.network import evaluate, fit, predict, predict_proba
+from fastnn.dask.inference import evaluate, predict, predict_proba
+from fastnn.dask.network import fit
 from fastnn.dask.reading import read
 
 if TYPE_CHECKING:

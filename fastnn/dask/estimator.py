@@ -19,13 +19,13 @@ from sklearn.base import _clone_parametrized, is_classifier
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
-from fastnn.architecture import Array
 from fastnn.backends import selection
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.cluster import Cluster, checked_client
 from fastnn.dask.collections import partitions
 from fastnn.dask.fitting import Outer, Rounds, reduced
 from fastnn.dask.held import Partitions, check_persist
+from fastnn.dask.measuring import Gradients, Watched, measuring_plan
 from fastnn.dask.network import warn_of_few_classes
 from fastnn.dask.partitions import joined, taken
 from fastnn.dask.prediction import predicted
@@ -34,15 +34,11 @@ from fastnn.dask.scaling import Scaling
 from fastnn.dask.sums import (
     EstimatorChecks,
     Offset,
-    add_gradients,
     add_offsets,
-    gradient,
     offset,
     score,
 )
 from fastnn.model.evaluation import Totals
-from fastnn.network import Network
-from fastnn.optimizers import SGD
 from fastnn.sklearn.callback_support import FitTasks
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.training import undone_if_it_fails
@@ -95,7 +91,7 @@ class OnCluster:
     outer: Any
     persist: Any
     _local: type
-    _watched: _Watched | None = None
+    _watched: Watched | None = None
 
     # -- learning -------------------------------------------------------------------------------
 
@@ -235,11 +231,11 @@ class OnCluster:
         )  # fmt: skip
         constant = told.constant / told.weight if told.weight else 0.0
         if self.solver == "lbfgs":
-            sums = _Gradients(cluster, held, _measuring(self.network_, cluster))
+            sums = Gradients(cluster, held, measuring_plan(self.network_, cluster))
             self._minimize_sums(sums, told.weight, constant, FitTasks())
             return
         if watched is not None:
-            self._eval_set = self._watched = _Watched(self, cluster, checks, watched)
+            self._eval_set = self._watched = Watched(self, cluster, checks, watched)
         _, held_out = self._prepare_minibatches(few, incremental)
         stochastic = self._stochastic
         batch_size = scaling.rows(BATCH_SIZE, n)
@@ -366,76 +362,6 @@ class OnCluster:
             self.client = client
         twin.client = client
         return twin
-
-
-class _Gradients:
-    """The sums of L-BFGS's objective over partitions."""
-
-    def __init__(self, cluster: Cluster, held: Partitions, plan: Plan) -> None:
-        self._cluster, self._held, self._plan = cluster, held, cluster.share(plan)
-
-    def __call__(self, params: Array) -> tuple[float, Array]:
-        held, plan = self._held, self._plan
-        shared = self._cluster.share(params.copy())
-        found = reduced(
-            self._cluster,
-            add_gradients,
-            lambda i: held.node(held.numbers[i], gradient, shared, plan),
-            len(held.numbers),
-            lambda leaves: [shared, plan, *held.needs([held.numbers[i] for i in leaves])],
-        )
-        return found.loss, found.gradient
-
-
-class _Watched:
-    """The validation data of a fit, measured once in each epoch."""
-
-    def __init__(
-        self, estimator: Any, cluster: Cluster, checks: EstimatorChecks, watched: ValidationRows
-    ) -> None:
-        self._estimator = estimator
-        with watched.named_in_errors():
-            held = Partitions(
-                cluster, watched.x, watched.y, None,
-                classifies=False, sums=False, persist=check_persist(estimator.persist),
-            )  # fmt: skip
-            unweighted = copy(checks.estimator)
-            unweighted.class_weight = None
-            held.check(EstimatorChecks(unweighted))
-        plan = _measuring(estimator.network_, cluster)
-        self._rounds = Rounds(cluster, held, held, plan, Outer(None))
-        shared = cluster.share(EstimatorChecks(unweighted))
-        told: Offset = reduced(
-            cluster, add_offsets, lambda i: held.node(held.numbers[i], offset, shared),
-            len(held.numbers),
-            lambda leaves: [shared, *held.needs([held.numbers[i] for i in leaves])],
-        )  # fmt: skip
-        self._constant = told.constant / told.weight
-        self._measured: tuple[Array, dict[str, float]] | None = None
-
-    def loss(self) -> float:
-        """Return the loss, without the penalty."""
-        return self._now()["loss"] * float(self._estimator._loss_factor) + self._constant
-
-    def score(self) -> float:
-        """Return accuracy or R²."""
-        measured = self._now()
-        return measured["accuracy"] if "accuracy" in measured else measured["r2"]
-
-    def _now(self) -> dict[str, float]:
-        network = self._estimator.network_
-        if self._measured is None or not np.array_equal(self._measured[0], network.parameters):
-            measured = self._rounds.evaluate(
-                None, network.architecture, network.parameters, None, None, None, progress=False
-            )
-            self._measured = network.parameters.copy(), measured
-        return self._measured[1]
-
-
-def _measuring(network: Network, cluster: Cluster) -> Plan:
-    """Return a plan of what is measured only."""
-    options = TrainingOptions(SGD(), 1)
-    return Plan(network.architecture, options, cluster.computing.backend, shuffle=False)
 
 
 def called(name: str, model: Any, x: Any) -> Any:
