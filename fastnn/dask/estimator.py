@@ -151,9 +151,9 @@ class OnCluster:
             a = self.network_.architecture
             check_same_network(a, self._architecture(a.sizes[0], a.dtype))
             checks = EstimatorChecks(self._for_workers(held))
-            held.check(checks)
+            held.check(checks, stacklevel=4)
             if self.solver != "lbfgs" and is_classifier(self):
-                warn_of_few_classes(held)
+                warn_of_few_classes(held, stacklevel=4)
             self.network_.backend = self.backend
             if not starts:
                 keep()
@@ -231,8 +231,7 @@ class OnCluster:
         )  # fmt: skip
         constant = told.constant / told.weight if told.weight else 0.0
         if self.solver == "lbfgs":
-            sums = Gradients(cluster, held, measuring_plan(self.network_, cluster))
-            self._minimize_sums(sums, told.weight, constant, FitTasks())
+            self._minimize_on(cluster, held, told.weight, constant)
             return
         if watched is not None:
             self._eval_set = self._watched = Watched(self, cluster, checks, watched)
@@ -243,6 +242,12 @@ class OnCluster:
         stochastic.total_weight, stochastic.offset = told.weight, constant
         losses = self._losses(cluster, held, scaling)
         stochastic.fit(self, self._history, losses, held.n_rows, held_out, FitTasks(), incremental)
+
+    def _minimize_on(
+        self: Any, cluster: Cluster, held: Partitions, weight: float, constant: float
+    ) -> None:
+        sums = Gradients(cluster, held, measuring_plan(self.network_, cluster))
+        self._minimize_sums(sums, weight, constant, FitTasks())
 
     def _plan(self: Any, cluster: Cluster, options: TrainingOptions, n_rounds: int) -> Plan:
         strength = self._strength(self._stochastic.total_weight)

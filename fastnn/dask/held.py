@@ -168,7 +168,7 @@ class Partitions:
         """Return what a checkpoint compares of the rows, as JSON values."""
         return {"partitions": [[fact.n_rows, fact.checksum] for fact in self.facts]}
 
-    def check(self, checks: Checks) -> None:
+    def check(self, checks: Checks, stacklevel: int = 3) -> None:
         """Check the rows of all partitions; from now on they are `Rows`.
 
         Raises
@@ -199,7 +199,7 @@ class Partitions:
             else:
                 self._parts[number] = part.checked_by(shared)
         for text in dict.fromkeys(text for of_one in found for text in of_one):
-            warnings.warn(text, UserWarning, stacklevel=4)
+            warnings.warn(text, UserWarning, stacklevel=stacklevel)
 
     def node(self, number: int, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the call of ``function(rows, *arguments)`` for a partition, as a node."""

@@ -245,7 +245,7 @@ def concluded(network: Network, held: Partitions) -> tuple[Architecture, Trained
     return a, trained_on
 
 
-def warn_of_few_classes(held: Partitions) -> None:
+def warn_of_few_classes(held: Partitions, stacklevel: int = 3) -> None:
     """Warn if partitions hold some of the classes only, whose mean learns badly."""
     n_classes = len(held.classes)
     few = {}
@@ -261,7 +261,7 @@ def warn_of_few_classes(held: Partitions) -> None:
         f"(partition {number} has {some(classes.tolist())}): a mean of networks that know other "
         "classes learns badly. Shuffle the rows among partitions, or use more rounds_per_epoch",
         UserWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 

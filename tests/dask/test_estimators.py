@@ -187,3 +187,23 @@ def test_an_error_leaves_a_fitted_estimator_as_it_was(dask_client):
     with pytest.raises(ValueError, match="partition"):
         far.fit(broken, ys)
     np.testing.assert_array_equal(far.network_.parameters, before)
+
+
+def cases_of_warnings():
+    x, y = problem()
+    order = np.argsort(y)
+    sets = {
+        "not converged": ({"max_iter": 1}, x, y),
+        "lbfgs": ({"solver": "lbfgs", "max_iter": 1}, x, y),
+        "few classes": ({"max_iter": 1}, x[order], y[order]),
+    }
+    return [pytest.param(*case, id=name) for name, case in sets.items()]
+
+
+@pytest.mark.parametrize(("options", "x", "y"), cases_of_warnings())
+def test_warnings_point_to_the_call_of_fit(dask_client, options, x, y):
+    far = DaskMLPClassifier((4,), random_state=0, client=dask_client, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        far.fit(*on_dask(x, y))
+    assert {warning.filename for warning in caught} == {__file__}

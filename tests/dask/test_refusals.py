@@ -107,11 +107,12 @@ def test_columns_of_frames_that_differ(dask_client):
 def test_partitions_without_some_classes_are_said(dask_client):
     order = np.argsort(Y, kind="stable")
     network = fastnn.Network((4, 5, 3), seed=0)
-    with pytest.warns(UserWarning, match="lack some of the 3 classes"):
+    with pytest.warns(UserWarning, match="lack some of the 3 classes") as caught:
         fastnn.dask.fit(
             network, on_dask(X[order]), on_dask(Y[order]), client=dask_client, epochs=1,
             progress=False,
         )  # fmt: skip
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_empty_partitions_do_not_count(dask_client):
