@@ -158,9 +158,9 @@ def traffic(case: dict[str, Any], options: argparse.Namespace) -> list[str]:
     moved = N_PARTITIONS - -(-N_PARTITIONS // n)  # the results of other workers
     least = {"client sends": s, "client receives": 2 * s, "workers send to each other":
              (n - 1 + moved) * s}  # fmt: skip
-    sent = {name: case["bytes"][name] for name in case["bytes"]}
+    sent = case["bytes"]
     between = sum(b[0] for name, b in sent.items() if name.startswith("worker"))
-    between -= sent["client"][1] - 0.0
+    between -= sent["client"][1]  # of which the scheduler sends next to nothing
     seen = {"client sends": sent["client"][0], "client receives": sent["client"][1],
             "workers send to each other": between}  # fmt: skip
     case["least"], case["seen"] = least, seen
