@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastnn.cluster import Cluster, Shared, Task
 from fastnn.dask.collections import are_held, made, n_bytes, partitions, recipe
-from fastnn.dask.partitions import Checks, Facts, alike, check, look
+from fastnn.dask.partitions import Checks, Facts, Raw, alike, check, look
 from fastnn.rows.checked import Rows
 from fastnn.validation import check_flag
 
@@ -181,23 +181,8 @@ class Partitions:
         UserWarning
             What workers warned of.
         """
-        cluster, shared = self._cluster, self._cluster.share(checks)
-        checked = {n: self._submit(n, check, n, shared) for n in self.numbers}
-        texts = {n: self._after(task, texts_of) for n, task in checked.items()}
-        rows = {n: self._after(task, rows_of) for n, task in checked.items() if self.is_held}
-        number_of = {task: n for n, task in texts.items()}
-        for task in cluster.done(texts.values()):
-            self._parts[number_of[task]].release()
-        for _ in cluster.done(rows.values()):
-            pass
-        found = cluster.results(list(texts.values()))
-        for number, task in checked.items():
-            task.release()
-            part = self._parts[number]
-            if isinstance(part, Held):
-                self._parts[number] = Held(cluster, rows[number])
-            else:
-                self._parts[number] = part.checked_by(shared)
+        shared = self._cluster.share(checks)
+        found = self._check_held(shared) if self.is_held else self._check_made(shared)
         for text in dict.fromkeys(text for of_one in found for text in of_one):
             warnings.warn(text, UserWarning, stacklevel=stacklevel)
 
@@ -210,6 +195,33 @@ class Partitions:
         return [needed for number in numbers for needed in self._parts[number].needs]
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _check_held(self, checks: Shared) -> list[list[str]]:
+        """Check partitions, hold their rows in place of what they were made of, return warnings."""
+        cluster = self._cluster
+        checked = {n: self._submit(n, check, n, checks) for n in self.numbers}
+        texts = {n: self._after(task, texts_of) for n, task in checked.items()}
+        rows = {n: self._after(task, rows_of) for n, task in checked.items()}
+        number_of = {task: n for n, task in texts.items()}
+        for task in cluster.done(texts.values()):
+            self._parts[number_of[task]].release()
+        for _ in cluster.done(rows.values()):
+            pass
+        found = cluster.results(list(texts.values()))
+        for number, task in checked.items():
+            task.release()
+            self._parts[number] = Held(cluster, rows[number])
+        return found
+
+    def _check_made(self, checks: Shared) -> list[list[str]]:
+        """Check partitions, of which workers keep nothing but the warnings, and return these."""
+        texts = [self._submit(n, complaints, n, checks) for n in self.numbers]
+        found: list[list[str]] = self._cluster.results(texts)
+        for number in self.numbers:
+            part = self._parts[number]
+            assert isinstance(part, Recipe)
+            self._parts[number] = part.checked_by(checks)
+        return found
 
     def _submit(self, number: int, function: Callable[..., Any], *arguments: Any) -> Task:
         """Have a function of a partition computed."""
@@ -274,6 +286,11 @@ def from_checked(
     """Return ``function(rows, *arguments)`` for the checked rows of that partition."""
     rows, _ = check(made(recipe), number, checks)
     return function(rows, *arguments)
+
+
+def complaints(raw: Raw, number: int, checks: Checks) -> list[str]:
+    """Check a partition, and return the warnings alone."""
+    return check(raw, number, checks)[1]
 
 
 def rows_of(checked: tuple[Rows, list[str]]) -> Rows:
