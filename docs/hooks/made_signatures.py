@@ -1,7 +1,7 @@
-"""The estimators of `fastnn.dask`, whose constructors are made when Python runs, have them here too.
+"""Constructors of `fastnn.dask`'s estimators, which are made when Python runs.
 
-Griffe reads the code without running it: ``@on_cluster(MLPClassifier)`` gives a class the parameters of
-that one, and those of ``OWN``.
+Griffe reads the code without running it: ``@on_cluster(MLPClassifier)`` gives a class the
+parameters of that one, and those of ``OWN``.
 """
 
 from __future__ import annotations
