@@ -1,8 +1,9 @@
 """A pass in rounds on 8 to 1,000 workers, simulated from local times and a stated network.
 
     python bench/dask_simulation.py [--workers 8 32 128 512 1000] [--rows 1e7 1e9] [--nets NET ...]
-                                    [--latency-ms 0.5] [--gbit 10] [--task-ms 1] [--submit-ms 1]
-                                    [--fixed-ms 20] [--json results.json] [--smoke]
+                                    [--batch-size auto] [--latency-ms 0.5] [--gbit 10]
+                                    [--task-ms 1] [--submit-ms 1] [--fixed-ms 20]
+                                    [--json results.json] [--smoke]
 
 Measured here, on one thread: a training step for each size of minibatch, the shuffle of a
 partition, the addition of one result, the outer step. Assumed: the figures of the options, and
@@ -230,43 +231,66 @@ class Cluster:
 
 
 class Pass(NamedTuple):
-    """A pass over all rows."""
+    """A pass over all rows.
+
+    Attributes
+    ----------
+    n_rounds, batch_size : int
+    seconds : float
+    shuffle, overhead, scheduler : float
+        Fractions of the time: of the shuffle on the workers, which is drawn anew in each round; of
+        all that is neither it nor training; and in which the scheduler is busy.
+    speed_up : float
+        Over one thread with minibatches of 100 rows.
+    """
 
     n_rounds: int
     batch_size: int
     seconds: float
-    not_training: float
+    shuffle: float
+    overhead: float
     scheduler: float
     speed_up: float
 
 
 def simulate(
-    n_rows: float, n: int, measured: Measured, shuffle: float, net: Network, rounds: Any
+    n_rows: float,
+    n: int,
+    measured: Measured,
+    shuffle: float,
+    net: Network,
+    scaling: Scaling,
 ) -> Pass:
-    """Return what a pass takes on n workers, with `rounds` as `rounds_per_epoch`."""
-    scaling = Scaling(rounds, "auto", "auto", "auto")
+    """Return what a pass takes on n workers."""
     of_partition = int(n_rows // n)
     batch_size = scaling.rows(BATCH_SIZE, n)
     n_rounds = scaling.rounds(n, of_partition, batch_size)
     steps = of_partition / batch_size / n_rounds
-    training = steps * measured.step(batch_size) + of_partition * shuffle
-    found = Cluster(n, net, training, measured.n_bytes, measured.add).round()
+    shuffling = of_partition * shuffle
+    working = shuffling + steps * measured.step(batch_size)
+    found = Cluster(n, net, working, measured.n_bytes, measured.add).round()
     of_round = found.seconds + measured.outer + net.fixed
     alone = n_rows * (measured.step(BATCH_SIZE) / BATCH_SIZE + shuffle)
     return Pass(
-        n_rounds, batch_size, n_rounds * of_round, 1 - training / of_round,
+        n_rounds, batch_size, n_rounds * of_round, shuffling / of_round, 1 - working / of_round,
         found.scheduler / of_round, alone / (n_rounds * of_round),
     )  # fmt: skip
 
 
-HEAD = ["workers", "rounds", "batch", "s a pass", "not training", "scheduler", "× one thread"]
+HEAD = ["workers", "rounds", "batch", "s per pass", "shuffle", "overhead", "scheduler",
+        "× one thread"]  # fmt: skip
+
+
+def _rows_or_auto(text: str) -> Any:
+    return text if text == "auto" else int(text)
 
 
 def line(n: int, found: Pass) -> list[str]:
     """Return a line of a table."""
     return [
         f"{n:,}", f"{found.n_rounds}", f"{found.batch_size}", f"{found.seconds:.4g}",
-        f"{100 * found.not_training:.0f} %", f"{100 * found.scheduler:.0f} %",
+        f"{100 * found.shuffle:.0f} %", f"{100 * found.overhead:.0f} %",
+        f"{100 * found.scheduler:.0f} %",
         f"{found.speed_up:.3g}",
     ]  # fmt: skip
 
@@ -276,6 +300,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--workers", nargs="+", type=int, default=[8, 32, 128, 512, 1000])
     parser.add_argument("--rows", nargs="+", type=float, default=[1e7, 1e9])
+    parser.add_argument("--batch-size", type=_rows_or_auto, default="auto", metavar="ROWS",
+                        help="of a worker (default %(default)s: 100 / P, at least 8)")  # fmt: skip
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--smoke", action="store_true", help="only check that it runs")
@@ -313,9 +339,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                   + f"; µs to add a result {1e6 * measured.add:.3g}")  # fmt: skip
             for n_rows in options.rows:
                 for rounds in ("auto", 1):
-                    table = [HEAD]
+                    table, scaling = [HEAD], Scaling(rounds, options.batch_size, "auto", "auto")
                     for n in options.workers:
-                        found = simulate(n_rows, n, measured, shuffle, net, rounds)
+                        found = simulate(n_rows, n, measured, shuffle, net, scaling)
                         table.append(line(n, found))
                         results.append({"net": name, "rows": n_rows, "workers": n,
                                         "rounds_per_epoch": rounds} | found._asdict())  # fmt: skip
