@@ -6,7 +6,8 @@
                                     [--json results.json] [--smoke]
 
 Measured here, on one thread: a training step for each size of minibatch, the shuffle of a
-partition, the addition of one result, the outer step. Assumed: the figures of the options, and
+partition, the addition of one result, pickling it and back, the outer step. Assumed: the figures of
+the options, and
 
 - every worker has one partition and one thread, all as fast as this machine; none is lost;
 - a link carries one message at a time in each direction, at the full rate, with no other traffic;
@@ -32,6 +33,7 @@ from functools import cache, partial
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
+from pickle import dumps, loads
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +41,7 @@ import numpy as np
 import fastnn
 from fastnn.backends import get_backend
 from fastnn.backends.threads import threads_limited
+from fastnn.cluster.carried import Carried
 from fastnn.dask.fitting import Outer
 from fastnn.dask.network import BATCH_SIZE
 from fastnn.dask.rounds import ARITY, Plan, State, add, averaged, train, tree
@@ -80,6 +83,7 @@ class Measured:
         result = train(self._rows, self._state, self._plan(BATCH_SIZE), 0)
         self.n_bytes = result.vectors.nbytes
         self.add = fastest(lambda: add(*[result] * ARITY)) / ARITY
+        self.copy = fastest(lambda: loads(dumps(Carried(result), 5)))
         stepping = Outer(fastnn.SGD(1.0, momentum=0.5, nesterov=True))
         mean = averaged(add(result, result))[0]
         self.outer = fastest(lambda: stepping.step(network.parameters, mean, 0))
@@ -145,8 +149,8 @@ class Cluster:
         Seconds that a worker trains.
     n_bytes : int
         Of parameters and state in float32; sums have twice as many.
-    add : float
-        Seconds to add one result.
+    add, copy : float
+        Seconds to add one result, and to pickle and unpickle it.
     """
 
     n_workers: int
@@ -154,6 +158,7 @@ class Cluster:
     training: float
     n_bytes: int
     add: float
+    copy: float = 0.0
     events: list[tuple[float, int, Callable[[float], None]]] = field(default_factory=list)
 
     def round(self) -> Round:
@@ -175,7 +180,10 @@ class Cluster:
         return Round(self._end, self._busy)
 
     def _sent(self, n_bytes: int) -> float:
-        return self.net.latency + n_bytes / self.net.rate
+        return self.net.latency + n_bytes / self.net.rate + self._copied(n_bytes)
+
+    def _copied(self, n_bytes: int) -> float:
+        return self.copy * n_bytes / self.n_bytes
 
     def _at(self, when: float, what: Callable[[float], None]) -> None:
         heappush(self.events, (when, next(self._numbers), what))
@@ -206,7 +214,7 @@ class Cluster:
     def _fetched(self, now: float, source: int, target: int, n_bytes: int) -> float:
         start = max(now, self._up[source], self._down[target])
         self._up[source] = self._down[target] = start + n_bytes / self.net.rate
-        return float(self._up[source]) + self.net.latency
+        return float(self._up[source]) + self.net.latency + self._copied(n_bytes)
 
     def _ended(self, level: int, number: int, now: float) -> None:
         """The scheduler hears of a leaf or sum, and assigns the sum that waited for it."""
@@ -268,7 +276,7 @@ def simulate(
     steps = of_partition / batch_size / n_rounds
     shuffling = of_partition * shuffle
     working = shuffling + steps * measured.step(batch_size)
-    found = Cluster(n, net, working, measured.n_bytes, measured.add).round()
+    found = Cluster(n, net, working, measured.n_bytes, measured.add, measured.copy).round()
     of_round = found.seconds + measured.outer + net.fixed
     alone = n_rows * (measured.step(BATCH_SIZE) / BATCH_SIZE + shuffle)
     return Pass(
@@ -336,7 +344,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps = {b: measured.step(b) for b in (100, 50, 12, 8)}
             print(f"measured: {name}, Adam, {measured.n_bytes / 1e6:.3g} MB; µs a step of "
                   + ", ".join(f"{b} rows {1e6 * s:.3g}" for b, s in steps.items())
-                  + f"; µs to add a result {1e6 * measured.add:.3g}")  # fmt: skip
+                  + f"; µs to add a result {1e6 * measured.add:.3g}, to pickle it and back "
+                  f"{1e6 * measured.copy:.3g}")  # fmt: skip
             for n_rows in options.rows:
                 for rounds in ("auto", 1):
                     table, scaling = [HEAD], Scaling(rounds, options.batch_size, "auto", "auto")
