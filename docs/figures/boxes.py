@@ -109,3 +109,39 @@ def rooms(figure: Any, ink: Ink) -> None:
             _arrow(axes, (left + width + 0.1, y + 0.4), (11.1, y + 0.4), ink.soft)
     _arrow(axes, (0.6, height - 0.2), (0.6, 0.4), ink.soft)
     axes.text(0.35, height / 2, "imports", rotation=90, va="center", ha="center", color=ink.soft)
+
+
+def cluster(figure: Any, ink: Ink) -> None:
+    """Draw a round on a cluster: what travels between client, workers and their sums."""
+    axes = _canvas(figure, 20.2, 8.6)
+    _box(axes, ink, 0.2, 2.7, 2.8, 1.6, "client\nparameters θ")
+    _box(axes, ink, 5.2, 7.5, 4.4, 0.9, "scheduler", edge=ink.soft)
+    for number, y in enumerate((5.2, 2.6, 0.0)):
+        axes.add_patch(Rectangle((5.2, y + 0.1), 4.4, 1.8, facecolor="none", edgecolor=ink.blue,
+                                 linewidth=1.2))  # fmt: skip
+        axes.text(7.4, y + 1.55, f"worker {number + 1}", ha="center", va="center", fontsize=8.5)
+        for place in (0, 1):
+            text = f"partition {2 * number + place + 1}"
+            _box(axes, ink, 5.35 + 2.1 * place, y + 0.3, 2.0, 0.85, text, 7.5, ink.orange)
+        _arrow(axes, (9.65, y + 1.0), (11.6, 4.7 if y > 3 else 2.3), ink.orange)
+    _arrow(axes, (9.65, 3.6), (11.6, 4.7), ink.orange)
+    for y in (4.2, 1.8):
+        _box(axes, ink, 11.7, y, 1.8, 1.0, "Σ of 8", 8.5, ink.green)
+        _arrow(axes, (13.55, y + 0.5), (14.4, 3.5), ink.green)
+    _box(axes, ink, 14.5, 3.0, 1.0, 1.0, "Σ", 8.5, ink.green)
+    _arrow(axes, (15.55, 3.5), (17.1, 3.5), ink.green)
+    _box(axes, ink, 17.2, 2.7, 2.8, 1.6, "client\nouter step\n→ next θ")
+    _arrow(axes, (3.05, 3.5), (5.15, 3.5), ink.blue)
+    axes.text(4.1, 3.75, "θ, once", ha="center", color=ink.blue, fontsize=8.5)
+    for start, end in ((4.55, 5.25), (2.65, 1.95)):
+        _arrow(axes, (6.0, start), (6.0, end), ink.blue)
+    axes.text(6.3, 4.9, "θ, fetched", va="center", color=ink.blue, fontsize=8.5)
+    axes.text(6.3, 2.3, "θ, fetched", va="center", color=ink.blue, fontsize=8.5)
+    axes.text(10.6, 6.0, "trained copies,\nweights of rows", color=ink.orange, fontsize=8.5,
+              va="center")  # fmt: skip
+    axes.text(13.6, 1.1, "sums in float64, on workers", ha="center", color=ink.green, fontsize=8.5)
+    axes.text(16.3, 3.75, "one sum", ha="center", color=ink.green, fontsize=8.5)
+    _arrow(axes, (1.6, 4.35), (5.15, 7.9), ink.soft)
+    _arrow(axes, (7.4, 7.45), (7.4, 7.15), ink.soft)
+    axes.text(3.0, 7.3, "which tasks", ha="right", color=ink.soft, fontsize=8.5)
+    axes.text(9.9, 7.95, "no rows and no parameters", va="center", color=ink.soft, fontsize=8.5)

@@ -18,6 +18,7 @@ FIGURES = {
     "backward": ((7.6, 2.9), boxes.backward),
     "buffer": ((7.4, 2.3), boxes.buffer),
     "rooms": ((8.0, 7.4), boxes.rooms),
+    "cluster": ((8.4, 3.9), boxes.cluster),
     "activations": ((8.0, 3.6), curves.activations),
     "losses": ((9.0, 3.8), curves.losses),
     "optimizers": ((9.0, 2.4), curves.optimizers),

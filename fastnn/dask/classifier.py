@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.metaestimators import available_if
 
@@ -47,7 +47,8 @@ class Classifies(OnCluster):
             )
         return self._fit_on(X, y, sample_weight, True, validation_rows(eval_set), classes)
 
-    partial_fit = available_if(is_stochastic)(partial_fit)
+    if not TYPE_CHECKING:  # so that editors and the reference always show it
+        partial_fit = available_if(is_stochastic)(partial_fit)
 
     def predict_proba(self: Any, X: Any) -> Any:
         """Return the probability of each class as a lazy collection of the kind of X.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.metaestimators import available_if
 
@@ -51,7 +51,8 @@ class DaskMLPRegressor(OnCluster, MLPRegressor):  # type: ignore[misc]
         """
         return self._fit_on(X, y, sample_weight, True, validation_rows(eval_set))
 
-    partial_fit = available_if(is_stochastic)(partial_fit)
+    if not TYPE_CHECKING:  # so that editors and the reference always show it
+        partial_fit = available_if(is_stochastic)(partial_fit)
 
     def transform(self: Any, X: Any) -> Any:
         """Return the outputs of the last hidden layer as a lazy collection of the kind of X.

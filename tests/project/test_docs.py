@@ -165,6 +165,7 @@ def public_names():
     yield from (f"fastnn.callbacks.{n}" for n in fastnn.callbacks.__all__ if n not in dir(fastnn))
     needed = {
         "datasets": "numpy",
+        "dask": "dask",
         "sklearn": "sklearn.base",
         "plots": "matplotlib",
         "report": "jinja2",
