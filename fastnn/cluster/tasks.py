@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from fastnn.cluster.carried import Carried, value_of
 from fastnn.cluster.workers import Abilities, Computing, abilities, agreed
@@ -35,6 +36,9 @@ class TaskError(RuntimeError):
 
 class Cluster:
     """A Dask client whose workers agree on how they compute.
+
+    As a context it lets the workers forget all tasks at its end. Within a task of Dask's it gives
+    that task's thread to others meanwhile, which would otherwise wait for it.
 
     Parameters
     ----------
@@ -62,6 +66,20 @@ class Cluster:
     def __init__(self, client: Any = None, *, backend: str = "auto") -> None:
         self.client = checked_client(client)
         self.computing = agreed(self._abilities(), backend)
+        self._made: WeakSet[Task | Shared] = WeakSet()
+        self._left_pool = False
+
+    def __enter__(self) -> Cluster:
+        self._left_pool = _leave_pool()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for made in list(self._made):
+            made.forget()
+        if self._left_pool:
+            from distributed import rejoin
+
+            rejoin()
 
     def share(self, value: Any) -> Shared:
         """Return a value for the arguments of tasks, which is sent to the workers once.
@@ -155,11 +173,6 @@ class Cluster:
             except self._losses() as error:  # a worker died in between
                 self.check_connected(error)
         raise TaskError(f"results were lost {ATTEMPTS} times on their way to the client")
-
-    def n_threads(self) -> int:
-        """Return how many tasks the workers do at a time; at least 1."""
-        n_threads: int = sum(self.client.nthreads().values())
-        return max(1, n_threads)
 
     def memory_limit(self) -> int | None:
         """Return the bytes that all workers may use; None if one has no limit."""
@@ -274,6 +287,11 @@ class Shared:
                 return sent(False)
 
         self.future = self._cluster.retrying(send)
+        self._cluster._made.add(self)
+
+    def forget(self) -> None:
+        """Let the workers forget the value, for good."""
+        self.future = None
 
     def restore(self) -> None:
         """Send the value again if it was lost."""
@@ -297,6 +315,7 @@ class Task:
     ) -> None:
         self._cluster, self._build, self._needs = cluster, build, needs
         self._n_attempts = 0
+        cluster._made.add(self)
         self._submit()
 
     def _submit(self) -> None:
@@ -306,6 +325,10 @@ class Task:
     def release(self) -> None:
         """Let the workers forget the result; `restore` has it computed again."""
         self.future = None
+
+    def forget(self) -> None:
+        """Let the workers forget the result, for good, and what it was made from here."""
+        self.future, self._needs, self._build = None, (), _nothing
 
     def restore(self) -> None:
         """Submit the task again if it was cancelled or released, after what it needs.
@@ -330,6 +353,22 @@ class Task:
         for needed in self._needs:
             needed.restore()
         self._submit()
+
+
+def _nothing() -> Any:
+    """Return no graph: the task is over."""
+
+
+def _leave_pool() -> bool:
+    """Give the thread of the task that this is, if it is one, to others; return whether it was."""
+    from distributed import get_worker, secede
+
+    try:
+        get_worker()
+        secede()
+    except (KeyError, ValueError):  # it has left already, or is no task
+        return False
+    return True
 
 
 def computed(function: Callable[..., Any], computing: Computing, *arguments: Any) -> Carried:

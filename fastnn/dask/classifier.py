@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from fastnn.dask.estimator import OnCluster, called, on_cluster
 from fastnn.dask.prediction import predicted
@@ -63,6 +64,7 @@ class Classifies(OnCluster):
             (n_samples, n_classes), in the order of `classes_`, which name the columns of a
             dataframe.
         """
+        check_is_fitted(self)
         return self._lazy("predict_proba", X, self.classes_)
 
     def predict_log_proba(self: Any, X: Any) -> Any:
@@ -72,11 +74,15 @@ class Classifies(OnCluster):
         ----------
         X : dask array (n_samples, n_features), dask dataframe, or list of delayed tables
         """
+        check_is_fitted(self)
         return self._lazy("predict_log_proba", X, self.classes_)
 
     def _lazy(self: Any, method: str, X: Any, columns: Any) -> Any:
-        dtype = self._fitted_network().architecture.dtype
-        return predicted(partial(called, method), self.to_local(), X, dtype=dtype, columns=columns)
+        a = self._fitted_network().architecture
+        return predicted(
+            partial(called, method), self._to_predict(), X,
+            n_in=a.n_in, dtype=a.dtype, columns=columns,
+        )  # fmt: skip
 
 
 @on_cluster(MLPClassifier)

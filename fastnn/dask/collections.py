@@ -31,11 +31,6 @@ def is_frame(collection: Any) -> bool:
     return hasattr(collection, "to_delayed") and hasattr(collection, "divisions")
 
 
-def is_collection(collection: Any) -> bool:
-    """Return whether it is a Dask array, a Dask dataframe, or a list of delayed partitions."""
-    return is_array(collection) or is_frame(collection) or _is_list(collection)
-
-
 def partitions(x: Any, y: Any, sample_weight: Any = None) -> list[Any]:
     """Return the partitions as nodes of Dask graphs, each of a tuple (x, y, sample_weight).
 
@@ -86,11 +81,16 @@ def are_held(*given: Any) -> bool:
 def recipe(partition: Any) -> bytes | None:
     """Return how a partition is made, for `made`; None if its graph holds the data themselves.
 
-    The collections must not be held by workers already, which their graphs may not show.
+    A graph does not always show that workers hold a part of it: it may only name what it needs.
     """
     import cloudpickle
 
-    data: bytes = cloudpickle.dumps((dict(partition.__dask_graph__()), partition.key))
+    graph = dict(partition.__dask_graph__())
+    if any(
+        not getattr(node, "dependencies", graph.keys()) <= graph.keys() for node in graph.values()
+    ):
+        return None
+    data: bytes = cloudpickle.dumps((graph, partition.key))
     return data if len(data) <= LARGEST_RECIPE else None
 
 
@@ -113,7 +113,8 @@ def _as_tuple(parts: Sequence[Any]) -> Any:
     return Delayed(node.key, dict(graph))
 
 
-def _is_list(collection: Any) -> bool:
+def is_list(collection: Any) -> bool:
+    """Return whether it is a list of delayed partitions, or of futures."""
     if not isinstance(collection, list | tuple) or not collection:
         return False
     return all(hasattr(part, "__dask_graph__") or _is_future(part) for part in collection)
@@ -141,7 +142,7 @@ def _blocks(name: str, collection: Any) -> list[Any]:
     if is_frame(collection):
         # optimized one by one, x and y of one table would be read twice, and perhaps cut otherwise
         return list(collection.to_delayed(optimize_graph=False))
-    if _is_list(collection):
+    if is_list(collection):
         delayed = imported("dask", "dask").delayed
         return [delayed(part) if _is_future(part) else part for part in collection]
     raise TypeError(

@@ -8,6 +8,7 @@ what ends a fit, or is recorded of it, is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from copy import copy, deepcopy
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,7 @@ from fastnn.cluster import Cluster, checked_client
 from fastnn.dask.collections import partitions
 from fastnn.dask.fitting import Outer, Rounds, reduced
 from fastnn.dask.held import Partitions, check_persist
+from fastnn.dask.inference import checked_totals
 from fastnn.dask.measuring import Gradients, Watched, measuring_plan
 from fastnn.dask.network import warn_of_few_classes
 from fastnn.dask.partitions import joined, taken
@@ -65,17 +67,21 @@ def on_cluster(local: type) -> Callable[[Any], Any]:
     """
 
     def decorated(cls: Any) -> Any:
+        of_local = signature(local)
+        ours = [Parameter(name, Parameter.KEYWORD_ONLY, default=v) for name, v in OWN.items()]
+        first = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+        whole = of_local.replace(parameters=[first, *of_local.parameters.values(), *ours])
+
         def init(self: Any, *arguments: Any, **values: Any) -> None:
+            for name in values.keys() - whole.parameters.keys():
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                )
             for name, default in OWN.items():
                 setattr(self, name, values.pop(name, default))
             local.__init__(self, *arguments, **values)  # type: ignore[misc]
 
-        of_local = signature(local)
-        ours = [Parameter(name, Parameter.KEYWORD_ONLY, default=v) for name, v in OWN.items()]
-        first = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
-        init.__signature__ = of_local.replace(  # type: ignore[attr-defined]
-            parameters=[first, *of_local.parameters.values(), *ours]
-        )
+        init.__signature__ = whole  # type: ignore[attr-defined]
         cls.__init__, cls._local = init, local
         return cls
 
@@ -135,10 +141,10 @@ class OnCluster:
     ) -> Any:
         """Train for one or several epochs; an error leaves the estimator as it was."""
         scaling, persist = self._checked_parameters(watched)
-        with undone_if_it_fails(self) as keep:
+        with undone_if_it_fails(self) as keep, ExitStack() as stack:
             self._random_state, self._seeded_by = self._seeded(), None
             starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-            cluster = Cluster(self.client, backend=_wanted(self.backend))
+            cluster = stack.enter_context(Cluster(self.client, backend=_wanted(self.backend)))
             first = incremental and is_classifier(self) and self._is_first_call(classes)
             held = Partitions(
                 cluster, X, y, sample_weight,
@@ -302,12 +308,19 @@ class OnCluster:
 
     def to_local(self: Any) -> Any:
         """Return the estimator of `fastnn.sklearn` for rows that are here, with copies of all."""
+        return self._without(())
+
+    def _to_predict(self: Any) -> Any:
+        """Return the same without what only training needs."""
+        return self._without(("_stochastic", "_history", "_random_state"))
+
+    def _without(self: Any, names: tuple[str, ...]) -> Any:
         check_is_fitted(self)
         parameters = self.get_params(deep=False)
         local = self._local(**{k: v for k, v in parameters.items() if k not in OWN})
         kept = {
             k: v for k, v in vars(self).items()
-            if k not in parameters and k not in ("_eval_set", "_watched", "_n_rounds")
+            if k not in parameters and k not in ("_eval_set", "_watched", "_n_rounds", *names)
         }  # fmt: skip
         local.__dict__.update(deepcopy(kept))
         return local
@@ -324,7 +337,7 @@ class OnCluster:
         dask array, series or dataframe, or list of delayed arrays
             Classes or numbers, (n_samples,), or (n_samples, n_outputs).
         """
-        local = self.to_local()
+        local = self._to_predict()
         a = self.network_.architecture
         dtype: Any = a.dtype
         several = a.n_out > 1
@@ -332,7 +345,9 @@ class OnCluster:
             single = local._label_binarizer.y_type_ in ("multiclass", "binary")
             dtype, several = (self.classes_.dtype if single else np.int64), not single
         columns = range(a.n_out) if several else None
-        return predicted(partial(called, "predict"), local, X, dtype=dtype, columns=columns)
+        return predicted(
+            partial(called, "predict"), local, X, n_in=a.n_in, dtype=dtype, columns=columns
+        )
 
     def score(self: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, or R², of predictions, computed by the workers.
@@ -342,15 +357,15 @@ class OnCluster:
         X, y, sample_weight
             As for `fit`.
         """
-        local = self.to_local()
-        cluster = Cluster(self.client, backend=_wanted(self.backend))
-        nodes, shared = partitions(X, y, sample_weight), cluster.share(local)
-        totals: Totals | None = reduced(
-            cluster, add_totals, lambda i: cluster.call(score, nodes[i], i, shared), len(nodes),
-            lambda leaves: [shared],
-        )  # fmt: skip
-        if totals is None:
-            raise ValueError(f"X has no rows: all of its {len(nodes)} partitions are empty")
+        local = self._to_predict()
+        nodes = partitions(X, y, sample_weight)
+        with Cluster(self.client, backend=_wanted(self.backend)) as cluster:
+            shared = cluster.share(local)
+            found: Totals | None = reduced(
+                cluster, add_totals, lambda i: cluster.call(score, nodes[i], i, shared),
+                len(nodes), lambda leaves: [shared],
+            )  # fmt: skip
+        totals = checked_totals(found, len(nodes))
         if is_classifier(self):
             return float(totals.right / totals.weight)
         return totals.measures(self.network_.architecture)["r2"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.backends.base import EpochResult
-from fastnn.cluster import Cluster, LostError, Shared, Task
+from fastnn.cluster import Cluster, LostError, Shared, Task, TaskError
 from fastnn.dask.held import Partitions
 from fastnn.dask.rounds import (
     Plan,
@@ -74,10 +74,14 @@ class Outer:
         """Do nothing."""
 
     def settings(self) -> dict[str, Any]:
-        """Return the optimizer's parameters."""
+        """Return none: `constants` are compared by themselves."""
+        return {}
+
+    def constants(self) -> dict[str, Any] | None:
+        """Return the optimizer's parameters, None if there is none."""
         o = self._optimizer
         if o is None:
-            return {}
+            return None
         return {"learning_rate": repr(o.learning_rate), "momentum": o.momentum,
                 "nesterov": o.nesterov}  # fmt: skip
 
@@ -266,8 +270,8 @@ class Rounds:
         """Say in errors of a lost cluster what was done until then."""
         try:
             yield
-        except LostError as error:
-            raise LostError(
+        except (LostError, TaskError) as error:
+            raise type(error)(
                 f"{error}, in round {self._round + 1}; the network keeps what {self._round} rounds "
                 "have taught it, and a checkpoint, if there is one, resumes the fit"
             ) from error

@@ -21,7 +21,7 @@ from fastnn.cluster import Cluster, Shared, Task
 from fastnn.dask.collections import are_held, made, n_bytes, partitions, recipe
 from fastnn.dask.partitions import Checks, Facts, Raw, alike, check, look
 from fastnn.rows.checked import Rows
-from fastnn.validation import check_flag
+from fastnn.validation.values import describe
 
 log = logging.getLogger("fastnn.dask")
 
@@ -311,5 +311,6 @@ def check_persist(persist: Any) -> Persist:
     """Return True, False or "auto", or raise ValueError."""
     if persist == "auto" and isinstance(persist, str):
         return "auto"
-    flag: bool = check_flag("persist", persist)
-    return flag
+    if not isinstance(persist, bool | np.bool_):
+        raise TypeError(f'persist must be True, False or "auto", got {describe(persist)}')
+    return bool(persist)

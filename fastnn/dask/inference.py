@@ -42,13 +42,19 @@ def predict(network: Network, x: Any) -> Any:
         If x is not such a collection, or cut along its columns; and, when it is computed, if its
         rows are invalid.
     """
-    a, labels = checked_network(network).architecture, network.class_labels
+    network = _copied(network)
+    a, labels = network.architecture, network.class_labels
     dtype: Any = a.dtype
     if a.classifies:
         dtype = np.int64 if labels is None else np.asarray(labels).dtype
     single = a.output == "softmax" or a.n_out == 1
     return predicted(
-        Network.predict, network, x, dtype=dtype, columns=None if single else range(a.n_out)
+        Network.predict,
+        network,
+        x,
+        n_in=a.n_in,
+        dtype=dtype,
+        columns=None if single else range(a.n_out),
     )
 
 
@@ -62,7 +68,8 @@ def predict_proba(network: Network, x: Any) -> Any:
     ImportError, TypeError, ValueError
         As `predict`, and if the outputs of the network are not probabilities.
     """
-    a = checked_network(network).architecture
+    network = _copied(network)
+    a = network.architecture
     if not a.classifies:
         raise ValueError(
             f"the output {a.output!r} does not give probabilities; use fastnn.dask.predict"
@@ -70,7 +77,7 @@ def predict_proba(network: Network, x: Any) -> Any:
     columns: Sequence[Any] = range(a.n_out)
     if a.output == "softmax" and network.class_labels is not None:
         columns = network.class_labels
-    return predicted(Network.predict_proba, network, x, dtype=a.dtype, columns=columns)
+    return predicted(Network.predict_proba, network, x, n_in=a.n_in, dtype=a.dtype, columns=columns)
 
 
 def evaluate(
@@ -101,29 +108,37 @@ def evaluate(
     ImportError, TypeError, ValueError, LostError, TaskError, RuntimeError
         As `fit`.
     """
-    a, cluster = (
-        checked_network(network).architecture,
-        Cluster(client, backend=wanted_backend(network)),
-    )
+    a, backend = checked_network(network).architecture, wanted_backend(network)
+    options = checked_options(a, Adam(), 1, "mean", 0.0, 0.0, None, None, 0.0)
     nodes = partitions(x, y, sample_weight)
-    checks = cluster.share(NetworkChecks(a, network.class_labels, network.trained_on))
-    plan = cluster.share(
-        Plan(
-            a,
-            checked_options(a, Adam(), 1, "mean", 0.0, 0.0, None, None, 0.0),
-            cluster.computing.backend,
-            False,
+    with Cluster(client, backend=backend) as cluster:
+        checks = cluster.share(NetworkChecks(a, network.class_labels, network.trained_on))
+        plan = cluster.share(Plan(a, options, cluster.computing.backend, shuffle=False))
+        no_slots = np.empty((0, a.n_slots), a.dtype)
+        state = cluster.share(State(network.parameters.copy(), no_slots, 0, 0, 0))
+        totals: Totals | None = reduced(
+            cluster,
+            add_totals,
+            lambda i: cluster.call(measure_raw, nodes[i], i, checks, state, plan),
+            len(nodes),
+            lambda leaves: [checks, state, plan],
         )
-    )
-    no_slots = np.empty((0, a.n_slots), a.dtype)
-    state = cluster.share(State(network.parameters.copy(), no_slots, 0, 0, 0))
-    totals: Totals | None = reduced(
-        cluster,
-        add_totals,
-        lambda i: cluster.call(measure_raw, nodes[i], i, checks, state, plan),
-        len(nodes),
-        lambda leaves: [checks, state, plan],
-    )
+    return checked_totals(totals, len(nodes)).measures(a)
+
+
+def checked_totals(totals: Totals | None, n_partitions: int) -> Totals:
+    """Return the totals of rows that have some weight, or raise ValueError."""
     if totals is None:
-        raise ValueError(f"x has no rows: all of its {len(nodes)} partitions are empty")
-    return totals.measures(a)
+        raise ValueError(f"x has no rows: all of its {n_partitions} partitions are empty")
+    if not totals.weight:
+        raise ValueError("sample_weight is zero for every row: at least one must be positive")
+    return totals
+
+
+def _copied(network: Any) -> Network:
+    """Return a network with a copy of what predicts."""
+    checked = checked_network(network)
+    copy = Network.from_model(checked.blank(), backend=checked._backend, copy=False)
+    copy.parameters = checked.parameters
+    copy.chooses_scale = checked.chooses_scale
+    return copy

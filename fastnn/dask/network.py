@@ -14,7 +14,7 @@ from fastnn.backends import get_backend, selection
 from fastnn.cluster import Cluster, Computing
 from fastnn.dask.fitting import Outer, Rounds
 from fastnn.dask.held import Partitions, Persist, check_persist
-from fastnn.dask.partitions import NetworkChecks, joined
+from fastnn.dask.partitions import NetworkChecks, joined, named
 from fastnn.dask.rounds import Plan
 from fastnn.dask.scaling import Scaling
 from fastnn.network import Network
@@ -136,6 +136,20 @@ def fit(
     OSError
         As for `Network.fit`.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the fit was interrupted (Ctrl-C; the network keeps what the rounds before have learned),
+        or stopped because the loss became infinite or NaN.
+    UserWarning
+        If half of the partitions or more lack some of the classes, or as for `Network.fit`.
+
+    Notes
+    -----
+    Dataframes are paired with y by position within each partition, whatever their index. A round
+    takes some milliseconds for each partition beside the training: partitions of less than a second
+    of work, or far more of them than workers, cost more than they bring.
+
     Examples
     --------
     >>> import dask.array as da, fastnn, fastnn.dask
@@ -157,71 +171,75 @@ def fit(
     shuffle = validation.check_shuffle(shuffle)
     persist, progress = check_persist(persist), validation.check_flag("progress", progress)
     bound = hooks(callbacks, network)
-    cluster = Cluster(client, backend=wanted_backend(network))
     claim = object()
     try:
         begin(network, claim)
-        classifies = architecture.one_class_a_row
-        held = Partitions(
-            cluster, x, y, sample_weight,
-            classifies=classifies, sums=checkpoint is not None, persist=persist,
-        )  # fmt: skip
-        a, trained_on = concluded(network, held)
-        held.check(NetworkChecks(a, network.class_labels, trained_on))
-        warn_of_few_classes(held)
-        watched = None
-        if validation_data is not None:
-            watched = Partitions(
-                cluster, *validation.check_validation_data(validation_data),
-                classifies=False, sums=checkpoint is not None, persist=persist,
+        with Cluster(client, backend=wanted_backend(network)) as cluster:
+            classifies = architecture.one_class_a_row
+            held = Partitions(
+                cluster, x, y, sample_weight,
+                classifies=classifies, sums=checkpoint is not None, persist=persist,
             )  # fmt: skip
-            watched.check(NetworkChecks(a, network.class_labels, trained_on))
-        measured = measurements(
-            training=a.measures,
-            validation=None if watched is None else a.measures,
-            penalty=bool(options.l1 or options.l2),
-        )
-        check_monitors(bound, measured)
-        n, stepping = len(held.numbers), Outer(scaling.outer_of(len(held.numbers)))
-        batch_size = scaling.rows(BATCH_SIZE, n)
-        n_rounds = scaling.rounds(n, max(held.sizes), batch_size)
-        bound.append(Hook(stepping, network))
-        optimizer = scaling.optimizer(optimizer, BATCH_SIZE, n)
-        options = replace(options, optimizer=optimizer, batch_size=batch_size)
-        keeper = None
-        if checkpoint is not None:
-            told = held.fingerprints() | {"rounds_per_epoch": n_rounds}
-            seen = None if watched is None else watched.fingerprints()
-            keeper = Keeper(
-                checked_checkpoint(checkpoint),
-                description(network, a, options, told, seen, shuffle, bound),
-                as_computer(cluster.computing),
-                measured,
+            a, trained_on = concluded(network, held)
+            held.check(NetworkChecks(a, network.class_labels, trained_on))
+            warn_of_few_classes(held)
+            watched = None
+            if validation_data is not None:
+                with named("validation_data"):
+                    watched = Partitions(
+                        cluster, *validation.check_validation_data(validation_data),
+                        classifies=False, sums=checkpoint is not None, persist=persist,
+                    )  # fmt: skip
+                    watched.check(NetworkChecks(a, network.class_labels, trained_on))
+            measured = measurements(
+                training=a.measures,
+                validation=None if watched is None else a.measures,
+                penalty=bool(options.l1 or options.l2),
             )
-        n_all = epochs * n_rounds
-        keeping = (
-            nullcontext() if keeper is None else keeper.held(network, optimizer.n_state, n_all)
-        )
-        with keeping as snapshot:
-            running = started(network, optimizer)
-            plan = Plan(a, options, cluster.computing.backend, shuffle, n_rounds)
-            first = 0 if snapshot is None else snapshot.history.n_epochs
-            passes = Rounds(cluster, held, watched, plan, stepping, first)
-            with training(network, running, a, trained_on), passes.named():
-                return run(
-                    network,
-                    running,
-                    get_backend("numpy"),
-                    passes,
-                    options,
-                    epochs=n_all,
-                    validation=None if watched is None else passes.data,
-                    hooks=bound,
-                    keeper=keeper,
-                    snapshot=snapshot,
-                    programs=passes,
-                    progress=progress,
+            check_monitors(bound, measured)
+            n, stepping = len(held.numbers), Outer(scaling.outer_of(len(held.numbers)))
+            batch_size = scaling.rows(BATCH_SIZE, n)
+            n_rounds = scaling.rounds(n, max(held.sizes), batch_size)
+            bound.append(Hook(stepping, network))
+            optimizer = scaling.optimizer(optimizer, BATCH_SIZE, n)
+            options = replace(options, optimizer=optimizer, batch_size=batch_size)
+            keeper = None
+            if checkpoint is not None:
+                told = held.fingerprints() | {
+                    "rounds_per_epoch": n_rounds,
+                    "outer": stepping.constants(),
+                }
+                seen = None if watched is None else watched.fingerprints()
+                keeper = Keeper(
+                    checked_checkpoint(checkpoint),
+                    description(network, a, options, told, seen, shuffle, bound),
+                    as_computer(cluster.computing),
+                    measured,
                 )
+            n_all = epochs * n_rounds
+            keeping = (
+                nullcontext() if keeper is None else keeper.held(network, optimizer.n_state, n_all)
+            )
+            with keeping as snapshot:
+                running = started(network, optimizer)
+                plan = Plan(a, options, cluster.computing.backend, shuffle, n_rounds)
+                first = 0 if snapshot is None else snapshot.history.n_epochs
+                passes = Rounds(cluster, held, watched, plan, stepping, first)
+                with training(network, running, a, trained_on), passes.named():
+                    return run(
+                        network,
+                        running,
+                        get_backend("numpy"),
+                        passes,
+                        options,
+                        epochs=n_all,
+                        validation=None if watched is None else passes.data,
+                        hooks=bound,
+                        keeper=keeper,
+                        snapshot=snapshot,
+                        programs=passes,
+                        progress=progress,
+                    )
     finally:
         if network._current_fit is claim:
             del network._current_fit
@@ -236,7 +254,11 @@ def concluded(network: Network, held: Partitions) -> tuple[Architecture, Trained
         If they are not what it can be trained on, as far as their facts tell.
     """
     x, y = joined(held.facts)
-    a, trained_on, _ = training_rows(network, x, y, None)
+    try:
+        a, trained_on, _ = training_rows(network, x, y, None)
+    except (TypeError, ValueError):  # of few rows: say where it is among all
+        held.check(NetworkChecks(network.architecture, network.class_labels, network.trained_on))
+        raise
     classes = held.classes
     if a.one_class_a_row and len(classes) == 1:
         raise ValueError(

@@ -51,6 +51,8 @@ class Facts(NamedTuple):
         The distinct labels, and the weight of the rows of each.
     checksum : str or None
         Of all values, if it was asked for.
+    weight : float
+        Of all rows.
     """
 
     n_rows: int
@@ -62,6 +64,7 @@ class Facts(NamedTuple):
     classes: NDArray[Any] | None
     weights: NDArray[np.float64] | None
     checksum: str | None
+    weight: float
 
 
 class Checks(Protocol):
@@ -109,15 +112,15 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
     with named(number):
         n_rows = n_rows_of(raw)
         if not n_rows:
-            return Facts(0, 0, (), False, None, None, None, None, None)
+            return Facts(0, 0, (), False, None, None, None, None, None, 0.0)
         values = _values(x)
         few = _telling(values)
         check_extremes(values, few, validation.frame_names(x))
         classes = weights = None
-        labels = np.asarray(y)
+        labels, given = np.asarray(y), checked_weights(weight, n_rows)
         if classifies and (labels.ndim == 1 or labels.shape[1:] == (1,)):
-            classes, of_rows = np.unique(labels, return_inverse=True)
-            given = None if weight is None else np.asarray(weight, np.float64)
+            check_not_missing(y, labels)
+            classes, of_rows = _distinct(labels)
             weights = np.bincount(of_rows.reshape(-1), given, len(classes)).astype(np.float64)
             if len(classes) > MOST_CLASSES:
                 raise ValueError(
@@ -128,13 +131,14 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
         return Facts(
             n_rows,
             sum(array.nbytes for array in arrays),
-            _form(x, values),
+            _form(x, values, labels),
             values.dtype in (np.uint8, np.bool_),
             taken(x, few),
             taken(y, few),
             classes,
             weights,
             checksum(*arrays) if sums else None,
+            float(n_rows if given is None else given.sum()),
         )
 
 
@@ -142,20 +146,26 @@ def check(raw: Raw, number: int, checks: Checks) -> tuple[Rows, list[str]]:
     """Return the checked rows of a partition, in the order in which they are read, and warnings."""
     with named(number), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        rows = checks.rows(*raw)
+        x, y, weight = raw
+        weights = checked_weights(weight, n_rows_of(raw))
+        if weights is not None and not weights.any():  # which would be an error of all rows
+            rows = checks.rows(x, y, None)._replace(sample_weight=weights)
+        else:
+            rows = checks.rows(x, y, weights)
         rows = rows._replace(x=by_rows(rows.x))
     return rows, [str(each.message) for each in caught]
 
 
 @contextmanager
-def named(number: int) -> Iterator[None]:
-    """Say in errors which partition they are about."""
+def named(part: int | str) -> Iterator[None]:
+    """Say in errors which partition, or which argument, they are about."""
+    name = f"partition {part}" if isinstance(part, int) else part
     try:
         yield
     except TypeError as error:
-        raise TypeError(f"partition {number}: {error}") from None
+        raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
-        raise ValueError(f"partition {number}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
 
 
 def alike(facts: Sequence[Facts]) -> list[int]:
@@ -169,13 +179,15 @@ def alike(facts: Sequence[Facts]) -> list[int]:
     filled = [number for number, fact in enumerate(facts) if fact.n_rows]
     if not filled:
         raise ValueError(f"x has no rows: all of its {len(facts)} partitions are empty")
+    if not any(facts[number].weight for number in filled):
+        raise ValueError("sample_weight is zero for every row: at least one must be positive")
     first = filled[0]
     for number in filled[1:]:
         ours, theirs = facts[first], facts[number]
         if ours.form != theirs.form:
             raise ValueError(
                 f"partition {number} is {_shown(theirs.form)}, but partition {first} is "
-                f"{_shown(ours.form)}: all must have the same columns, whatever the meta of the "
+                f"{_shown(ours.form)}: all must have the same form, whatever the meta of the "
                 "collection says"
             )
         if ours.classes is not None and theirs.classes is not None:
@@ -247,10 +259,12 @@ def _values(x: Any) -> Any:
     return values
 
 
-def _form(x: Any, values: Any) -> tuple[Any, ...]:
-    kind = "sparse" if hasattr(values, "tocsr") else "dense"
+def _form(x: Any, values: Any, labels: NDArray[Any]) -> tuple[Any, ...]:
+    kind = "sparse table" if hasattr(values, "tocsr") else "dense table"
+    if validation.is_frame(x):
+        kind = f"{type(x).__module__.partition('.')[0]} frame"
     names = validation.frame_names(x)
-    return kind, values.shape[1] if names is None else names
+    return kind, values.shape[1] if names is None else names, labels.shape[1:]
 
 
 def _kind(labels: Any) -> str:
@@ -260,10 +274,12 @@ def _kind(labels: Any) -> str:
 
 
 def _shown(form: tuple[Any, ...]) -> str:
-    kind, columns = form
-    if isinstance(columns, int):
-        return f"a {kind} table with {columns} columns"
-    return f"a {kind} table with the columns {', '.join(columns[:8])}"
+    kind, columns, of_y = form
+    shape = "(n_rows,)" if not of_y else f"(n_rows, {of_y[0]})"
+    which = f"{columns} columns"
+    if not isinstance(columns, int):
+        which = f"the columns {', '.join(columns[:8])}"
+    return f"a {kind} with {which} and y of shape {shape}"
 
 
 def _telling(values: Any) -> NDArray[np.int64]:
@@ -282,6 +298,41 @@ def _telling(values: Any) -> NDArray[np.int64]:
     width = 1 if row is not None else max(1, values.shape[1])
     rows = {int(row[i]) if row is not None else i // width for i in found}
     return np.array(sorted(rows), np.int64)
+
+
+def checked_weights(weight: Any, n_rows: int) -> NDArray[np.float64] | None:
+    """Return the sample weights of a partition, which may all be 0."""
+    if weight is None:
+        return None
+    array = np.asarray(weight)
+    if array.shape == (n_rows,) and array.dtype.kind in "fiub" and not array.any():
+        return np.zeros(n_rows)
+    checked: NDArray[np.float64] = validation.check_sample_weight(weight, n_rows)
+    return checked
+
+
+def check_not_missing(y: Any, labels: NDArray[Any]) -> None:
+    """Check that no label is missing."""
+    if labels.dtype.kind == "f":
+        check_finite("y", labels, 0)
+    missing: NDArray[np.bool_] = np.zeros(len(labels), bool)
+    if hasattr(y, "isna"):
+        missing[...] = np.asarray(y.isna()).reshape(len(labels), -1).any(axis=1)
+    elif labels.dtype.kind == "O":
+        missing[...] = [v is None or v != v for v in labels.reshape(len(labels)).tolist()]
+    if missing.any():
+        raise ValueError(
+            f"y must have a label for each row, got none in row {int(missing.argmax())} (of "
+            f"{int(missing.sum())} such rows); drop or fill them first"
+        )
+
+
+def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in labels.reshape(-1).tolist()})
+        raise TypeError(f"y must hold labels of one kind, got {' and '.join(kinds)}") from None
 
 
 def check_extremes(values: Any, rows: NDArray[np.int64], names: Sequence[str] | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.dask.collections import is_array, is_frame
+from fastnn.dask.collections import is_array, is_frame, is_list
 from fastnn.system.packages import imported
 from fastnn.validation.values import describe
 
@@ -24,9 +24,9 @@ def predicted(
     model: Any,
     x: Any,
     *,
+    n_in: int,
     dtype: Any,
     columns: Sequence[Any] | None = None,
-    name: str = "prediction",
 ) -> Any:
     """Return a lazy collection of predictions.
 
@@ -35,14 +35,14 @@ def predicted(
     function : callable
         ``function(model, table)``, called by workers for each partition.
     model : Network or estimator
-        Copied as it is now.
+        A copy of its own, which nobody changes.
     x : dask array (n_rows, n_in), dask dataframe, or list of delayed tables
+    n_in : int
+        Columns of x.
     dtype : dtype
         Of the predictions.
     columns : sequence, optional
         Names of several columns; None for a single one, (n_rows,).
-    name : str
-        Of a series.
 
     Returns
     -------
@@ -64,6 +64,11 @@ def predicted(
                 f"x is cut along its columns, into {x.numblocks[1]} blocks, but a prediction needs "
                 "whole rows: use x.rechunk({1: -1})"
             )
+        if x.shape[1] != n_in:
+            raise ValueError(
+                f"x has {x.shape[1]} columns, but the network takes {n_in}: x must have shape "
+                f"(n_rows, {n_in})"
+            )
         shape: dict[str, Any] = {"drop_axis": 1}
         if columns is not None:
             shape = {"chunks": (x.chunks[0], (len(columns),))}
@@ -71,9 +76,9 @@ def predicted(
         return x.map_blocks(_of_block, sent, function, dtype, columns, meta=empty, **shape)
     if is_frame(x):
         meta = _framed(np.empty((0,) if columns is None else (0, len(columns)), dtype),
-                       x._meta.index, columns, name)  # fmt: skip
-        return x.map_partitions(_of_frame, sent, function, dtype, columns, name, meta=meta)
-    if isinstance(x, list | tuple):
+                       x._meta.index, columns)  # fmt: skip
+        return x.map_partitions(_of_frame, sent, function, dtype, columns, meta=meta)
+    if is_list(x):
         call = delayed(_of_block, pure=True)
         return [call(part, sent, function, dtype, columns) for part in x]
     raise TypeError(
@@ -100,7 +105,7 @@ def _of_block(
     block: Any, sent: _Sent, function: Function, dtype: Any, columns: Sequence[Any] | None
 ) -> Any:
     """Return the predictions for a block, which may have no rows."""
-    if not block.shape[0]:
+    if not len(block) if isinstance(block, list) else not block.shape[0]:
         return np.empty((0,) if columns is None else (0, len(columns)), dtype)
     return np.asarray(function(sent.model, block)).astype(dtype, copy=False)
 
@@ -111,16 +116,15 @@ def _of_frame(
     function: Function,
     dtype: Any,
     columns: Sequence[Any] | None,
-    name: str,
 ) -> Any:
     """Return the predictions for a frame, with its index."""
     values = _of_block(frame, sent, function, dtype, columns)
-    return _framed(values, frame.index, columns, name)
+    return _framed(values, frame.index, columns)
 
 
-def _framed(values: Any, index: Any, columns: Sequence[Any] | None, name: str) -> Any:
+def _framed(values: Any, index: Any, columns: Sequence[Any] | None) -> Any:
     import pandas as pd
 
     if columns is None:
-        return pd.Series(values, index=index, name=name)
+        return pd.Series(values, index=index, name="prediction")
     return pd.DataFrame(values, index=index, columns=list(columns))

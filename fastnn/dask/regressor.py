@@ -61,8 +61,8 @@ class DaskMLPRegressor(OnCluster, MLPRegressor):  # type: ignore[misc]
         ----------
         X : dask array (n_samples, n_features), dask dataframe, or list of delayed tables
         """
+        a = self._fitted_network().architecture
         return predicted(
-            partial(called, "transform"), self.to_local(), X,
-            dtype=self._fitted_network().architecture.dtype,
-            columns=self.get_feature_names_out(),
+            partial(called, "transform"), self._to_predict(), X,
+            n_in=a.n_in, dtype=a.dtype, columns=self.get_feature_names_out(),
         )  # fmt: skip

@@ -101,7 +101,6 @@ class Sum(NamedTuple):
         Of the rows that were trained on.
     metrics : ndarray of shape (3,)
         Loss, accuracy and penalty, each times the weight.
-    n_rows : int
     """
 
     factor: float
@@ -109,7 +108,6 @@ class Sum(NamedTuple):
     step: int
     weight: float
     metrics: NDArray[np.float64]
-    n_rows: int
 
 
 def train(rows: Rows, state: State, plan: Plan, number: int) -> Sum:
@@ -121,7 +119,7 @@ def train(rows: Rows, state: State, plan: Plan, number: int) -> Sum:
     seeds = np.random.SeedSequence([state.seed, number])
     dropout_seed = int(seeds.generate_state(1, np.uint64)[0] >> np.uint64(1))
     options = replace(plan.options, dropout_seed=dropout_seed)
-    total, metrics, n_rows = 0.0, np.zeros(3), 0
+    total, metrics = 0.0, np.zeros(3)
     for order, l2 in _parts(rows, plan, state, number):
         result = backend.train_epoch(
             a, parameters, running, rows.x, rows.y, order,
@@ -131,9 +129,8 @@ def train(rows: Rows, state: State, plan: Plan, number: int) -> Sum:
         if weight:
             metrics += weight * np.array([result.loss, result.accuracy, result.penalty])
         total += weight
-        n_rows += len(order)
     vectors = np.concatenate([parameters[None], slots])
-    return Sum(total, vectors, running.step, total, metrics, n_rows)
+    return Sum(total, vectors, running.step, total, metrics)
 
 
 def _parts(
@@ -177,17 +174,17 @@ def add(*sums: Sum) -> Sum:
     """Return the sum of what partitions have learned, in their order."""
     vectors = np.zeros(sums[0].vectors.shape, np.float64)
     metrics = np.zeros(3)
-    for each in sums:
-        if each.weight:  # nothing times a weight of 0 that is not finite
-            vectors += each.factor * each.vectors.astype(np.float64)
-            metrics += each.metrics
+    with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite ends the fit
+        for each in sums:
+            if each.weight:  # nothing times a weight of 0 that is not finite
+                vectors += each.factor * each.vectors.astype(np.float64)
+                metrics += each.metrics
     return Sum(
         1.0,
         vectors,
         max(each.step for each in sums),
         float(sum(each.weight for each in sums)),
         metrics,
-        sum(each.n_rows for each in sums),
     )
 
 

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_array
 
 from fastnn.architecture import Array
 from fastnn.backends import get_backend
-from fastnn.dask.partitions import Raw, n_rows_of, named
+from fastnn.dask.partitions import Raw, checked_weights, n_rows_of, named
 from fastnn.dask.rounds import Plan
-from fastnn.model.evaluation import Totals
+from fastnn.model.evaluation import Totals, centre
 from fastnn.rows.checked import Rows
 from fastnn.sklearn.lbfgs import Sums
 from fastnn.sklearn.problem import Problem
@@ -85,24 +87,30 @@ def add_gradients(*sums: Gradient) -> Gradient:
 def score(raw: Raw, number: int, estimator: Any) -> Totals | None:
     """Return what a score is made of, for an estimator of rows that are here.
 
-    None if the partition has no rows.
+    None if the partition has no rows. The checks are those of scikit-learn's scores.
     """
     x, y, weight = raw
     with named(number):
-        if not n_rows_of(raw):
+        n_rows = n_rows_of(raw)
+        if not n_rows:
             return None
-        weights = np.ones(len(y)) if weight is None else np.asarray(weight, np.float64)
-        predicted, y = estimator.predict(x), np.asarray(y)
-        total = float(weights.sum())
-        nothing = np.zeros(1)
+        given = checked_weights(weight, n_rows)
+        weights = np.ones(n_rows) if given is None else given
+        predicted, total, nothing = estimator.predict(x), float(weights.sum()), np.zeros(1)
         if hasattr(estimator, "classes_"):
-            right = predicted == y.reshape(predicted.shape)
-            right = right.all(axis=1) if right.ndim == 2 else right
-            return Totals(0, total, 0.0, float(weights @ right), nothing, nothing, nothing, nothing)
-        y = y.astype(np.float64).reshape(len(y), -1)
-        error = y - predicted.reshape(y.shape)
-        mean = np.average(y, axis=0, weights=weights) if total else np.zeros(y.shape[1])
+            right = 0.0
+            if total:
+                right = accuracy_score(y, predicted, sample_weight=weights, normalize=False)
+            return Totals(0, total, 0.0, float(right), nothing, nothing, nothing, nothing)
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y").reshape(n_rows, -1)
+        predicted = predicted.reshape(n_rows, -1)
+        if y.shape != predicted.shape:
+            raise ValueError(
+                f"y has {y.shape[1]} targets per row, but the estimator predicts "
+                f"{predicted.shape[1]}"
+            )
+        error = y - predicted
         return Totals(
-            0, total, 0.0, 0.0, weights @ np.square(error), weights @ np.abs(error), mean,
-            weights @ np.square(y - mean),
+            0, total, 0.0, 0.0, weights @ np.square(error), weights @ np.abs(error),
+            *centre(y, weights),
         )  # fmt: skip

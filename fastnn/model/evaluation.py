@@ -199,8 +199,7 @@ class Sums:
         a, weight = self._architecture, self._weights.sum()
         mean, variation = np.zeros((2, a.n_out))
         if not a.classifies and weight:
-            mean = np.average(self._y, axis=0, weights=self._weights)
-            variation = self._weights @ np.square(self._y - mean, dtype=np.float64)
+            mean, variation = centre(self._y, self._weights)
         return Totals(
             self._exponent, weight, self._loss, self._right, self._squared_error,
             self._absolute_error, mean, variation,
@@ -209,6 +208,19 @@ class Sums:
     def measures(self) -> dict[str, float]:
         """Return the loss, and accuracy, or R², RMSE and MAE."""
         return self.totals().measures(self._architecture)
+
+
+def centre(y: Array, weights: NDArray[np.float64]) -> tuple[Array, Array]:
+    """Return the weighted means of columns y (n_rows, n_out), and Σ w (y − ȳ)² of each.
+
+    A constant column has a variation of 0, however its mean is rounded.
+    """
+    if not weights.any():
+        nothing: Array = np.zeros((2, y.shape[1]))
+        return nothing[0], nothing[1]
+    mean = np.average(y, axis=0, weights=weights)
+    mean = np.where((y == y[0]).all(axis=0), y[0], mean)
+    return mean, weights @ np.square(y - mean, dtype=np.float64)
 
 
 def _medians(architecture: Architecture) -> slice | int:

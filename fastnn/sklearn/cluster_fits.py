@@ -42,11 +42,19 @@ class Workers:
     def __init__(self, client: Any) -> None:
         self._client = checked_client(client)
         self._clusters: dict[str, Cluster] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def cluster(self, backend: str) -> Cluster:
         """Return the cluster whose tasks are computed by a backend."""
         if backend not in self._clusters:
-            self._clusters[backend] = Cluster(self._client, backend=backend)
+            cluster = Cluster(self._client, backend=backend)
+            self._clusters[backend] = self._open.enter_context(cluster)
         return self._clusters[backend]
 
     def begin(self, several: Sequence[Wanted]) -> list[Task]:

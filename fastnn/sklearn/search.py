@@ -182,7 +182,8 @@ class MLPSearchCV(BaseSearchCV):  # type: ignore[misc]
             If the scheduler of `client`, or all its workers, are lost.
         """
         search = self._search()
-        search.fit(X, y, **params)
+        with nullcontext() if search.workers is None else search.workers:
+            search.fit(X, y, **params)
         for name in [name for name in vars(self) if _is_fitted(name)]:
             delattr(self, name)
         self.__dict__.update({k: v for k, v in vars(search).items() if _is_fitted(k)})

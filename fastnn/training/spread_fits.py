@@ -120,7 +120,8 @@ class Spread:
 
         An interrupt or an error leaves each chunk as it was, or done.
         """
-        self.begin(fits).finish(progress)
+        with self.cluster:
+            self.begin(fits).finish(progress)
 
     def begin(self, fits: Fits) -> Begun:
         """Have the workers begin.

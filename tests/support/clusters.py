@@ -29,8 +29,8 @@ def local_cluster(n_workers=N_WORKERS, threads_per_worker=1, **options):
         with quiet():
             cluster = distributed.LocalCluster(
                 n_workers=n_workers, threads_per_worker=threads_per_worker,
-                dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
-                **{"processes": True, **options},
+                dashboard_address=None, silence_logs=logging.CRITICAL,
+                **{"processes": True, "memory_limit": 0, **options},
             )  # fmt: skip
             client = distributed.Client(cluster, set_as_default=False)
         try:
