@@ -266,7 +266,7 @@ def overhead(client: Any, sizes: tuple[int, ...], n: int, n_rounds: int) -> Over
         start = time.perf_counter()
         result = [train(rows, begun, of_fit, 0)]
         took.append(time.perf_counter() - start)
-    assert result[0].n_rows == n_rows
+    assert result[0].weight == n_rows
     return Overhead(sizes, n, parts, 1e3 * n * median(took))
 
 

@@ -92,7 +92,7 @@ def fit(
         state are averaged like the parameters.
     rounds_per_epoch : int or "auto", default "auto"
         In how many rounds a pass is made. More rounds come closer to training on one machine, and
-        cost more time on the network; "auto" is one for every two partitions.
+        cost more time on the network; "auto" is one for every two partitions, at most 16.
     rate_factor : float or "auto", default "auto"
         What the learning rate is multiplied by; "auto" is 1, or, where the smallest `batch_size`
         of 8 makes the rows per update of all partitions more than 100, the root of their ratio.

@@ -6,7 +6,7 @@ machine,
 
     minibatches of b = max(8, B / P) rows        as many updates in a pass as on one machine
     learning rates times √(P b / B), at least 1  where b is larger than that
-    max(1, P / 2) rounds in a pass               before the copies are far from each other
+    P / 2 rounds in a pass, from 1 to 16         before the copies are far from each other
     an outer step with Nesterov's momentum       of 1 − 1/√P, which makes up for the rest
 
 (see `fastnn.dask.rounds`). These were chosen by measurement, on images and on a table, for 2 to 32
@@ -28,6 +28,10 @@ from fastnn.validation import check_count, check_instance, check_positive
 
 LEAST_ROWS = 8
 """Of a minibatch: an update from fewer rows takes as long."""
+
+
+MOST_ROUNDS = 16
+"""In a pass, by default: what a round costs grows with the partitions too."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Scaling:
         """
         rounds = self.rounds_per_epoch
         if _is_auto(rounds):
-            rounds = max(1, n_partitions // 2)
+            rounds = min(max(1, n_partitions // 2), MOST_ROUNDS)
         return min(int(rounds), -(-n_rows // batch_size))
 
     def rows(self, of_one_machine: int, n_partitions: int) -> int:

@@ -65,7 +65,7 @@ def test_resumed_on_another_cluster(dask_client, tmp_path, stopped_after):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [({"chunk": 40}, "partitions"), ({"rounds_per_epoch": 2}, "rounds_per_epoch"),
-     ({"outer": None}, "settings of callbacks")],
+     ({"outer": None}, "outer")],
     ids=str,
 )  # fmt: skip
 def test_another_fit_is_refused(dask_client, tmp_path, changed, words):

@@ -2,7 +2,6 @@
 
 import _thread
 import re
-import threading
 import warnings
 from dataclasses import dataclass
 
@@ -118,17 +117,29 @@ def test_a_worker_that_is_killed_changes_nothing(dask_client, monkeypatch):
     assert_same_fit(ours, theirs)
 
 
+def after_first_chunk(monkeypatch, happens):
+    """Have something happen when the first chunk has been stored."""
+    store, stored = spread_fits.Begun._store, []
+
+    def first(self, models, trained):
+        store(self, models, trained)
+        stored.append(models)
+        if len(stored) == 1:
+            happens()
+
+    monkeypatch.setattr(spread_fits.Begun, "_store", first)
+
+
 def test_ctrl_c_keeps_whole_chunks(dask_client, monkeypatch):
     monkeypatch.setattr(spread_fits, "WORK_OF_CHUNK", 2e8)
     x, y = table()
     ensemble, complete = crowd(), crowd()
     untrained = ensemble.parameters.copy()
     complete.fit(x, y, epochs=600, progress=False)
-    interrupter = threading.Timer(0.5, _thread.interrupt_main)
-    interrupter.start()
+    after_first_chunk(monkeypatch, _thread.interrupt_main)
     with pytest.warns(RuntimeWarning, match="of 300 models .* interrupted"):
         history = ensemble.fit(x, y, epochs=600, progress=False, client=dask_client)
-    interrupter.join()
+    monkeypatch.undo()
     done = np.array([stopped is None for stopped in history.stopped])
     assert not done.all()
     np.testing.assert_array_equal(ensemble.parameters[done], complete.parameters[done])
@@ -144,11 +155,10 @@ def test_a_lost_scheduler_keeps_whole_chunks(monkeypatch):
     untrained = ensemble.parameters.copy()
     complete.fit(x, y, epochs=600, progress=False)
     with local_cluster() as client:
-        closer = threading.Timer(0.5, client.cluster.close)
-        closer.start()
+        after_first_chunk(monkeypatch, client.cluster.close)
         with pytest.raises(ConnectionError, match="lost"):
             ensemble.fit(x, y, epochs=600, progress=False, client=client)
-        closer.join()
+        monkeypatch.undo()
     done = (ensemble.parameters == complete.parameters).all(axis=1)
     np.testing.assert_array_equal(ensemble.parameters[~done], untrained[~done])
     ensemble.fit(x, y, epochs=1, progress=False)

@@ -92,10 +92,11 @@ def kill_workers(client, n_workers=1):
 
 @contextmanager
 def killing(client, after, n_workers=1):
-    """Kill workers so many seconds after the block has begun."""
+    """Kill workers so many seconds after the block has begun, which must take longer than that."""
     timer = threading.Timer(after, kill_workers, (client, n_workers))
     timer.start()
     try:
         yield
+        assert timer.finished.is_set(), f"the block took less than {after} s: nothing was killed"
     finally:
         timer.join()
