@@ -3,9 +3,11 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 
 import numpy as np
 import pytest
@@ -386,9 +388,13 @@ def test_version_and_help_are_printed(cli):
 # -- as a process ---------------------------------------------------------------------------------
 
 
-def process(*words, **options):
+MODULE = (sys.executable, "-m", "fastnn")
+SCRIPT = shutil.which("fastnn", path=sysconfig.get_path("scripts"))
+
+
+def process(*words, command=MODULE, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "fastnn", *words],
+        [*command, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -404,9 +410,19 @@ def test_python_m_fastnn_is_the_command_line(cli):
     assert "Traceback" not in err
 
 
-def test_ctrl_c_ends_a_training_with_the_model_saved_and_code_130(cli, backend):
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(MODULE, id="module"),
+        pytest.param(
+            (SCRIPT,), id="script",
+            marks=pytest.mark.skipif(SCRIPT is None, reason="fastnn is not installed here"),
+        ),
+    ],
+)  # fmt: skip
+def test_ctrl_c_ends_a_training_with_the_model_saved_and_code_130(cli, backend, command):
     running = process("train", "pets.csv", "--epochs", "1000000000", "--json", "--backend",
-                      backend.name)  # fmt: skip
+                      backend.name, command=command)  # fmt: skip
     try:
         lines = [running.stdout.readline() for _ in range(4)]  # the data's, then the epochs'
         assert json.loads(lines[-1])["epoch"] == 3
