@@ -6,7 +6,7 @@
 Makes NPY files of uint8 rows of 784, of 1 GB each, in a folder of its own that it deletes
 afterwards, and trains 784-32-10 for a pass on them by fastnn.dask.read and fastnn.dask.fit, in one
 round, on 2 workers of one thread that may use --limit each. All rows do not fit, so that each
-partition is made anew whenever it is used: the workers look at all, check all, and train on all,
+partition is recomputed whenever it is used: the workers look at all, check all, and train on all,
 which are three passes over the files. The files' pages are dropped from the cache before.
 
 Before that the first --verified gigabytes must give the same bits held by workers without a limit.
@@ -143,7 +143,7 @@ def fit(client: Any, x: Any, y: Any, rounds: Any, persist: Any) -> tuple[bytes, 
 
 
 def same_bits(folder: Path, gigabytes: float, limit: str) -> bool:
-    """Return whether partitions made anew and held ones give the same bits."""
+    """Return whether recomputed partitions and held ones give the same bits."""
     bits = []
     for memory_limit, persist in ((limit, "auto"), (0, True)):
         with clusters.local_cluster(N_WORKERS, memory_limit) as client:
@@ -210,9 +210,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         make(folder, int(options.gigabytes * GB) // N_IN, GB // N_IN)
         print(f"{options.gigabytes:g} GB made in {time.perf_counter() - start:.0f} s", flush=True)
         if not same_bits(folder, options.verified, options.limit):
-            print("partitions made anew give other bits than held ones", file=sys.stderr)
+            print("recomputed partitions give other bits than held ones", file=sys.stderr)
             return 1
-        print(f"{options.verified:g} GB of them: the same bits held or made anew", flush=True)
+        print(f"{options.verified:g} GB of them: the same bits held or recomputed", flush=True)
         found = measure(folder, options.limit)
     size = found["bytes"]
     print(

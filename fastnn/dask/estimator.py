@@ -195,7 +195,7 @@ class OnCluster:
         """Check rows that show what all are like, and know the columns and classes from them."""
         x, y = joined(held.facts)
         classes = held.classes
-        if classes:  # a row of each, and more, so that scikit-learn does not wonder
+        if classes:  # several rows of each: few rows per class make scikit-learn warn
             labels = held.labels
             n = 3 * len(labels)
             rows = np.arange(max(n, x.shape[0]))

@@ -166,7 +166,7 @@ class Rounds:
     """Of the rows of the last round."""
 
     data = Rows(None, None, None)  # type: ignore[arg-type]
-    """Rows of nobody: they are on the workers."""
+    """Empty: the rows are on the workers."""
 
     def __init__(
         self,

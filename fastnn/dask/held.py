@@ -1,7 +1,7 @@
-"""The partitions of a fit on a cluster: looked at, checked, and held by workers or made anew.
+"""The partitions of a fit on a cluster: looked at, checked, and held by workers or recomputed.
 
 Partitions stay on the workers that computed them. If all of them do not fit in the workers' memory,
-each is made anew whenever it is used, within the task that uses it: a worker then has as many
+each is recomputed whenever it is used, within the task that uses it: a worker then has as many
 partitions in memory as it has threads.
 """
 
@@ -125,7 +125,7 @@ class Partitions:
             persist = True
         elif persist is False and are_held(x, y, sample_weight):
             raise ValueError(
-                "persist=False makes each partition anew whenever it is used, but workers hold "
+                "persist=False recomputes each partition whenever it is used, but workers hold "
                 "them already: pass the collection that was not persisted, or leave it out"
             )
         self._parts = self._held_or_not(nodes, persist, n_bytes(x, y))
@@ -239,19 +239,19 @@ class Partitions:
         """Return the partitions, held by workers or as recipes."""
         cluster = self._cluster
         recipes = {} if persist is True else dict(enumerate(map(recipe, nodes)))
-        made_anew = {
+        recomputed = {
             n: Recipe(cluster, n, found) for n, found in recipes.items() if found is not None
         }
-        can_be_made_anew = len(made_anew) == len(nodes)
-        if persist is False and not can_be_made_anew:
+        can_be_recomputed = len(recomputed) == len(nodes)
+        if persist is False and not can_be_recomputed:
             raise ValueError(
-                "persist=False makes each partition anew whenever it is used, which is impossible "
+                "persist=False recomputes each partition whenever it is used, which is impossible "
                 "if the graph of the collection holds the data: read them from files, or persist"
             )
-        if persist == "auto" and can_be_made_anew:
-            persist = self._fit_in_memory(made_anew[0], len(nodes), n_bytes)
+        if persist == "auto" and can_be_recomputed:
+            persist = self._fit_in_memory(recomputed[0], len(nodes), n_bytes)
         if persist is False:
-            return dict(made_anew)
+            return dict(recomputed)
         tasks = [cluster.submit(partial(_itself, node)) for node in nodes]
         return {n: Held(cluster, task) for n, task in enumerate(tasks)}
 
@@ -267,7 +267,7 @@ class Partitions:
             return True
         log.warning(
             "the rows, about %.3g GB, take more than %.0f %% of the workers' %.3g GB: each "
-            "partition is made anew whenever it is used, in every round (persist=True holds them)",
+            "partition is recomputed whenever it is used, in every round (persist=True holds them)",
             n_bytes / 1e9,
             100 * SHARE_OF_MEMORY,
             limit / 1e9,

@@ -95,7 +95,7 @@ def fit(
         cost more time on the network; "auto" is one for every two partitions, at most 16.
     rate_factor : float or "auto", default "auto"
         What the learning rate is multiplied by; "auto" is 1, or, where the smallest `batch_size`
-        of 8 makes the rows per update of all partitions more than 100, the root of their ratio.
+        of 8 makes the rows per update of all partitions exceed 100, the square root of their ratio.
     outer : SGD, "auto" or None, default "auto"
         An optimizer that steps from the parameters of a round towards the mean of its results
         (DiLoCo); "auto" is ``SGD(1.0, momentum=1 - 1 / sqrt(n_partitions), nesterov=True)``. None
@@ -108,7 +108,7 @@ def fit(
     checkpoint : Checkpoint, optional
         Written every so many rounds, on the client. A fit can be resumed on another cluster.
     persist : bool or "auto", default "auto"
-        Whether workers hold the rows. If not, each partition is made anew, such as read from its
+        Whether workers hold the rows. If not, each partition is recomputed, such as read from its
         file, in each round; "auto" does that if the rows take more than 40 % of the workers'
         memory, and says so in the log.
     progress : bool, default True

@@ -141,7 +141,7 @@ def test_held_or_not(dask_client, expected, persist):
     assert net.parameters.tobytes() == expected
 
 
-def test_partitions_made_anew_in_every_round(dask_client):
+def test_partitions_recomputed_in_every_round(dask_client):
     x = da.random.default_rng(0).normal(size=(3000, 12), chunks=(500, 12)).astype("float32")
     y = (x[:, 0] > x[:, 1]).astype(int)
     bits = []

@@ -1,4 +1,4 @@
-"""Workers keep nothing of partitions that are made anew whenever they are used."""
+"""Workers keep nothing of partitions that are recomputed whenever they are used."""
 
 import pytest
 
