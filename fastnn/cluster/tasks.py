@@ -398,6 +398,9 @@ def checked_client(client: Any) -> Any:
         raise TypeError(f"client must be a distributed.Client, got {describe(client)}")
     if client.asynchronous:
         raise TypeError("client must be synchronous: make it without asynchronous=True")
+    deadline = time.monotonic() + PATIENCE
+    while client.status == "connecting" and time.monotonic() < deadline:
+        time.sleep(0.01)  # such as one that another thread has just made
     if client.status != "running":
         raise RuntimeError(f"the client is {client.status}, not connected to a scheduler")
     return client
