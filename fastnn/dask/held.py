@@ -267,7 +267,8 @@ class Partitions:
             return True
         log.warning(
             "the rows, about %.3g GB, take more than %.0f %% of the workers' %.3g GB: each "
-            "partition is recomputed whenever it is used, in every round (persist=True holds them)",
+            "partition is recomputed whenever it is used, in every round (persist=True holds them; "
+            "rounds_per_epoch=1 recomputes them once per pass)",
             n_bytes / 1e9,
             100 * SHARE_OF_MEMORY,
             limit / 1e9,

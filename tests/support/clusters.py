@@ -12,6 +12,8 @@ import pytest
 N_WORKERS = 2
 
 OPTIONS = {
+    # a loss of before must not end a worker that takes the place of the lost one
+    "distributed.deploy.lost-worker-timeout": "24h",
     "distributed.scheduler.allowed-failures": 100,  # tests kill workers, whatever they are doing
     "distributed.comm.timeouts.connect": "5s",  # how long a dead worker may be waited for
     "distributed.admin.system-monitor.interval": "10s",
