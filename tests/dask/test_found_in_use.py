@@ -35,8 +35,11 @@ def on_dask(*arrays, chunk=100):
 
 @pytest.fixture(scope="module")
 def limited():
-    """A client of workers with a limit of memory, for which partitions may be recomputed."""
-    with local_cluster(2, processes=False, memory_limit="1GB") as client:
+    """A client of workers with a limit of memory, for which partitions may be recomputed.
+
+    They are threads of this process, whose memory counts.
+    """
+    with local_cluster(2, processes=False, memory_limit="1TB") as client:
         yield client
 
 
