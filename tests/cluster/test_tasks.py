@@ -10,7 +10,6 @@ distributed = pytest.importorskip("distributed")
 
 from fastnn.cluster import Cluster, LostError  # noqa: E402
 
-
 # What workers call must be known to them, and modules of tests are not.
 plus, fails = operator.add, operator.truediv
 
