@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from contextvars import copy_context
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_an_exception_at_any_line_of_python_leaves_the_pool_whole(teams):
             before = sys.gettrace()
             sys.settrace(trace)
             try:
-                fit()
+                copy_context().run(fit)  # whose variables are not put back at every line
             except ZeroDivisionError:
                 pass
             finally:
