@@ -22,6 +22,9 @@ from fastnn.validation.values import describe
 ATTEMPTS = 20
 """How often a task is submitted before it is given up."""
 
+NOT_YET = ("newly-created", "connecting")
+"""What a client is before it is connected."""
+
 PATIENCE = 60.0
 """Seconds to wait for the first worker, or for a new one after the last was lost."""
 
@@ -399,7 +402,7 @@ def checked_client(client: Any) -> Any:
     if client.asynchronous:
         raise TypeError("client must be synchronous: make it without asynchronous=True")
     deadline = time.monotonic() + PATIENCE
-    while client.status == "connecting" and time.monotonic() < deadline:
+    while client.status in NOT_YET and time.monotonic() < deadline:
         time.sleep(0.01)  # such as one that another thread has just made
     if client.status != "running":
         raise RuntimeError(f"the client is {client.status}, not connected to a scheduler")
