@@ -202,10 +202,10 @@ def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
         assert found.inputs is not None
         same = set(np.flatnonzero(found.inputs.low == found.inputs.high).tolist())
         name_left_out(options, data, inputs, same)
-    batch_size, scaling = options.batch_size, Scaling()
+    scaling = Scaling(batch_size=options.batch_size or "auto")
     choose_steps(options, found.n_rows["train"])
-    if batch_size is None:
-        options.batch_size = scaling.rows(options.batch_size, found.n_filled)
+    factor = scaling.factor(options.batch_size, found.n_filled)
+    options.batch_size = scaling.rows(options.batch_size, found.n_filled)
     rounds = scaling.rounds(found.n_filled, found.largest, options.batch_size)
     network = new_network(
         options,
@@ -231,6 +231,7 @@ def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
             epochs=options.epochs,
             rounds_per_epoch=rounds,
             batch_size=options.batch_size,
+            rate_factor=factor,
             optimizer=new_optimizer(options, n_steps),
             callbacks=[EpochsOfRounds(callback, rounds) for callback in callbacks],
             checkpoint=long_runs.checkpoint(options, rounds),

@@ -180,7 +180,7 @@ class Cluster:
     def memory_limit(self) -> int | None:
         """Return the bytes that all workers may use; None if one has no limit."""
         limits = [w["memory_limit"] for w in self.client.scheduler_info(-1)["workers"].values()]
-        return sum(limits) if all(limits) else None
+        return sum(limits) if limits and all(limits) else None
 
     def check_connected(self, error: BaseException | None = None) -> None:
         """Raise LostError if the scheduler is gone."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.backends.base import EpochResult
+from fastnn.backends.minibatch import penalty
 from fastnn.cluster import Cluster, LostError, Shared, Task, TaskError
 from fastnn.dask.held import Partitions
 from fastnn.dask.rounds import (
@@ -183,7 +184,7 @@ class Rounds:
         self._state: tuple[State, Shared] | None = None
         self._say: Callable[[int], None] = lambda n_rows: None
         self._rounds_per_epoch = plan.rounds_per_epoch
-        self._last = EpochResult(np.nan, np.nan, np.nan)
+        self._architecture, self._options = plan.architecture, plan.options
 
     @property
     def n_rows(self) -> int:
@@ -229,7 +230,7 @@ class Rounds:
         self.weight = total.weight
         if not total.weight:  # all rows of this round have weight 0: nothing is learned
             self._round += 1
-            return self._last
+            return self._measured(params, state)
         vectors = averaged(total)
         if np.isfinite(vectors[0]).all():  # else the loss is not, and the fit ends
             params[...] = self._outer.step(params, vectors[0], self._round)
@@ -237,9 +238,7 @@ class Rounds:
             params[...] = vectors[0]
         state.slots[...], state.step = vectors[1:], total.step
         self._round += 1
-        loss, accuracy, penalty = (total.metrics / total.weight).tolist()
-        self._last = EpochResult(loss, accuracy, penalty)
-        return self._last
+        return EpochResult(*(total.metrics / total.weight).tolist())
 
     def evaluate(
         self,
@@ -254,16 +253,7 @@ class Rounds:
     ) -> dict[str, float]:
         """Return what is measured on the validation data."""
         assert self._watched is not None
-        shared = self._shared(params, None)
-        held, plan = self._watched, self._plan
-
-        def leaf(i: int) -> Any:
-            return held.node(held.numbers[i], measure, shared, plan)
-
-        totals: Totals = reduced(
-            self._cluster, add_totals, leaf, len(held.numbers), self._needs(held, shared)
-        )
-        return totals.measures(architecture)
+        return self._totals(self._watched, self._shared(params, None)).measures(architecture)
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -277,6 +267,26 @@ class Rounds:
             ) from error
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _totals(self, held: Partitions, state: Shared) -> Totals:
+        """Return the sums of what is measured on partitions."""
+        plan = self._plan
+
+        def leaf(i: int) -> Any:
+            return held.node(held.numbers[i], measure, state, plan)
+
+        totals: Totals = reduced(
+            self._cluster, add_totals, leaf, len(held.numbers), self._needs(held, state)
+        )
+        return totals
+
+    def _measured(self, params: Array, state: OptimizerState) -> EpochResult:
+        """Return the means over all rows, of a round in which none of them counted."""
+        a, options = self._architecture, self._options
+        totals = self._totals(self._partitions, self._shared(params, state))
+        accuracy = totals.right / totals.weight if a.classifies else np.nan
+        of_weights = penalty(params[: a.n_weight_slots], options)
+        return EpochResult(totals.loss / totals.weight, accuracy, of_weights)
 
     def _needs(
         self, held: Partitions, state: Shared

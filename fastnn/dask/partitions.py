@@ -337,13 +337,11 @@ def _distinct(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 def check_extremes(values: Any, rows: NDArray[np.int64], names: Sequence[str] | None) -> None:
     """Check that values are finite: of the rows with the least and the largest, that all are."""
-    if hasattr(values, "tocsr"):
-        values = values[rows].data.reshape(1, -1)
-        rows = np.zeros(1, np.int64)
     if values.dtype.kind != "f":
         return
     for row in rows.tolist():
-        check_finite("x", values[row : row + 1], row, names)
+        one = values[[row]]
+        check_finite("x", one.toarray() if hasattr(one, "tocsr") else one, row, names)
 
 
 def taken(table: Any, rows: NDArray[np.int64]) -> Any:

@@ -107,15 +107,18 @@ class Scaling:
             return min(of_one_machine, max(LEAST_ROWS, of_one_machine // n_partitions))
         return int(self.batch_size)
 
+    def factor(self, of_one_machine: int, n_partitions: int) -> float:
+        """Return what learning rates are multiplied by."""
+        if not _is_auto(self.rate_factor):
+            return float(self.rate_factor)
+        if not _is_auto(self.batch_size):
+            return 1.0
+        at_once = n_partitions * self.rows(of_one_machine, n_partitions)
+        return math.sqrt(max(1.0, at_once / of_one_machine))
+
     def optimizer(self, optimizer: Optimizer, of_one_machine: int, n_partitions: int) -> Optimizer:
         """Return the optimizer of the partitions."""
-        factor = 1.0
-        if not _is_auto(self.rate_factor):
-            factor = float(self.rate_factor)
-        elif _is_auto(self.batch_size):
-            at_once = n_partitions * self.rows(of_one_machine, n_partitions)
-            factor = math.sqrt(max(1.0, at_once / of_one_machine))
-        rate = optimizer.learning_rate
+        factor, rate = self.factor(of_one_machine, n_partitions), optimizer.learning_rate
         if factor == 1.0:
             return optimizer
         scaled: Any = Scaled(rate, factor) if isinstance(rate, Schedule) else factor * rate

@@ -238,3 +238,42 @@ def test_an_estimator_that_is_not_fitted_says_so():
     for name in ("predict", "predict_proba", "predict_log_proba"):
         with pytest.raises(NotFittedError):
             getattr(fastnn.dask.DaskMLPClassifier(), name)(x)
+
+
+def test_a_sparse_value_that_is_not_finite_is_said_where_it_is(dask_client):
+    sparse = pytest.importorskip("scipy.sparse")
+    x = X * (np.abs(X) > 1)
+    x[337, 3] = np.nan
+    rows = on_dask(x)[0].map_blocks(sparse.csr_matrix)
+    with pytest.raises(
+        ValueError, match=r"partition 3: x must be finite, got nan in row 37, col.* 3"
+    ):
+        fastnn.dask.fit(network(), rows, on_dask(Y)[0], client=dask_client, **FIT)
+
+
+def test_rounds_in_which_no_row_counts(dask_client):
+    """The first ones are such, with any shuffle, where a single row has a weight."""
+    weights = np.zeros(400)
+    weights[399] = 2.0
+    x, y, w = on_dask(X, Y, weights)
+    net = network()
+    history = fastnn.dask.fit(
+        net, x, y, client=dask_client, sample_weight=w, shuffle=False, batch_size=10,
+        rounds_per_epoch=10, l2=0.01, epochs=2, progress=False,
+    )  # fmt: skip
+    assert history.stopped is None
+    assert history.n_epochs == 20
+    begun = network().evaluate(X, Y, weights)
+    assert history["loss"][:9] == pytest.approx([begun["loss"]] * 9, rel=1e-5)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("n_partitions", [1, 4, 13, 32])
+def test_the_rate_goes_with_rows_that_were_not_asked_for(n_partitions):
+    from fastnn.dask.scaling import Scaling
+
+    rows = max(8, 100 // n_partitions)
+    factor = max(1.0, n_partitions * rows / 100) ** 0.5
+    assert Scaling().factor(100, n_partitions) == pytest.approx(factor)
+    assert Scaling(batch_size=rows).factor(100, n_partitions) == 1.0
+    assert Scaling(rate_factor=3.0).factor(100, n_partitions) == 3.0
