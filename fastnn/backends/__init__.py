@@ -47,7 +47,7 @@ _instruction_set: ContextVar[str | None] = ContextVar("fastnn_instruction_set", 
 
 
 @cache
-def _load(name: str, instruction_set: str | None = None) -> Backend | str:
+def _load(name: str, instruction_set: str | None) -> Backend | str:
     """Return the backend, or the reason why it cannot run here."""
     module, adapter = _ADAPTERS[name]
     chosen = {} if instruction_set is None else {"isa": instruction_set}
@@ -56,6 +56,11 @@ def _load(name: str, instruction_set: str | None = None) -> Backend | str:
     except ImportError as error:
         return str(error)
     return Checked(inside)
+
+
+def _in_use(name: str) -> Backend | str:
+    """Return the backend of the instruction set in use, or the reason why it cannot run here."""
+    return _load(name, _instruction_set.get() if name == "cython" else None)
 
 
 def available_backends() -> dict[str, str | None]:
@@ -71,7 +76,7 @@ def available_backends() -> dict[str, str | None]:
 
 def _reason_absent(name: str) -> str | None:
     try:
-        found = _load(name)
+        found = _load(name, None)
     except ValueError as error:  # an invalid FASTNN_ISA: raised when the backend is selected
         return str(error)
     return found if isinstance(found, str) else None
@@ -101,8 +106,7 @@ def get_backend(name: str | None = None) -> Backend:
     choice, source = selection()
     if choice != "auto":
         return _named(choice, source)
-    fastest = next(name for name in NAMES if not isinstance(_load(name), str))
-    return _named(fastest, "auto")
+    return next(found for name in NAMES if not isinstance(found := _in_use(name), str))
 
 
 def selection() -> tuple[str, str]:
@@ -119,7 +123,7 @@ def _named(name: str, source: str) -> Backend:
     """Return the backend of that name; `source` is where it was given."""
     if type(name) is not str or name not in NAMES:
         check_backend_name(name, (*NAMES, "auto"), source)
-    found = _load(name, _instruction_set.get() if name == "cython" else None)
+    found = _in_use(name)
     if isinstance(found, str):
         raise BackendUnavailableError(
             f"the backend {name!r}, selected by {source}, cannot run here: {found}"
@@ -200,7 +204,7 @@ def instruction_sets() -> tuple[str, ...]:
     With ``FASTNN_ISA`` that set and those narrower.
     """
     try:
-        found = _load("cython")
+        found = _load("cython", None)
     except ValueError:  # an invalid FASTNN_ISA
         return ()
     if isinstance(found, str):

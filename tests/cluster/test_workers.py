@@ -4,7 +4,13 @@ import logging
 
 import pytest
 
-from fastnn.backends import available_backends, get_backend, instruction_sets, use_instruction_set
+from fastnn.backends import (
+    _load,
+    available_backends,
+    get_backend,
+    instruction_sets,
+    use_instruction_set,
+)
 from fastnn.cluster.workers import Abilities, Computing, abilities, agreed
 from fastnn.system.version import __version__
 
@@ -81,3 +87,10 @@ def test_instruction_sets_are_those_of_this_thread():
     assert get_backend("cython").isa == sets[0]
     with pytest.raises(ValueError, match="instruction set"), use_instruction_set("mmx"):
         pass
+
+
+def test_a_backend_is_made_once_however_it_is_asked_for():
+    for name, reason in available_backends().items():
+        if reason is None:
+            assert get_backend(name) is _load(name, None)
+    assert get_backend() is get_backend(get_backend().name)
