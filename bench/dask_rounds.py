@@ -100,7 +100,7 @@ def here(parts: Sequence[Rows], backend: str, n_rounds: int) -> tuple[Array, lis
     parameters, slots, step, ends = net.parameters.copy(), state.slots, 0, []
     for number in range(n_rounds):
         begun = State(parameters, slots, step, state.dropout_seed, number)
-        total = add(*(train(rows, begun, of_fit, i) for i, rows in enumerate(parts)))
+        total = add(*(train(rows, i, begun, of_fit) for i, rows in enumerate(parts)))
         vectors = averaged(total)
         parameters = stepping.step(parameters, vectors[0], number)
         slots, step = vectors[1:].astype(slots.dtype), total.step
@@ -129,7 +129,7 @@ def rows_for(seconds: float, backend: str, folder: str | None) -> int:
     took = []
     for _ in range(4):
         start = time.perf_counter()
-        train(rows, begun, plan(net, backend, N_PARTITIONS), 0)
+        train(rows, 0, begun, plan(net, backend, N_PARTITIONS))
         took.append(time.perf_counter() - start)
     return int(CALIBRATION_ROWS * seconds / min(took))
 
@@ -264,7 +264,7 @@ def overhead(client: Any, sizes: tuple[int, ...], n: int, n_rounds: int) -> Over
     took = []
     for _ in range(20):
         start = time.perf_counter()
-        result = [train(rows, begun, of_fit, 0)]
+        result = [train(rows, 0, begun, of_fit)]
         took.append(time.perf_counter() - start)
     assert result[0].weight == n_rows
     return Overhead(sizes, n, parts, 1e3 * n * median(took))

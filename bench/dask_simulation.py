@@ -80,7 +80,7 @@ class Measured:
         slots = np.zeros((N_STATE, self._a.n_slots), np.float32)
         self._state = State(network.parameters, slots, 0, 0, 0)
         self._rows = rows_of(sizes, self._n_rows)
-        result = train(self._rows, self._state, self._plan(BATCH_SIZE), 0)
+        result = train(self._rows, 0, self._state, self._plan(BATCH_SIZE))
         self.n_bytes = result.vectors.nbytes
         self.add = fastest(lambda: add(*[result] * ARITY)) / ARITY
         self.copy = fastest(lambda: loads(dumps(Carried(result), 5)))
@@ -97,7 +97,7 @@ class Measured:
 
     def _step(self, batch_size: int) -> float:
         plan = self._plan(batch_size)
-        seconds = fastest(lambda: train(self._rows, self._state, plan, 0))
+        seconds = fastest(lambda: train(self._rows, 0, self._state, plan))
         return seconds * batch_size / self._n_rows
 
 

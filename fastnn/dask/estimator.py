@@ -24,22 +24,17 @@ from fastnn.backends import selection
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.cluster import Cluster, checked_client
 from fastnn.dask.collections import partitions
-from fastnn.dask.fitting import Outer, Rounds, reduced
+from fastnn.dask.fitting import Outer, Rounds
 from fastnn.dask.held import Partitions, check_persist
 from fastnn.dask.inference import checked_totals
-from fastnn.dask.measuring import Gradients, Watched, measuring_plan
+from fastnn.dask.measuring import Gradients, Watched, measuring_plan, offset_of
 from fastnn.dask.network import warn_of_few_classes
 from fastnn.dask.partitions import joined, taken
 from fastnn.dask.prediction import predicted
+from fastnn.dask.reduction import reduced
 from fastnn.dask.rounds import Plan, add_totals
 from fastnn.dask.scaling import Scaling
-from fastnn.dask.sums import (
-    EstimatorChecks,
-    Offset,
-    add_offsets,
-    offset,
-    score,
-)
+from fastnn.dask.sums import EstimatorChecks, score
 from fastnn.model.evaluation import Totals
 from fastnn.sklearn.callback_support import FitTasks
 from fastnn.sklearn.problem import Problem
@@ -230,22 +225,17 @@ class OnCluster:
         incremental: bool,
     ) -> None:
         """Train on checked partitions."""
-        shared, n = cluster.share(checks), len(held.numbers)
-        told: Offset = reduced(
-            cluster, add_offsets, lambda i: held.node(held.numbers[i], offset, shared), n,
-            lambda leaves: [shared, *held.needs([held.numbers[i] for i in leaves])],
-        )  # fmt: skip
-        constant = told.constant / told.weight if told.weight else 0.0
+        told = offset_of(cluster, held, checks)
         if self.solver == "lbfgs":
-            self._minimize_on(cluster, held, told.weight, constant)
+            self._minimize_on(cluster, held, told.weight, told.mean)
             return
         if watched is not None:
             self._eval_set = self._watched = Watched(self, cluster, checks, watched)
         _, held_out = self._prepare_minibatches(few, incremental)
         stochastic = self._stochastic
-        batch_size = scaling.rows(BATCH_SIZE, n)
+        batch_size = scaling.rows(BATCH_SIZE, len(held.numbers))
         stochastic.options = replace(stochastic.options, batch_size=batch_size)
-        stochastic.total_weight, stochastic.offset = told.weight, constant
+        stochastic.total_weight, stochastic.offset = told.weight, told.mean
         losses = self._losses(cluster, held, scaling)
         stochastic.fit(self, self._history, losses, held.n_rows, held_out, FitTasks(), incremental)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ import numpy as np
 from fastnn.architecture import Array
 from fastnn.backends.base import EpochResult
 from fastnn.backends.minibatch import penalty
-from fastnn.cluster import Cluster, LostError, Shared, Task, TaskError
+from fastnn.cluster import Cluster, LostError, Shared, TaskError
 from fastnn.dask.held import Partitions
+from fastnn.dask.reduction import over
 from fastnn.dask.rounds import (
     Plan,
     State,
@@ -23,7 +23,6 @@ from fastnn.dask.rounds import (
     averaged,
     measure,
     train,
-    tree,
 )
 from fastnn.model.evaluation import Totals
 from fastnn.optimizers import SGD, OptimizerState
@@ -95,49 +94,6 @@ class Outer:
         self._velocity = state.get("velocity")
 
 
-def reduced(
-    cluster: Cluster,
-    add: Callable[..., Any],
-    leaf: Callable[[int], Any],
-    n_leaves: int,
-    needs: Callable[[Sequence[int]], Sequence[Task | Shared]],
-    done: Callable[[Sequence[int]], None] | None = None,
-) -> Any:
-    """Return the sum over leaves, in a fixed tree whatever workers compute it.
-
-    Parameters
-    ----------
-    cluster : Cluster
-    add : callable
-        Returns the sum of several results, in their order.
-    leaf : callable
-        ``leaf(i)`` returns the node of a leaf, such as of a partition.
-    n_leaves : int
-    needs : callable
-        ``needs(leaves)`` returns what their nodes need.
-    done : callable, optional
-        Called with the leaves of each group that is added.
-    """
-    lowest, *levels = tree(n_leaves)
-
-    def group(leaves: Sequence[int]) -> Any:
-        return cluster.call(add, *map(leaf, leaves))
-
-    def top() -> Any:
-        nodes: list[Any] = list(groups)
-        for level in levels:
-            nodes = [cluster.call(add, *(nodes[i] for i in which)) for which in level]
-        return nodes[0]
-
-    groups = {cluster.submit(partial(group, leaves), needs(leaves)): leaves for leaves in lowest}
-    result = cluster.submit(top, list(groups)) if levels else next(iter(groups))
-    if done is not None:
-        for task in cluster.done(groups):
-            done(groups[task])
-    (found,) = cluster.results([result])
-    return found
-
-
 class Part:
     """The only part of a round, whose rows are counted as they are done."""
 
@@ -182,6 +138,7 @@ class Rounds:
         self._cluster, self._partitions, self._watched = cluster, partitions, watched
         self._plan, self._outer, self._round, self._seed = cluster.share(plan), outer, first, seed
         self._state: tuple[State, Shared] | None = None
+        self._running: OptimizerState | None = None
         self._say: Callable[[int], None] = lambda n_rows: None
         self._rounds_per_epoch = plan.rounds_per_epoch
         self._architecture, self._options = plan.architecture, plan.options
@@ -214,23 +171,18 @@ class Rounds:
         LostError
             If the scheduler or all workers are lost; `params` and `state` are then unchanged.
         """
-        shared = self._shared(params, state)
-        held, plan = self._partitions, self._plan
-
-        def leaf(i: int) -> Any:
-            return held.node(held.numbers[i], train, shared, plan, held.numbers[i])
+        held, self._running = self._partitions, state
 
         def done(leaves: Sequence[int]) -> None:
             n_rows = sum(held.facts[held.numbers[i]].n_rows for i in leaves)
             self._say(n_rows // self._rounds_per_epoch)
 
-        total: Sum = reduced(
-            self._cluster, add, leaf, len(held.numbers), self._needs(held, shared), done
-        )
+        shared = self._shared(params)
+        total: Sum = over(self._cluster, held, add, train, shared, self._plan, done=done)
         self.weight = total.weight
         if not total.weight:  # all rows of this round have weight 0: nothing is learned
             self._round += 1
-            return self._measured(params, state)
+            return self._measured(params)
         vectors = averaged(total)
         if np.isfinite(vectors[0]).all():  # else the loss is not, and the fit ends
             params[...] = self._outer.step(params, vectors[0], self._round)
@@ -253,7 +205,7 @@ class Rounds:
     ) -> dict[str, float]:
         """Return what is measured on the validation data."""
         assert self._watched is not None
-        return self._totals(self._watched, self._shared(params, None)).measures(architecture)
+        return self._totals(self._watched, params).measures(architecture)
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -268,47 +220,33 @@ class Rounds:
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _totals(self, held: Partitions, state: Shared) -> Totals:
+    def _totals(self, held: Partitions, params: Array) -> Totals:
         """Return the sums of what is measured on partitions."""
-        plan = self._plan
-
-        def leaf(i: int) -> Any:
-            return held.node(held.numbers[i], measure, state, plan)
-
-        totals: Totals = reduced(
-            self._cluster, add_totals, leaf, len(held.numbers), self._needs(held, state)
-        )
+        shared, plan = self._shared(params), self._plan
+        totals: Totals = over(self._cluster, held, add_totals, measure, shared, plan)
         return totals
 
-    def _measured(self, params: Array, state: OptimizerState) -> EpochResult:
+    def _measured(self, params: Array) -> EpochResult:
         """Return the means over all rows, of a round in which none of them counted."""
         a, options = self._architecture, self._options
-        totals = self._totals(self._partitions, self._shared(params, state))
+        totals = self._totals(self._partitions, params)
         accuracy = totals.right / totals.weight if a.classifies else np.nan
         of_weights = penalty(params[: a.n_weight_slots], options)
         return EpochResult(totals.loss / totals.weight, accuracy, of_weights)
 
-    def _needs(
-        self, held: Partitions, state: Shared
-    ) -> Callable[[Sequence[int]], list[Task | Shared]]:
-        """Return what says what leaves need."""
-        return lambda leaves: [
-            state, self._plan, *held.needs([held.numbers[i] for i in leaves])
-        ]  # fmt: skip
-
-    def _shared(self, params: Array, state: OptimizerState | None) -> Shared:
+    def _shared(self, params: Array) -> Shared:
         """Return the state of the next round, sent to the workers once, unless it was already."""
+        slots, step, seed = np.empty((0, len(params)), params.dtype), 0, 0
+        if self._running is not None:  # else nothing is trained, only measured
+            slots, step = self._running.slots, self._running.step
+            seed = self._running.dropout_seed if self._seed is None else self._seed
         if self._state is not None:
             sent, shared = self._state
-            same = sent.round == self._round and np.array_equal(sent.parameters, params)
-            if same and (state is None or np.array_equal(sent.slots, state.slots)):
+            vectors = (sent.parameters, params), (sent.slots, slots)
+            same = sent[2:] == (step, seed, self._round)
+            if same and all(np.array_equal(*pair) for pair in vectors):
                 return shared
-        if state is None:
-            slots, step, seed = np.empty((0, len(params)), params.dtype), 0, 0
-        else:
-            slots, step = state.slots.copy(), state.step
-            seed = state.dropout_seed if self._seed is None else self._seed
-        sent = State(params.copy(), slots, step, seed, self._round)
+        sent = State(params.copy(), slots.copy(), step, seed, self._round)
         shared = self._cluster.share(sent)
         self._state = sent, shared
         return shared

@@ -9,10 +9,10 @@ import numpy as np
 
 from fastnn.cluster import Cluster
 from fastnn.dask.collections import partitions
-from fastnn.dask.fitting import reduced
 from fastnn.dask.network import checked_network, wanted_backend
 from fastnn.dask.partitions import NetworkChecks
 from fastnn.dask.prediction import predicted
+from fastnn.dask.reduction import reduced
 from fastnn.dask.rounds import Plan, State, add_totals, measure_raw
 from fastnn.model.evaluation import Totals
 from fastnn.network import Network

@@ -10,8 +10,9 @@ import numpy as np
 from fastnn.architecture import Array
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.cluster import Cluster
-from fastnn.dask.fitting import Outer, Rounds, reduced
+from fastnn.dask.fitting import Outer, Rounds
 from fastnn.dask.held import Partitions, check_persist
+from fastnn.dask.reduction import over
 from fastnn.dask.rounds import Plan
 from fastnn.dask.sums import EstimatorChecks, Offset, add_gradients, add_offsets, gradient, offset
 from fastnn.network import Network
@@ -27,15 +28,8 @@ class Gradients:
 
     def __call__(self, params: Array) -> tuple[float, Array]:
         """Return the sums of losses and gradients at parameters (n_slots,)."""
-        held, plan = self._held, self._plan
         shared = self._cluster.share(params.copy())
-        found = reduced(
-            self._cluster,
-            add_gradients,
-            lambda i: held.node(held.numbers[i], gradient, shared, plan),
-            len(held.numbers),
-            lambda leaves: [shared, plan, *held.needs([held.numbers[i] for i in leaves])],
-        )
+        found = over(self._cluster, self._held, add_gradients, gradient, shared, self._plan)
         return found.loss, found.gradient
 
 
@@ -56,13 +50,7 @@ class Watched:
             held.check(EstimatorChecks(unweighted))
         plan = measuring_plan(estimator.network_, cluster)
         self._rounds = Rounds(cluster, held, held, plan, Outer(None))
-        shared = cluster.share(EstimatorChecks(unweighted))
-        told: Offset = reduced(
-            cluster, add_offsets, lambda i: held.node(held.numbers[i], offset, shared),
-            len(held.numbers),
-            lambda leaves: [shared, *held.needs([held.numbers[i] for i in leaves])],
-        )  # fmt: skip
-        self._constant = told.constant / told.weight
+        self._constant = offset_of(cluster, held, EstimatorChecks(unweighted)).mean
         self._measured: tuple[Array, dict[str, float]] | None = None
 
     def loss(self) -> float:
@@ -82,6 +70,12 @@ class Watched:
             )
             self._measured = network.parameters.copy(), measured
         return self._measured[1]
+
+
+def offset_of(cluster: Cluster, held: Partitions, checks: EstimatorChecks) -> Offset:
+    """Return the weight and the constant of all rows."""
+    total: Offset = over(cluster, held, add_offsets, offset, cluster.share(checks))
+    return total
 
 
 def measuring_plan(network: Network, cluster: Cluster) -> Plan:

@@ -110,7 +110,7 @@ class Sum(NamedTuple):
     metrics: NDArray[np.float64]
 
 
-def train(rows: Rows, state: State, plan: Plan, number: int) -> Sum:
+def train(rows: Rows, number: int, state: State, plan: Plan) -> Sum:
     """Train on the partition of that number, and return the result."""
     a, backend = plan.architecture, get_backend(plan.backend)
     parameters, slots = a.allocate(), np.zeros((len(state.slots), a.n_slots), a.dtype)
@@ -188,7 +188,7 @@ def add(*sums: Sum) -> Sum:
     )
 
 
-def measure(rows: Rows, state: State, plan: Plan) -> Totals:
+def measure(rows: Rows, number: int, state: State, plan: Plan) -> Totals:
     """Return the sums from which the measures of a partition of validation data are made."""
     a = plan.architecture
     parameters = a.allocate()
@@ -201,7 +201,7 @@ def measure_raw(raw: Raw, number: int, checks: Checks, state: State, plan: Plan)
     if not n_rows_of(raw):
         return None
     rows, _ = check(raw, number, checks)
-    return measure(rows, state, plan)
+    return measure(rows, number, state, plan)
 
 
 def add_totals(*totals: Totals | None) -> Totals | None:

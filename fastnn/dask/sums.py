@@ -44,8 +44,13 @@ class Offset(NamedTuple):
     weight: float
     constant: float
 
+    @property
+    def mean(self) -> float:
+        """The constant of the mean loss."""
+        return self.constant / self.weight if self.weight else 0.0
 
-def offset(rows: Rows, checks: EstimatorChecks) -> Offset:
+
+def offset(rows: Rows, number: int, checks: EstimatorChecks) -> Offset:
     """Return the weight and the constant of a partition."""
     y, weights = rows.y, rows.sample_weight
     weight = float(len(y) if weights is None else weights.sum())
@@ -66,7 +71,7 @@ class Gradient(NamedTuple):
     gradient: NDArray[np.float64]
 
 
-def gradient(rows: Rows, params: Array, plan: Plan) -> Gradient:
+def gradient(rows: Rows, number: int, params: Array, plan: Plan) -> Gradient:
     """Return the sums of a partition at parameters (n_slots,)."""
     a = plan.architecture
     here = a.allocate()

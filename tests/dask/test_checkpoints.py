@@ -39,24 +39,34 @@ def stop_after(n_rounds):
     return stop
 
 
+@pytest.mark.parametrize("optimizer", [fastnn.Adam(), fastnn.SGD(0.1)], ids=["adam", "sgd"])
+@pytest.mark.parametrize("validated", [False, True])
 @pytest.mark.parametrize("stopped_after", [1, 7, 15])
-def test_resumed_on_another_cluster(dask_client, tmp_path, stopped_after):
+def test_resumed_on_another_cluster(dask_client, tmp_path, stopped_after, validated, optimizer):
+    more = {"optimizer": optimizer}
+    plain = network()
+    fastnn.dask.fit(
+        plain, *collections(), client=dask_client, callbacks=stop_after(0), **OPTIONS, **more
+    )
+    if validated:
+        more["validation_data"] = collections()
     whole = network()
     history = fastnn.dask.fit(
-        whole, *collections(), client=dask_client, callbacks=stop_after(0), **OPTIONS
+        whole, *collections(), client=dask_client, callbacks=stop_after(0), **OPTIONS, **more
     )
+    assert whole.parameters.tobytes() == plain.parameters.tobytes()  # measuring changes nothing
     assert history.n_epochs == 16  # rounds: 8 partitions make 4 of an epoch
     path = tmp_path / "run.checkpoint"
     with pytest.raises(StoppedError):
         fastnn.dask.fit(
             network(), *collections(), client=dask_client, callbacks=stop_after(stopped_after),
-            checkpoint=fastnn.Checkpoint(path), **OPTIONS,
+            checkpoint=fastnn.Checkpoint(path), **OPTIONS, **more,
         )  # fmt: skip
     again = network()
     with local_cluster(3, processes=False) as other:
         resumed = fastnn.dask.fit(
             again, *collections(), client=other, callbacks=stop_after(0),
-            checkpoint=fastnn.Checkpoint(path, resume=True, exact=True), **OPTIONS,
+            checkpoint=fastnn.Checkpoint(path, resume=True, exact=True), **OPTIONS, **more,
         )  # fmt: skip
     assert again.parameters.tobytes() == whole.parameters.tobytes()
     assert resumed["loss"] == history["loss"]
