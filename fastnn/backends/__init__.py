@@ -119,6 +119,14 @@ def selection() -> tuple[str, str]:
     return choice, source
 
 
+def wanted(name: str) -> str:
+    """Return the backend `name`, or, for "auto", what is selected here; perhaps "auto" again.
+
+    For work that others do, who may have other backends.
+    """
+    return name if name != "auto" else selection()[0]
+
+
 def _named(name: str, source: str) -> Backend:
     """Return the backend of that name; `source` is where it was given."""
     if type(name) is not str or name not in NAMES:

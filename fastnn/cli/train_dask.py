@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.backends import wanted
 from fastnn.backends.threads import available_processors
 from fastnn.callbacks.base import Callback
 from fastnn.cli import long_runs
@@ -183,7 +184,7 @@ def _train(options: argparse.Namespace, client: Any, path: Path) -> int:
     from fastnn.dask.splits import Preparation
     from fastnn.dask.survey import survey
 
-    cluster = Cluster(client, backend=_backend(options))
+    cluster = Cluster(client, backend=wanted(options.backend))
     computer = as_computer(cluster.computing)
     table = read_table(
         options.data, label=options.label, targets=options.targets, header=options.header,
@@ -300,12 +301,6 @@ class EpochsOfRounds(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state of the callback."""
         self._callback.load_state_dict(state)
-
-
-def _backend(options: argparse.Namespace) -> str:
-    from fastnn.backends import selection
-
-    return options.backend if options.backend != "auto" else selection()[0]
 
 
 def _parts(nodes: Sequence[Any], how: Preparation, which: Which) -> tuple[list[Any], list[Any]]:

@@ -41,11 +41,7 @@ class Classifies(OnCluster):
         -------
         self
         """
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all samples, which partial_fit does not "
-                "have: pass a dict, for example from sklearn.utils.class_weight"
-            )
+        self._check_weights_of_a_part()
         return self._fit_on(X, y, sample_weight, True, validation_rows(eval_set), classes)
 
     if not TYPE_CHECKING:  # so that editors and the reference always show it

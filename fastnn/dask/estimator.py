@@ -20,21 +20,23 @@ from sklearn.base import _clone_parametrized, is_classifier
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
-from fastnn.backends import selection
+from fastnn.backends import wanted
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.cluster import Cluster, checked_client
 from fastnn.dask.collections import partitions
+from fastnn.dask.estimator_rows import EstimatorChecks, offset_of
 from fastnn.dask.fitting import Outer, Rounds
+from fastnn.dask.gradients import Gradients
 from fastnn.dask.held import Partitions, check_persist
 from fastnn.dask.inference import checked_totals
-from fastnn.dask.measuring import Gradients, Watched, measuring_plan, offset_of
 from fastnn.dask.network import warn_of_few_classes
 from fastnn.dask.partitions import joined, taken
 from fastnn.dask.prediction import predicted
 from fastnn.dask.reduction import reduced
 from fastnn.dask.rounds import Plan, add_totals
 from fastnn.dask.scaling import Scaling
-from fastnn.dask.sums import EstimatorChecks, score
+from fastnn.dask.scoring import score
+from fastnn.dask.watched import Watched
 from fastnn.model.evaluation import Totals
 from fastnn.sklearn.callback_support import FitTasks
 from fastnn.sklearn.problem import Problem
@@ -139,7 +141,7 @@ class OnCluster:
         with undone_if_it_fails(self) as keep, ExitStack() as stack:
             self._random_state, self._seeded_by = self._seeded(), None
             starts = not hasattr(self, "network_") or not (self.warm_start or incremental)
-            cluster = stack.enter_context(Cluster(self.client, backend=_wanted(self.backend)))
+            cluster = stack.enter_context(Cluster(self.client, backend=wanted(self.backend)))
             first = incremental and is_classifier(self) and self._is_first_call(classes)
             held = Partitions(
                 cluster, X, y, sample_weight,
@@ -242,7 +244,9 @@ class OnCluster:
     def _minimize_on(
         self: Any, cluster: Cluster, held: Partitions, weight: float, constant: float
     ) -> None:
-        sums = Gradients(cluster, held, measuring_plan(self.network_, cluster))
+        sums = Gradients(
+            cluster, held, Plan.of_measuring(self.network_.architecture, cluster.computing.backend)
+        )
         self._minimize_sums(sums, weight, constant, FitTasks())
 
     def _plan(self: Any, cluster: Cluster, options: TrainingOptions, n_rounds: int) -> Plan:
@@ -349,7 +353,7 @@ class OnCluster:
         """
         local = self._to_predict()
         nodes = partitions(X, y, sample_weight)
-        with Cluster(self.client, backend=_wanted(self.backend)) as cluster:
+        with Cluster(self.client, backend=wanted(self.backend)) as cluster:
             shared = cluster.share(local)
             found: Totals | None = reduced(
                 cluster, add_totals, lambda i: cluster.call(score, nodes[i], i, shared),
@@ -377,8 +381,3 @@ class OnCluster:
 def called(name: str, model: Any, x: Any) -> Any:
     """Return what a method of an estimator says of rows."""
     return getattr(model, name)(x)
-
-
-def _wanted(backend: str) -> str:
-    """Return the backend that an estimator asks for, or what is selected here; perhaps "auto"."""
-    return backend if backend != "auto" else selection()[0]

@@ -65,7 +65,7 @@ class Outer:
 
     def on_fit_start(self, network: Any) -> None:
         """Begin without velocity."""
-        self._velocity = None
+        self._velocity, self._shape = None, network.parameters.shape
 
     def on_epoch_end(self, network: Any, epoch: int, record: Any) -> None:
         """Do nothing."""
@@ -91,7 +91,10 @@ class Outer:
 
     def load_state_dict(self, state: Any) -> None:
         """Restore the velocity."""
-        self._velocity = state.get("velocity")
+        velocity = state.get("velocity")
+        if velocity is not None and velocity.shape != self._shape:
+            raise ValueError(f"velocity has shape {velocity.shape}, not {self._shape}")
+        self._velocity = velocity
 
 
 class Part:

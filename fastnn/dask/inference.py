@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from fastnn.backends import wanted
 from fastnn.cluster import Cluster
 from fastnn.dask.collections import partitions
-from fastnn.dask.network import checked_network, wanted_backend
+from fastnn.dask.network import checked_network
 from fastnn.dask.partitions import NetworkChecks
 from fastnn.dask.prediction import predicted
 from fastnn.dask.reduction import reduced
 from fastnn.dask.rounds import Plan, State, add_totals, measure_raw
 from fastnn.model.evaluation import Totals
 from fastnn.network import Network
-from fastnn.optimizers import Adam
-from fastnn.training.options import checked_options
 
 
 def predict(network: Network, x: Any) -> Any:
@@ -108,12 +107,11 @@ def evaluate(
     ImportError, TypeError, ValueError, LostError, TaskError, RuntimeError
         As `fit`.
     """
-    a, backend = checked_network(network).architecture, wanted_backend(network)
-    options = checked_options(a, Adam(), 1, "mean", 0.0, 0.0, None, None, 0.0)
+    a, backend = checked_network(network).architecture, wanted(network._backend)
     nodes = partitions(x, y, sample_weight)
     with Cluster(client, backend=backend) as cluster:
         checks = cluster.share(NetworkChecks(a, network.class_labels, network.trained_on))
-        plan = cluster.share(Plan(a, options, cluster.computing.backend, shuffle=False))
+        plan = cluster.share(Plan.of_measuring(a, cluster.computing.backend))
         no_slots = np.empty((0, a.n_slots), a.dtype)
         state = cluster.share(State(network.parameters.copy(), no_slots, 0, 0, 0))
         totals: Totals | None = reduced(

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from fastnn import validation
 from fastnn.architecture import Architecture
-from fastnn.backends import get_backend, selection
+from fastnn.backends import get_backend, wanted
 from fastnn.cluster import Cluster, Computing
 from fastnn.dask.fitting import Outer, Rounds
 from fastnn.dask.held import Partitions, Persist, check_persist
@@ -174,7 +174,7 @@ def fit(
     claim = object()
     try:
         begin(network, claim)
-        with Cluster(client, backend=wanted_backend(network)) as cluster:
+        with Cluster(client, backend=wanted(network._backend)) as cluster:
             classifies = architecture.one_class_a_row
             held = Partitions(
                 cluster, x, y, sample_weight,
@@ -285,11 +285,6 @@ def warn_of_few_classes(held: Partitions, stacklevel: int = 3) -> None:
         UserWarning,
         stacklevel=stacklevel,
     )
-
-
-def wanted_backend(network: Network) -> str:
-    """Return the backend that the network asks for, or what is selected here; perhaps "auto"."""
-    return network._backend if network._backend != "auto" else selection()[0]
 
 
 class Elsewhere(NamedTuple):

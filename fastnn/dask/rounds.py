@@ -30,7 +30,7 @@ from fastnn.backends import get_backend
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.dask.partitions import Checks, Raw, check, n_rows_of
 from fastnn.model.evaluation import Totals, totals_of
-from fastnn.optimizers import OptimizerState
+from fastnn.optimizers import SGD, OptimizerState
 from fastnn.rows.calls import calls
 from fastnn.rows.checked import Rows
 from fastnn.rows.order import row_order
@@ -63,6 +63,11 @@ class Plan:
     shuffle: bool | str
     rounds_per_epoch: int = 1
     alpha: float | None = None
+
+    @classmethod
+    def of_measuring(cls, architecture: Architecture, backend: str) -> Plan:
+        """Return a plan by which nothing is trained, only measured."""
+        return cls(architecture, TrainingOptions(SGD(), 1), backend, shuffle=False)
 
 
 class State(NamedTuple):

@@ -275,11 +275,7 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
         -------
         self
         """
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all samples, which partial_fit does not "
-                "have: pass a dict, for example from sklearn.utils.class_weight"
-            )
+        self._check_weights_of_a_part()
         with undone_if_it_fails(self) as keep:
             if self.__sklearn_is_fitted__():
                 keep()
@@ -370,6 +366,14 @@ class MLPClassifier(HiddenUnits, ClassifierMixin, Perceptron):  # type: ignore[m
                 raise
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"classes must list all labels, such as [0, 1, 2]: {error}") from None
+
+    def _check_weights_of_a_part(self) -> None:
+        """Check that weights of classes do not depend on samples that are not there."""
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs all samples, which partial_fit does not "
+                "have: pass a dict, for example from sklearn.utils.class_weight"
+            )
 
     def _start_labels(self, y: Any) -> None:
         """Use `classes_`, passed by the caller, as the labels that y may contain."""
