@@ -71,22 +71,17 @@ def n_bytes(x: Any, y: Any) -> float:
     return float(x.nbytes + y.nbytes)  # NaN of unknown chunks
 
 
-def are_held(*given: Any) -> bool:
-    """Return whether workers hold some of these collections already, if only in part."""
-    from distributed import futures_of
-
-    return bool(futures_of([collection for collection in given if collection is not None]))
-
-
 def recipe(partition: Any) -> bytes | None:
     """Return how a partition is made, for `made`; None if its graph holds the data themselves.
 
-    A graph does not always show that workers hold a part of it: it may only name what it needs.
+    That is where they are in the client's memory, or workers hold them. The graph then holds
+    futures, or only names what it needs.
     """
     import cloudpickle
+    from distributed import futures_of
 
     graph = dict(partition.__dask_graph__())
-    if any(
+    if futures_of(partition) or any(
         not getattr(node, "dependencies", graph.keys()) <= graph.keys() for node in graph.values()
     ):
         return None

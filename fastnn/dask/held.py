@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.cluster import Cluster, Shared, Task
-from fastnn.dask.collections import are_held, made, n_bytes, partitions, recipe
+from fastnn.dask.collections import made, n_bytes, partitions, recipe
 from fastnn.dask.partitions import Checks, Facts, Raw, alike, check, look
 from fastnn.rows.checked import Rows
 from fastnn.validation.values import describe
@@ -121,13 +121,6 @@ class Partitions:
         self._cluster = cluster
         self._looking = classifies, sums
         nodes = partitions(x, y, sample_weight)
-        if persist == "auto" and are_held(x, y, sample_weight):
-            persist = True
-        elif persist is False and are_held(x, y, sample_weight):
-            raise ValueError(
-                "persist=False recomputes each partition whenever it is used, but workers hold "
-                "them already: pass the collection that was not persisted, or leave it out"
-            )
         self._parts = self._held_or_not(nodes, persist, n_bytes(x, y))
         looks = [self._submit(number, look, number, *self._looking) for number in self._parts]
         self.facts: list[Facts] = cluster.results(looks)
@@ -246,7 +239,8 @@ class Partitions:
         if persist is False and not can_be_recomputed:
             raise ValueError(
                 "persist=False recomputes each partition whenever it is used, which is impossible "
-                "if the graph of the collection holds the data: read them from files, or persist"
+                "if workers or the graph of the collection hold the data: read them from files, or "
+                "persist"
             )
         if persist == "auto" and can_be_recomputed:
             persist = self._fit_in_memory(recomputed[0], len(nodes), n_bytes)

@@ -13,7 +13,7 @@ pytest.importorskip("distributed")
 sklearn = pytest.importorskip("sklearn")
 
 from sklearn.base import clone  # noqa: E402
-from sklearn.metrics import accuracy_score, r2_score  # noqa: E402
+from sklearn.metrics import accuracy_score, log_loss, r2_score  # noqa: E402
 
 from fastnn.dask import (  # noqa: E402
     DaskMLPClassifier,
@@ -207,3 +207,14 @@ def test_warnings_point_to_the_call_of_fit(dask_client, options, x, y):
         warnings.simplefilter("always")
         far.fit(*on_dask(x, y))
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_validation_rows_have_no_weights(dask_client):
+    x, y = problem()
+    xs, ys = on_dask(x, y)
+    far = DaskMLPClassifier(
+        (8,), max_iter=2, class_weight={"blue": 9.0, "green": 1.0, "red": 0.1}, client=dask_client
+    )
+    fit_quietly(far, xs, ys, eval_set=(xs, ys))
+    expected = log_loss(y, far.to_local().predict_proba(x))
+    assert far.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-6)

@@ -64,11 +64,23 @@ def delayed_of_futures(client):
     return [[dask.delayed(part) for part in parts] for parts in futures(client)]
 
 
+def parts_of_persisted(client):
+    x, y = KEPT["persisted"] = client.persist(on_dask(X, Y))
+    return [list(x.to_delayed().reshape(-1)), list(y.to_delayed().reshape(-1))]
+
+
+KEPT = {}
+"""What workers are to hold: parts of a collection do not keep it."""
+
+
 def plain_arrays(client):
     return on_dask(X, Y)
 
 
-KINDS = [persisted_arrays, persisted_frame, futures, delayed_of_futures, plain_arrays]
+KINDS = [
+    persisted_arrays, persisted_frame, futures, delayed_of_futures, parts_of_persisted,
+    plain_arrays,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -223,6 +235,10 @@ def test_errors_say_where_among_all_rows(dask_client):
     y = Y.copy()
     y[218] = -1
     with pytest.raises(ValueError, match=r"partition 2: .*row 18"):
+        fastnn.dask.fit(network(), *on_dask(X, y), client=dask_client, **FIT)
+    y = Y.copy()
+    y[200 + X[200:300].max(axis=1).argmax()] = -1  # of a row that shows what x is like
+    with pytest.raises(ValueError, match=f"partition 2: .*row {np.flatnonzero(y < 0)[0] - 200} "):
         fastnn.dask.fit(network(), *on_dask(X, y), client=dask_client, **FIT)
     with pytest.raises(ValueError, match=r"validation_data: .*4 columns"):
         fastnn.dask.fit(
