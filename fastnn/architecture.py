@@ -39,7 +39,10 @@ ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 LEAKY_SLOPE = 0.01
 """Slope of ``leaky_relu`` below zero, as in PyTorch and Keras (Maas et al., 2013)."""
 
-FROM_PREACTIVATION = frozenset({"gelu", "silu"})
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Of ``selu``: equation 14 of Klambauer et al. (2017)."""
+
+FROM_PREACTIVATION = frozenset({"gelu", "silu", "mish"})
 """Activations whose derivative is not a function of their output, since they are not monotonic. For
 these the pre-activation z is stored in addition to the output."""
 

@@ -17,8 +17,10 @@ Activation: TypeAlias = Literal[
     "relu",
     "leaky_relu",
     "elu",
+    "selu",
     "gelu",
     "silu",
+    "mish",
     "softplus",
 ]
 """Activations of hidden layers."""

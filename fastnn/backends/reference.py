@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.architecture import LEAKY_SLOPE, Array
+from fastnn.architecture import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, Array
 from fastnn.backends.base import Backend, learning_rates
 from fastnn.optimizers import Optimizer
 
@@ -48,6 +48,31 @@ def softplus(z: Array) -> Array:
     return np.add(np.maximum(z, 0), np.log1p(np.exp(-np.abs(z))))
 
 
+def selu(z: Array) -> Array:
+    """``λ z`` where z > 0, else ``λ α (eᶻ − 1)`` (Klambauer et al., 2017)."""
+    return np.where(z > 0, SELU_SCALE * z, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+
+
+def tanh_softplus(z: Array) -> tuple[Array, Array]:
+    """``tanh(log(1 + eᶻ)) = n / (n + 2)``, with ``n = eᶻ (eᶻ + 2)``, and its derivative.
+
+    The derivative is ``4 eᶻ (eᶻ + 1) / (n + 2)²``. Both are computed from e^−|z|: where z ≥ 0,
+    numerators and denominators are divided by e²ᶻ and e⁴ᶻ, so that nothing overflows. All terms
+    are positive, so that nothing cancels.
+    """
+    e = np.exp(-np.abs(z))
+    n = 2 * e + np.where(z < 0, e * e, 1)
+    below = np.where(z < 0, 1, e * e)
+    d = n + 2 * below
+    return n / d, 4 * e * (e + below) / (d * d)
+
+
+def mish(z: Array) -> Array:
+    """``z tanh(softplus(z))`` (Misra, 2019); 0 at −∞."""
+    t, _ = tanh_softplus(z)
+    return np.maximum(z, np.finfo(z.dtype).min) * t
+
+
 FORWARD: dict[str, Callable[[Array], Array]] = {
     "identity": lambda z: z,
     "sigmoid": sigmoid,
@@ -55,8 +80,10 @@ FORWARD: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: np.maximum(z, 0),
     "leaky_relu": lambda z: np.where(z > 0, z, z.dtype.type(LEAKY_SLOPE) * z),
     "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),  # α = 1 (Clevert et al., 2016)
+    "selu": selu,
     "gelu": gelu,
     "silu": silu,
+    "mish": mish,
     "softplus": softplus,
     "exp": np.exp,
 }
@@ -78,6 +105,13 @@ def silu_derivative(z: Array) -> Array:
     return slope
 
 
+def mish_derivative(z: Array) -> Array:
+    """``t + z t′`` with ``t = tanh(softplus(z))``; 0 at −∞, 1 at ∞."""
+    number = np.finfo(z.dtype)
+    t, slope = tanh_softplus(z)
+    return t + np.clip(z, number.min, number.max) * slope
+
+
 DERIVATIVE: dict[str, Callable[[Array], Array]] = {
     "identity": np.ones_like,
     "sigmoid": lambda y: y * (1 - y),
@@ -85,8 +119,10 @@ DERIVATIVE: dict[str, Callable[[Array], Array]] = {
     "relu": lambda y: (y > 0).astype(y.dtype),
     "leaky_relu": lambda y: np.where(y > 0, 1, LEAKY_SLOPE).astype(y.dtype),
     "elu": lambda y: np.where(y > 0, 1, y + 1),
+    "selu": lambda y: np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA).astype(y.dtype),
     "gelu": gelu_derivative,  # of z
     "silu": silu_derivative,  # of z
+    "mish": mish_derivative,  # of z
     "softplus": lambda y: -np.expm1(-y),
 }
 

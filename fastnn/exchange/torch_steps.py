@@ -18,7 +18,6 @@ from fastnn.architecture import ACTIVATIONS, OUTPUTS, Array
 from fastnn.exchange.assembly import Dense
 from fastnn.exchange.folding import (
     Activation,
-    Kink,
     Scaling,
     Step,
     batch_normalization,
@@ -30,12 +29,9 @@ from fastnn.validation.values import describe, shortened
 
 READ = (
     "Linear, BatchNorm1d, Sigmoid, Tanh, ReLU, ReLU6, LeakyReLU, PReLU, RReLU, ELU, CELU, SELU, "
-    "GELU, SiLU, Softplus, LogSigmoid, Hardtanh, Hardsigmoid, Identity, Dropout, Flatten, and a "
-    "last Softmax, LogSoftmax, Sigmoid or Exp"
+    "GELU, SiLU, Mish, Softplus, LogSigmoid, Hardtanh, Hardsigmoid, Identity, Dropout, Flatten, and "
+    "a last Softmax, LogSoftmax, Sigmoid or Exp"
 )
-
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-"""Klambauer et al. 2017, Self-Normalizing Neural Networks, equation 14."""
 
 
 class Chain(NamedTuple):
@@ -220,7 +216,9 @@ def _readers(torch: Any) -> dict[type, Callable[[Any, str, Any], list[Step]]]:
         nn.Sigmoid: "sigmoid",
         nn.Tanh: "tanh",
         nn.ReLU: "relu",
+        nn.SELU: "selu",
         nn.SiLU: "silu",
+        nn.Mish: "mish",
         Exp: "exp",
     }
     nothing = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.AlphaDropout)
@@ -235,10 +233,6 @@ def _readers(torch: Any) -> dict[type, Callable[[Any, str, Any], list[Step]]]:
         nn.PReLU: _prelu,
         nn.ELU: _elu,
         nn.CELU: _celu,
-        nn.SELU: lambda _, name, m: [
-            Activation(name, "elu"),
-            Kink(name, below=SELU_SCALE * SELU_ALPHA, above=SELU_SCALE),
-        ],
         nn.GELU: _gelu,
         nn.Softplus: _softplus,
         nn.LogSigmoid: lambda _, name, m: [

@@ -162,6 +162,8 @@ from kernels.cython.table cimport (
     LOSS_ACTIVATION_NAMES,
     LOSS_NAMES,
     RULE_NAMES,
+    SELU_ALPHA_VALUE,
+    SELU_SCALE_VALUE,
     SOFTMAX,
     activation,
     choose_instruction_set,

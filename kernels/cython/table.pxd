@@ -20,6 +20,8 @@ cdef extern from "simd/vocabulary.h" nogil:
     const char *const RULE_NAMES[]
     const char *const INPUT_TYPE_NAMES[]
     const double LEAKY_RELU_SLOPE "LEAKY_SLOPE"
+    const double SELU_ALPHA_VALUE "SELU_ALPHA"
+    const double SELU_SCALE_VALUE "SELU_SCALE"
     int vectors_of_rule(int rule)
     int input_type_of(char letter)
     Py_ssize_t input_size(input_type type)

@@ -17,6 +17,7 @@ RULES = words(RULE_NAMES)
 INPUT_TYPES = words(INPUT_TYPE_NAMES)
 RULE_VECTORS = tuple([vectors_of_rule(code) for code in range(len(RULES))])
 LEAKY_SLOPE = LEAKY_RELU_SLOPE
+SELU_ALPHA, SELU_SCALE = SELU_ALPHA_VALUE, SELU_SCALE_VALUE
 
 
 cdef int code_in(tuple names, str what, int code) except -1:

@@ -120,7 +120,7 @@ def test_penalties_on_the_weights_alone(backend, l1, l2, reduction):
     assert_gradient_is_right(backend, *problem(), l1=l1, l2=l2, reduction=reduction)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "gelu", "relu"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "relu", "selu", "mish"])
 def test_dropout(backend, activation):
     """The mask is a function of seed and step, so it is the same in both differences."""
     architecture, params, x, y = problem((4, 9, 8, 3), activation)

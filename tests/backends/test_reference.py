@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from fastnn.architecture import ACTIVATIONS, Architecture
+from fastnn.architecture import ACTIVATIONS, SELU_ALPHA, SELU_SCALE, Architecture
 from fastnn.backends import reference as ref
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.minibatch import clip_to_norm, gather, limit_column_norms, rows_right
@@ -62,11 +62,17 @@ KNOWN = {
     "relu": [0, 0, 0, 1, 3],
     "leaky_relu": [-0.02, -0.005, 0, 1, 3],
     "elu": [-0.8646647167633873, -0.3934693402873666, 0, 1, 3],
+    "selu": [
+        -1.520166468595695, -0.6917581878028713, 0, 1.050700987355480, 3.152102962066441,
+    ],
     "gelu": [
         -0.04550026389635842, -0.1542687693629934, 0, 0.8413447460685429, 2.995950305905110,
     ],
     "silu": [
         -0.2384058440442351, -0.1887703343990727, 0, 0.7310585786300049, 2.857722380467300,
+    ],
+    "mish": [
+        -0.2525014826957089, -0.22074377465173, 0, 0.8650983882673103, 2.986535004967957,
     ],
     "softplus": [
         0.1269280110429725, 0.4740769841801067, 0.6931471805599453, 1.313261687518223,
@@ -86,13 +92,16 @@ def test_activations_have_their_known_values(activation):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_activations_saturate_without_a_warning(dtype):
     z = np.array([[-1e4], [1e4]], dtype)
+    dtype_of = np.dtype(dtype).type
     low_high = {
         "sigmoid": (0, 1),
         "tanh": (-1, 1),
         "relu": (0, 1e4),
         "elu": (-1, 1e4),
+        "selu": (dtype_of(-SELU_SCALE * SELU_ALPHA), dtype_of(SELU_SCALE * 1e4)),
         "gelu": (0, 1e4),
         "silu": (0, 1e4),
+        "mish": (0, 1e4),
         "softplus": (0, 1e4),
     }
     for activation, expected in low_high.items():
@@ -277,6 +286,20 @@ def test_derivatives_at_the_kinks():
     assert ref.DERIVATIVE["relu"](np.zeros(1)) == 0
     assert ref.DERIVATIVE["leaky_relu"](np.zeros(1)) == 0.01
     assert ref.DERIVATIVE["elu"](np.zeros(1)) == 1
+    assert ref.DERIVATIVE["selu"](np.zeros(1)) == SELU_SCALE * SELU_ALPHA  # as in PyTorch
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mish_and_its_derivative_have_exact_limits(dtype):
+    z = np.array([np.nan, np.inf, 1e30, 100, -1e30, -np.inf, 0], dtype)
+    y, slope = ref.FORWARD["mish"](z), ref.DERIVATIVE["mish"](z)
+    np.testing.assert_array_equal(y, [np.nan, *z[1:4], 0, 0, 0])
+    np.testing.assert_array_equal(slope[:-1], [np.nan, 1, 1, 1, 0, 0])
+    assert np.signbit(y[4:6]).all()
+    far = np.array([-20, -50, -80], dtype)  # nothing cancels: z eᶻ, (z + 1) eᶻ
+    with np.errstate(under="ignore"):
+        np.testing.assert_allclose(ref.FORWARD["mish"](far), far * np.exp(far), rtol=1e-6)
+        np.testing.assert_allclose(ref.DERIVATIVE["mish"](far), (far + 1) * np.exp(far), rtol=1e-6)
 
 
 # -- what the programs are made of ----------------------------------------------------------------

@@ -16,6 +16,8 @@ from fastnn.architecture import (
     LOSS_NAMES,
     LOSSES,
     LOSSES_OF_LOGITS,
+    SELU_ALPHA,
+    SELU_SCALE,
 )
 from fastnn.backends import reference
 from fastnn.optimizers import Optimizer
@@ -48,6 +50,7 @@ def test_the_words_of_the_cython_kernels(cython):
     ):
         assert sorted(words) == sorted(expected)
     assert cython.LEAKY_SLOPE == LEAKY_SLOPE
+    assert (cython.SELU_ALPHA, cython.SELU_SCALE) == (SELU_ALPHA, SELU_SCALE)
 
 
 def test_the_words_of_the_numba_kernels(numba):
@@ -59,6 +62,8 @@ def test_the_words_of_the_numba_kernels(numba):
         assert sorted(codes) == sorted(expected)
         assert list(codes.values()) == list(range(len(codes)))
     assert numba.activations.LEAKY_SLOPE == LEAKY_SLOPE
+    found = numba.activations.SELU_ALPHA, numba.activations.SELU_SCALE
+    assert found == (SELU_ALPHA, SELU_SCALE)
 
 
 def test_the_words_of_the_reference():

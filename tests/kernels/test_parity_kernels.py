@@ -71,7 +71,7 @@ def test_activations_to_the_last_places(each_set, activation, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "elu", "softplus", "exp"])
+@pytest.mark.parametrize("activation", [name for name in FORWARD if name not in ("gelu", "silu")])
 def test_activations_at_minus_infinity(each_set, activation, dtype):
     parity.activation(each_set, np.array([[-np.inf], [1.0]], dtype), activation)
 

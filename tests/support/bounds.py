@@ -19,13 +19,14 @@ import math
 
 import numpy as np
 
-from fastnn.backends.reference import DERIVATIVE, FORWARD
+from fastnn.architecture import SELU_ALPHA, SELU_SCALE
+from fastnn.backends.reference import DERIVATIVE, FORWARD, tanh_softplus
 
 ULPS = 8.0
 """Of an elementwise function: 4 each of the reference and of its twin."""
 
-SLOPE = 1.13
-"""The largest slope of any hidden activation, gelu's at √2; the others' is at most silu's 1.10."""
+SLOPES = {"gelu": 1.13, "silu": 1.10, "mish": 1.09, "selu": SELU_SCALE * SELU_ALPHA}
+"""The largest slope of each hidden activation for which it is above 1."""
 
 
 def eps(dtype):
@@ -67,13 +68,13 @@ def activation(name, z, y, dz, dtype):
             return y * (np.expm1(dz) + ULPS * e) + tiny(dtype)
         case "gelu":
             # erfc(z/√2) magnifies the rounding of its argument by (z/√2) · 2 (z/√2) = z²
-            return SLOPE * dz + y * (ULPS + 2 * z * z) * e + tiny(dtype)
+            return SLOPES[name] * dz + y * (ULPS + 2 * z * z) * e + tiny(dtype)
         case _:
-            return SLOPE * dz + y * ULPS * e + tiny(dtype)
+            return SLOPES.get(name, 1.0) * dz + y * ULPS * e + tiny(dtype)
 
 
 def derivative(name, y, d, dtype):
-    """Of the activation's derivative ``d``, taken from y (z, for gelu and silu)."""
+    """Of the activation's derivative ``d``, taken from y (z, for gelu, silu and mish)."""
     e, y = eps(dtype), y.astype(np.float64)
     match name:
         case "identity" | "relu":
@@ -84,6 +85,8 @@ def derivative(name, y, d, dtype):
             return 2 * e * np.abs(y)
         case "tanh" | "elu":  # 1 − y², 1 + y: a rounding of something up to 1
             return 4 * e + 0 * y
+        case "selu":  # λα + y: the same, of something up to 1.76
+            return 8 * e + 0 * y
         case "softplus":
             return ULPS * e * np.abs(d)
         case "gelu":  # Φ + z φ may cancel; exp(−z²/2) magnifies its argument's rounding
@@ -94,6 +97,9 @@ def derivative(name, y, d, dtype):
             s = 0.5 * (1 + np.tanh(0.5 * y))
             size = s * (1 + np.abs(y) * (1 - s))
             return ULPS * e * size + 2 * e * s * np.abs(y) + tiny(dtype)
+        case "mish":  # t + z t' may cancel; each is a quotient of sums and products of exp
+            t, slope = tanh_softplus(y)
+            return ULPS * e * (t + np.abs(y) * slope) + tiny(dtype)
 
 
 def input_gradient(delta, weight, name, y, slope, product, dtype):

@@ -27,6 +27,7 @@ Relative to a result whose terms cancel there is no bound: no float32 sum of 300
 
 import numpy as np
 
+from fastnn.architecture import SELU_ALPHA, SELU_SCALE
 from fastnn.backends.reference import FORWARD
 from support import bounds
 
@@ -34,8 +35,8 @@ DEVIATIONS = 4
 ULPS = bounds.ULPS / DEVIATIONS
 """One deviation of an elementwise function."""
 
-OF_ONE = ("sigmoid", "tanh", "elu", "softplus")
-TIMES_Z = ("gelu", "silu")
+OF_ONE = {"sigmoid": 1.0, "tanh": 1.0, "elu": 1.0, "selu": SELU_SCALE * SELU_ALPHA, "softplus": 1.0}
+TIMES_Z = ("gelu", "silu", "mish")
 
 
 def prediction(network, x):
@@ -61,9 +62,11 @@ def prediction(network, x):
         if layer.activation == "exp":
             return h * (np.expm1(DEVIATIONS * np.sqrt(variance)) + bounds.ULPS * e)
         if layer.activation != "identity":
-            ulps = np.abs(h) + 1.0 * (layer.activation in OF_ONE)
+            ulps = np.abs(h) + OF_ONE.get(layer.activation, 0.0)
             ulps += np.abs(z) * (layer.activation in TIMES_Z)
-            variance = bounds.SLOPE**2 * variance + (ULPS * e * ulps) ** 2
+            variance = (
+                bounds.SLOPES.get(layer.activation, 1.0) ** 2 * variance + (ULPS * e * ulps) ** 2
+            )
     return DEVIATIONS * np.sqrt(variance) + bounds.tiny(a.dtype)
 
 

@@ -129,7 +129,7 @@ class Watched(Reference):
         super().dense_forward(x, weight, bias, activation, out, z)
         if preactivation is not None:
             preactivation[...] = z
-        if activation in ("relu", "leaky_relu"):
+        if activation in ("relu", "leaky_relu", "selu"):
             self.note(z)
 
     def loss(self, architecture, z, y, sample_weight, delta):

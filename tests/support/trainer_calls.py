@@ -59,7 +59,9 @@ def networks(draw, dtype=None):
     """Return what makes a small network, and rows and targets for it, of several kinds."""
     output = draw(st.sampled_from(sorted(OUTPUTS)))
     hidden = draw(st.sampled_from([(), (5,), (20, 6)]))
-    activation = draw(st.sampled_from(["sigmoid", "tanh", "relu", "gelu", "leaky_relu"]))
+    activation = draw(
+        st.sampled_from(["sigmoid", "tanh", "relu", "gelu", "leaky_relu", "selu", "mish"])
+    )
     described = {
         "activation": activation,
         "output": output,

@@ -4,6 +4,8 @@ They are ``static inline``, so that unused ones cause no warnings and no
 dead code, and work in place on arrays of float. Only those that a network needs are written.
 """
 
+from fastnn.architecture import SELU_ALPHA, SELU_SCALE
+
 ADD_ROW = """\
 /* What one input adds to all units of a layer: out[j] += x_i * row[j]. Inputs that are zero are
  * passed over: the background of an image and the outputs of a relu layer are full of them. */
@@ -94,6 +96,11 @@ _BODIES = {
             z[i] = expm1f(z[i]);
         }""",
     ),
+    "selu": (
+        "selu: 1.0507 * z, or 1.7581 * (exp(z) - 1) where z is negative.",
+        f"""\
+        z[i] = z[i] < 0.0f ? {SELU_SCALE * SELU_ALPHA:.9g}f * expm1f(z[i]) : {SELU_SCALE:.9g}f * z[i];""",
+    ),
     "gelu": (
         "gelu: z times the normal distribution's probability of a value below z.",
         "        z[i] *= 0.5f * erfcf(z[i] * -0.70710677f); /* 1 / sqrt(2) */",
@@ -103,6 +110,15 @@ _BODIES = {
         """\
         const float e = expf(-fabsf(z[i]));
         z[i] *= (z[i] < 0.0f ? e : 1.0f) / (1.0f + e);""",
+    ),
+    "mish": (
+        "mish: z * tanh(softplus(z)) = z * n / (n + 2) with n = exp(z) * (exp(z) + 2); for positive z\n"
+        " * the fraction is divided by exp(2 * z), so that exp never overflows.",
+        """\
+        const float e = expf(-fabsf(z[i]));
+        const float n = 2.0f * e + (z[i] < 0.0f ? e * e : 1.0f);
+        const float d = n + 2.0f * (z[i] < 0.0f ? 1.0f : e * e);
+        z[i] = fmaxf(z[i], -200.0f) * (n / d); /* exp(-200) is 0: so is mish, at -infinity too */""",
     ),
     "softplus": (
         "softplus: log(1 + exp(z)), written so that exp never overflows.",

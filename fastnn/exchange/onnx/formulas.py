@@ -11,7 +11,9 @@ to a few ULP of 1, so that small probabilities are off; float64 is made of other
     sigmoid(z)    = 1 / (1 + e⁻ᶻ), which is right where e⁻ᶻ overflows too
     leaky_relu(z) = max(z, 0.01 z)
     elu(z)        = relu(z) + tanh(m/2) (eᵐ + 1),  m = min(z, 0): eᵐ − 1 without its cancellation
+    selu(z)       = λ relu(z) + λ α (eᵐ − 1), the same way
     softplus(z)   = relu(z) + log(1 + e^−|z|)
+    mish(z)       = z n / (n + 2),  n = w (w + 2),  w = e^min(z, 40)
     gelu(z)       = relu(z) − a e^(−a²/2) P(a)/Q(a),  a = |z|
 
 where ``P(a)/Q(a) = Φ(−a) e^(a²/2)``: rational, of degrees 8 and 9, fitted here over [0, 8.5] by
@@ -23,15 +25,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from fastnn.architecture import LEAKY_SLOPE
+from fastnn.architecture import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 
 Op = Callable[..., Any]
 Formula = Callable[[Op, Any], Any]
 
 FAR = 40.0
-"""Where e^(−a²/2) is zero, and a⁹ still far from infinite."""
+"""Where e^(−a²/2) is zero, and a⁹ still far from infinite; n / (n + 2) of mish is 1."""
 
 NUMERATOR = (
     0.5,
@@ -84,10 +87,33 @@ def _gelu_float64(op: Op, z: Any) -> Any:
     return op("Sub", op("Relu", z), op("Mul", a, op("Mul", density, tail)))
 
 
-def _elu_float64(op: Op, z: Any) -> Any:
+def _expm1_negative(op: Op, z: Any) -> Any:
+    """``eᵐ − 1 = tanh(m/2) (eᵐ + 1)``, ``m = min(z, 0)``."""
     m = op("Min", z, 0.0)
-    above_minus_one = op("Mul", op("Tanh", op("Mul", m, 0.5)), op("Add", op("Exp", m), 1.0))
-    return op("Add", op("Relu", z), above_minus_one)
+    return op("Mul", op("Tanh", op("Mul", m, 0.5)), op("Add", op("Exp", m), 1.0))
+
+
+def _elu_float64(op: Op, z: Any) -> Any:
+    return op("Add", op("Relu", z), _expm1_negative(op, z))
+
+
+def _selu_float64(op: Op, z: Any) -> Any:
+    above = op("Mul", op("Relu", z), SELU_SCALE)
+    return op("Add", above, op("Mul", _expm1_negative(op, z), SELU_SCALE * SELU_ALPHA))
+
+
+def _mish(op: Op, z: Any, softplus: Formula) -> Any:
+    return op("Mul", z, op("Tanh", softplus(op, z)))
+
+
+def _mish_float64(op: Op, z: Any) -> Any:
+    w = op("Exp", op("Min", z, FAR))
+    n = op("Mul", w, op("Add", w, 2.0))
+    return op("Mul", z, op("Div", n, op("Add", n, 2.0)))
+
+
+def _softplus(op: Op, z: Any) -> Any:
+    return op("Softplus", z)
 
 
 def _softplus_float64(op: Op, z: Any) -> Any:
@@ -110,8 +136,10 @@ FORMULAS: dict[str, dict[str, Formula]] = {
         "silu": lambda op, z: op("Mul", z, op("Sigmoid", z)),
         "leaky_relu": lambda op, z: op("LeakyRelu", z, alpha=LEAKY_SLOPE),
         "elu": lambda op, z: op("Elu", z, alpha=1.0),
+        "selu": lambda op, z: op("Selu", z, alpha=SELU_ALPHA, gamma=SELU_SCALE),
         "gelu": _gelu,
-        "softplus": lambda op, z: op("Softplus", z),
+        "softplus": _softplus,
+        "mish": lambda op, z: _mish(op, z, _softplus),
     },
     "float64": _BOTH
     | {
@@ -119,20 +147,28 @@ FORMULAS: dict[str, dict[str, Formula]] = {
         "silu": lambda op, z: op("Mul", z, _sigmoid_float64(op, z)),
         "leaky_relu": lambda op, z: op("Max", z, op("Mul", z, LEAKY_SLOPE)),
         "elu": _elu_float64,
+        "selu": _selu_float64,
         "gelu": _gelu_float64,
+        "mish": _mish_float64,
         "softplus": _softplus_float64,
     },
 }
 """For each dtype, each activation and output."""
+
+_OTHER_SOFTPLUS: tuple[Formula, ...] = (
+    lambda op, z: op("Log", op("Add", op("Exp", z), 1.0)),
+    lambda op, z: op("Where", op("Greater", z, 20.0), z, op("Softplus", z)),
+)
 
 OTHER_SPELLINGS: dict[str, tuple[Formula, ...]] = {
     "relu": (lambda op, z: op("Max", z, 0.0),),
     "leaky_relu": (lambda op, z: op("PRelu", z, LEAKY_SLOPE),),
     "gelu": (lambda op, z: op("Gelu", z, approximate="none"),),
     "silu": (lambda op, z: op("Swish", z, alpha=1.0),),
-    "softplus": (
-        lambda op, z: op("Log", op("Add", op("Exp", z), 1.0)),
-        lambda op, z: op("Where", op("Greater", z, 20.0), z, op("Softplus", z)),
+    "mish": (
+        lambda op, z: op("Mish", z),
+        *(partial(_mish, softplus=softplus) for softplus in (*_OTHER_SOFTPLUS, _softplus_float64)),
     ),
+    "softplus": _OTHER_SOFTPLUS,
 }
 """How other libraries write them."""

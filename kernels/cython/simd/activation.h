@@ -19,6 +19,20 @@ INLINE vec normal_cdf(vec z) {
     return z;
 }
 
+/* tanh(log(1 + e^z)) = n / (n + 2), n = e^z (e^z + 2), and its derivative 4 e^z (e^z + 1) / (n + 2)².
+   Both from e = e^-|z|: where z >= 0, fractions are reduced by e^2z, so that nothing overflows. All
+   terms are positive, so that nothing cancels; and no sum has two products, of which a compiler
+   fuses now the one, now the other. */
+INLINE vec tanh_softplus(vec z, vec *slope) {
+    const vec e = exponential(-absolute(z)), square = e * e, one = broadcast(1);
+    const bits is_negative = MASK(z < broadcast(0));
+    const vec below = select_lanes(is_negative, one, square);
+    const vec n = (e + e) + select_lanes(is_negative, square, one);
+    const vec d = n + (below + below);
+    *slope = (real)4 * e * (e + below) / (d * d);
+    return n / d;
+}
+
 INLINE vec apply_identity(vec z) { return z; }
 INLINE vec apply_sigmoid(vec z) { return sigmoid(z); }
 INLINE vec apply_tanh(vec z) { return hyperbolic_tangent(z); }
@@ -27,12 +41,20 @@ INLINE vec apply_leaky_relu(vec z) {
     return select_lanes(MASK(z > broadcast(0)), z, z * (real)LEAKY_SLOPE);
 }
 INLINE vec apply_elu(vec z) { return select_lanes(MASK(z > broadcast(0)), z, expm1_negative(z)); }
+INLINE vec apply_selu(vec z) {
+    return select_lanes(MASK(z > broadcast(0)), z * (real)SELU_SCALE,
+                        expm1_negative(z) * (real)(SELU_SCALE * SELU_ALPHA));
+}
 INLINE vec apply_gelu(vec z) { return z * normal_cdf(z); }
 INLINE vec apply_silu(vec z) { return z * sigmoid(z); }
+INLINE vec apply_mish(vec z) { /* at least EXP_LOW, where t is 0: also at -infinity */
+    vec slope;
+    return at_least(EXP_LOW, z) * tanh_softplus(z, &slope);
+}
 INLINE vec apply_softplus(vec z) { return softplus(z); }
 INLINE vec apply_exp(vec z) { return exponential(z); }
 
-/* f'(z) from y = f(z); for gelu and silu, which are not one to one, from z itself. */
+/* f'(z) from y = f(z); for gelu, silu and mish, which are not one to one, from z itself. */
 INLINE vec slope_identity(vec y) { return (void)y, broadcast(1); }
 INLINE vec slope_sigmoid(vec y) { return y * (broadcast(1) - y); }
 INLINE vec slope_tanh(vec y) { return broadcast(1) - y * y; }
@@ -43,6 +65,10 @@ INLINE vec slope_leaky_relu(vec y) {
 INLINE vec slope_elu(vec y) {
     return select_lanes(MASK(y > broadcast(0)), broadcast(1), y + broadcast(1));
 }
+INLINE vec slope_selu(vec y) {
+    return select_lanes(MASK(y > broadcast(0)), broadcast((real)SELU_SCALE),
+                        y + (real)(SELU_SCALE * SELU_ALPHA));
+}
 INLINE vec slope_gelu(vec z) {
     const vec density = exponential(z * z * (real)-0.5) * (real)0.39894228040143267794;
     return normal_cdf(z) + z * density;
@@ -50,6 +76,11 @@ INLINE vec slope_gelu(vec z) {
 INLINE vec slope_silu(vec z) {
     const vec s = sigmoid(z), one = broadcast(1);
     return s * (one + z * (one - s));
+}
+INLINE vec slope_mish(vec z) { /* t + z t'; beyond the limits t' is 0, t exact */
+    vec slope;
+    const vec clamped = clamp_exponent(z), t = tanh_softplus(clamped, &slope);
+    return clamped * slope + t;
 }
 INLINE vec slope_softplus(vec y) { return -expm1_negative(-y); }
 

@@ -156,7 +156,7 @@ struct kernels {
 
     /* -- derivatives, dropout ------------------------------------------------------------------ */
 
-    /* delta *= activation', taken from the output y (of gelu and silu: from z); of softmax, whose
+    /* delta *= activation', taken from the output y (of gelu, silu and mish: from z); of softmax, whose
        derivative is a matrix, delta = y ∘ (delta − Σ y ∘ delta) */
     void (*derive)(enum activation activation, ptrdiff_t n_rows, ptrdiff_t n_out, const void *y,
                    ptrdiff_t y_row, void *delta, ptrdiff_t delta_row);

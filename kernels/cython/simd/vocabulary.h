@@ -17,12 +17,18 @@
     X(RELU, relu) \
     X(LEAKY_RELU, leaky_relu) \
     X(ELU, elu) \
+    X(SELU, selu) \
     X(GELU, gelu) \
     X(SILU, silu) \
+    X(MISH, mish) \
     X(SOFTPLUS, softplus)
 
 /* Of leaky_relu below zero, as in PyTorch and Keras (Maas et al., 2013). */
 #define LEAKY_SLOPE 0.01
+
+/* Of selu: equation 14 of Klambauer et al. (2017). */
+#define SELU_ALPHA 1.6732632423543772
+#define SELU_SCALE 1.0507009873554805
 
 /* Of outputs too: exp needs no derivative, and softmax takes whole rows. */
 #define ELEMENTWISE_ACTIVATIONS(X) HIDDEN_ACTIVATIONS(X) X(EXP, exp)
