@@ -62,9 +62,9 @@ def from_onnx(path: Any, *, output: Output | None = None, backend: BackendName =
     Scales and shifts of the columns, also as BatchNormalization or Scaler, are folded
     into neighbouring layers, in float64. Activations that can be expressed with fastnn's are
     converted, exactly up to rounding: LeakyRelu and PRelu of any slope and Abs become a relu layer
-    of twice the width; Clip and HardSigmoid two relu layers; Elu of any alpha and Selu an elu, then
-    a relu layer; a final tanh, softplus, relu or other activation becomes a hidden layer, followed
-    by a diagonal output layer of ones.
+    of twice the width; Clip and HardSigmoid two relu layers; Elu and Selu of another alpha an elu,
+    then a relu layer; a final tanh, softplus, relu or other activation becomes a hidden layer,
+    followed by a diagonal output layer of ones.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def from_torch(
     BatchNorm1d, which are folded into the neighbouring layer, in float64. Activations that can be
     expressed with fastnn's are converted, exactly up to rounding: LeakyReLU and PReLU of any slope
     become a relu layer of twice the width; Hardtanh, ReLU6 and Hardsigmoid two relu layers; ELU of
-    any alpha and SELU an elu, then a relu layer; a final tanh, softplus, relu or other activation
+    another alpha an elu, then a relu layer; a final tanh, softplus, relu or other activation
     becomes a hidden layer, followed by a diagonal output layer of ones.
 
     Parameters
@@ -126,8 +126,8 @@ def from_torch(
     model : torch.nn.Module
         An nn.Sequential, possibly nested, of Linear, with or without bias, including weight_norm
         and other parametrizations; BatchNorm1d; Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU,
-        SELU, exact GELU, SiLU, Softplus (PyTorch's is linear above 20, fastnn's is not: they differ
-        by 2e-9) and others; Dropout, Identity, Flatten; and a final Softmax, Sigmoid or what
+        SELU, exact GELU, SiLU, Mish, Softplus (PyTorch's is linear above 20, fastnn's is not: they
+        differ by 2e-9) and others; Dropout, Identity, Flatten; and a final Softmax, Sigmoid or what
         `Network.to_torch` appends for exp. Also a Module of another class whose children, in order,
         are such a chain: its forward is then run on random rows, on a copy, and compared. On any
         device; half precision is widened to float32. DataParallel and what torch.compile returns

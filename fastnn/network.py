@@ -65,7 +65,7 @@ class Network(Model):
         ``(784, 10)`` is softmax regression.
     activation : str or sequence of str, default "sigmoid"
         For all hidden layers, or one per layer: identity, sigmoid, tanh, relu, leaky_relu
-        (slope 0.01), elu (α = 1), gelu (exact), silu, softplus.
+        (slope 0.01), elu (α = 1), selu, gelu (exact), silu, mish, softplus.
     output : {"softmax", "sigmoid", "identity", "exp", "tanh", "relu"}, default "softmax"
         Classes; yes or no for each output (binary, multi-label); numbers; counts (Poisson); numbers
         from −1 to 1; numbers of at least 0.
@@ -88,9 +88,10 @@ class Network(Model):
         of validation data too; accuracy is not affected.
     bias : bool, default True
         Whether layers have biases.
-    init : "glorot", "he", float or callable, default "glorot"
+    init : "glorot", "he", "lecun", float or callable, default "glorot"
         Initial weights: uniform with a radius from the layer's sizes, uniform in [−r, r], or the
-        result of ``init(rng, (n_in, n_out))``. Biases start at zero.
+        result of ``init(rng, (n_in, n_out))``. Biases start at zero. It does not depend on the
+        activation: choose "he" for relu and similar ones, "lecun" for selu.
     dtype : {"float32", "float64"}, default "float32"
         Of parameters and arithmetic.
     input_scale : float, optional

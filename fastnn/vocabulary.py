@@ -42,7 +42,7 @@ InputType: TypeAlias = Literal["float32", "float64", "uint8"]
 WeightType: TypeAlias = Literal["float32", "int8"]
 
 BackendName: TypeAlias = Literal["auto", "cython", "numba", "numpy"]
-Initial: TypeAlias = Literal["glorot", "he"]
+Initial: TypeAlias = Literal["glorot", "he", "lecun"]
 Reduction: TypeAlias = Literal["mean", "sum"]
 Shuffle: TypeAlias = bool | Literal["blocks"]
 Mode: TypeAlias = Literal["auto", "min", "max"]

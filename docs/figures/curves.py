@@ -8,6 +8,7 @@ import numpy as np
 
 import fastnn
 from fastnn import schedules
+from fastnn.architecture import ACTIVATIONS, FROM_PREACTIVATION
 from fastnn.backends.dropout import dropout_mask
 from fastnn.backends.reference import DERIVATIVE, ELEMENTWISE_LOSS, FORWARD
 from ink import Ink
@@ -15,12 +16,12 @@ from ink import Ink
 
 def activations(figure: Any, ink: Ink) -> None:
     """Draw each activation and its derivative."""
-    names = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
-    grid = figure.subplots(2, 4, sharex=True, sharey=True)
+    names = (name for name in ACTIVATIONS if name != "identity")
+    grid = figure.subplots(2, 5, sharex=True, sharey=True)
     z = np.linspace(-4, 4, 161)
     for axes, name in zip(grid.flat, names, strict=True):
         y = FORWARD[name](z)
-        source = z if name in ("gelu", "silu") else y
+        source = z if name in FROM_PREACTIVATION else y
         axes.axhline(0, color=ink.soft, linewidth=0.5)
         axes.plot(z, y, color=ink.blue, linewidth=1.8, label="f(z)")
         axes.plot(z, DERIVATIVE[name](source), "--", color=ink.orange, linewidth=1.3, label="f′(z)")

@@ -50,7 +50,8 @@ def softplus(z: Array) -> Array:
 
 def selu(z: Array) -> Array:
     """``λ z`` where z > 0, else ``λ α (eᶻ − 1)`` (Klambauer et al., 2017)."""
-    return np.where(z > 0, SELU_SCALE * z, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+    below = SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(z, 0))
+    return np.where(z > 0, SELU_SCALE * z, below)
 
 
 def tanh_softplus(z: Array) -> tuple[Array, Array]:
@@ -70,7 +71,8 @@ def tanh_softplus(z: Array) -> tuple[Array, Array]:
 def mish(z: Array) -> Array:
     """``z tanh(softplus(z))`` (Misra, 2019); 0 at −∞."""
     t, _ = tanh_softplus(z)
-    return np.maximum(z, np.finfo(z.dtype).min) * t
+    y: Array = np.maximum(z, np.finfo(z.dtype).min) * t
+    return y
 
 
 FORWARD: dict[str, Callable[[Array], Array]] = {
@@ -109,7 +111,8 @@ def mish_derivative(z: Array) -> Array:
     """``t + z t′`` with ``t = tanh(softplus(z))``; 0 at −∞, 1 at ∞."""
     number = np.finfo(z.dtype)
     t, slope = tanh_softplus(z)
-    return t + np.clip(z, number.min, number.max) * slope
+    derivative: Array = t + np.clip(z, number.min, number.max) * slope
+    return derivative
 
 
 DERIVATIVE: dict[str, Callable[[Array], Array]] = {

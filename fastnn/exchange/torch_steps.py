@@ -29,8 +29,8 @@ from fastnn.validation.values import describe, shortened
 
 READ = (
     "Linear, BatchNorm1d, Sigmoid, Tanh, ReLU, ReLU6, LeakyReLU, PReLU, RReLU, ELU, CELU, SELU, "
-    "GELU, SiLU, Mish, Softplus, LogSigmoid, Hardtanh, Hardsigmoid, Identity, Dropout, Flatten, and "
-    "a last Softmax, LogSoftmax, Sigmoid or Exp"
+    "GELU, SiLU, Mish, Softplus, LogSigmoid, Hardtanh, Hardsigmoid, Identity, Dropout, Flatten, "
+    "and a last Softmax, LogSoftmax, Sigmoid or Exp"
 )
 
 

@@ -2,6 +2,7 @@
 
     glorot   r = √(6 / (n_in + n_out))     Glorot and Bengio (2010), equation 16
     he       r = √(6 / n_in)               He et al. (2015), for relu and similar activations
+    lecun    r = √(3 / n_in)               LeCun et al. (1998), section 4.6; for selu
 
 Weights are drawn in float64, layer by layer from input to output, and rounded to the network's
 dtype, so that float32 and float64 networks with the same seed start from the same weights. Biases
@@ -26,6 +27,7 @@ Initializer: TypeAlias = "Initial | float | Callable[[Generator, tuple[int, int]
 _RADIUS: dict[str, Callable[[int, int], float]] = {
     "glorot": lambda n_in, n_out: math.sqrt(6.0 / (n_in + n_out)),
     "he": lambda n_in, n_out: math.sqrt(6.0 / n_in),
+    "lecun": lambda n_in, n_out: math.sqrt(3.0 / n_in),
 }
 
 
@@ -37,7 +39,7 @@ def initialize(
     Parameters
     ----------
     architecture : Architecture
-    init : {"glorot", "he"}, float or callable
+    init : {"glorot", "he", "lecun"}, float or callable
         A number r means uniform in [−r, r]; a callable gets ``(rng, (n_in, n_out))`` and returns
         the weights of one layer.
     rng : numpy.random.Generator

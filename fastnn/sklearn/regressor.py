@@ -39,7 +39,7 @@ class MLPRegressor(HiddenUnits, RegressorMixin, Perceptron):  # type: ignore[mis
         Units of each hidden layer; empty for none.
     activation : str or sequence of str, default "relu"
         For all hidden layers, or one per layer: "identity", "logistic", "tanh", "relu",
-        "leaky_relu", "elu", "gelu" or "silu".
+        "leaky_relu", "elu", "selu", "gelu", "silu", "mish" or "softplus".
     solver : {"lbfgs", "sgd", "adam", "adamw"}, default "adam"
         "lbfgs" uses all samples at once, with SciPy's minimizer: for small data. "sgd" and
         "adam" use minibatches. "adamw" is fastnn's: Adam with decoupled weight decay

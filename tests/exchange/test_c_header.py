@@ -125,7 +125,7 @@ def test_every_function_is_right_however_far_its_argument(tmp_path, sanitized):
             )
             if network.architecture.output == "softmax":
                 factor = factor + 4 * np.minimum(np.abs(FAR), 104)
-            # what is below the smallest normal number is zero to fastnn; silu multiplies it by z
+            # what is below the smallest normal number is zero to fastnn; silu and mish times z
             smallest = np.finfo("f4").tiny * np.maximum(np.abs(FAR), 1)
             bound = factor * np.finfo("f4").eps * np.abs(expected) + smallest
         same = (out == expected) | (

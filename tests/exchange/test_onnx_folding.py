@@ -139,7 +139,17 @@ ACTIVATIONS = {
     "Clip": ([("Clip", ["z1", "zero", "one"], "h1")], (4, 3, 3, 2), ("relu", "relu")),
     "HardSigmoid": ([("HardSigmoid", ["z1"], "h1")], (4, 3, 3, 2), ("relu", "relu")),
     "Elu": ([("Elu", ["z1"], "h1", {"alpha": 0.5})], (4, 3, 6, 2), ("elu", "relu")),
-    "Selu": ([("Selu", ["z1"], "h1")], (4, 3, 6, 2), ("elu", "relu")),
+    "Selu": ([("Selu", ["z1"], "h1")], (4, 3, 2), ("selu",)),
+    "another alpha": ([("Selu", ["z1"], "h1", {"alpha": 1.5})], (4, 3, 6, 2), ("elu", "relu")),
+    "another gamma": ([("Selu", ["z1"], "h1", {"gamma": 2.0})], (4, 3, 2), ("selu",)),
+    "the Elu of a Selu": ([("Elu", ["z1"], "h1", {"alpha": 1.6732632})], (4, 3, 2), ("selu",)),
+    "a sharper mish": (
+        [
+            ("Mul", ["z1", "two"], "m"), ("Softplus", ["m"], "s"), ("Tanh", ["s"], "t"),
+            ("Mul", ["z1", "t"], "h1"),
+        ],
+        (4, 3, 2), ("mish",),
+    ),
     "Celu": ([("Celu", ["z1"], "h1", {"alpha": 0.5})], (4, 3, 2), ("elu",)),
     "another Swish": (
         [("Mul", ["z1", "two"], "m"), ("Sigmoid", ["m"], "s"), ("Mul", ["z1", "s"], "h1")],

@@ -136,10 +136,36 @@ ACTIVATIONS = {
         ],
     ),
     "silu": ("silu", [("Sigmoid", ["z1"], "s"), ("Mul", ["s", "z1"], "h1")]),
+    "Mish": ("mish", [("Mish", ["z1"], "h1")]),
+    "mish by Softplus": (
+        "mish",
+        [("Softplus", ["z1"], "s"), ("Tanh", ["s"], "t"), ("Mul", ["z1", "t"], "h1")],
+    ),
+    "mish by a softplus that ends": (
+        "mish",
+        [
+            ("Softplus", ["z1"], "s"),
+            ("Greater", ["z1", "twenty"], "g"),
+            ("Where", ["g", "z1", "s"], "p"),
+            ("Tanh", ["p"], "t"),
+            ("Mul", ["t", "z1"], "h1"),
+        ],
+    ),
+    "mish by Log": (
+        "mish",
+        [
+            ("Exp", ["z1"], "e"),
+            ("Add", ["one", "e"], "p"),
+            ("Log", ["p"], "s"),
+            ("Tanh", ["s"], "t"),
+            ("Mul", ["z1", "t"], "h1"),
+        ],
+    ),
     "relu by Clip": ("relu", [("Clip", ["z1", "zero"], "h1")]),
     "relu by Max": ("relu", [("Max", ["zero", "z1"], "h1")]),
     "LeakyRelu": ("leaky_relu", [("LeakyRelu", ["z1"], "h1")]),
     "leaky by Max": ("leaky_relu", [("Mul", ["z1", "slope"], "m"), ("Max", ["m", "z1"], "h1")]),
+    "Selu": ("selu", [("Selu", ["z1"], "h1")]),
     "Elu": ("elu", [("Elu", ["z1"], "h1")]),
     "Softplus": ("softplus", [("Softplus", ["z1"], "h1")]),
     "sigmoid by Exp": (
@@ -160,7 +186,7 @@ ACTIVATIONS = {
 def test_an_activation_is_read_in_every_spelling(name, tmp_path):
     activation, nodes = ACTIVATIONS[name]
     constants = {"root2": 2**0.5, "root_half": 0.5**0.5, "one": 1, "half": 0.5, "zero": 0}
-    constants |= {"slope": 0.01}
+    constants |= {"slope": 0.01, "twenty": 20}
     network = read(
         tmp_path, [FIRST, *nodes, LAST], **{k: np.float32(v) for k, v in constants.items()}
     )
@@ -251,7 +277,7 @@ def torch_models(torch):
     torch.manual_seed(0)
     activations = [
         nn.Sigmoid(), nn.Tanh(), nn.ReLU(), nn.LeakyReLU(), nn.ELU(), nn.GELU(), nn.SiLU(),
-        nn.Softplus(), nn.Identity(), nn.Dropout(0.3),
+        nn.SELU(), nn.Mish(), nn.Softplus(), nn.Identity(), nn.Dropout(0.3),
     ]  # fmt: skip
     for dtype in (torch.float32, torch.float64):
         for last in ((), (nn.Softmax(dim=1),), (nn.Sigmoid(),)):

@@ -75,6 +75,7 @@ def drawn(rng, n):
         nn.ReLU(),
         nn.GELU(),
         nn.SiLU(),
+        nn.Mish(),
         nn.Dropout(),
         nn.Identity(),
         nn.Flatten(),
@@ -354,6 +355,9 @@ def test_torchscript_is_refused_with_what_to_do():
 
 
 def test_an_activation_at_the_end_leaves_no_choice_of_output():
+    for module, name in ((nn.SELU(), "selu"), (nn.Mish(), "mish")):
+        model = nn.Sequential(nn.Linear(4, 3), module)
+        assert fastnn.from_torch(model).architecture.activations == (name,)
     model = nn.Sequential(nn.Linear(4, 3), nn.ELU())
     assert fastnn.from_torch(model, output="identity").architecture.activations == ("elu",)
     with pytest.raises(ValueError, match=r"model\[1\] ELU.* ends the model, but output='softmax'"):

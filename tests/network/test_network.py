@@ -83,7 +83,7 @@ WRONG = {
     "huber_delta: zero": ({"huber_delta": 0}, ValueError, "huber_delta must be above 0"),
     "huber_delta: text": ({"huber_delta": "1"}, TypeError, "huber_delta must be a number"),
     "bias: number": ({"bias": 1}, TypeError, "bias must be True or False, got 1"),
-    "init: unknown": ({"init": "xavier"}, ValueError, "init .*'glorot', 'he', got 'xavier'"),
+    "init: unknown": ({"init": "xavier"}, ValueError, "init .*'he', 'lecun', got 'xavier'"),
     "init: negative": ({"init": -0.1}, ValueError, "init must be above 0 and finite, got -0.1"),
     "init: None": ({"init": None}, TypeError, "init must be a number, got None"),
     "init: wrong shape": (
@@ -229,7 +229,13 @@ def test_a_generator_may_be_the_seed_and_is_drawn_from():
 
 
 @pytest.mark.parametrize(
-    ("init", "radius"), [("glorot", np.sqrt(6 / 300)), ("he", np.sqrt(6 / 200)), (0.03, 0.03)]
+    ("init", "radius"),
+    [
+        ("glorot", np.sqrt(6 / 300)),
+        ("he", np.sqrt(6 / 200)),
+        ("lecun", np.sqrt(3 / 200)),
+        (0.03, 0.03),
+    ],
 )
 def test_initial_weights_are_uniform_within_the_radius(init, radius):
     net = small_network((200, 100), init=init)

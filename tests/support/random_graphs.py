@@ -245,6 +245,8 @@ class _Graph:
             lambda: self.node("PRelu", z, self.normal(*self.one_of((self.n,), (1, self.n)))),
             lambda: self.node("LeakyRelu", z, alpha=self.one_of(0.01, 0.2, -0.5)),
             lambda: self.node("Elu", z, alpha=self.one_of(1.0, 0.5)),
+            lambda: self.node("Mul", z, self.node("Tanh", self.node("Softplus", z))),
+            lambda: self.node("Selu", z),
             lambda: self.node("Celu", z, alpha=self.one_of(1.0, 0.5)),
             lambda: self.node("HardSigmoid", z, alpha=self.one_of(0.2, 1 / 6)),
             lambda: self.node("Clip", z, self.number(-1.0), self.number(1.0, 6.0)),

@@ -99,7 +99,8 @@ _BODIES = {
     "selu": (
         "selu: 1.0507 * z, or 1.7581 * (exp(z) - 1) where z is negative.",
         f"""\
-        z[i] = z[i] < 0.0f ? {SELU_SCALE * SELU_ALPHA:.9g}f * expm1f(z[i]) : {SELU_SCALE:.9g}f * z[i];""",
+        z[i] = z[i] < 0.0f ? {SELU_SCALE * SELU_ALPHA:.9g}f * expm1f(z[i])
+                           : {SELU_SCALE:.9g}f * z[i];""",
     ),
     "gelu": (
         "gelu: z times the normal distribution's probability of a value below z.",
@@ -112,13 +113,13 @@ _BODIES = {
         z[i] *= (z[i] < 0.0f ? e : 1.0f) / (1.0f + e);""",
     ),
     "mish": (
-        "mish: z * tanh(softplus(z)) = z * n / (n + 2) with n = exp(z) * (exp(z) + 2); for positive z\n"
-        " * the fraction is divided by exp(2 * z), so that exp never overflows.",
+        "mish: z * tanh(log(1 + exp(z))) = z * p / (p + 2), p = exp(z) * (exp(z) + 2); reduced by\n"
+        " * exp(2 * z) where z is positive, so that exp never overflows.",
         """\
         const float e = expf(-fabsf(z[i]));
-        const float n = 2.0f * e + (z[i] < 0.0f ? e * e : 1.0f);
-        const float d = n + 2.0f * (z[i] < 0.0f ? 1.0f : e * e);
-        z[i] = fmaxf(z[i], -200.0f) * (n / d); /* exp(-200) is 0: so is mish, at -infinity too */""",
+        const float p = 2.0f * e + (z[i] < 0.0f ? e * e : 1.0f);
+        const float q = p + 2.0f * (z[i] < 0.0f ? 1.0f : e * e);
+        z[i] = fmaxf(z[i], -200.0f) * (p / q); /* p is 0 from there on, to -infinity */""",
     ),
     "softplus": (
         "softplus: log(1 + exp(z)), written so that exp never overflows.",

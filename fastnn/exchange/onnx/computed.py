@@ -59,7 +59,6 @@ NO_LIMIT = float(np.finfo(np.float32).max)
 
 NEVER = {
     "HardSwish": "is a parabola between -3 and 3",
-    "Mish": "is z times a tanh",
     "Softsign": "is z divided by 1 + |z|",
     "ThresholdedRelu": "jumps at its threshold",
 }

@@ -25,20 +25,8 @@ MOST_TERMS = 16
 """Of a product or sum; no activation has more, and what doubles at each node must not grow."""
 
 UNARY = frozenset(
-    (
-        "Abs",
-        "Erf",
-        "Exp",
-        "Log",
-        "Mish",
-        "Relu",
-        "Sigmoid",
-        "Softplus",
-        "Sqrt",
-        "Tanh",
-        "Reciprocal",
-    )
-)
+    ("Abs", "Erf", "Exp", "Log", "Mish", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh")
+) | {"Reciprocal"}
 BINARY = frozenset(("Add", "Div", "Greater", "Max", "Min", "Mul", "Pow", "PRelu", "Sub"))
 # with each attribute's default
 WITH_ATTRIBUTES: dict[str, dict[str, Any]] = {
