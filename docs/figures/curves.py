@@ -26,7 +26,7 @@ def activations(figure: Any, ink: Ink) -> None:
         axes.plot(z, y, color=ink.blue, linewidth=1.8, label="f(z)")
         axes.plot(z, DERIVATIVE[name](source), "--", color=ink.orange, linewidth=1.3, label="f′(z)")
         axes.set_title(name, fontsize=9.5, loc="left")
-        axes.set_ylim(-1.3, 2.5)
+        axes.set_ylim(-1.9, 2.5)
     grid[0, 0].legend(fontsize=8.5, loc="upper left")
 
 
