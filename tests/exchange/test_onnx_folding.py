@@ -142,7 +142,6 @@ ACTIVATIONS = {
     "Selu": ([("Selu", ["z1"], "h1")], (4, 3, 2), ("selu",)),
     "another alpha": ([("Selu", ["z1"], "h1", {"alpha": 1.5})], (4, 3, 6, 2), ("elu", "relu")),
     "another gamma": ([("Selu", ["z1"], "h1", {"gamma": 2.0})], (4, 3, 2), ("selu",)),
-    "the Elu of a Selu": ([("Elu", ["z1"], "h1", {"alpha": 1.6732632})], (4, 3, 2), ("selu",)),
     "a sharper mish": (
         [
             ("Mul", ["z1", "two"], "m"), ("Softplus", ["m"], "s"), ("Tanh", ["s"], "t"),
