@@ -23,7 +23,7 @@ import numpy as np
 from scipy import sparse
 
 import fastnn
-from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
 
 N_ROWS = 300
 
@@ -90,6 +90,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
                 InverseScaling(0.1),
                 StepDecay(0.1, every=3),
                 Cosine(0.1, n_steps=20),
+                FlatCosine(0.1, n_steps=20),
+                CosLog(0.1, n_steps=20),
             )
         ),
     ):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
 
 widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31, 100, 257])
 small_widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31])
@@ -144,6 +144,8 @@ def learning_rates(draw, rate):
                 InverseScaling(rate, warmup=warmup),
                 StepDecay(rate, every=2, factor=0.5, warmup=warmup),
                 Cosine(rate, n_steps=5, final=rate / 10, warmup=warmup),
+                FlatCosine(rate, n_steps=6, warmup=warmup),
+                CosLog(rate, n_steps=6, cycles=2, warmup=warmup),
             ]
         )
     )
