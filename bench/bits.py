@@ -23,7 +23,7 @@ import numpy as np
 from scipy import sparse
 
 import fastnn
-from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 N_ROWS = 300
 

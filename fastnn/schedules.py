@@ -168,8 +168,8 @@ class Cosine(Schedule):
 class FlatCosine(Schedule):
     """``η_t = η`` for the first half of the steps, then half a cosine from η to 0.
 
-    With ``p = min(t / n_steps, 1)``: η up to p = 1/2, ``η (1 + cos(π (2 p − 1))) / 2`` after it: the
-    schedule "flat_cos" of Holzmüller et al. (2024, "Better by Default").
+    With ``p = min(t / n_steps, 1)``: η up to p = 1/2, then ``η (1 + cos(π (2 p − 1))) / 2``, which
+    is the schedule "flat_cos" of Holzmüller et al. (2024, "Better by Default").
 
     Parameters
     ----------

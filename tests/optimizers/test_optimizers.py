@@ -12,7 +12,7 @@ import pytest
 from fastnn.architecture import Architecture, aligned_zeros
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
-from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 GRADIENTS = (0.5, -0.25, 0.125, 2.0, 0.0)
 START = 1.0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 HALF = 1 - np.cos(2 * np.pi * np.log2(3))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastnn.schedules import Constant, CosLog, Cosine, FlatCosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31, 100, 257])
 small_widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31])
