@@ -47,7 +47,8 @@ def train_models(backend: Training, fits: Fits, progress: Callable[[int], object
 def _train_model(backend: Training, fits: Fits, i: int) -> None:
     options, params, outcome = fits.options[i], fits.params[i], fits.outcome
     optimizer = options.optimizer
-    slots = np.zeros((2, params.size), params.dtype) if fits.slots is None else fits.slots[i]
+    kept = None if fits.slots is None or optimizer.scales_features else fits.slots[i]
+    slots = np.zeros((optimizer.n_state, params.size), params.dtype) if kept is None else kept
     slots[...] = 0
     state = OptimizerState(slots[: optimizer.n_state], fits.steps, options.dropout_seed)
     rows, order, watched = fits.shares.of(i), None, None
