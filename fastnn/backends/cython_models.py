@@ -194,17 +194,14 @@ def _dropout(fits: Fits) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _factors(fits: Fits) -> tuple[Array, NDArray[np.int64]]:
-    """Return the different factors of groups of parameters, (n, 2 n_layers + 1, 2), and for each
-    model which it has, or -1.
-    """
+    """Return the different factors of groups, and for each model which it has, or -1."""
     known: dict[RateFactors, int] = {}
     groups = np.full(len(fits.options), -1, np.int64)
     for i in fits.models.tolist():
         rates = fits.options[i].optimizer.rate_factors
         if rates is not None:
             groups[i] = known.setdefault(rates, len(known))
-    shape = len(known), 2 * len(fits.architecture.layers) + 1, 2
-    factors = np.empty(shape)
+    factors = np.empty((len(known), 2 * len(fits.architecture.layers) + 1, 2))
     for rates, number in known.items():
         factors[number] = rates.of(fits.architecture)
     return factors, groups

@@ -15,7 +15,8 @@ from kernels.cython.table cimport kernels, step
 
 
 cdef inline void begin_scaling(Shared *shared) noexcept nogil:
-    """Before a pass, let rows whose weights are not the scaled ones start again, at a scale of 1."""
+    """Before a pass, let rows whose weights are not the scaled ones start again, with a scale of 1.
+    """
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[0]
     if shared.options.scales_features:
