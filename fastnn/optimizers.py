@@ -373,7 +373,6 @@ class RunningOptimizer:
         cls, optimizer: Optimizer, architecture: Architecture, step: int = 0, dropout_seed: int = 0
     ) -> RunningOptimizer:
         """Return the optimizer with zero state for the parameters of that architecture."""
-        check_groups(optimizer, architecture)
         slots = np.zeros((optimizer.n_state, architecture.n_slots), architecture.dtype)
         return cls(optimizer, OptimizerState(slots, step, dropout_seed))
 

@@ -154,9 +154,9 @@ def apply_gradient(
         for i, (_, weight, _) in enumerate(architecture.views(params)):
             norms = limit_column_norms(weight, options.max_norm)
             if i == 0 and optimizer.scales_features:
-                seen, raw, scales = scaling_of(optimizer, architecture, params, slots)
-                raw[:, : len(norms)] *= norms
-                np.multiply(scales[0][:, None], raw, out=seen)
+                scaling = scaling_of(optimizer, architecture, params, slots)
+                scaling.raw[:, : len(norms)] *= norms
+                _write_product(scaling)
 
 
 @lru_cache(maxsize=64)
@@ -191,4 +191,10 @@ def _update_scaled(
     by_seen *= scales[0][:, None]
     update(of_weights, step, raw.reshape(-1), grads, vectors)
     update(of_scales, step, scales[0], by_scales, scales[1:])
-    np.multiply(scales[0][:, None], raw, out=seen)
+    _write_product(scaling)
+
+
+def _write_product(scaling: Scaling) -> None:
+    """``V = diag(s) W``, whose padding is never -0."""
+    np.multiply(scaling.scales[0][:, None], scaling.raw, out=scaling.seen)
+    np.add(scaling.seen, 0, out=scaling.seen)

@@ -75,9 +75,9 @@ INLINE void update_scaled_by(enum rule rule, const struct step *of_weights,
         }
         scales[i] = updated_number(of_scales, rule, scales[i], sum_lanes(sum),
                                    scales + scales_row + i, scales + 2 * scales_row + i);
-        const vec after = broadcast(scales[i]);
+        const vec after = broadcast(scales[i]), zero = broadcast(0); /* + 0: padding is never -0 */
         for (ptrdiff_t j = 0; j < width; j += LANES)
-            store(seen + i * row + j, after * load(raw + i * row + j));
+            store(seen + i * row + j, after * load(raw + i * row + j) + zero);
     }
 }
 
