@@ -105,6 +105,7 @@ def told(
         check_each("clip_norm", clip_norm, n_models, limit),
         strict=True,
     )
+
     def one_optimizer(name: str, value: Any) -> Optimizer:
         check_groups(checked_optimizer(value), ensemble.architecture)
         return checked_optimizer(value)
