@@ -180,7 +180,8 @@ class Backend(ABC):
         """One step of the optimizer, in place on params and state.
 
         step counts from 1; params and grads (n,); state (optimizer.n_state, n). See
-        `fastnn.optimizers` for the rules.
+        `fastnn.optimizers` for the rules. All parameters are one group: the optimizer's rate
+        factors, which are of a network's layers, do not count here (see `fastnn.backends.groups`).
         """
 
     # -- programs -------------------------------------------------------------------------------
