@@ -23,7 +23,8 @@ import numpy as np
 from scipy import sparse
 
 import fastnn
-from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+from fastnn.optimizers import RateFactors
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 N_ROWS = 300
 
@@ -83,6 +84,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
         fastnn.RMSprop(0.001),
         fastnn.Adam(0.01),
         fastnn.AdamW(0.01),
+        fastnn.AdamW(0.01, rate_factors=RateFactors("fan_in", 0.1, decays_biases=False)),
+        fastnn.Adam(0.01, rate_factors=RateFactors("fan_in", 0.1, feature_scales=6.0)),
         *(
             fastnn.SGD(schedule)
             for schedule in (
@@ -90,6 +93,8 @@ def cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], str]]:
                 InverseScaling(0.1),
                 StepDecay(0.1, every=3),
                 Cosine(0.1, n_steps=20),
+                FlatCosine(0.1, n_steps=20),
+                CosLog(0.1, n_steps=20),
             )
         ),
     ):

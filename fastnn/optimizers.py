@@ -9,7 +9,8 @@ The arithmetic is in the backends' kernel ``update``; with gradient g, learning 
                p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
     AdamW      p ← p − η λ p, then Adam
 
-A learning rate is a number or a schedule (see `fastnn.schedules`).
+A learning rate is a number or a schedule (see `fastnn.schedules`); `RateFactors` multiply it for
+groups of parameters.
 
 The state vectors of one rule have no meaning for another, so an optimizer in use and
 its state are one value, `RunningOptimizer`.
@@ -18,7 +19,8 @@ its state are one value, `RunningOptimizer`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,14 +37,121 @@ from fastnn.validation import (
 )
 from fastnn.validation.values import describe
 
+VECTORS = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
+"""Number of state vectors of each rule."""
+
+N_SCALING = 2
+"""State vectors for the scaling of features: see `fastnn.backends.groups`."""
+
+FAN_IN = "fan_in"
+
+
+@dataclass(frozen=True)
+class RateFactors:
+    """Factors of the learning rate for groups of parameters, and whether features are scaled.
+
+    Parameters
+    ----------
+    weights : float, "fan_in" or sequence of float, default 1.0
+        Factor for the weight matrices: one for all, or one for each layer, from the input on.
+        ``"fan_in"`` is ``1 / √n_in`` of each layer, which gives a network with Adam the steps of
+        the neural tangent parametrization (Jacot et al., 2018), whose weights are divided by √n_in
+        where they are used. A factor of 0 keeps parameters as they are.
+    biases : float, default 1.0
+        Factor for all biases.
+    feature_scales : float, default 0.0
+        If above 0, the network learns a factor s of each input feature beside the first layer's
+        weights W, with this factor of the learning rate: that layer computes ``(x ∘ s) W``
+        (Holzmüller et al., 2024, "Better by Default"). See `fastnn.backends.groups`.
+    decays_biases : bool, default True
+        Whether the weight decay of `AdamW` acts on biases too.
+
+    Notes
+    -----
+    The factor of a group multiplies the rate in the whole rule: the weight decay of `AdamW`, which
+    is multiplied by the rate, follows it.
+    """
+
+    weights: float | str | tuple[float, ...] = 1.0
+    biases: float = 1.0
+    feature_scales: float = 0.0
+    decays_biases: bool = True
+
+    def __post_init__(self) -> None:
+        weights = self.weights
+        if isinstance(weights, str):
+            if weights != FAN_IN:
+                raise ValueError(
+                    f'weights must be a factor, one per layer, or "fan_in", got {weights!r}'
+                )
+        elif isinstance(weights, list | tuple | np.ndarray):
+            each = [_check_factor(f"weights[{i}]", factor) for i, factor in enumerate(weights)]
+            object.__setattr__(self, "weights", tuple(each))
+        else:
+            _check_factor("weights", weights)
+        _check_factor("biases", self.biases)
+        _check_factor("feature_scales", self.feature_scales)
+        check_flag("decays_biases", self.decays_biases)
+
+    def of(self, architecture: Architecture) -> NDArray[np.float64]:
+        """Return the factors for a network's groups of parameters, read-only.
+
+        Returns
+        -------
+        ndarray of shape (2 n_layers + 1, 2)
+            For the weights, then the biases of each layer, and for the feature scales: the factor
+            of the rate, and that of the weight decay.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many factors of weights as the network has layers.
+        """
+        return _factors(self, architecture)
+
+
+def _check_factor(name: str, value: object) -> float:
+    return check_in_range(name, value, 0.0, float("inf"))
+
+
+@lru_cache(maxsize=64)
+def _factors(rates: RateFactors, architecture: Architecture) -> NDArray[np.float64]:
+    n_layers = len(architecture.layers)
+    weights = rates.weights
+    if weights == FAN_IN:
+        weights = tuple(layer.n_in**-0.5 for layer in architecture.layers)
+    elif not isinstance(weights, tuple):
+        weights = (float(weights),) * n_layers
+    if len(weights) != n_layers:
+        raise ValueError(
+            f"RateFactors has factors for the weights of {len(weights)} layers, and the network "
+            f"has {n_layers}: give one for each layer, or one for all"
+        )
+    factors = np.ones((2 * n_layers + 1, 2))
+    factors[:-1:2, 0], factors[1::2, 0] = weights, rates.biases
+    factors[-1, 0], factors[1::2, 1] = rates.feature_scales, rates.decays_biases
+    factors.flags.writeable = False
+    return factors
+
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
     """Base of the optimizers: a learning rate, and what the ``update`` kernel needs to know."""
 
     learning_rate: float | Schedule
+    rate_factors: RateFactors | None = field(default=None, kw_only=True)
 
-    RULES: ClassVar[tuple[str, ...]] = ("sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw")
+    RULES: ClassVar[tuple[str, ...]] = tuple(VECTORS)
+
+    def __post_init__(self) -> None:
+        check_learning_rate(self.learning_rate)
+        if self.rate_factors is not None:
+            check_instance(
+                "rate_factors",
+                self.rate_factors,
+                RateFactors,
+                'fastnn.optimizers.RateFactors, such as RateFactors(weights="fan_in"), or None',
+            )
 
     @property
     @abstractmethod
@@ -50,9 +159,14 @@ class Optimizer(ABC):
         """The update rule, one of `RULES`."""
 
     @property
-    @abstractmethod
     def n_state(self) -> int:
-        """Number of state vectors of the rule."""
+        """Number of state vectors: of the rule, and two more if it scales features."""
+        return VECTORS[self.rule] + N_SCALING * self.scales_features
+
+    @property
+    def scales_features(self) -> bool:
+        """Whether a factor of each input feature is learned too."""
+        return self.rate_factors is not None and self.rate_factors.feature_scales > 0
 
     @property
     @abstractmethod
@@ -78,6 +192,8 @@ class SGD(Optimizer):
         μ in [0, 1).
     nesterov : bool, default False
         Whether to use Nesterov momentum (Sutskever et al., 2013); needs ``momentum > 0``.
+    rate_factors : RateFactors, optional
+        Keyword only: factors of η for groups of parameters.
     """
 
     learning_rate: float | Schedule = 0.1
@@ -85,7 +201,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        check_learning_rate(self.learning_rate)
+        super().__post_init__()
         check_in_range("momentum", self.momentum, 0.0, 1.0, open_high=True)
         check_flag("nesterov", self.nesterov)
         if self.nesterov and not self.momentum:
@@ -97,11 +213,6 @@ class SGD(Optimizer):
         if not self.momentum:
             return "sgd"
         return "nesterov" if self.nesterov else "momentum"
-
-    @property
-    def n_state(self) -> int:
-        """1 with momentum, else 0."""
-        return int(self.momentum > 0)
 
     @property
     def coefficients(self) -> tuple[float, float, float, float]:
@@ -121,6 +232,8 @@ class RMSprop(Optimizer):
         ρ in [0, 1): decay of the mean square.
     epsilon : float, default 1e-8
         ε, above 0.
+    rate_factors : RateFactors, optional
+        Keyword only: factors of η for groups of parameters.
     """
 
     learning_rate: float | Schedule = 0.01
@@ -128,7 +241,7 @@ class RMSprop(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        check_learning_rate(self.learning_rate)
+        super().__post_init__()
         check_in_range("rho", self.rho, 0.0, 1.0, open_high=True)
         check_positive("epsilon", self.epsilon)
 
@@ -136,11 +249,6 @@ class RMSprop(Optimizer):
     def rule(self) -> str:
         """``"rmsprop"``."""
         return "rmsprop"
-
-    @property
-    def n_state(self) -> int:
-        """1: v."""
-        return 1
 
     @property
     def coefficients(self) -> tuple[float, float, float, float]:
@@ -162,6 +270,8 @@ class Adam(Optimizer):
         β₂ in [0, 1): decay of the mean square.
     epsilon : float, default 1e-8
         ε, above 0.
+    rate_factors : RateFactors, optional
+        Keyword only: factors of η for groups of parameters.
     """
 
     learning_rate: float | Schedule = 0.001
@@ -170,7 +280,7 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        check_learning_rate(self.learning_rate)
+        super().__post_init__()
         check_in_range("beta_1", self.beta_1, 0.0, 1.0, open_high=True)
         check_in_range("beta_2", self.beta_2, 0.0, 1.0, open_high=True)
         check_positive("epsilon", self.epsilon)
@@ -179,11 +289,6 @@ class Adam(Optimizer):
     def rule(self) -> str:
         """``"adam"``."""
         return "adam"
-
-    @property
-    def n_state(self) -> int:
-        """2: m and v."""
-        return 2
 
     @property
     def coefficients(self) -> tuple[float, float, float, float]:
@@ -195,7 +300,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with weight decay decoupled from the gradient (Loshchilov and Hutter, 2019).
 
-    As in PyTorch, every parameter decays, biases too.
+    As in PyTorch, every parameter decays, biases too unless `rate_factors` exempts them.
 
     Parameters
     ----------
@@ -209,6 +314,8 @@ class AdamW(Adam):
         ε, above 0.
     weight_decay : float, default 0.01
         λ, at least 0.
+    rate_factors : RateFactors, optional
+        Keyword only: factors of η for groups of parameters.
     """
 
     weight_decay: float = 0.01
@@ -235,7 +342,8 @@ class OptimizerState:
     Attributes
     ----------
     slots : ndarray of shape (optimizer.n_state, n_slots)
-        The state vectors, in the layout of the parameters.
+        The state vectors, in the layout of the parameters; of an optimizer that scales features,
+        the last two as `fastnn.backends.groups` says.
     step : int
         Number of updates so far.
     dropout_seed : int
@@ -279,11 +387,19 @@ class RunningOptimizer:
         Raises
         ------
         TypeError, ValueError
-            If the state was changed from outside and is no longer valid.
+            If the state was changed from outside and is no longer valid, or the optimizer's rate
+            factors are not those of such a network.
         """
+        check_groups(optimizer, architecture)
         shape = (optimizer.n_state, architecture.n_slots)
         _check_state(self.state, shape, architecture.dtype)
         return self if optimizer is self.optimizer else RunningOptimizer(optimizer, self.state)
+
+
+def check_groups(optimizer: Optimizer, architecture: Architecture) -> None:
+    """Raise a ValueError if an optimizer's rate factors are of a network with other layers."""
+    if optimizer.rate_factors is not None:
+        optimizer.rate_factors.of(architecture)
 
 
 def checked_optimizer(optimizer: Any) -> Optimizer:

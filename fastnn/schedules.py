@@ -39,8 +39,13 @@ class Schedule(ABC):
         steps = np.asarray(steps, np.int64)
         rates = self._decayed(np.maximum(steps - self.warmup, 0).astype(np.float64))
         if self.warmup:
-            rates = np.where(steps < self.warmup, rates * (steps + 1) / self.warmup, rates)
+            rising = self._full() * (steps + 1) / self.warmup
+            rates = np.where(steps < self.warmup, rising, rates)
         return rates
+
+    def _full(self) -> float:
+        """Return the rate that the warm-up rises to."""
+        return float(self._decayed(np.zeros(1))[0])
 
     @abstractmethod
     def _check(self) -> None:
@@ -157,6 +162,77 @@ class Cosine(Schedule):
         progress = np.minimum(t / self.n_steps, 1.0)
         swing = (self.learning_rate - self.final) / 2.0
         return self.final + swing * (1.0 + np.cos(np.pi * progress))
+
+
+@dataclass(frozen=True)
+class FlatCosine(Schedule):
+    """``η_t = η`` for the first half of the steps, then half a cosine from η to 0.
+
+    With ``p = min(t / n_steps, 1)``: η up to p = 1/2, then ``η (1 + cos(π (2 p − 1))) / 2``, which
+    is the schedule "flat_cos" of Holzmüller et al. (2024, "Better by Default").
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    n_steps : int
+        Steps until the rate is 0, which it remains afterwards.
+    warmup : int, default 0
+        Steps over which the rate rises linearly to its full value.
+    """
+
+    learning_rate: float
+    n_steps: int
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_count("n_steps", self.n_steps)
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        progress = np.clip(2.0 * t / self.n_steps - 1.0, 0.0, 1.0)
+        return self.learning_rate / 2.0 * (1.0 + np.cos(np.pi * progress))
+
+
+MOST_CYCLES = 50
+"""Above it 2^cycles is no longer exact, and its last cycles are shorter than a step."""
+
+
+@dataclass(frozen=True)
+class CosLog(Schedule):
+    """``η_t = η (1 − cos(2π log₂(1 + (2^cycles − 1) min(t / n_steps, 1)))) / 2``.
+
+    Cycles from 0 to η and back to 0, each twice as long as the one before (Holzmüller et al., 2024,
+    "Better by Default", where four cycles are the schedule "coslog4" of RealMLP). The very first
+    update has the rate 0, and the last cycle ends at 0, where the rate remains.
+
+    Parameters
+    ----------
+    learning_rate : float
+        η, above 0.
+    n_steps : int
+        Steps of all cycles together; the rate is 0 afterwards.
+    cycles : int, default 4
+        Number of cycles, from 1 to 50.
+    warmup : int, default 0
+        Steps over which the rate rises linearly to η, before the first cycle, which starts at 0.
+    """
+
+    learning_rate: float
+    n_steps: int
+    cycles: int = 4
+
+    def _check(self) -> None:
+        check_positive("learning_rate", self.learning_rate)
+        check_count("n_steps", self.n_steps)
+        check_in_range("cycles", check_count("cycles", self.cycles), 1, MOST_CYCLES)
+
+    def _full(self) -> float:
+        return self.learning_rate
+
+    def _decayed(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        progress = np.minimum(t / self.n_steps, 1.0)
+        cycle = np.log2(1.0 + (2.0**self.cycles - 1.0) * progress)
+        return self.learning_rate / 2.0 * (1.0 - np.cos(2.0 * np.pi * (cycle % 1.0)))
 
 
 def check_learning_rate(value: object) -> None:

@@ -31,6 +31,7 @@ import numpy as np
 from fastnn.architecture import FROM_PREACTIVATION, Architecture, Array
 from fastnn.backends import plain_models
 from fastnn.backends.fits import Fits
+from fastnn.backends.groups import apply_gradient, begin_scaling
 from fastnn.backends.minibatch import (
     ForwardPass,
     TrainingOptions,
@@ -39,7 +40,6 @@ from fastnn.backends.minibatch import (
     clip_to_norm,
     dropout_factor,
     gather,
-    limit_column_norms,
     rows_right,
     targets_of,
 )
@@ -180,7 +180,8 @@ class Backend(ABC):
         """One step of the optimizer, in place on params and state.
 
         step counts from 1; params and grads (n,); state (optimizer.n_state, n). See
-        `fastnn.optimizers` for the rules.
+        `fastnn.optimizers` for the rules. All parameters are one group: the optimizer's rate
+        factors, which are of a network's layers, do not count here (see `fastnn.backends.groups`).
         """
 
     # -- programs -------------------------------------------------------------------------------
@@ -250,6 +251,7 @@ class Backend(ABC):
         the network's dtype; order (m,) int64 row numbers; sample_weight (n,) float64. An interrupt
         leaves params and state after a complete update.
         """
+        begin_scaling(options.optimizer, architecture, params, state.slots)
         grads = architecture.allocate()
         layers = list(architecture.views(params))
         gradients = list(architecture.views(grads))
@@ -268,10 +270,9 @@ class Backend(ABC):
                 penalty = add_penalty(params[:n_weight_slots], grads[:n_weight_slots], options)
                 if options.clip_norm:
                     clip_to_norm(grads, options.clip_norm)
-                self.update(options.optimizer, state.step + 1, params, grads, state.slots)
-                if options.max_norm:
-                    for _, weight, _ in layers:
-                        limit_column_norms(weight, options.max_norm)
+                apply_gradient(
+                    self.update, architecture, options, state.step + 1, params, grads, state.slots
+                )
                 state.step += 1
                 total += (count, loss, right, penalty * count)
                 let_ctrl_c_through()

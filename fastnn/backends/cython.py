@@ -208,6 +208,8 @@ class CythonBackend(Backend):
                 _RULE[optimizer.rule],
                 optimizer.coefficients,
                 partial(learning_rates, optimizer),
+                _factors(architecture, optimizer),
+                optimizer.scales_features,
             ),
             (
                 options.reduction == "mean",
@@ -256,6 +258,8 @@ class CythonBackend(Backend):
             options.clip_norm,
             *_dropout_arrays(options.dropout),
             options.dropout_seed & 0xFFFFFFFFFFFFFFFF,
+            _factors(architecture, options.optimizer),
+            options.optimizer.scales_features,
         )
         if not weight:
             return EpochResult(np.nan, np.nan, np.nan)
@@ -313,6 +317,12 @@ def _dropout_arrays(rates: tuple[float, ...]) -> tuple[Array, Array]:
     """Return each hidden layer's rate, and its threshold."""
     thresholds = [dropout_threshold(rate) for rate in rates]
     return np.array(rates, np.float64), np.array(thresholds, np.uint32)
+
+
+def _factors(architecture: Architecture, optimizer: Optimizer) -> Array | None:
+    """Return the factors of groups of parameters, if there are any."""
+    rates = optimizer.rate_factors
+    return None if rates is None else rates.of(architecture)
 
 
 def _weights(sample_weight: Array | None) -> Array | None:

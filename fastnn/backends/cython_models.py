@@ -16,7 +16,7 @@ from fastnn.backends.dropout import dropout_threshold
 from fastnn.backends.fits import METRICS, Fits
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.backends.training_pass import MOST_ROWS
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, RateFactors
 from fastnn.rows.generators import Generators
 from fastnn.rows.orders import InTurn, Permutations, Reorderings
 
@@ -25,6 +25,7 @@ RECIPE = np.dtype(
         *((name, np.int64) for name in (
             "first_row", "n_rows", "rows_per_call", "batch_size", "first_watched", "n_watched",
             "step", "first_rate", "n_rates", "rule", "mean", "drops",
+            "groups", "scales_features",
         )),
         ("dropout_seed", np.uint64),
         *((name, np.float64) for name in (
@@ -54,7 +55,9 @@ def train_models(
         return False
     rates, first_rates = _rates(fits)
     dropout, drops = _dropout(fits)
+    factors, groups = _factors(fits)
     recipes = _recipes(fits, rules, first_rates, drops)
+    recipes["groups"] = groups
     data, shares = fits.data, fits.shares
     none = np.empty(0)
     rows = np.empty(0, np.int64)
@@ -86,7 +89,7 @@ def train_models(
                     rows if shares.rows is None else shares.rows.copy(),
                 ),
                 watched,
-                (rates, dropout, thresholds.astype(np.uint32).reshape(dropout.shape)),
+                (rates, dropout, thresholds.astype(np.uint32).reshape(dropout.shape), factors),
                 drawn,
                 None if stopping is None else (METRICS.index(stopping.monitor), *stopping[1:]),
                 (fits.recorded.factor, fits.divides_l2, fits.recorded.with_penalty),
@@ -190,6 +193,20 @@ def _dropout(fits: Fits) -> tuple[Array, NDArray[np.int64]]:
     return np.array(list(known), np.float64).reshape(len(known), n_hidden), drops
 
 
+def _factors(fits: Fits) -> tuple[Array, NDArray[np.int64]]:
+    """Return the different factors of groups, and for each model which it has, or -1."""
+    known: dict[RateFactors, int] = {}
+    groups = np.full(len(fits.options), -1, np.int64)
+    for i in fits.models.tolist():
+        rates = fits.options[i].optimizer.rate_factors
+        if rates is not None:
+            groups[i] = known.setdefault(rates, len(known))
+    factors = np.empty((len(known), 2 * len(fits.architecture.layers) + 1, 2))
+    for rates, number in known.items():
+        factors[number] = rates.of(fits.architecture)
+    return factors, groups
+
+
 def _recipes(
     fits: Fits, rules: dict[str, int], rates: NDArray[np.int64], drops: NDArray[np.int64]
 ) -> NDArray[Any]:
@@ -223,4 +240,5 @@ def _plain_columns(
         "l2": [each.l2 for each in options],
         "max_norm": [each.max_norm for each in options],
         "clip_norm": [each.clip_norm for each in options],
+        "scales_features": [each.optimizer.scales_features for each in options],
     }

@@ -138,7 +138,8 @@ class Fits:
     recorded : Recorded
     outcome : Outcome
     slots : ndarray of shape (n_models, 2, n_slots), optional
-        Receives the optimizers' state vectors; those that a rule does not have become 0.
+        Receives the state vectors of the optimizers' rules; those that a rule does not have become
+        0. What the scaling of features remembers is not kept.
     """
 
     architecture: Architecture

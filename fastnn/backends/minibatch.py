@@ -144,10 +144,15 @@ def clip_to_norm(grads: Array, max_norm: float) -> None:
         grads *= grads.dtype.type(max_norm / norm)
 
 
-def limit_column_norms(weight: Array, max_norm: float) -> None:
-    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is larger."""
+def limit_column_norms(weight: Array, max_norm: float) -> Array:
+    """Scale the weights into each unit, a column, down to the norm `max_norm` if it is larger.
+
+    Return the factors of the columns.
+    """
     norms = np.sqrt(np.square(weight, dtype=np.float64).sum(axis=0))
-    weight *= np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
+    factors: Array = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
+    weight *= factors
+    return factors
 
 
 def add_penalty(weights: Array, grads: Array, options: TrainingOptions) -> float:

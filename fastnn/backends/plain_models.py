@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.fits import ENDINGS, METRICS, Fits, Stopping
 from fastnn.backends.minibatch import TrainingOptions, rows_of, rows_right
-from fastnn.optimizers import OptimizerState
+from fastnn.optimizers import VECTORS, OptimizerState
 from fastnn.rows.checked import Rows
 
 ROWS_AT_A_TIME = 8192
@@ -47,9 +47,8 @@ def train_models(backend: Training, fits: Fits, progress: Callable[[int], object
 def _train_model(backend: Training, fits: Fits, i: int) -> None:
     options, params, outcome = fits.options[i], fits.params[i], fits.outcome
     optimizer = options.optimizer
-    slots = np.zeros((2, params.size), params.dtype) if fits.slots is None else fits.slots[i]
-    slots[...] = 0
-    state = OptimizerState(slots[: optimizer.n_state], fits.steps, options.dropout_seed)
+    slots = np.zeros((optimizer.n_state, params.size), params.dtype)
+    state = OptimizerState(slots, fits.steps, options.dropout_seed)
     rows, order, watched = fits.shares.of(i), None, None
     if fits.watched is not None and fits.watched_shares is not None:
         watched = _part(fits.watched, fits.watched_shares.of(i))
@@ -71,6 +70,10 @@ def _train_model(backend: Training, fits: Fits, i: int) -> None:
         outcome.ending[i] = 0
     finally:
         best.restore(params)
+        if fits.slots is not None:
+            n_vectors = VECTORS[optimizer.rule]
+            fits.slots[i] = 0
+            fits.slots[i, :n_vectors] = slots[:n_vectors]
 
 
 def _train_epoch(

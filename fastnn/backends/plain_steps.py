@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fastnn.architecture import Architecture, Array
+from fastnn.backends.groups import apply_gradient, begin_scaling
 from fastnn.backends.minibatch import (
     ForwardPass,
     TrainingOptions,
@@ -18,7 +19,6 @@ from fastnn.backends.minibatch import (
     clip_to_norm,
     gather,
     largest_product,
-    limit_column_norms,
     targets_of,
 )
 from fastnn.backends.steps import NO_FORWARD, NO_GRADIENT, Steps
@@ -271,12 +271,11 @@ class PlainSteps(Steps):
         if options.clip_norm:
             clip_to_norm(gradient, options.clip_norm)
         with ctrl_c_held():
-            self._backend.update(
-                options.optimizer, state.step + 1, self._params, gradient, state.slots
-            )
-            if options.max_norm:
-                for _, weight, _ in self._layers:
-                    limit_column_norms(weight, options.max_norm)
+            begin_scaling(options.optimizer, self._architecture, self._params, state.slots)
+            apply_gradient(
+                self._backend.update, self._architecture, options, state.step + 1, self._params,
+                gradient.copy() if options.optimizer.scales_features else gradient, state.slots,
+            )  # fmt: skip
             state.step += 1
 
     def _step(self) -> int:

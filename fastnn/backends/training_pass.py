@@ -9,14 +9,17 @@ import numpy as np
 
 from fastnn.architecture import Architecture
 from fastnn.backends.minibatch import TrainingOptions
-from fastnn.optimizers import Optimizer, OptimizerState
+from fastnn.optimizers import (
+    N_SCALING,
+    VECTORS,
+    Optimizer,
+    OptimizerState,
+    check_groups,
+)
 from fastnn.validation import check_choice, check_count, check_in_range, check_number
 from fastnn.validation.arrays import FLOATS, INT64, check_vectors
 from fastnn.validation.first_look import are_plain, are_written
 from fastnn.validation.values import describe
-
-_N_STATE = {"sgd": 0, "momentum": 1, "nesterov": 1, "rmsprop": 1, "adam": 2, "adamw": 2}
-"""Number of state vectors that compiled code uses for each rule."""
 
 MOST_ROWS = 2**62
 """What compiled code can count to, with room for a minibatch more."""
@@ -72,11 +75,12 @@ def check_optimizer(optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be one of fastnn.optimizers, got {describe(optimizer)}")
     rule = optimizer.rule
-    if rule not in _N_STATE:
+    if rule not in VECTORS:
         check_choice("rule", rule, Optimizer.RULES)
-    if optimizer.n_state != _N_STATE[rule]:
+    n_state = VECTORS[rule] + N_SCALING * optimizer.scales_features
+    if optimizer.n_state != n_state:
         raise ValueError(
-            f"an optimizer of rule {rule!r} must have {_N_STATE[rule]} state vectors, got "
+            f"an optimizer of rule {rule!r} must have {n_state} state vectors, got "
             f"n_state={optimizer.n_state!r}"
         )
     coefficients = optimizer.coefficients
@@ -94,6 +98,7 @@ def check_options(architecture: Architecture, options: Any) -> None:
     check_optimizer(options.optimizer)
     if vars(options).get("_checked_for") is architecture:
         return
+    check_groups(options.optimizer, architecture)
     check_count("batch_size", options.batch_size)
     if options.reduction not in ("mean", "sum"):
         check_choice("reduction", options.reduction, ("mean", "sum"))

@@ -15,7 +15,7 @@ from fastnn.datasets import Dataset
 from fastnn.drawing.canvas import evenly
 from fastnn.model.summary import loss_words
 from fastnn.network import Network
-from fastnn.optimizers import Optimizer
+from fastnn.optimizers import Optimizer, RateFactors
 from fastnn.report.parts import PARTS, Result, n_rows, parts
 from fastnn.schedules import Schedule
 from fastnn.training.history import History
@@ -139,6 +139,8 @@ def training(optimizer: Optimizer | None, options: Mapping[str, object]) -> Fact
         rule = "" if optimizer.rule == kind.lower() else f", {optimizer.rule}"
         facts.append(("optimizer", kind + rule))
         constants = {field.name: getattr(optimizer, field.name) for field in fields(optimizer)}
+        if optimizer.rate_factors is None:
+            del constants["rate_factors"]
         options = constants | dict(options)
     return facts + [(_words(name), _value(value)) for name, value in options.items()]
 
@@ -246,7 +248,7 @@ def _value(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, Schedule):
+    if isinstance(value, Schedule | RateFactors):
         own_first = sorted(fields(value), key=lambda field: bool(field.kw_only))
         inside = (f"{_words(f.name)} {_value(getattr(value, f.name))}" for f in own_first)
         return f"{type(value).__name__}: {', '.join(inside)}"

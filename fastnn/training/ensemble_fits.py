@@ -15,7 +15,7 @@ from fastnn.backends.base import Backend
 from fastnn.backends.fits import METRICS, Fits, Outcome, Stopping
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.model.ensemble_model import EnsembleModel
-from fastnn.optimizers import Adam, Optimizer, checked_optimizer
+from fastnn.optimizers import Adam, Optimizer, check_groups, checked_optimizer
 from fastnn.rows.calls import calls
 from fastnn.rows.checked import Rows
 from fastnn.rows.generators import Generators
@@ -105,9 +105,14 @@ def told(
         check_each("clip_norm", clip_norm, n_models, limit),
         strict=True,
     )
+
+    def one_optimizer(name: str, value: Any) -> Optimizer:
+        check_groups(checked_optimizer(value), ensemble.architecture)
+        return checked_optimizer(value)
+
     optimizer = Adam() if optimizer is None else optimizer
     return Told(
-        check_each("optimizer", optimizer, n_models, lambda _, value: checked_optimizer(value)),
+        check_each("optimizer", optimizer, n_models, one_optimizer),
         check_each("batch_size", batch_size, n_models, check_count),
         list(numbers),
         _dropout(dropout, n_models, len(ensemble.architecture.activations)),

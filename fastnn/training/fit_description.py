@@ -105,6 +105,8 @@ def _shown(value: Any) -> str:
 def _named(value: Any) -> dict[str, Any]:
     """Return an optimizer or schedule as its class name and parameters."""
     fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if fields.get("rate_factors", True) is None:  # as where none could be given
+        del fields["rate_factors"]
     return {"name": type(value).__name__} | {
         name: _named(v) if hasattr(v, "__dataclass_fields__") else v for name, v in fields.items()
     }

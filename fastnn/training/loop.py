@@ -85,7 +85,7 @@ def fit(
         history.stopped = "callback"
     start = time.perf_counter() - (history["time"][-1] if n_done else 0.0)
     path = None if keeper is None else keeper.checkpoint.path
-    _begin(model, running.state, hooks, snapshot, path)
+    _begin(model, running, hooks, snapshot, path)
     seed = running.state.dropout_seed
     if options.dropout_seed != seed or options.optimizer is not running.optimizer:
         options = replace(options, optimizer=running.optimizer, dropout_seed=seed)
@@ -135,7 +135,7 @@ def fit(
 
 def _begin(
     model: Model,
-    state: OptimizerState,
+    running: RunningOptimizer,
     hooks: Sequence[Hook],
     snapshot: Snapshot | None,
     path: Any,
@@ -145,7 +145,7 @@ def _begin(
         begin(hooks)
         return
     before = model.parameters.copy(), model.rng.bit_generator.state
-    snapshot.restore(model, state)
+    snapshot.restore(model, running)
     try:
         begin(hooks, then=lambda: _load_states(hooks, snapshot, path))
     except BaseException:

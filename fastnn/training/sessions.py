@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from fastnn import validation
 from fastnn.architecture import Architecture
 from fastnn.model.model import Learner, Model
-from fastnn.optimizers import Adam, Optimizer, RunningOptimizer
+from fastnn.optimizers import Adam, Optimizer, RunningOptimizer, check_groups
 from fastnn.rows.checked import Rows, checked_rows, checked_x
 from fastnn.rows.trained_on import TrainedOn, chosen_scale, kind_after, kind_of
 
@@ -114,6 +114,7 @@ def _remembered(
 
 def started(model: Model, optimizer: Optimizer) -> RunningOptimizer:
     """Return the optimizer with a state of zeros; the model's generator draws dropout's seed."""
+    check_groups(optimizer, model.architecture)  # first: a refused fit draws nothing
     dropout_seed = int(model.rng.integers(2**63))
     return RunningOptimizer.start(optimizer, model.architecture, dropout_seed=dropout_seed)
 

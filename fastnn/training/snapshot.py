@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnn.architecture import Array
 from fastnn.model.model import Model
-from fastnn.optimizers import OptimizerState
+from fastnn.optimizers import OptimizerState, RunningOptimizer
 from fastnn.training.computed_by import Computer
 from fastnn.training.history import History
 from fastnn.training.hooks import Hook
@@ -70,11 +70,13 @@ class Snapshot:
             computed_by,
         )
 
-    def restore(self, model: Model, state: OptimizerState) -> None:
-        """Restore the model and its optimizer's `state`, which has the same shape."""
-        copy = model.architecture.copy_parameters
+    def restore(self, model: Model, running: RunningOptimizer) -> None:
+        """Restore the model and its optimizer's state, which has the same shape."""
+        copy, state = model.architecture.copy_parameters, running.state
         copy(self.parameters, model.parameters)
         for remembered, slot in zip(self.slots, state.slots, strict=True):
             copy(remembered, slot)
+        if running.optimizer.scales_features:  # whose last vector is no layer's
+            state.slots[-1] = self.slots[-1]
         state.step, state.dropout_seed = self.step, self.dropout_seed
         model.rng.bit_generator.state = self.rng

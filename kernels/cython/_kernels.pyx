@@ -9,8 +9,8 @@ The parts, each of which depends on those before it:
     table                                the C kernels and their types
     arrays, parts, gate                  memory layout; division of work among threads
     batch, network, prediction           a minibatch, and the forward pass
-    shared, dropout, loss, gradient,
-    limits, step                         a step of training
+    shared, dropout, loss, groups,
+    gradient, scaling, limits, step      a step of training
     lanes, lane_step                     a step of many small networks at once
     vocabulary, memory, spares, door     names, memory and arrays from Python
     team, pool                           threads
@@ -139,11 +139,20 @@ from kernels.cython.lanes cimport (
 )
 from kernels.cython.loss cimport add_up, judge
 from kernels.cython.gradient cimport add_gradient
+from kernels.cython.groups cimport prepare_groups
 from kernels.cython.measuring cimport Measured, Measuring, lay_out_measuring, measure
 from kernels.cython.network cimport Activations, Layer, Network, Workspace, work_of_a_row
 from kernels.cython.parts cimport ROW_BLOCK, Part, rows_of
+from kernels.cython.scaling cimport begin_scaling
 from kernels.cython.prediction cimport PREDICTED_TOGETHER, lay_out_prediction, predict_rows
-from kernels.cython.shared cimport Options, Shared, has_penalty, lay_out
+from kernels.cython.shared cimport (
+    Options,
+    Shared,
+    clear_gradient,
+    has_penalty,
+    lay_out,
+    n_steps,
+)
 from kernels.cython.step cimport (
     backward_batch,
     fetch_rows,

@@ -38,6 +38,7 @@ cdef packed struct Recipe:
     int64_t step  # updates done before
     int64_t first_rate, n_rates  # one, if it is constant
     int64_t rule, mean, drops
+    int64_t groups, scales_features  # which factors; -1: none
     uint64_t dropout_seed
     double first_decay, second_decay, epsilon, weight_decay
     double l1, l2, max_norm, clip_norm

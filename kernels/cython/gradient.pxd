@@ -5,7 +5,8 @@
 Once the delta of the previous layer is computed, the weights of a layer are no longer needed. Plain
 SGD without a penalty adds ``-rate · h_{l-1}ᵀ δ_l`` directly to them; otherwise the gradient is
 computed for a block of rows at a time, and is still in the cache when the rule is applied. Only
-clipping the norm of the gradient needs all of it first (see `limits.pxd`).
+clipping the norm of the gradient needs all of it first (see `limits.pxd`), and scaled features that
+of the first layer (see `scaling.pxd`).
 """
 
 from libc.stdint cimport int64_t
@@ -13,9 +14,17 @@ from libc.stdint cimport int64_t
 from kernels.cython.arrays cimport padded
 from kernels.cython.batch cimport outer
 from kernels.cython.dropout cimport drop
+from kernels.cython.groups cimport of_biases, of_weights
 from kernels.cython.network cimport Activations, Layer
 from kernels.cython.parts cimport Part, part_of, rows_of
-from kernels.cython.shared cimport OwnSpace, Shared, gradient_rows, has_penalty, part_of_layer
+from kernels.cython.shared cimport (
+    OwnSpace,
+    Shared,
+    gradient_rows,
+    has_penalty,
+    part_of_layer,
+    scaled_gradient,
+)
 from kernels.cython.table cimport SGD, kernels, step
 
 
@@ -84,21 +93,25 @@ cdef inline void learn(
     cdef Py_ssize_t end = part.row + part.n_rows, height, row, n, n_blocks
     cdef Py_ssize_t offset = (layer.weight + part.row * layer.stride + part.column) * k.size
     cdef bint direct = constants.rule == SGD and not has_penalty(&shared.options)
+    cdef char *written = shared.gradient
+    cdef const step *own_constants = of_weights(shared, constants, i)
     if part.n_rows == 0 or part.n_columns == 0:
         return
-    if shared.gradient != NULL:
+    if i == 0 and shared.options.scales_features:
+        written = scaled_gradient(shared)
+    if written != NULL:
         add_gradient(
-            shared, i, &part, n_rows, 1.0, shared.adds_gradient, own.panel,
-            shared.gradient + offset, layer.stride,
+            shared, i, &part, n_rows, 1.0, shared.adds_gradient, own.panel, written + offset,
+            layer.stride,
         )
         if has_penalty(&shared.options) and not shared.adds_gradient:
             k.add_penalty(
                 part.n_rows, part.n_columns, shared.params + offset, layer.stride,
-                shared.options.l1, shared.options.l2, shared.gradient + offset, layer.stride,
+                shared.options.l1, shared.options.l2, written + offset, layer.stride,
             )
     elif direct:
         add_gradient(
-            shared, i, &part, n_rows, -constants.learning_rate, True, own.panel,
+            shared, i, &part, n_rows, -own_constants.learning_rate, True, own.panel,
             shared.params + offset, layer.stride,
         )
     else:
@@ -116,9 +129,12 @@ cdef inline void learn(
                     block.n_rows, block.n_columns, shared.params + offset, layer.stride,
                     shared.options.l1, shared.options.l2, own.gradient, row,
                 )
-            update_part(shared, constants, &block, offset, layer.stride, own.gradient, row)
+            update_part(shared, own_constants, &block, offset, layer.stride, own.gradient, row)
     if layer.bias >= 0 and part.row == 0:
-        learn_bias(shared, layer, &shared.w.activations[i], &part, constants, n_rows, own, direct)
+        learn_bias(
+            shared, layer, &shared.w.activations[i], &part, of_biases(shared, constants, i), n_rows,
+            own, direct,
+        )
 
 
 cdef inline void add_gradient(

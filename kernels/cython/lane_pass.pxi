@@ -118,9 +118,10 @@ cdef const double[::1] hold_lane(
 ) except *:
     """Hold what one model is trained with, and describe it; return its learning rates."""
     cdef Shared *shared = &epoch.shared
-    cdef Array written[3]
+    cdef Array written[MOST_WRITTEN]
     cdef const double[::1] rates
     params, slots, shared.t, rates, coefficients, shared.options.l1, shared.options.l2 = model
+    program.read_groups(&shared.options, None, False)
     program.hold_model(shared, params, slots, rule_code, held, written)
     shared.x = read_input(x, held)
     needs(shared.x.n_in == program.net.layers[0].n_in, "x", "as wide as the network's inputs")

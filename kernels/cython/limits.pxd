@@ -4,8 +4,10 @@ from libc.math cimport sqrt
 
 from kernels.cython.gate cimport wait
 from kernels.cython.gradient cimport update_part
+from kernels.cython.groups cimport of_biases, of_weights
 from kernels.cython.network cimport Layer
 from kernels.cython.parts cimport Part, share
+from kernels.cython.scaling cimport limit_raw
 from kernels.cython.shared cimport PIECE, OwnSpace, Shared, part_of_layer
 from kernels.cython.table cimport kernels, step
 
@@ -32,21 +34,23 @@ cdef inline void apply_limited(
     Shared *shared, Py_ssize_t i, const step *constants, double norm, int member, int n_members
 ) noexcept nogil:
     """Update a member's part of layer i from the gradient, scaled down to the limit if its norm
-    is above one.
+    is above one; without the weights of scaled features, which `apply_scaled` updates.
     """
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[i]
     cdef Part part = part_of_layer(shared, i, layer.n_in, member, n_members)
+    cdef const step *own = of_weights(shared, constants, i)
     cdef Py_ssize_t row
     if part.n_rows == 0 or part.n_columns == 0:
         return
-    for row in range(part.row, part.row + part.n_rows):
-        apply_row(
-            shared, constants, &part, (layer.weight + row * layer.stride + part.column) * k.size,
-            norm,
-        )
+    if i > 0 or not shared.options.scales_features:
+        for row in range(part.row, part.row + part.n_rows):
+            apply_row(
+                shared, own, &part, (layer.weight + row * layer.stride + part.column) * k.size, norm
+            )
     if layer.bias >= 0 and part.row == 0:
-        apply_row(shared, constants, &part, (layer.bias + part.column) * k.size, norm)
+        own = of_biases(shared, constants, i)
+        apply_row(shared, own, &part, (layer.bias + part.column) * k.size, norm)
 
 
 cdef inline void apply_row(
@@ -76,3 +80,5 @@ cdef inline void limit_norms(
             layer.n_in, part.n_columns, shared.options.max_norm, own.norms,
             shared.params + (layer.weight + part.column) * k.size, layer.stride,
         )
+        if i == 0 and shared.options.scales_features:
+            limit_raw(shared, &part, own)

@@ -17,7 +17,7 @@ cdef struct Course:
     Py_ssize_t model
     const Recipe *recipe
     char *params
-    char *slots  # the optimizer's vectors
+    char *slots  # the optimizer's vectors: two of its rule, two of scaled features
     char *best
     int64_t t  # updates done
     int64_t *order  # of the model's rows
@@ -52,6 +52,7 @@ cdef class Fits(Team):
     cdef const double[::1] rates, sample_weight
     cdef const double[:, ::1] dropout
     cdef const uint32_t[:, ::1] thresholds
+    cdef const double[:, :, ::1] factors
     cdef Generators generators
     cdef Shuffling shuffling
     cdef Stopping stopping
@@ -64,6 +65,7 @@ cdef class Fits(Team):
     cdef Array params, slots, y, watched_y
     cdef Input x, watched_x
     cdef bint watches, keeps_slots
+    cdef size_t n_vectors  # of the optimizer, for each model: 2, or 4 if one scales features
     cdef Py_ssize_t n_non_zeros, watched_non_zeros  # at most in a minibatch
     cdef Py_ssize_t fullest, most_in_batch  # entries of a row, and of a minibatch
     cdef Py_ssize_t most_rows, most_rows_in_lanes, most_watched
@@ -126,7 +128,7 @@ cdef class Fits(Team):
         for i in range(self.n_lanes):
             course = &counted_only if space.base == NULL else &own.courses[i]
             course.best = reserve(space, n_bytes)
-            course.slots = reserve(space, 2 * n_bytes)
+            course.slots = reserve(space, self.n_vectors * n_bytes)
             n_rows = self.most_rows if i == 0 else self.most_rows_in_lanes
             course.order = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
             course.rows = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
@@ -223,7 +225,10 @@ cdef class Fits(Team):
         course.model, course.recipe, course.n_epochs = i, recipe, 0
         course.params = self.params.data + i * self.params.strides[0]
         course.t = recipe.step
-        memset(course.slots, 0, 2 * self.program.net.n_slots * self.program.net.kernels.size)
+        memset(
+            course.slots, 0,
+            self.n_vectors * self.program.net.n_slots * self.program.net.kernels.size,
+        )
         course.progress.best = INFINITY
         course.progress.best_epoch = course.progress.without_progress = 0
         if recipe.n_watched:
@@ -320,6 +325,11 @@ cdef class Fits(Team):
         options.mean = recipe.mean != 0
         options.l1, options.l2 = recipe.l1, recipe.l2
         options.max_norm, options.clip_norm = recipe.max_norm, recipe.clip_norm
+        options.factors = NULL if recipe.groups < 0 else &self.factors[recipe.groups, 0, 0]
+        options.scales_features = recipe.scales_features != 0
+        if options.scales_features:
+            shared.raw = shared.second_state + shared.net.n_slots * shared.net.kernels.size
+            shared.scales = shared.raw + shared.net.n_slots * shared.net.kernels.size
         options.dropout_seed = recipe.dropout_seed
         options.dropout = NULL
         if recipe.drops >= 0:
@@ -365,7 +375,7 @@ cdef class Fits(Team):
         cdef Shared *shared = &own.shared
         cdef const Network *net = shared.net
         cdef Space space
-        cdef step step
+        cdef step *steps
         cdef double density, count
         cdef int64_t n_done = 0
         cdef Py_ssize_t begin = 0, n_rows
@@ -376,22 +386,23 @@ cdef class Fits(Team):
         allow(own.space, own.n_bytes)  # another layout has left red zones
         space.base, space.used = own.space, 0
         lay_out(shared, form, self.n_non_zeros, 1, recipe.clip_norm != 0, &space)
-        if shared.gradient != NULL:
-            memset(shared.gradient, 0, net.n_slots * net.kernels.size)
+        clear_gradient(shared)
+        begin_scaling(shared)
+        steps = shared.own[0].steps
         shared.order, shared.n_order = order, n_order
         shared.sample_weight = NULL
         if self.sample_weight.shape[0]:
             shared.sample_weight = &self.sample_weight[0]
         shared.weight = shared.loss = shared.right = shared.penalty = 0.0
-        step.rule = <rule>recipe.rule
-        step.first_decay, step.second_decay = recipe.first_decay, recipe.second_decay
-        step.epsilon = recipe.epsilon
+        steps.rule = <rule>recipe.rule
+        steps.first_decay, steps.second_decay = recipe.first_decay, recipe.second_decay
+        steps.epsilon = recipe.epsilon
         while begin < n_order:
             n_rows = min(shared.options.batch_size, n_order - begin)
             if self.divides_l2:
                 shared.options.l2 = recipe.l2 / n_rows
-            prepare_step(
-                &step, recipe.weight_decay, self.rate_of(recipe, shared.t + n_done),
+            prepare_groups(
+                shared, steps, recipe.weight_decay, self.rate_of(recipe, shared.t + n_done),
                 shared.t + n_done + 1,
             )
             fetch_rows(shared, begin, n_rows, 0, 1)
@@ -400,7 +411,7 @@ cdef class Fits(Team):
                 write_shared(&self.stops, 1)
             if not self.goes_on(member, net.n_slots * n_rows):
                 break
-            count = train_batch(shared, begin, n_rows, &step, n_done, 0, 1)
+            count = train_batch(shared, begin, n_rows, steps, n_done, 0, 1)
             add_up(shared, n_rows, count)
             n_done += 1
             begin += n_rows

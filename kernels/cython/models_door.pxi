@@ -39,7 +39,7 @@ def train_models(
     watched : tuple or None
         ``(x, y, rows)`` for validation.
     tables : tuple
-        ``(rates, dropout, thresholds)``: what recipes point into.
+        ``(rates, dropout, thresholds, factors)``: what recipes point into.
     drawn : tuple
         ``(generators, shuffling)``: the generators, or None, and a `Shuffling`.
     stopping : tuple or None
@@ -60,7 +60,7 @@ def train_models(
     cdef double work = 0.0
     cdef int n_threads
     x, y, fits.sample_weight, fits.rows = data
-    fits.rates, fits.dropout, fits.thresholds = tables
+    fits.rates, fits.dropout, fits.thresholds, fits.factors = tables
     generators, fits.shuffling = drawn
     fits.loss_factor, fits.divides_l2, fits.adds_penalty = recorded
     fits.program, fits.models, fits.recipes = program, models, recipes
@@ -80,6 +80,7 @@ def train_models(
         and fits.params.strides[0] % net.kernels.size == 0,
         "params", "{} rows of {} numbers of the networks' dtype", n_models, net.n_slots,
     )
+    fits.n_vectors = 2
     fits.keeps_slots = slots is not None
     if fits.keeps_slots:
         held.append(hold("slots", slots, True, &fits.slots))
@@ -202,6 +203,13 @@ cdef int check_recipe(Fits fits, const Recipe *recipe) except -1:
     if recipe.drops >= 0:
         fits.program.check_dropout(fits.dropout[recipe.drops], fits.thresholds[recipe.drops])
         widest.dropout, widest.thresholds = &fits.dropout[0, 0], &fits.thresholds[0, 0]
+    needs(recipe.groups < fits.factors.shape[0], "factors", "those of all models")
+    needs(recipe.groups >= 0 or not recipe.scales_features, "factors", "those of scaled features")
+    if recipe.groups >= 0:
+        fits.program.check_factors(fits.factors[recipe.groups])
+        widest.factors = &fits.factors[0, 0, 0]
+    if recipe.scales_features:
+        widest.scales_features, fits.n_vectors = True, 4
     fits.most_rows = max(fits.most_rows, <Py_ssize_t>recipe.n_rows)
     fits.most_watched = max(fits.most_watched, <Py_ssize_t>recipe.n_watched)
     if fits.n_lanes > 1 and may_take_lane(fits, recipe):

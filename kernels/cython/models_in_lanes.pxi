@@ -43,6 +43,7 @@ cdef bint may_take_lane(Fits fits, const Recipe *recipe) noexcept nogil:
     options.dropout = NULL
     return (
         recipe.drops < 0
+        and recipe.groups < 0
         and recipe.n_rows <= MOST_ROWS_IN_LANES
         and lanes_take(&fits.program.net, &fits.x, &options, <rule>recipe.rule)
     )

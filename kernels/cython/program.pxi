@@ -3,6 +3,9 @@
 All memory of a pass is one workspace, allocated before its first step.
 """
 
+cdef enum:
+    MOST_WRITTEN = 5  # parameters, a rule's vectors, and the two of scaled features
+
 # Multiply-adds per thread that make it worthwhile to wake them for a prediction, and to synchronize
 # them in every training step.
 cdef double work_to_wake_for = 4e7, work_to_share = 1e6
@@ -234,19 +237,42 @@ cdef class Program:
         """Hold what is written to, the parameters and the vectors that the optimizer remembers;
         return how many of these there are.
         """
-        cdef int n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code))
-        memset(written, 0, 3 * sizeof(Array))
+        cdef int n_vectors = vectors_of_rule(code_in(RULES, "rule", rule_code)), i
+        cdef int n_all = n_vectors + (2 if shared.options.scales_features else 0)
+        memset(written, 0, MOST_WRITTEN * sizeof(Array))
         held.append(self.hold_parameters("params", params, True, &written[0]))
         shared.params = written[0].data
-        needs(len(slots) == n_vectors, "slots", "{} vectors, got {}", n_vectors, len(slots))
-        shared.first_state = shared.second_state = NULL
+        needs(len(slots) == n_all, "slots", "{} vectors, got {}", n_all, len(slots))
+        for i in range(n_all):
+            held.append(self.hold_parameters(f"slots[{i}]", slots[i], True, &written[1 + i]))
+        shared.first_state = shared.second_state = shared.raw = shared.scales = NULL
         if n_vectors > 0:
-            held.append(self.hold_parameters("slots[0]", slots[0], True, &written[1]))
             shared.first_state = written[1].data
         if n_vectors > 1:
-            held.append(self.hold_parameters("slots[1]", slots[1], True, &written[2]))
             shared.second_state = written[2].data
-        return n_vectors
+        if shared.options.scales_features:
+            shared.raw, shared.scales = written[n_all - 1].data, written[n_all].data
+        return n_all
+
+    cdef int read_groups(
+        self, Options *options, const double[:, ::1] factors, bint scales_features
+    ) except -1:
+        """Read the factors of groups of parameters, if there are any."""
+        options.factors, options.scales_features = NULL, scales_features
+        if factors is not None:
+            self.check_factors(factors)
+            options.factors = &factors[0, 0]
+        return needs(
+            options.factors != NULL or not scales_features, "factors",
+            "those of groups of parameters, to scale features",
+        )
+
+    cdef int check_factors(self, const double[:, ::1] factors) except -1:
+        cdef Py_ssize_t n_groups = 2 * self.net.n_layers + 1
+        return needs(
+            factors.shape[0] == n_groups and factors.shape[1] == 2, "factors",
+            "of shape ({}, 2)", n_groups,
+        )
 
     cdef int read_rule(
         self, step *constants, double *weight_decay, int rule_code, tuple coefficients
@@ -289,6 +315,8 @@ cdef class Program:
         const double[::1] dropout,
         const uint32_t[::1] thresholds,
         uint64_t dropout_seed,
+        const double[:, ::1] factors=None,
+        bint scales_features=False,
     ):
         """Train on the rows `order`; return the sums of weight, loss, right rows and penalty.
 
@@ -298,12 +326,13 @@ cdef class Program:
         cdef Shared *shared = &epoch.shared
         cdef Options *options = &shared.options
         cdef list held = []
-        cdef Array written[3]  # params, and the optimizer's vectors
-        cdef int i, n_vectors
+        cdef Array written[MOST_WRITTEN]  # params, and the optimizer's vectors
+        cdef int i, j, n_vectors
         cdef Py_ssize_t n_in = self.net.layers[0].n_in
         if order.shape[0] == 0:
             return 0.0, 0.0, 0.0, 0.0
         needs(batch_size >= 1, "batch_size", "at least 1")
+        self.read_groups(options, factors, scales_features)
         n_vectors = self.hold_model(shared, params, slots, rule_code, held, written)
         shared.x = read_input(x, held)
         needs(shared.x.n_in == n_in, "x", "{} columns wide", n_in)
@@ -322,10 +351,14 @@ cdef class Program:
         shared.sample_weight = NULL if sample_weight is None else &sample_weight[0]
         for i in range(1 + n_vectors):
             needs(
-                is_apart(&written[i], shared)
-                and not lies_in(&written[(i + 1) % 3], written[i].data, extent(&written[i])),
+                is_apart(&written[i], shared),
                 "params and slots", "apart from each other and from what is read",
             )
+            for j in range(i):
+                needs(
+                    not lies_in(&written[j], written[i].data, extent(&written[i])),
+                    "params and slots", "apart from each other and from what is read",
+                )
         shared.rates = &rates[0]
         shared.t = state.step
         self.read_rule(&epoch.step, &epoch.weight_decay, rule_code, coefficients)

@@ -6,6 +6,7 @@ are not summed across threads; threads exchange only activations and deltas.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from kernels.cython.arrays cimport Array, Input, Space, padded, panel_bytes, reserve
 from kernels.cython.batch cimport MASKED, Form, lay_out_batch
@@ -19,7 +20,7 @@ from kernels.cython.network cimport (
     most_terms,
 )
 from kernels.cython.parts cimport Part, part_of, rows_of
-from kernels.cython.table cimport kernels, upcoming
+from kernels.cython.table cimport kernels, step, upcoming
 
 cdef enum:
     GRADIENT_BYTES = 1 << 15  # of a gradient that is applied while it is in the cache
@@ -34,6 +35,8 @@ cdef struct Options:
     uint64_t dropout_seed
     const double *dropout  # by hidden layer, or NULL
     const uint32_t *thresholds
+    const double *factors  # of each group's rate and weight decay, or NULL
+    bint scales_features
 
 
 cdef struct OwnSpace:
@@ -41,6 +44,7 @@ cdef struct OwnSpace:
     char *panel
     char *gradient
     double *norms
+    step *steps  # the constants of a step, for each group
     upcoming next  # its share of the next minibatch
 
 
@@ -51,6 +55,8 @@ cdef struct Shared:
     char *params
     char *first_state
     char *second_state
+    char *raw  # W, where the first layer's weights are V = diag(s) W: see `scaling.pxd`
+    char *scales  # s, and its state
     Input x
     Array y  # data NULL where nobody says what the rows should give
     const int64_t *order
@@ -62,6 +68,7 @@ cdef struct Shared:
 
     Workspace w
     char *gradient  # of all parameters, if it is wanted before they are updated
+    char *first_gradient  # of the first layer's weights, if they are of scaled features
     bint adds_gradient  # to what is there, from minibatches before
     double count_of_all  # weights that the gradient is the mean over; 0: the minibatch's own
     bint keeps_logits  # apart from the outputs
@@ -83,6 +90,30 @@ cdef struct Shared:
 
 cdef inline bint has_penalty(const Options *options) noexcept nogil:
     return options.l1 != 0 or options.l2 != 0
+
+
+cdef inline Py_ssize_t n_steps(const Shared *shared) noexcept nogil:
+    """Return the number of groups of parameters with constants of their own, or 1."""
+    return 1 if shared.options.factors == NULL else 2 * shared.net.n_layers + 1
+
+
+cdef inline char *scaled_gradient(Shared *shared) noexcept nogil:
+    """Return where the gradient of scaled weights is written, at their place in the parameters."""
+    return shared.first_gradient if shared.gradient == NULL else shared.gradient
+
+
+cdef inline size_t first_bytes(const Shared *shared) noexcept nogil:
+    """Return the size of the parameters up to the end of the first layer's weights."""
+    cdef const Layer *layer = &shared.net.layers[0]
+    return (layer.weight + layer.n_in * layer.stride) * shared.net.kernels.size
+
+
+cdef inline void clear_gradient(Shared *shared) noexcept nogil:
+    """Zero the gradients that are written down: their padding is never written."""
+    if shared.gradient != NULL:
+        memset(shared.gradient, 0, shared.net.n_slots * shared.net.kernels.size)
+    if shared.first_gradient != NULL:
+        memset(shared.first_gradient, 0, first_bytes(shared))
 
 
 cdef inline Py_ssize_t gradient_rows(Shared *shared, const Layer *layer) noexcept nogil:
@@ -127,6 +158,9 @@ cdef inline void lay_out(
     shared.gradient = NULL
     if with_gradient:
         shared.gradient = reserve(space, shared.net.n_slots * k.size)
+    shared.first_gradient = NULL
+    if shared.options.scales_features:
+        shared.first_gradient = reserve(space, first_bytes(shared))
     shared.labels = <int64_t *>reserve(space, n_rows * sizeof(int64_t))
     shared.target_row = padded(shared.net.layers[shared.net.n_layers - 1].n_out, k.size)
     shared.targets = reserve(space, n_rows * shared.target_row * k.size)
@@ -142,6 +176,7 @@ cdef inline void lay_out(
         own.panel = reserve(space, panel_bytes(most_terms(shared.net, &shared.x), n_rows, k.size))
         own.gradient = reserve(space, n_bytes)
         own.norms = <double *>reserve(space, shared.net.widest * sizeof(double))
+        own.steps = <step *>reserve(space, n_steps(shared) * sizeof(step))
 
 
 cdef inline Part part_of_layer(

@@ -10,6 +10,7 @@ from kernels.cython.limits cimport apply_limited, gradient_norm, limit_norms
 from kernels.cython.loss cimport judge
 from kernels.cython.network cimport Activations, forward_layer
 from kernels.cython.parts cimport Part, rows_of
+from kernels.cython.scaling cimport apply_scaled
 from kernels.cython.shared cimport OwnSpace, Shared, part_of_layer
 from kernels.cython.table cimport CROSS_ENTROPY, SOFTMAX, kernels, step
 
@@ -143,12 +144,15 @@ cdef inline void update_limited(
     """Update from a gradient that was written down, and restore what limits there are."""
     cdef double norm = 0.0
     cdef int i
-    if shared.gradient != NULL:
+    if shared.gradient != NULL or shared.options.scales_features:
         wait(shared.gate, member, n_members)
+    if shared.gradient != NULL:
         if shared.options.clip_norm != 0:
             norm = gradient_norm(shared, member, n_members)
         for i in range(shared.net.n_layers):
             apply_limited(shared, i, constants, norm, member, n_members)
+    if shared.options.scales_features:
+        apply_scaled(shared, constants, norm, member, n_members)
     if shared.options.max_norm != 0:
         wait(shared.gate, member, n_members)
         for i in range(shared.net.n_layers):

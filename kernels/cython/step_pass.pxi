@@ -22,7 +22,8 @@ cdef class StepPass(Minibatch):
     """The buffers of steps, and a pass that uses them."""
 
     cdef Program program
-    cdef step step
+    cdef Memory steps  # the constants of the next update, for each group of parameters
+    cdef const double[:, ::1] factors
     cdef double weight_decay
     cdef object state, rates_of
     cdef const double[::1] rates
@@ -138,6 +139,7 @@ cdef class StepPass(Minibatch):
         allow(self.memory.data, self.memory.n_bytes)
         space.base, space.used = self.memory.data, 0
         lay_out(shared, form, n_non_zeros, n_threads, False, &space)
+        clear_gradient(shared)
         self.room, self.room_of_csr = shared.options.batch_size, n_non_zeros
         self.n_threads, self.is_of_bytes, self.drops = n_threads, of_bytes, drops
         return n_threads
@@ -191,7 +193,8 @@ cdef class StepPass(Minibatch):
         rate = self.rates[t - self.first_rate]
         self.n_done = t % 2  # see `learn`
         self.shared.t = t - self.n_done
-        prepare_step(&self.step, self.weight_decay, rate, t + 1)
+        prepare_groups(&self.shared, <step *>self.steps.data, self.weight_decay, rate, t + 1)
+        begin_scaling(&self.shared)
         return 0
 
     cdef int end_step(self) except -1:
@@ -220,6 +223,7 @@ cdef class StepPass(Minibatch):
         cdef uint64_t float_mode = flush_subnormals()
         cdef Py_ssize_t begin = self.begin, n_rows
         cdef double count
+        cdef const step *steps = <const step *>self.steps.data
         while begin < self.end:
             n_rows = min(self.together, self.end - begin)
             if self.tasks & GO_FORWARD:
@@ -238,9 +242,9 @@ cdef class StepPass(Minibatch):
             elif self.tasks & GO_FORWARD:
                 normalize(shared, n_rows, member, n_members)
             if self.tasks & GO_BACK:
-                backward_batch(shared, n_rows, &self.step, self.n_done, member, n_members)
+                backward_batch(shared, n_rows, steps, self.n_done, member, n_members)
             if self.tasks & UPDATE:
-                update_limited(shared, &self.step, member, n_members)
+                update_limited(shared, steps, member, n_members)
             wait(&self.gate, member, n_members)
             begin += n_rows
             if member == 0 and self.tasks & JUDGE and not self.tasks & UPDATE:

@@ -21,7 +21,8 @@ cdef class Steps(StepPass):
     model : tuple
         ``(params, slots, state)``: held, changed in place; ``state.step`` counts the updates.
     rule : tuple
-        ``(code, coefficients, rates)``: ``rates(step, n)`` returns the rates of n updates.
+        ``(code, coefficients, rates, factors, scales_features)``: ``rates(step, n)`` returns the
+        rates of n updates; factors (2 n_layers + 1, 2) are those of groups of parameters, or None.
     options : tuple
         ``(mean, l1, l2, max_norm, clip_norm, dropout, thresholds, dropout_seed)``.
     max_rows : int
@@ -35,7 +36,7 @@ cdef class Steps(StepPass):
 
     cdef object empty, dtype
     cdef list held  # the model's buffers
-    cdef Array written[3]  # the same: parameters, and the optimizer's vectors
+    cdef Array written[MOST_WRITTEN]  # the same: parameters, and the optimizer's vectors
     cdef Memory input_gradient
 
     # whose attributes they are made for
@@ -59,12 +60,14 @@ cdef class Steps(StepPass):
         cdef Options *kept = &shared.options
         params, slots, self.state = model
         self.slots = slots
-        rule_code, coefficients, self.rates_of = rule_parts
+        rule_code, coefficients, self.rates_of, self.factors, scales_features = rule_parts
         self.program = program
         shared.net, shared.gate = &program.net, &self.gate
         self.held = []
+        program.read_groups(kept, self.factors, scales_features)
         program.hold_model(shared, params, slots, rule_code, self.held, self.written)
-        program.read_rule(&self.step, &self.weight_decay, rule_code, coefficients)
+        self.steps = Memory(n_steps(shared) * sizeof(step))
+        program.read_rule(<step *>self.steps.data, &self.weight_decay, rule_code, coefficients)
         (kept.mean, kept.l1, kept.l2, kept.max_norm, kept.clip_norm, self.dropout, self.thresholds,
          kept.dropout_seed) = options
         program.check_dropout(self.dropout, self.thresholds)
@@ -131,7 +134,7 @@ cdef class Steps(StepPass):
                 return None
             self.begin_step()  # first: what it may refuse costs the generator no order
             if not self.take_minibatch(
-                x, y, sample_weight, is_checked, self.max_rows, draw, self.written, 3
+                x, y, sample_weight, is_checked, self.max_rows, draw, self.written, MOST_WRITTEN
             ):
                 return None
             n_threads = self.prepare(self.n_rows, self.dropout.shape[0] > 0)

@@ -190,6 +190,19 @@ cdef extern from "simd/kernels.h" nogil:
             Py_ssize_t n_rows, Py_ssize_t n_out, const void *weight, Py_ssize_t weight_row,
             double l1, double l2, void *grads, Py_ssize_t grads_row
         ) noexcept nogil
+        void (*begin_scaled)(
+            Py_ssize_t n_in, Py_ssize_t n_out, const void *seen, Py_ssize_t row, void *raw,
+            void *scales
+        ) noexcept nogil
+        void (*update_scaled)(
+            const step *of_weights, const step *of_scales, Py_ssize_t n_rows, Py_ssize_t n_out,
+            const void *grads, Py_ssize_t row, void *raw, void *first, void *second,
+            void *scales, Py_ssize_t scales_row, void *seen
+        ) noexcept nogil
+        void (*scale_columns)(
+            Py_ssize_t n_in, Py_ssize_t n_out, const double *factors, void *raw, Py_ssize_t row,
+            const void *scales, void *seen
+        ) noexcept nogil
         double (*penalty)(
             Py_ssize_t n, const void *weights, double l1, double l2
         ) noexcept nogil

@@ -80,8 +80,8 @@ cdef class Epoch(Team):
         memory = program.take_memory(space.used)
         space.base, space.used = memory.data, 0
         lay_out(shared, form, n_non_zeros, n_threads, limits_gradient, &space)
-        if shared.gradient != NULL:
-            memset(shared.gradient, 0, net.n_slots * net.kernels.size)
+        clear_gradient(shared)
+        begin_scaling(shared)
         self.run(n_threads)
         program.give_back(memory)
         if self.interrupted:
@@ -120,13 +120,16 @@ cdef class Epoch(Team):
         cdef Py_ssize_t begin = 0, n_rows
         cdef int64_t n_done = 0
         cdef uint64_t float_mode = flush_subnormals()
-        cdef step step = self.step
+        cdef step *steps = shared.own[member].steps
         cdef double count
+        steps[0] = self.step
         if member == 0:
             self.begun = seconds_now() - grace
         while begin < shared.n_order:
             n_rows = min(shared.options.batch_size, shared.n_order - begin)
-            prepare_step(&step, self.weight_decay, shared.rates[n_done], shared.t + n_done + 1)
+            prepare_groups(
+                shared, steps, self.weight_decay, shared.rates[n_done], shared.t + n_done + 1
+            )
             if member == 0 and self.work_since_signals > WORK_BETWEEN_SIGNALS:
                 restore_float_mode(float_mode)
                 self.look_at_signals()
@@ -136,7 +139,7 @@ cdef class Epoch(Team):
             # No member changes these before all have read them, after the next barriers.
             if self.interrupted or read_shared(&shared.n_unsound):
                 break
-            count = train_batch(shared, begin, n_rows, &step, n_done, member, n_members)
+            count = train_batch(shared, begin, n_rows, steps, n_done, member, n_members)
             if member == 0:
                 add_up(shared, n_rows, count)
                 self.take_stock(n_rows)

@@ -109,7 +109,8 @@ class Training(NamedTuple):
     """What a step is: codes of the loss and the rule, and the numbers of `TrainingOptions`.
 
     loss_activation is the code of what is applied to z before the loss; loss_constants (n_out,) are
-    the loss's.
+    the loss's. n_vectors is the number of the rule's state vectors; factors (2 n_layers + 1, 2) are
+    those of groups of parameters (see `updates.apply_gradient`), or (0, 2).
     """
 
     batch_size: int
@@ -124,6 +125,8 @@ class Training(NamedTuple):
     clip_norm: float
     rule: int
     coefficients: tuple[float, float, float, float]
+    n_vectors: int
+    factors: Any
 
 
 @inlined

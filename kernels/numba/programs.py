@@ -29,7 +29,14 @@ from .losses import (
     softmax_cross_entropy,
 )
 from .network import backward, forward
-from .updates import SGD, add_penalty, clip_to_norm, limit_column_norms, update
+from .updates import (
+    SGD,
+    add_penalty,
+    apply_gradient,
+    clip_to_norm,
+    limit_column_norms,
+    write_scaled,
+)
 
 NO_STEP = np.int64(0)  # of the type of steps: predictions use no dropout
 
@@ -76,7 +83,8 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
         forward(model, memory, n_rows, packed, dropout, step)
         count, loss, right = _measure(first, n_rows, targets, training, model, memory)
         penalty = 0.0
-        if training.rule == SGD and not penalised and training.clip_norm == 0:
+        in_groups = len(training.factors) > 0
+        if training.rule == SGD and not penalised and training.clip_norm == 0 and not in_groups:
             # The gradient is not needed afterwards, so it is never stored.
             rate = real(-rates[step])
             backward(model, memory, n_rows, packed, dropout, step, rate, params)
@@ -88,20 +96,33 @@ def train(x, packed, rows, targets, training, rates, dropout, model, slots, memo
                 penalty = add_penalty(training.l1, training.l2, weights, weight_gradient)
             if training.clip_norm != 0:
                 clip_to_norm(gradient, training.clip_norm)
-            coefficients = training.coefficients
-            update(training.rule, coefficients, rates[step], done[0] + 1, params, gradient, slots)
+            rate, t = rates[step], done[0] + 1
+            apply_gradient(training, model.layers, rate, t, params, gradient, slots, memory.squares)
         if training.max_norm != 0:
             for layer in model.layers:
                 weight = matrix(params, layer[WEIGHT_AT], layer[N_IN], layer[STRIDE])
                 limit_column_norms(weight, layer[N_OUT], training.max_norm, memory.squares)
+                if layer[WEIGHT_AT] == 0 and len(slots) > training.n_vectors:
+                    _limit_raw(layer, params, slots, training.n_vectors, memory.squares)
         done[0] += 1
         totals[0] += count
         totals[1] += loss
         totals[2] += right
         totals[3] += penalty * count
     _clear_padding(model.layers, params)
-    for i in range(len(slots)):
+    for i in range(min(len(slots), training.n_vectors + 1)):  # not the scales: they have none
         _clear_padding(model.layers, slots[i])
+
+
+@kernel
+def _limit_raw(layer, params, slots, n_vectors, factors):
+    """Scale the columns of W as those of V = diag(s) W were, the first layer's weights."""
+    n_in, n_out, stride = layer[N_IN], layer[N_OUT], layer[STRIDE]
+    raw = slots[n_vectors][: n_in * stride]
+    for i in range(n_in):
+        for j in range(n_out):
+            raw[i * stride + j] *= factors[j]
+    write_scaled(params[: n_in * stride], raw, slots[n_vectors + 1], n_in, stride)
 
 
 @kernel

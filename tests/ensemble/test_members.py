@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn import ensemble as module
+from fastnn.backends.reference import Reference
 
 OTHER = np.random.Generator(np.random.MT19937(0))
 """A generator that is not NumPy's default one."""
@@ -358,6 +359,32 @@ def test_models_that_diverged_have_no_vote():
     for ask in (lambda: ensemble.predict(x), lambda: ensemble.evaluate(x, y)):
         with pytest.warns(RuntimeWarning, match="diverged and predict NaN"):
             ask()
+
+
+def test_an_interrupted_model_keeps_its_best_epoch(monkeypatch):
+    """The second one, interrupted in its fourth epoch, is that of its first, its best one."""
+    x, y = rows()
+    options = {"epochs": 9, "batch_size": 60, "progress": False}
+    ensemble, expected = ensemble_of(3, backend="numpy"), ensemble_of(3, backend="numpy")
+    started = expected.parameters.copy()
+    expected.fit(x, y, **options | {"epochs": 1})
+    train_epoch, n_calls = Reference.train_epoch, 0
+
+    def interrupted(*arguments, **named):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 13:
+            raise KeyboardInterrupt
+        result = train_epoch(*arguments, **named)
+        return result._replace(loss=float(n_calls))  # higher in each epoch
+
+    monkeypatch.setattr(Reference, "train_epoch", interrupted)
+    stopping = fastnn.EarlyStopping("loss", patience=10)
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        history = ensemble.fit(x, y, callbacks=stopping, **options)
+    assert history.stopped[1:] == ["interrupted"] * 2
+    np.testing.assert_array_equal(ensemble.parameters[1], expected.parameters[1])
+    np.testing.assert_array_equal(ensemble.parameters[2], started[2])
 
 
 def test_an_interrupt_at_the_very_end_leaves_nothing_claimed(monkeypatch):

@@ -150,4 +150,4 @@ def test_an_unknown_code_is_an_error_of_the_numba_kernels(numba, data):
         numba.losses.elementwise_loss(code, 0, rows, 1, rows, row[:0], row[:1], rows.copy())
     code = data.draw(not_in(numba.updates.CODES))
     with pytest.raises(ValueError, match="no rule"):
-        numba.updates.update(code, (0.0,) * 4, 0.1, 1, row, row, np.zeros((2, 16), "float32"))
+        numba.updates.update(code, (0.0,) * 4, 0.1, 1, row, row, row, row)

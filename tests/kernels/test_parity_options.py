@@ -10,7 +10,7 @@ from support import strategies as draw
 from support.option_parity import N_ROWS, assert_parity
 
 from fastnn.architecture import ACTIVATIONS, LOSSES
-from fastnn.optimizers import SGD, Adam, Optimizer
+from fastnn.optimizers import SGD, Adam, Optimizer, RateFactors
 from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
 
 PAIRS = [(output, loss) for output, losses in LOSSES.items() for loss in losses]
@@ -75,6 +75,47 @@ def test_optimizers_and_schedules(compiled, dtype, rule, schedule):
 )
 @pytest.mark.parametrize("optimizer", [SGD(0.05), SGD(0.05, momentum=0.9), Adam(epsilon=1e-3)])
 def test_penalties_limits_and_clipping(compiled, dtype, options, optimizer):
+    assert_parity(compiled, dtype, optimizer=optimizer, **options)
+
+
+RATE_FACTORS = [
+    RateFactors("fan_in", 0.1),
+    RateFactors((0.5, 0.0, 2.0), decays_biases=False),
+    RateFactors("fan_in", 0.5, feature_scales=2.0),
+]
+
+
+@pytest.mark.parametrize("rate_factors", RATE_FACTORS, ids=str)
+@pytest.mark.parametrize("rule", Optimizer.RULES)
+def test_rates_of_groups_and_scaled_features(compiled, dtype, rule, rate_factors):
+    optimizer = replace(draw.OPTIMIZERS[rule](0.02), rate_factors=rate_factors)
+    if hasattr(optimizer, "epsilon"):
+        optimizer = replace(optimizer, epsilon=1e-3)
+    assert_parity(compiled, dtype, optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"l1": 1e-3, "l2": 1e-2},
+        {"max_norm": 0.5},
+        {"clip_norm": 0.05},
+        {"l2": 1e-2, "max_norm": 0.5, "clip_norm": 0.05, "dropout": (0.25, 0.0)},
+        {"sizes": (31, 7)},
+        {"sizes": (1, 1), "output": "identity"},
+        {"layout": "CSR int32", "density": 0.15},
+        {"density": 0.1},
+        {"x_dtype": "uint8"},
+        {"bias": False},
+    ],
+    ids=lambda options: " ".join(f"{k}={v}" for k, v in options.items()),
+)
+@pytest.mark.parametrize("rule", ["sgd", "nesterov", "adamw"])
+def test_scaled_features_with_other_options(compiled, dtype, rule, options):
+    factors = RateFactors("fan_in", 0.5, feature_scales=2.0, decays_biases=False)
+    optimizer = replace(draw.OPTIMIZERS[rule](0.02), rate_factors=factors)
+    if hasattr(optimizer, "epsilon"):
+        optimizer = replace(optimizer, epsilon=1e-3)
     assert_parity(compiled, dtype, optimizer=optimizer, **options)
 
 

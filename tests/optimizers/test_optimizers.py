@@ -12,7 +12,7 @@ import pytest
 from fastnn.architecture import Architecture, aligned_zeros
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
-from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 GRADIENTS = (0.5, -0.25, 0.125, 2.0, 0.0)
 START = 1.0
@@ -189,6 +189,11 @@ SCHEDULES = {
     "cosine after a warm-up": (
         Cosine(0.5, n_steps=4, warmup=2),
         lambda t: [0.25, 0.5, *(0.25 * (1 + math.cos(math.pi * i / 4)) for i in range(5))][t],
+    ),
+    "flat, then cosine": (FlatCosine(0.5, n_steps=4), lambda t: [0.5, 0.5, 0.5, 0.25, 0, 0, 0][t]),
+    "cycles": (
+        CosLog(0.5, n_steps=6, cycles=2),
+        lambda t: 0.25 * (1 - math.cos(2 * math.pi * math.log2(1 + min(t, 6) / 2))),
     ),
 }
 

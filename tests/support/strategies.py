@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy import sparse
 
-from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-from fastnn.schedules import Constant, Cosine, InverseScaling, StepDecay
+from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, RateFactors, RMSprop
+from fastnn.schedules import Constant, Cosine, CosLog, FlatCosine, InverseScaling, StepDecay
 
 widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31, 100, 257])
 small_widths = st.sampled_from([1, 2, 7, 15, 16, 17, 31])
@@ -144,6 +144,8 @@ def learning_rates(draw, rate):
                 InverseScaling(rate, warmup=warmup),
                 StepDecay(rate, every=2, factor=0.5, warmup=warmup),
                 Cosine(rate, n_steps=5, final=rate / 10, warmup=warmup),
+                FlatCosine(rate, n_steps=6, warmup=warmup),
+                CosLog(rate, n_steps=6, cycles=2, warmup=warmup),
             ]
         )
     )
@@ -160,9 +162,22 @@ OPTIMIZERS = {
 """One for each rule. Tests take the rules from ``Optimizer.RULES``, and fail if one is missing."""
 
 
+RATE_FACTORS = (
+    None,
+    None,
+    RateFactors(0.5, 2.0, decays_biases=False),
+    RateFactors("fan_in", 0.5, feature_scales=0.5),
+    RateFactors(biases=0.0, feature_scales=2.0),
+)
+"""For networks of any depth."""
+
+
 @st.composite
-def optimizers(draw, epsilon=1e-8, rate=0.05):
-    """Every rule; RMSprop and Adam may magnify a small gradient's rounding by up to 1 / epsilon."""
+def optimizers(draw, epsilon=1e-8, rate=0.05, in_groups=True):
+    """Every rule; RMSprop and Adam may magnify a small gradient's rounding by up to 1 / epsilon.
+
+    With `in_groups`, groups of parameters may have rates of their own, and features be scaled.
+    """
     fast, slow = draw(learning_rates(rate)), draw(learning_rates(0.005))
     beta_2 = draw(st.sampled_from([0.9, 0.999]))
     drawn = {
@@ -170,6 +185,7 @@ def optimizers(draw, epsilon=1e-8, rate=0.05):
         "beta_2": beta_2,
         "rho": beta_2,
         "epsilon": epsilon,
+        "rate_factors": draw(st.sampled_from(RATE_FACTORS)) if in_groups else None,
     }
     make = OPTIMIZERS[draw(st.sampled_from(Optimizer.RULES))]
     own = {field.name for field in fields(make(fast))}

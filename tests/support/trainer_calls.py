@@ -8,6 +8,7 @@ import scipy.sparse
 from hypothesis import strategies as st
 
 import fastnn
+from fastnn.optimizers import RateFactors
 from support.examples import same_bits
 from support.minibatches import HAS_FRAMES, N_IN, N_OUT
 
@@ -39,6 +40,9 @@ optimizers = st.sampled_from(
         fastnn.RMSprop(0.01),
         fastnn.Adam(0.01),
         fastnn.AdamW(fastnn.schedules.Cosine(0.01, 60)),
+        fastnn.SGD(0.05, rate_factors=RateFactors("fan_in", 0.1)),
+        fastnn.SGD(0.05, momentum=0.9, rate_factors=RateFactors(feature_scales=2.0)),
+        fastnn.Adam(0.01, rate_factors=RateFactors("fan_in", 0.1, feature_scales=6.0)),
     ]
 )
 options = st.fixed_dictionaries(

@@ -12,6 +12,7 @@ from support.examples import same_bits, small_network
 import fastnn
 from fastnn import SGD, Adam, Checkpoint, EarlyStopping
 from fastnn.architecture import OUTPUTS
+from fastnn.optimizers import RateFactors
 from fastnn.training.fit_description import AnotherFitError
 
 
@@ -27,6 +28,9 @@ KINDS = {
     "sgd": {"optimizer": SGD(0.1)},
     "momentum, clipped": {"optimizer": SGD(0.1, momentum=0.9), "clip_norm": 1.0},
     "schedule": {"optimizer": Adam(fastnn.schedules.Cosine(0.02, n_steps=48))},
+    "scaled features": {
+        "optimizer": fastnn.AdamW(0.02, rate_factors=RateFactors("fan_in", 0.1, feature_scales=6.0))
+    },
     "weights and penalties": {"sample_weight": np.linspace(0, 1, 120), "l1": 1e-3, "l2": 1e-3},
     "in order": {"shuffle": False},
     "validation": {"validation_data": (X[:30], Y[:30])},

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import EpochResult, learning_rates
+from fastnn.backends.groups import begin_scaling
 from fastnn.backends.minibatch import TrainingOptions
 from fastnn.optimizers import SGD, OptimizerState
 from fastnn.system.ctrl_c import ctrl_c_held
@@ -119,6 +120,7 @@ class NumbaBackend(Kernels):
             return self._with_blas.train_epoch(
                 architecture, params, state, x, y, order, options, sample_weight
             )
+        begin_scaling(options.optimizer, architecture, params, state.slots)
         layers, _ = plan_for(architecture, batch_size, packed, bool(options.dropout))
         memory = memory_for(architecture, x, rows, batch_size, packed, options)
         model, training = Model(layers, params), training_of(architecture, options)

@@ -27,6 +27,9 @@ from fastnn.kernels.numba.layout import (
     plan,
 )
 from fastnn.kernels.numba.masks import BITS
+from fastnn.optimizers import VECTORS
+
+NO_FACTORS = np.empty((0, 2))
 
 PACKED_BELOW = 0.4
 """Density of x below which zeros are skipped."""
@@ -162,6 +165,7 @@ def _minibatches_per_piece(architecture: Architecture, n_rows: int) -> int:
 
 def training_of(architecture: Architecture, options: TrainingOptions) -> Training:
     """Return the settings of a step, as codes and numbers."""
+    rates = options.optimizer.rate_factors
     return Training(
         batch_size=options.batch_size,
         loss=losses.CODES[architecture.loss],
@@ -175,6 +179,8 @@ def training_of(architecture: Architecture, options: TrainingOptions) -> Trainin
         clip_norm=float(options.clip_norm),
         rule=updates.CODES[options.optimizer.rule],
         coefficients=tuple(float(c) for c in options.optimizer.coefficients),
+        n_vectors=VECTORS[options.optimizer.rule],
+        factors=NO_FACTORS if rates is None else rates.of(architecture).copy(),
     )
 
 

@@ -101,7 +101,11 @@ class Kernels(Backend):
     ) -> None:
         rate = float(learning_rates(optimizer, step - 1, 1)[0])
         rule = updates.CODES[optimizer.rule]
-        updates.update(rule, optimizer.coefficients, rate, step, params, plain(grads), state)
+        first = state[0] if len(state) > 0 else params[:0]
+        second = state[1] if len(state) > 1 else params[:0]
+        updates.update(
+            rule, optimizer.coefficients, rate, step, params, plain(grads), first, second
+        )
 
 
 def _weight_or_none(sample_weight: Array | None, z: Array) -> Array:

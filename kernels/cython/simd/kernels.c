@@ -15,6 +15,7 @@
 #include "loss.h"
 #include "masked.h"
 #include "optimizer.h"
+#include "scaled.h"
 #include "softmax.h"
 #include "sparse.h"
 
@@ -51,6 +52,9 @@ const struct kernels FASTNN_TABLE = {
     .elementwise_loss = elementwise_loss,
     .update = update,
     .add_penalty = add_penalty,
+    .begin_scaled = begin_scaled,
+    .update_scaled = update_scaled,
+    .scale_columns = scale_columns,
     .penalty = penalty,
     .sum_of_squares = sum_of_squares,
     .scale = scale,

@@ -192,13 +192,30 @@ struct kernels {
     void (*add_penalty)(ptrdiff_t n_rows, ptrdiff_t n_out, const void *weight, ptrdiff_t weight_row,
                         double l1, double l2, void *grads, ptrdiff_t grads_row);
 
+    /* -- a first layer with scaled inputs, V = diag(s) W: rows of V, of W (raw), of the gradient by V
+          and of the state for W have one stride; vectors for s lie scales_row numbers apart: s, then
+          its state */
+
+    /* Rows of V that are not those of diag(s) W become W's, and their s 1. */
+    void (*begin_scaled)(ptrdiff_t n_in, ptrdiff_t n_out, const void *seen, ptrdiff_t row, void *raw,
+                         void *scales);
+    /* W and s by their rules, then V */
+    void (*update_scaled)(const struct step *of_weights, const struct step *of_scales,
+                          ptrdiff_t n_rows, ptrdiff_t n_out, const void *grads, ptrdiff_t row,
+                          void *raw, void *first, void *second, void *scales,
+                          ptrdiff_t scales_row, void *seen);
+    /* Columns of W times factors, then V */
+    void (*scale_columns)(ptrdiff_t n_in, ptrdiff_t n_out, const double *factors, void *raw,
+                          ptrdiff_t row, const void *scales, void *seen);
+
     /* -- over vectors of n parameters ---------------------------------------------------------- */
 
     /* l1 Σ|w| + l2/2 Σw² */
     double (*penalty)(ptrdiff_t n, const void *weights, double l1, double l2);
     double (*sum_of_squares)(ptrdiff_t n, const void *values);
     void (*scale)(ptrdiff_t n, double factor, void *values);
-    /* Columns longer than max_norm are scaled down to it; norms is scratch of n_out doubles. */
+    /* Columns longer than max_norm are scaled down to it; norms, n_out doubles, receives the factors
+       by which all columns are multiplied. */
     void (*limit_column_norms)(ptrdiff_t n_in, ptrdiff_t n_out, double max_norm, double *norms,
                                void *weight, ptrdiff_t weight_row);
 
