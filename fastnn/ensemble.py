@@ -34,7 +34,7 @@ from fastnn.model.initialization import Initializer
 from fastnn.model.prediction import answers
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.rows.checked import checked_rows, checked_x
+from fastnn.rows.checked import RowReader, checked_rows, checked_x
 from fastnn.rows.generators import Generators
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
 from fastnn.system.ctrl_c import ctrl_c_held
@@ -701,7 +701,11 @@ class Ensemble(EnsembleModel):
             ``predictor(x)`` returns the mean of the networks' outputs, as `predict_proba` does or,
             for an output that does not classify, numbers, for rows (n_rows, n_in) or one (n_in,).
         """
-        return EnsemblePredictor(network.predictor() for network in self)
+        a, reader = self.architecture, RowReader(self.architecture, self.trained_on)
+        if not reader.makes_rows:
+            return EnsemblePredictor(network.predictor() for network in self)
+        backend = get_backend(self._backend)
+        return EnsemblePredictor((backend.predictor(a, own) for own in self._parameters), reader)
 
     def _outputs(self, x: Any, reduce: str | None, groups: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)

@@ -161,6 +161,12 @@ def fit(
     >>> history = fastnn.dask.fit(network, x, y, epochs=3)  # doctest: +SKIP
     """
     checked_network(network)
+    if network.columns is not None:
+        raise ValueError(
+            "fastnn.dask.fit takes rows of numbers, and this network carries the columns of a "
+            "table: set columns = None, train it on x.map_partitions(columns.rows), and set them "
+            "again"
+        )
     optimizer = Adam() if optimizer is None else checked_optimizer(optimizer)
     architecture = network.architecture
     options = checked_options(

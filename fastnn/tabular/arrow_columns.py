@@ -75,7 +75,7 @@ def _categorical(name: str, array: Any) -> Column:
         array = array.chunk(0) if hasattr(array, "chunk") else array
     categories = as_kind(arrow_column(name, array.dictionary), "text").values
     codes = np.nan_to_num(_floats(array.indices), nan=-1.0).astype(np.int64)
-    texts = np.append(categories, None)  # of the code -1, the last
+    texts = np.array([*categories, None], object)  # of the code -1, the last
     return Column(name, "text", texts[codes], tuple(categories), bool(array.type.ordered))
 
 

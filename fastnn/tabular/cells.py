@@ -1,7 +1,7 @@
 """Cells of Python objects: what kind of column they are, and its values.
 
-Types decide, not contents: text that reads as numbers stays text here. Missing are None, NaN, NaT and
-pandas' NA. A column of several types is
+Types decide, not contents: text that reads as numbers stays text here. Missing are None, NaN, NaT
+and pandas' NA. A column of several types is
 
     flags and numbers          numbers
     text and anything else     text, with a note
@@ -48,7 +48,7 @@ def object_column(name: str, cells: NDArray[Any]) -> Column:
             f"x must hold text, numbers, flags or times, but its column {shortened(repr(name))} "
             f"holds {describe(values[row])} in row {row}: leave it out, or make columns of it"
         )
-    found = set(kinds.values()) - {"missing"}
+    found = {str(kind) for kind in kinds.values()} - {"missing"}
     if "number" in found and len(found) > 1 and _all_nan(values, kinds):
         found.discard("number")
     if not found:
@@ -105,19 +105,19 @@ def _all_nan(values: Iterable[Any], kinds: dict[type, str | None]) -> bool:
 
 
 def _text(
-    name: str, cells: NDArray[Any], values: list[Any], found: set[str | None], *, plain: bool
+    name: str, cells: NDArray[Any], values: list[Any], found: set[str], *, plain: bool
 ) -> Column:
     if plain:
         return Column(name, "text", cells)
     texts = np.empty(len(values), object)
     texts[:] = [_as_text(name, i, value) for i, value in enumerate(values)]
-    others = " and ".join(_WORDS[str(kind)] for kind in sorted(map(str, found - {"text"})))
+    others = " and ".join(_WORDS[kind] for kind in sorted(found - {"text"}))
     return Column(name, "text", texts, note=f"holds text and {others}: read as text" * bool(others)
                   or None)  # fmt: skip
 
 
 def _as_text(name: str, row: int, value: Any) -> str | None:
-    if isinstance(value, str):
+    if isinstance(value, str | bool):
         return str(value)
     if isinstance(value, bytes):
         try:
@@ -129,7 +129,7 @@ def _as_text(name: str, row: int, value: Any) -> str | None:
             ) from None
     if is_missing(value):
         return None
-    if isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool):
+    if isinstance(value, numbers.Real | Decimal):
         return number_text(float(value))
     return str(value)
 

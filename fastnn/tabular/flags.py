@@ -35,7 +35,7 @@ class Flag:
 
     def encode(self, column: Column, out: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Write the output into zeros (n_rows, 1); return which cells are missing."""
-        missing = np.isnan(column.values)
+        missing = np.asarray(np.isnan(column.values))
         out[:, 0] = 2.0 * column.values - 1.0
         out[missing, 0] = 0.0
         return missing

@@ -1,7 +1,7 @@
 """A column of one kind read as another: what a network was trained on, in whatever form it comes.
 
     to number   from flags; from text, cell by cell
-    to flag     from numbers 0 and 1; from text: true and false, yes and no, t and f, y and n, 1 and 0
+    to flag     from numbers 0 and 1; from text: true, yes, t, y and 1, or false, no, f, n and 0
     to text     from numbers and flags (a whole number without ".0"), and from times (ISO 8601)
     to time     from text, in ISO 8601
 
@@ -76,9 +76,7 @@ def as_kind(column: Column, kind: Kind) -> Column:
             f"x must hold {_PLURALS[kind]} in its column {shortened(repr(column.name))}, got "
             f"{_PLURALS[column.kind]}{hint}"
         )
-    return replace(
-        column, kind=kind, values=convert(column), categories=None, is_ordered=False
-    )
+    return replace(column, kind=kind, values=convert(column), categories=None, is_ordered=False)
 
 
 def number_of(text: str) -> float | None:

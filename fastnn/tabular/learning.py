@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.categories import OneHot, Ordered, TwoValues
-from fastnn.tabular.columns import Columns, Encoding, ReadColumn
+from fastnn.tabular.columns import Columns
 from fastnn.tabular.flags import Flag, OnlyMissing
 from fastnn.tabular.frame import Column, Kind
 from fastnn.tabular.frames import as_frame
@@ -18,6 +18,7 @@ from fastnn.tabular.identifiers import why_number, why_text
 from fastnn.tabular.kinds import as_kind, factorized, number_of
 from fastnn.tabular.names import check_known
 from fastnn.tabular.numbers import Binned, Scaled, bin_edges, center_and_scale, check_finite
+from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time, microseconds, varying_parts
 from fastnn.validation.values import check_choice, check_count, check_flag, shortened
 
@@ -103,8 +104,8 @@ def learn_columns(
         raise ValueError("x has no rows to learn its columns from")
     found = []
     for place, column in enumerate(table.columns):
-        choice = "drop" if column.name in drop else kinds.get(column.name)
-        read = _read(column, choice, place, options, keeps=column.name in keep)
+        own = "drop" if column.name in drop else kinds.get(column.name)
+        read = _read(column, own, place, options, keeps=column.name in keep)
         notes = [note for note in (column.note, read.note) if note]
         found.append(replace(read, note="; ".join(notes) or None))
     columns = Columns(tuple(found), table.has_names)
@@ -238,8 +239,8 @@ def _category(column: Column, options: Options) -> ReadColumn:
     if n_rare == 1 or len(texts) == 2:  # together with no other
         frequent, n_rare = [text for _, text in by_frequency], 0
     if not frequent:
-        note = f"no value occurs {options.min_count} times"
-        return ReadColumn(column.name, "category", None, had_missing, note)
+        reason = f"no value occurs {options.min_count} times"
+        return ReadColumn(column.name, "category", None, had_missing, reason)
     if column.categories is not None:
         order = {text: i for i, text in enumerate(column.categories)}
         frequent.sort(key=lambda text: order.get(text, len(order)))
@@ -253,7 +254,7 @@ def _category(column: Column, options: Options) -> ReadColumn:
 
 def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> ReadColumn:
     """Return ordered categories; the order is the caller's, the dtype's, or that of the text."""
-    note = None
+    note: str | None = None
     was_numbers = column.kind in ("number", "flag")
     text = _as_text(column)
     codes, texts = factorized(text.values)

@@ -27,7 +27,9 @@ def check_known(argument: str, given: Collection[str], names: Collection[str]) -
         If there is no such column; the message has the nearest name.
     """
     if isinstance(given, str):
-        raise TypeError(f"{argument} must be a collection of names, got {given!r}: pass [{given!r}]")
+        raise TypeError(
+            f"{argument} must be a collection of names, got {given!r}: pass [{given!r}]"
+        )
     for name in given:
         if name not in names:
             like = near(str(name), names)

@@ -158,7 +158,7 @@ def check_finite(column: Column) -> None:
 
 def _missing(column: Column) -> NDArray[np.bool_]:
     check_finite(column)
-    return np.isnan(column.values)
+    return np.asarray(np.isnan(column.values))
 
 
 def _finite(name: str, value: Any) -> None:

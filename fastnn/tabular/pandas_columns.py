@@ -62,6 +62,6 @@ def _categorical(name: str, series: Any) -> Column:
     if hasattr(known, "closed"):  # intervals, as of pandas.cut
         known = known.astype(str)
     categories = as_kind(array_column(name, known.to_numpy()), "text").values
-    texts = np.append(categories, None)  # of the code -1, the last
+    texts = np.array([*categories, None], object)  # of the code -1, the last
     ordered = bool(series.cat.ordered)
     return Column(name, "text", texts[series.cat.codes.to_numpy()], tuple(categories), ordered)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from fastnn.system.printable import printable
-
-if TYPE_CHECKING:
-    from fastnn.tabular.columns import Columns
+from fastnn.tabular.read_column import ReadColumn
 
 WIDTH = 80
 LONGEST = 24
@@ -18,7 +16,7 @@ LEAST_NOTE = 16
 HEADER = ("column", "read as", "encoded as", "outputs", "note")
 
 
-def printed(columns: Columns) -> str:
+def printed(table: Sequence[ReadColumn]) -> str:
     """Return a line for each column, its note wrapped, and the number of outputs."""
     cells = [HEADER] + [
         (
@@ -28,7 +26,7 @@ def printed(columns: Columns) -> str:
             f"{len(column.outputs):,}",
             printable(column.note or ""),
         )
-        for column in columns.table
+        for column in table
     ]
     widths = [max(len(row[i]) for row in cells) for i in range(4)]
     indent = sum(widths) + 2 * len(widths)
@@ -41,8 +39,9 @@ def printed(columns: Columns) -> str:
             f"{outputs:>{widths[3]}}  "
         )
         lines += [(start + first).rstrip(), *(" " * indent + other for other in others)]
-    n_read = len(columns.names)
-    return "\n".join([*lines, "", f"{n_read:,} columns are read, {columns.n_out:,} outputs"])
+    n_read = sum(column.encoding is not None for column in table)
+    n_out = sum(len(column.outputs) for column in table)
+    return "\n".join([*lines, "", f"{n_read:,} columns are read, {n_out:,} outputs"])
 
 
 def _short(text: str) -> str:

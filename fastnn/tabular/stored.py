@@ -10,17 +10,16 @@ Floats are written such that reading gives the same bits.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnn.tabular.categories import OneHot, Ordered, TwoValues
 from fastnn.tabular.flags import Flag, OnlyMissing
 from fastnn.tabular.numbers import Binned, Scaled
+from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time
 from fastnn.validation.values import check_choice, check_flag, describe, shortened
-
-if TYPE_CHECKING:
-    from fastnn.tabular.columns import Columns, Encoding
 
 VERSION = 1
 MOST_OUTPUTS = 10**6
@@ -32,9 +31,9 @@ ENCODINGS: dict[str, Any] = {
 }
 
 
-def to_json(columns: Columns) -> str:
-    """Return the columns as JSON text."""
-    table = [
+def to_json(table: Sequence[ReadColumn], has_names: bool) -> str:
+    """Return the columns of a table as JSON text."""
+    found = [
         {
             "name": column.name,
             "read_as": column.read_as,
@@ -42,25 +41,23 @@ def to_json(columns: Columns) -> str:
             "note": column.note,
             "encoding": column.encoding and _fields_of(column.encoding),
         }
-        for column in columns.table
+        for column in table
     ]
-    return json.dumps({"version": VERSION, "has_names": columns.has_names, "table": table})
+    return json.dumps({"version": VERSION, "has_names": has_names, "table": found})
 
 
 def _fields_of(encoding: Encoding) -> dict[str, Any]:
     return {"tag": encoding.tag, **asdict(encoding)}  # type: ignore[call-overload]
 
 
-def from_json(text: str) -> Columns:
-    """Return the columns in JSON text.
+def from_json(text: str) -> tuple[tuple[ReadColumn, ...], bool]:
+    """Return the columns in JSON text, and whether they are matched by their names.
 
     Raises
     ------
     TypeError, ValueError
         If it is not what `to_json` writes.
     """
-    from fastnn.tabular.columns import Columns
-
     if not isinstance(text, str):
         raise TypeError(f"the columns must be JSON text, got {describe(text)}")
     if len(text) > MOST_CHARACTERS:
@@ -80,15 +77,12 @@ def from_json(text: str) -> Columns:
     table = tuple(map(_read_column, found["table"]))
     if len({column.name for column in table}) != len(table):
         raise ValueError("the columns must have different names")
-    columns = Columns(table, check_flag("has_names", found["has_names"]))
-    if not 0 < columns.n_out <= MOST_OUTPUTS:
+    if not 0 < sum(len(column.outputs) for column in table) <= MOST_OUTPUTS:
         raise ValueError(f"the columns must have 1 to {MOST_OUTPUTS:,} outputs")
-    return columns
+    return table, check_flag("has_names", found["has_names"])
 
 
-def _read_column(found: Any) -> Any:
-    from fastnn.tabular.columns import ReadColumn
-
+def _read_column(found: Any) -> ReadColumn:
     _check_keys(found, [field.name for field in fields(ReadColumn)], "a column")
     for key in ("name", "note"):
         if not isinstance(found[key], str) and (key == "name" or found[key] is not None):

@@ -55,7 +55,7 @@ class Time:
 
     def encode(self, column: Column, out: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Write the outputs into zeros (n_rows, n_out); return which cells are missing."""
-        missing = np.isnat(column.values)
+        missing = np.asarray(np.isnat(column.values))
         out[:, 0] = scaled(microseconds(column.values) - self.center, 0.0, self.scale * _US_PER_S)
         for i, part in enumerate(self.parts):
             period, of = PARTS[part]

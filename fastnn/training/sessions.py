@@ -99,6 +99,10 @@ def _remembered(
     model: Learner, given: Any, x: Any, label_name: str | None
 ) -> tuple[Architecture, TrainedOn]:
     a, before = model.architecture, model.trained_on
+    if before is not None and before.columns is not None:
+        now = TrainedOn(label_name=label_name, columns=before.columns)
+        scale = 1.0 if model.chooses_scale else a.input_scale
+        return replace(a, input_scale=scale), before if now == before else now
     if model.chooses_scale:
         a = replace(a, input_scale=chosen_scale(x))
     if before is None:
