@@ -71,9 +71,9 @@ def as_frame(x: Any, kinds: Mapping[str, Kind] | None = None) -> Frame:
 def _read(x: Any) -> Frame:
     if is_pandas(x) and hasattr(x, "columns"):
         return _of_pandas(x)
+    if is_polars(x) and hasattr(x, "collect"):
+        raise TypeError("x must be a table, got a LazyFrame: pass x.collect()")
     if is_polars(x) and hasattr(x, "columns"):
-        if hasattr(x, "collect"):
-            raise TypeError("x must be a table, got a LazyFrame: pass x.collect()")
         return _named([(name, x[name]) for name in x.columns])
     if is_arrow(x) and hasattr(x, "schema") and hasattr(x, "columns"):
         return _named(arrow_columns(x))
