@@ -7,11 +7,14 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from support.command_line import CommandLine
 from support.examples import same_bits
 
 import fastnn
+import fastnn.dask
 from fastnn.exchange.quantization import dequantized
 from fastnn.model.persistence import metadata_of
+from fastnn.plots.classified import classify
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.tabular import learn_columns
 
@@ -283,3 +286,57 @@ def test_exports_refuse_a_network_whose_preparation_would_be_lost(export, tmp_pa
     with pytest.raises(ValueError, match="set columns = None on a copy"):
         export(model, path)
     assert not path.exists()
+
+
+# -- plots, the command line and clusters ----------------------------------------------------------
+
+WIDE = learn_columns(
+    TABLE[["age", "member"]], missing_indicators=False
+)  # as many outputs as columns
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, WIDE])
+def test_plots_convert_tables_once(columns):
+    table = TABLE[list(columns.names)]
+    models = [fastnn.Network((columns.n_out, 4, 2), seed=0) for _ in range(2)]
+    models[0].columns = columns
+    one, other = (
+        classify(model, x, Y) for model, x in zip(models, (table, columns.rows(table)), strict=True)
+    )
+    assert same_bits(one.predicted, other.predicted)
+    assert same_bits(one.probability, other.probability)
+
+
+def test_plots_of_numbers_convert_tables_once():
+    model = fastnn.Network((WIDE.n_out, 1), output="identity", seed=0)
+    model.columns = WIDE
+    figure = fastnn.plots.predictions(model, TABLE[["age", "member"]], np.arange(N) / N)
+    predicted = model.predict(TABLE[["age", "member"]])
+    assert any(np.allclose(line.get_ydata(), predicted) for line in figure.axes[0].lines
+               if len(line.get_ydata()) == N)  # fmt: skip
+
+
+def test_plots_name_inputs_by_the_outputs_of_the_columns():
+    model, _ = trained(network, "numpy")
+    names = [text.get_text() for text in fastnn.plots.weights(model).axes[0].get_yticklabels()]
+    assert {"age", "age is missing"} <= set(names)
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_the_command_line_refuses_a_network_that_takes_tables(command, tmp_path, capsys):
+    model, _ = trained(network, "numpy")
+    model.save(tmp_path / "net.safetensors")
+    TABLE[["age"]].assign(bought=Y).to_csv(tmp_path / "t.csv", index=False)
+    cli = CommandLine(tmp_path, capsys)
+    assert cli(command, tmp_path / "net.safetensors", tmp_path / "t.csv") != 0
+    assert "tables of mixed columns" in cli.err
+
+
+def test_a_cluster_predicts_tables_and_refuses_to_train_on_them():
+    dataframe = pytest.importorskip("dask.dataframe")
+    model, other = trained(network, "numpy")
+    frame = dataframe.from_pandas(TABLE, npartitions=2)
+    found = fastnn.dask.predict_proba(model, frame).compute(scheduler="synchronous")
+    assert same_bits(found.to_numpy(), other.predict_proba(ROWS))
+    with pytest.raises(ValueError, match="columns = None"):
+        fastnn.dask.fit(model, frame, Y)
