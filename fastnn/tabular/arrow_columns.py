@@ -10,12 +10,13 @@ from fastnn.tabular.arrays import number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
+from fastnn.tabular.libraries import is_of
 from fastnn.validation.values import shortened
 
 
 def is_arrow(x: Any) -> bool:
     """Return whether x is a table, a batch or an array of pyarrow."""
-    return type(x).__module__.partition(".")[0] == "pyarrow"
+    return is_of(x, "pyarrow")
 
 
 def arrow_columns(table: Any) -> list[tuple[str, Any]]:

@@ -209,7 +209,7 @@ def _text(column: Column, place: int, options: Options, *, keeps: bool) -> ReadC
     if reason is not None:
         had_missing = n_known < len(codes)
         return ReadColumn(column.name, "text", None, had_missing, reason)
-    read = _category(column, options)
+    read = _category(column, options, (codes, texts))
     if are_numerals and not read.note:
         return replace(read, note='text that holds numbers: kinds= "number" reads it as such')
     return read
@@ -223,8 +223,10 @@ def _is_numeral(text: str) -> bool:
     return number is not None and bool(np.isfinite(number)) and not is_code
 
 
-def _category(column: Column, options: Options) -> ReadColumn:
-    codes, texts = factorized(column.values)
+def _category(
+    column: Column, options: Options, found: tuple[NDArray[np.int64], list[str]] | None = None
+) -> ReadColumn:
+    codes, texts = factorized(column.values) if found is None else found
     counts = np.bincount(codes[codes >= 0], minlength=len(texts))
     n_known = int(counts.sum())
     constant = _one_value(column, "category", n_known, len(texts), options)

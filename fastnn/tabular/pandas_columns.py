@@ -10,11 +10,12 @@ from fastnn.tabular.arrays import array_column, number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
+from fastnn.tabular.libraries import is_of
 
 
 def is_pandas(x: Any) -> bool:
     """Return whether x is a frame or a series of pandas."""
-    return hasattr(x, "iloc") and type(x).__module__.partition(".")[0] == "pandas"
+    return hasattr(x, "iloc") and is_of(x, "pandas")
 
 
 def pandas_columns(x: Any) -> list[tuple[Any, Any]]:

@@ -10,12 +10,13 @@ import numpy as np
 from fastnn.tabular.arrays import number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
+from fastnn.tabular.libraries import is_of
 from fastnn.validation.values import shortened
 
 
 def is_polars(x: Any) -> bool:
     """Return whether x is a frame or a series of polars."""
-    return type(x).__module__.partition(".")[0] == "polars"
+    return is_of(x, "polars")
 
 
 def polars_column(name: str, series: Any) -> Column:

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import pickle
 
 import numpy as np
@@ -13,7 +14,7 @@ from support.examples import same_bits
 import fastnn
 import fastnn.dask
 from fastnn.exchange.quantization import dequantized
-from fastnn.model.persistence import metadata_of
+from fastnn.model.persistence import _named, metadata_of, packed
 from fastnn.plots.classified import classify
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.tabular import learn_columns
@@ -31,6 +32,7 @@ TABLE = pd.DataFrame(
 )
 COLUMNS = learn_columns(TABLE)
 ROWS = COLUMNS.rows(TABLE)
+WIDE = learn_columns(TABLE[["age", "member"]], missing_indicators=False)  # two, as it takes
 Y = pd.Series(RNG.integers(0, 2, N), name="bought")
 FORMS = {
     "frame": TABLE,
@@ -248,6 +250,27 @@ def test_columns_are_saved_pickled_and_copied(make, backend, tmp_path):
 
 def test_a_file_of_a_network_without_columns_does_not_mention_them():
     assert "columns" not in metadata_of(trained(network, "numpy")[1])["trained_on"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ("{", "damaged"),
+        (3, "must be JSON text"),
+        (WIDE.to_json(), f"rows of 2 numbers, but the network has {COLUMNS.n_out} inputs"),
+        (COLUMNS.to_json().replace('"scale": ', '"scale": -'), "scale must be above 0"),
+        (COLUMNS.to_json().replace('"tag": "scaled"', '"tag": "eval"'), "tag of an encoding"),
+    ],
+)
+def test_a_file_with_damaged_columns_is_refused_in_words(columns, words, tmp_path):
+    model, _ = trained(network, "numpy")
+    metadata = metadata_of(model)
+    fields = json.loads(metadata["trained_on"]) | {"columns": columns}
+    metadata["trained_on"] = json.dumps(fields)
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(packed(_named(model.architecture, model.parameters), metadata))
+    with pytest.raises(ValueError, match=words):
+        fastnn.load(path)
 
 
 def test_a_checkpoint_resumes_with_columns(tmp_path, backend):
