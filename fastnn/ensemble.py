@@ -93,6 +93,8 @@ class Ensemble(EnsembleModel):
     group_labels : tuple or None
     trained_on : TrainedOn or None
         Properties of the training rows, as of `Network`.
+    columns : Columns or None
+        What the columns of a table become, as of `Network`; the same for all networks.
 
     Examples
     --------
@@ -487,7 +489,7 @@ class Ensemble(EnsembleModel):
             shares = shares or shares_of(self, len(data.y), groups)
             if a.one_class_a_row:
                 validation.check_two_classes(data.y, self.class_labels)
-            if isinstance(data.x, np.ndarray):
+            if isinstance(data.x, np.ndarray) and trained_on.columns is None:
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             watched = watched_rows(self, a, trained_on, validation_data, validation_groups, groups)
             _check_measured(stopping, watched is not None, a, options)

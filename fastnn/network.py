@@ -401,7 +401,7 @@ class Network(Model):
             check_monitors(bound, measured)
             if a.one_class_a_row and not is_own:
                 validation.check_two_classes(data.y, self.class_labels)
-            if isinstance(data.x, np.ndarray):
+            if isinstance(data.x, np.ndarray) and trained_on.columns is None:
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             backend = get_backend(self._backend)
             own_loss = None if loss is None else OwnLoss(loss, backend)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.categories import OneHot, Ordered, TwoValues
+from fastnn.tabular.cells import number_text
 from fastnn.tabular.columns import Columns
 from fastnn.tabular.flags import Flag, OnlyMissing
 from fastnn.tabular.frame import Column, Kind
@@ -20,7 +21,7 @@ from fastnn.tabular.names import check_known
 from fastnn.tabular.numbers import Binned, Scaled, bin_edges, center_and_scale, check_finite
 from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time, microseconds, varying_parts
-from fastnn.validation.values import check_choice, check_count, check_flag, shortened
+from fastnn.validation.values import check_choice, check_count, check_flag, describe, shortened
 
 CHOICES = ("number", "category", "ordered", "flag", "time", "drop")
 
@@ -264,7 +265,7 @@ def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> R
     if constant is not None:
         return constant
     if order is not None:
-        values = [str(value) for value in order]
+        values = _given(column.name, order)
         unknown = [value for value in texts if value not in values]
         if unknown:
             raise ValueError(
@@ -284,6 +285,17 @@ def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> R
     indicator = had_missing and options.missing_indicators
     encoding = Ordered(tuple(values), tuple(steps.tolist()), indicator)
     return ReadColumn(column.name, "ordered", encoding, had_missing, note)
+
+
+def _given(name: str, order: Any) -> list[str]:
+    """Return the categories that the caller gives, lowest first, as text."""
+    such_as = f"kinds[{shortened(repr(name))}] must be a kind or all categories, lowest first"
+    if not isinstance(order, Sequence) or not all(isinstance(v, str | int | float) for v in order):
+        raise TypeError(f"{such_as}, got {describe(order)}")
+    values = [value if isinstance(value, str) else number_text(float(value)) for value in order]
+    if len(set(values)) < len(values):
+        raise ValueError(f"{such_as}, each once, got {describe(order)}")
+    return values
 
 
 def _spread(steps: NDArray[np.int64], most: int) -> NDArray[np.int64]:

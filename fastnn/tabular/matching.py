@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fastnn.tabular.frame import Column, Frame
 from fastnn.tabular.names import near
-from fastnn.validation.frames import some
+from fastnn.validation.frames import check_numbered_columns, some
 from fastnn.validation.values import shortened
 
 
@@ -47,6 +47,8 @@ def matched(trained: Trained, frame: Frame, ignored: Collection[str]) -> list[Co
         another number of columns.
     """
     if not (trained.has_names and frame.has_names):
+        if frame.has_names:
+            check_numbered_columns(frame.names)
         if len(frame.columns) != len(trained.table):
             raise ValueError(
                 f"x must have the {len(trained.table)} columns of the training table, in its "

@@ -216,6 +216,15 @@ def test_other_columns_are_named(change, words):
         learn_columns(TABLE).rows(change(pd.DataFrame(TABLE)))
 
 
+def test_numbered_columns_in_another_order_are_refused():
+    frame = pd.DataFrame(RNG.normal(size=(20, 3)))
+    columns = learn_columns(frame)
+    assert not columns.has_names
+    assert (columns.rows(frame.to_numpy()) == columns.rows(frame)).all()
+    with pytest.raises(ValueError, match="numbered 2, 0, 1"):
+        columns.rows(frame[[2, 0, 1]])
+
+
 def test_outputs_know_their_columns():
     columns = learn_columns(TABLE)
     assert columns.names == ("age", "sex", "city")
