@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from fastnn.rows.trained_on import TrainedOn, checked_columns, takes_bytes
 from fastnn.system.memory_maps import check_whole
 from fastnn.validation.first_look import are_sound_labels, are_sound_rows
 from fastnn.validation.values import as_array
+
+if TYPE_CHECKING:
+    from fastnn.tabular.columns import Columns
 
 UNKNOWN = TrainedOn()
 """What a network was trained on that was not trained yet."""
@@ -59,8 +62,8 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     """
     a, known = architecture, trained_on or UNKNOWN
     if known.columns is not None:
-        label = () if known.label_name is None else (known.label_name,)
-        return checked_columns(known.columns, a.n_in).rows(x, ignored=label)
+        checked_columns(known.columns, a.n_in)
+        return rows_of_table(known.columns, known.label_name, x)
     of_bytes = takes_bytes(known.inputs, a.input_scale)
     if are_sound_rows(x, a.n_in):
         if of_bytes:
@@ -87,6 +90,11 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     if of_bytes:
         validation.check_not_bytes_as_floats(x, a.input_scale)
     return x
+
+
+def rows_of_table(columns: Columns, label_name: str | None, x: Any) -> Any:
+    """Return the rows that columns make of a table, which may have the labels too."""
+    return columns.rows(x, ignored=() if label_name is None else (label_name,))
 
 
 @dataclass(frozen=True)

@@ -355,11 +355,36 @@ def test_the_command_line_refuses_a_network_that_takes_tables(command, tmp_path,
     assert "tables of mixed columns" in cli.err
 
 
-def test_a_cluster_predicts_tables_and_refuses_to_train_on_them():
-    dataframe = pytest.importorskip("dask.dataframe")
-    model, other = trained(network, "numpy")
-    frame = dataframe.from_pandas(TABLE, npartitions=2)
-    found = fastnn.dask.predict_proba(model, frame).compute(scheduler="synchronous")
-    assert same_bits(found.to_numpy(), other.predict_proba(ROWS))
-    with pytest.raises(ValueError, match="columns = None"):
-        fastnn.dask.fit(model, frame, Y)
+@pytest.mark.parametrize("form", ["frame", "tables"])
+@pytest.mark.parametrize("persist", [True, False])
+def test_a_cluster_takes_tables(form, persist, dask_client):
+    delayed, frames = pytest.importorskip("dask").delayed, pytest.importorskip("dask.dataframe")
+    parts = [slice(0, 25), slice(25, N)]
+    x = [delayed(TABLE[part]) for part in parts]
+    rows, y = [delayed(ROWS[part]) for part in parts], [delayed(Y[part]) for part in parts]
+    if form == "frame":
+        x = frames.from_delayed(x, meta=TABLE[:0])
+    models = pair(network, "numpy")
+    for model, table in zip(models, (x, rows), strict=True):
+        fastnn.dask.fit(model, table, y, client=dask_client, epochs=2, persist=persist,
+                        validation_data=(table, y), progress=False)  # fmt: skip
+    one, other = models
+    assert same_bits(one.parameters, other.parameters)
+    assert one.columns == COLUMNS
+    found, wanted = (
+        fastnn.dask.evaluate(model, table, y, client=dask_client)
+        for model, table in zip(models, (x, rows), strict=True)
+    )
+    assert found == wanted
+    if form == "frame":
+        proba = fastnn.dask.predict_proba(one, x).compute(scheduler="synchronous")
+        assert same_bits(proba.to_numpy(), other.predict_proba(ROWS))
+
+
+def test_a_cluster_names_the_partition_of_a_wrong_cell(dask_client):
+    delayed = pytest.importorskip("dask").delayed
+    model, _ = pair(network, "numpy")
+    x = [delayed(TABLE[:30]), delayed(TABLE[30:].assign(age="old"))]
+    y = [delayed(Y[:30]), delayed(Y[30:])]
+    with pytest.raises(ValueError, match=r"partition 1: .* 'age', got 'old' .* in row 0"):
+        fastnn.dask.fit(model, x, y, client=dask_client)
