@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 FEW_ROWS = 10
 """With fewer rows, all values being different says nothing."""
 
+MANY_ROWS = 50
+"""So many numbers drawn from twice as many are never all different, unless they number rows."""
+
+LOWEST = 20
+"""The least number of half of the rows is above it once in a million draws."""
+
 NEARLY_ALL = 0.95
 WORDS = 4
 """Words per cell, on average, from which text of many values is free text."""
@@ -33,7 +39,8 @@ def why_number(name: str, x: NDArray[np.float64], place: int, *, is_complete: bo
     """Return why a column of finite numbers (n_rows,) identifies rows, or None.
 
     All must be whole and different, and either count the rows from 0 or 1, in order; or be any such
-    numbers below a name as "id"; or, in the first column, count the rows in another order.
+    numbers below a name as "id"; or, in the first column, count the rows in another order, or the
+    rows of a table of which these are half or more.
     """
     if not is_complete or len(x) < FEW_ROWS or (x != np.floor(x)).any():
         return None
@@ -41,7 +48,8 @@ def why_number(name: str, x: NDArray[np.float64], place: int, *, is_complete: bo
     if low in (0.0, 1.0) and np.array_equal(x, low + np.arange(len(x))):
         return f"counts the rows from {low:.0f}"
     named = is_named_so(name)
-    first = place == 0 and low in (0.0, 1.0) and high - low == len(x) - 1
+    is_part = len(x) >= MANY_ROWS and 0 <= low <= LOWEST and high < 2 * len(x)
+    first = place == 0 and (is_part or (low in (0.0, 1.0) and high - low == len(x) - 1))
     if not (named or first) or len(np.unique(x)) < len(x):
         return None
     return "identifies rows: whole numbers, all different" if named else "numbers the rows"

@@ -103,6 +103,15 @@ def test_the_first_column_may_number_rows_in_any_order():
     assert columns.left_out == {"a": "numbers the rows"}
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1]))
+def test_the_first_column_of_a_part_of_a_table_may_number_its_rows(seed, first):
+    numbers = np.random.default_rng(seed).permutation(N + N // 2)[:N] + first
+    table = {"X": numbers, "other": REAL}
+    assert learn_columns(table).left_out == {"X": "numbers the rows"}
+    assert learn_columns(table | {"X": numbers + 1950}).names == ("X", "other")
+    assert learn_columns({"other": REAL, "X": numbers}).names == ("other", "X")
+
+
 @pytest.mark.parametrize("override", [{"keep": ["a"]}, {"kinds": {"a": "number"}}])
 def test_an_identifier_can_be_kept(override):
     assert learned(np.arange(N), **override).encoding.words == "scaled"
