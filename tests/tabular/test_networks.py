@@ -17,7 +17,7 @@ from fastnn.exchange.quantization import dequantized
 from fastnn.model.persistence import _named, metadata_of, packed
 from fastnn.plots.classified import classify
 from fastnn.rows.trained_on import TrainedOn
-from fastnn.tabular import learn_columns
+from fastnn.tabular import as_frame, learn_columns
 
 N = 60
 RNG = np.random.default_rng(3)
@@ -36,6 +36,7 @@ WIDE = learn_columns(TABLE[["age", "member"]], missing_indicators=False)  # two,
 Y = pd.Series(RNG.integers(0, 2, N), name="bought")
 FORMS = {
     "frame": TABLE,
+    "read": as_frame(TABLE),
     "other order": TABLE[TABLE.columns[::-1]],
     "with its labels": TABLE.assign(bought=Y),
     "dict": {name: TABLE[name].to_list() for name in TABLE},
