@@ -45,7 +45,7 @@ from fastnn.training.history import History
 from fastnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from fastnn import datasets, plots, report
+    from fastnn import datasets, plots, report, tabular
 
 __all__ = [
     "SGD",
@@ -81,6 +81,7 @@ __all__ = [
     "schedules",
     "set_backend",
     "set_num_threads",
+    "tabular",
     "use_backend",
     "warmup",
 ]
@@ -90,6 +91,7 @@ _ROOMS = (
     "plots",
     "report",
     "sklearn",
+    "tabular",
 )  # imported on first use: they are slow to import
 
 

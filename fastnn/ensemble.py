@@ -34,7 +34,7 @@ from fastnn.model.initialization import Initializer
 from fastnn.model.prediction import answers
 from fastnn.network import Network
 from fastnn.optimizers import Optimizer
-from fastnn.rows.checked import checked_rows, checked_x
+from fastnn.rows.checked import RowReader, checked_rows, checked_x
 from fastnn.rows.generators import Generators
 from fastnn.rows.trained_on import IMAGE_SCALE, TrainedOn
 from fastnn.system.ctrl_c import ctrl_c_held
@@ -93,6 +93,8 @@ class Ensemble(EnsembleModel):
     group_labels : tuple or None
     trained_on : TrainedOn or None
         Properties of the training rows, as of `Network`.
+    columns : Columns or None
+        What the columns of a table become, as of `Network`; the same for all networks.
 
     Examples
     --------
@@ -487,7 +489,7 @@ class Ensemble(EnsembleModel):
             shares = shares or shares_of(self, len(data.y), groups)
             if a.one_class_a_row:
                 validation.check_two_classes(data.y, self.class_labels)
-            if isinstance(data.x, np.ndarray):
+            if isinstance(data.x, np.ndarray) and trained_on.columns is None:
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             watched = watched_rows(self, a, trained_on, validation_data, validation_groups, groups)
             _check_measured(stopping, watched is not None, a, options)
@@ -701,7 +703,11 @@ class Ensemble(EnsembleModel):
             ``predictor(x)`` returns the mean of the networks' outputs, as `predict_proba` does or,
             for an output that does not classify, numbers, for rows (n_rows, n_in) or one (n_in,).
         """
-        return EnsemblePredictor(network.predictor() for network in self)
+        a, reader = self.architecture, RowReader(self.architecture, self.trained_on)
+        if not reader.makes_rows:
+            return EnsemblePredictor(network.predictor() for network in self)
+        backend = get_backend(self._backend)
+        return EnsemblePredictor((backend.predictor(a, own) for own in self._parameters), reader)
 
     def _outputs(self, x: Any, reduce: str | None, groups: Any, progress: bool) -> Array:
         a, backend = self.architecture, get_backend(self._backend)

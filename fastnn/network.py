@@ -16,7 +16,7 @@ from fastnn.architecture import Architecture, Array
 from fastnn.backends import check_backend, get_backend
 from fastnn.backends.base import PREDICT_ROWS
 from fastnn.backends.minibatch import TrainingOptions, largest_product
-from fastnn.backends.predictor import Predictor
+from fastnn.backends.predictor import Predictor, TablePredictor
 from fastnn.backends.threads import blas_limited
 from fastnn.model.evaluation import evaluate
 from fastnn.model.initialization import Initializer, initialize
@@ -122,6 +122,10 @@ class Network(Model):
     trained_on : TrainedOn or None
         Properties of the training rows: bytes or numbers, the names of the columns and of the
         label. Saved with the network; later rows are checked against it. None before the first fit.
+    columns : Columns or None
+        What the columns of a table become (see `fastnn.tabular.learn_columns`). With them, x is
+        everywhere a table as it came, of numbers, flags, text and times. Can be assigned; saved
+        with the network.
 
     Examples
     --------
@@ -295,6 +299,7 @@ class Network(Model):
             float32, float64 or uint8 (times `input_scale`), read directly; bool counts as uint8,
             other real dtypes are converted, one minibatch at a time. The column names of pandas and
             polars frames are stored; later frames are matched by name.
+            With `columns`, a table as it came.
         y : array
             Softmax: labels (n_rows,) or one-hot rows. Sigmoid: 0 and 1, (n_rows,) or
             (n_rows, n_out). Else targets, (n_rows,) or (n_rows, n_out): any numbers for identity
@@ -397,7 +402,7 @@ class Network(Model):
             check_monitors(bound, measured)
             if a.one_class_a_row and not is_own:
                 validation.check_two_classes(data.y, self.class_labels)
-            if isinstance(data.x, np.ndarray):
+            if isinstance(data.x, np.ndarray) and trained_on.columns is None:
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             backend = get_backend(self._backend)
             own_loss = None if loss is None else OwnLoss(loss, backend)
@@ -635,7 +640,8 @@ class Network(Model):
         Predictor
             ``predictor(x, out=None)`` returns what `predict_proba` does, or the numbers of an
             output that does not classify, for rows (n_rows, n_in) or one row (n_in,). It holds a
-            copy of the parameters and may be called from several threads at once.
+            copy of the parameters and may be called from several threads at once. Of a network with
+            `columns` it takes tables; one row is a dict, a list or a series.
 
         Examples
         --------
@@ -644,8 +650,11 @@ class Network(Model):
         >>> fast(np.zeros(3, np.float32))
         array([0.5, 0.5], dtype=float32)
         """
-        reader = RowReader(self.architecture, self.trained_on)
-        return get_backend(self._backend).predictor(self.architecture, self.parameters, reader)
+        a, backend = self.architecture, get_backend(self._backend)
+        reader = RowReader(a, self.trained_on)
+        if reader.makes_rows:
+            return TablePredictor(backend.predictor(a, self.parameters), reader)
+        return backend.predictor(a, self.parameters, reader)
 
     def trainer(
         self,

@@ -51,6 +51,25 @@ class Predictor(ABC):
         """
 
 
+class TablePredictor(Predictor):
+    """A predictor of a network that carries columns: rows are tables as they came.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Of the network, for rows of numbers.
+    reader : RowReader
+        Makes these of whatever comes.
+    """
+
+    def __init__(self, predictor: Predictor, reader: Any) -> None:
+        self._predictor, self._reader = predictor, reader
+
+    def __call__(self, x: Any, out: Array | None = None) -> Array:
+        """Return the outputs of a table, or of one row: a dict, a list or a series."""
+        return self._predictor(self._reader(x), out)
+
+
 class PlainPredictor(Predictor):
     """A predictor that calls a backend's program ``predict``.
 

@@ -104,6 +104,7 @@ def test_data(options: argparse.Namespace, network: Network) -> TestRows:
 
 def _test_rows(options: argparse.Namespace, network: Network) -> TestRows:
     _check_options(options)
+    _check_takes_numbers(network)
     if options.data in DATA_SETS:
         test = training_data(options).test
         return TestRows(test.x, test.y, "test")
@@ -180,6 +181,7 @@ def _held_out(table: Table, network: Network) -> Split | None:
 def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     """Return the inputs in a file (CSV, NPZ, NPY or IDX images), without labels."""
     _check_options(options)
+    _check_takes_numbers(network)
     n_in = network.architecture.n_in
     if options.data in DATA_SETS:
         return test_data(options, network).x
@@ -201,6 +203,15 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     _check_columns(options, table.x, n_in)
     _note_order(options, table, network)
     return _as_bytes(table.x, network, options)
+
+
+def _check_takes_numbers(network: Network) -> None:
+    """Check that a network takes rows of numbers, which files are read as here."""
+    if network.columns is not None:
+        raise ValueError(
+            "this network takes tables of mixed columns, and the command line reads numbers only: "
+            "use fastnn.load and predict or evaluate in Python"
+        )
 
 
 def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:

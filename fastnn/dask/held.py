@@ -21,6 +21,7 @@ from fastnn.cluster import Cluster, Shared, Task
 from fastnn.dask.collections import made, n_bytes, partitions, recipe
 from fastnn.dask.partitions import Checks, Facts, Raw, alike, check, look
 from fastnn.rows.checked import Rows
+from fastnn.rows.trained_on import TrainedOn
 from fastnn.validation.values import describe
 
 log = logging.getLogger("fastnn.dask")
@@ -93,6 +94,8 @@ class Partitions:
         Whether to compute checksums.
     persist : bool or "auto"
         As for `fastnn.dask.fit`.
+    known : TrainedOn, optional
+        Of a network that carries columns: they make rows of the tables.
 
     Attributes
     ----------
@@ -117,9 +120,10 @@ class Partitions:
         classifies: bool,
         sums: bool,
         persist: Persist,
+        known: TrainedOn | None = None,
     ) -> None:
         self._cluster = cluster
-        self._looking = classifies, sums
+        self._looking = classifies, sums, known
         nodes = partitions(x, y, sample_weight)
         self._parts = self._held_or_not(nodes, persist, n_bytes(x, y))
         looks = [self._submit(number, look, number, *self._looking) for number in self._parts]

@@ -51,7 +51,7 @@ def predict(network: Network, x: Any) -> Any:
         Network.predict,
         network,
         x,
-        n_in=a.n_in,
+        n_in=width_of(network),
         dtype=dtype,
         columns=None if single else range(a.n_out),
     )
@@ -76,7 +76,8 @@ def predict_proba(network: Network, x: Any) -> Any:
     columns: Sequence[Any] = range(a.n_out)
     if a.output == "softmax" and network.class_labels is not None:
         columns = network.class_labels
-    return predicted(Network.predict_proba, network, x, n_in=a.n_in, dtype=a.dtype, columns=columns)
+    n_in = width_of(network)
+    return predicted(Network.predict_proba, network, x, n_in=n_in, dtype=a.dtype, columns=columns)
 
 
 def evaluate(
@@ -131,6 +132,11 @@ def checked_totals(totals: Totals | None, n_partitions: int) -> Totals:
     if not totals.weight:
         raise ValueError("sample_weight is zero for every row: at least one must be positive")
     return totals
+
+
+def width_of(network: Network) -> int:
+    """Return how many columns x has: those of the table where the network carries columns."""
+    return network.architecture.n_in if network.columns is None else len(network.columns.table)
 
 
 def _copied(network: Any) -> Network:

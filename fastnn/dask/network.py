@@ -19,6 +19,7 @@ from fastnn.dask.rounds import Plan
 from fastnn.dask.scaling import Scaling
 from fastnn.network import Network
 from fastnn.optimizers import SGD, Adam, Optimizer, checked_optimizer
+from fastnn.rows.checked import checked_rows
 from fastnn.rows.trained_on import TrainedOn
 from fastnn.training.checkpoints import Checkpoint, Keeper, checked_checkpoint
 from fastnn.training.fit_description import description
@@ -26,7 +27,7 @@ from fastnn.training.history import History, measurements
 from fastnn.training.hooks import Hook, check_monitors, hooks
 from fastnn.training.loop import fit as run
 from fastnn.training.options import checked_options
-from fastnn.training.sessions import begin, started, training, training_rows
+from fastnn.training.sessions import begin, remembered, started, training
 from fastnn.validation import check_count, check_instance
 from fastnn.validation.frames import some
 from fastnn.vocabulary import Reduction, Shuffle
@@ -179,6 +180,7 @@ def fit(
             held = Partitions(
                 cluster, x, y, sample_weight,
                 classifies=classifies, sums=checkpoint is not None, persist=persist,
+                known=network.trained_on,
             )  # fmt: skip
             a, trained_on = concluded(network, held)
             held.check(NetworkChecks(a, network.class_labels, trained_on))
@@ -189,6 +191,7 @@ def fit(
                     watched = Partitions(
                         cluster, *validation.check_validation_data(validation_data),
                         classifies=False, sums=checkpoint is not None, persist=persist,
+                        known=trained_on,
                     )  # fmt: skip
                     watched.check(NetworkChecks(a, network.class_labels, trained_on))
             measured = measurements(
@@ -255,7 +258,11 @@ def concluded(network: Network, held: Partitions) -> tuple[Architecture, Trained
     """
     x, y = joined(held.facts)
     try:
-        a, trained_on, _ = training_rows(network, x, y, None)
+        a, known = network.architecture, network.trained_on
+        if known is not None:  # of tables the workers have made rows
+            known = replace(known, columns=None)
+        data = checked_rows(a, network.class_labels, known, x, y)
+        a, trained_on = remembered(network, x, data.x, y)
     except (TypeError, ValueError):  # of few rows: say where it is among all
         held.check(NetworkChecks(network.architecture, network.class_labels, network.trained_on))
         raise

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastnn import validation
 from fastnn.architecture import Architecture
-from fastnn.rows.checked import Rows, checked_rows
+from fastnn.rows.checked import Rows, checked_rows, rows_of_table
 from fastnn.rows.strides import by_rows
 from fastnn.rows.trained_on import LOOKED_AT, TrainedOn
 from fastnn.system.checksums import checksum
@@ -95,7 +95,9 @@ class NetworkChecks(NamedTuple):
         )
 
 
-def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
+def look(
+    raw: Raw, number: int, classifies: bool, sums: bool, known: TrainedOn | None = None
+) -> Facts:
     """Return the facts of a partition.
 
     Parameters
@@ -107,12 +109,18 @@ def look(raw: Raw, number: int, classifies: bool, sums: bool) -> Facts:
         Whether to list the labels.
     sums : bool
         Whether to compute a checksum.
+    known : TrainedOn, optional
+        Of a network that carries columns: they make rows of a table first.
     """
     x, y, weight = raw
     with named(number):
         n_rows = n_rows_of(raw)
         if not n_rows:
             return Facts(0, 0, (), False, None, None, None, None, None, 0.0)
+        if known is not None and known.columns is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # said when the rows are checked
+                x = rows_of_table(known.columns, known.label_name, x)
         values = _values(x)
         few = _telling(values)
         check_extremes(values, few, validation.frame_names(x))

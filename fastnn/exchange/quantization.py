@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from fastnn.exchange.c.parameters import folded, known_columns, rounded
+from fastnn.exchange.columns import check_no_columns
 from fastnn.model.model import Model
 from fastnn.rows.checked import checked_x
 
@@ -32,6 +33,7 @@ def dequantized(network: M, x: Any = None) -> M:
     ValueError
         If a parameter is not finite in float32.
     """
+    check_no_columns(network, "a C header")
     if x is not None:
         x = checked_x(network.architecture, network.trained_on, x)
     exact = folded(network, rounded(network, "int8", known_columns(network, x)))

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn import validation
 from fastnn.architecture import OUTPUTS
 from fastnn.exchange.assembly import Dense, assemble
+from fastnn.exchange.columns import check_no_columns
 from fastnn.exchange.folding import Activation, Kink, Step, fold, folded_dtype
 from fastnn.exchange.torch_steps import Chain, chain_of
 from fastnn.model.model import Model
@@ -24,6 +25,7 @@ SOFTPLUS_THRESHOLD = 40.0
 def to_torch(network: Model, *, logits: bool = False) -> Any:
     """Return `network` as an ``nn.Sequential``; see `Network.to_torch`."""
     logits = validation.check_flag("logits", logits)
+    check_no_columns(network, "a PyTorch model")
     torch = imported("torch", extra="torch")
     from fastnn.exchange.torch_modules import Exp
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.backends.predictor import Predictor
+from fastnn.rows.checked import RowReader
 
 
 class EnsemblePredictor:
@@ -17,13 +18,17 @@ class EnsemblePredictor:
     Parameters
     ----------
     predictors : iterable of Predictor
+    reader : RowReader, optional
+        Makes rows of tables, once for all predictors.
     """
 
-    def __init__(self, predictors: Iterable[Predictor]) -> None:
-        self._predictors = tuple(predictors)
+    def __init__(self, predictors: Iterable[Predictor], reader: RowReader | None = None) -> None:
+        self._predictors, self._reader = tuple(predictors), reader
 
     def __call__(self, x: Any) -> Array:
         """Return the mean output (n_rows, n_out), or (n_out,) for one row."""
+        if self._reader is not None:
+            x = self._reader(x)
         first = self._predictors[0](x)
         total = first.astype(np.float64)
         for predictor in self._predictors[1:]:

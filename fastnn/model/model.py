@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.optimizers import OptimizerState, RunningOptimizer
-from fastnn.rows.trained_on import TrainedOn
+from fastnn.rows.trained_on import TrainedOn, checked_columns
 
 if TYPE_CHECKING:
     from numpy.random import Generator  # costs 7 ms, not needed to import fastnn
+
+    from fastnn.tabular.columns import Columns
 
 
 class Learner:
@@ -37,6 +39,29 @@ class Learner:
     chooses_scale = False
     _class_labels: tuple[Any, ...] | None = None
     _current_fit: object | None = None
+    _shared: Any = None  # of an ensemble and its networks, what is known of the rows of all
+
+    @property
+    def columns(self) -> Columns | None:
+        """What the columns of a table become, or None; assigning checks that it fits the inputs.
+
+        With columns, rows are tables as they came, wherever they come in, and are converted by
+        `Columns.rows`. None takes rows that are prepared already, of numbers.
+        """
+        return None if self.trained_on is None else self.trained_on.columns
+
+    @columns.setter
+    def columns(self, columns: Columns | None) -> None:
+        known = self.trained_on or TrainedOn()
+        if columns is not None:
+            checked = checked_columns(columns, self.architecture.n_in)
+            self.trained_on = TrainedOn(label_name=known.label_name, columns=checked)
+        elif known.columns is not None:
+            rest = replace(known, columns=None)
+            seen_none = rest == TrainedOn() and self.chooses_scale
+            self.trained_on = None if seen_none else rest
+        if self._shared is not None:
+            self._shared.learn_from(self)
 
     @property
     def class_labels(self) -> tuple[Any, ...] | None:
@@ -75,7 +100,6 @@ class Model(Learner):
     """
 
     seed: int | None = None
-    _shared: Any = None  # of a network of an ensemble, what is known of the rows of all
 
     def __init__(
         self,

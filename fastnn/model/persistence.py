@@ -10,7 +10,8 @@ on, and one for its biases, ``biases.0`` (n_out,), without padding. Its metadata
                     quantiles and label_smoothing where there are any
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
-                    `fastnn.rows.trained_on`), or null
+                    `fastnn.rows.trained_on`), or null; where the network carries columns, columns:
+                    their JSON, as text (see `fastnn.tabular.stored`)
     input_scale     present only until it is inferred from the first training rows
     checksum        CRC-32 of everything (see `fastnn.system.checksums.file_checksum`)
 
@@ -172,7 +173,7 @@ def metadata_of(model: Learner) -> dict[str, str]:
         "fastnn_version": __version__,
         "architecture": json.dumps(architecture_fields(model.architecture)),
         "class_labels": json.dumps(model.class_labels),
-        "trained_on": json.dumps(model.trained_on and asdict(model.trained_on)),
+        "trained_on": json.dumps(model.trained_on and model.trained_on.to_fields()),
     } | ({"input_scale": OPEN} if model.chooses_scale else {})
 
 
@@ -249,10 +250,10 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
         raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
     if fields is None:
         return None
-    known = asdict(TrainedOn())
+    known = (*TrainedOn().to_fields(), "columns")
     if not isinstance(fields, dict) or not set(fields) <= set(known):
         raise ValueError(f"its trained_on must hold {', '.join(known)}")
-    return checked_trained_on(known | fields, n_in)
+    return checked_trained_on(fields, n_in)
 
 
 def read_model(data: bytes, budget: Budget) -> tuple[Model, bool]:

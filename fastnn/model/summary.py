@@ -60,8 +60,11 @@ def _facts(model: Model, backend: str) -> list[tuple[str, str]]:
         ("inputs", _inputs(model.trained_on, a.input_scale)),
     ]
     known = model.trained_on
-    if known is not None and known.feature_names is not None:
-        facts.append(("columns", _some(known.feature_names)))
+    names = None if known is None else known.feature_names
+    if known is not None and known.columns is not None:
+        names = known.columns.names
+    if names is not None:
+        facts.append(("columns", _some(names)))
     if known is not None and known.label_name is not None:
         facts.append(("label", named(known.label_name)))
     if model.class_labels is not None:
@@ -81,6 +84,9 @@ def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
     scale = "not scaled" if input_scale == 1 else f"multiplied by {input_scale:.4g}"
     if trained_on is None:
         return f"not trained yet; bytes will be {scale}"
+    if trained_on.columns is not None:
+        n_columns = len(trained_on.columns.names)
+        return f"tables of {n_columns:,} columns, as {trained_on.columns.n_out:,} numbers"
     if trained_on.inputs == "bytes":
         return f"trained on bytes, {scale}"
     standardized = ", standardized internally" if trained_on.mean is not None else ""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.model.evaluation import ROWS_AT_A_TIME
 from fastnn.network import Network
-from fastnn.plots.checks import checked_network
+from fastnn.plots.checks import checked_network, of_checked_rows
 from fastnn.rows.checked import checked_x
 from fastnn.system.memory_maps import walk
 
@@ -54,8 +54,9 @@ def classify(network: Network, x: Any, y: Any) -> Classified:
     truth = validation.check_labels(y, x.shape[0], a.n_classes, network.class_labels)
     predicted = np.empty(x.shape[0], np.int64)
     probability = np.empty(x.shape[0], a.dtype)
+    of_rows = of_checked_rows(network)
     for rows in walk(x, ROWS_AT_A_TIME):
-        chances = network.predict_proba(x[rows], progress=False)
+        chances = of_rows.predict_proba(x[rows], progress=False)
         if a.output == "softmax":
             predicted[rows] = chances.argmax(axis=1)
             probability[rows] = chances.max(axis=1)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, say, shown
+from fastnn.plots.checks import names_of_inputs
 from fastnn.plots.classified import Classified, classify
 from fastnn.rows.checked import checked_x
 from fastnn.validation.sparse import rows_of_csr
@@ -58,6 +59,7 @@ def mistakes(
         If an argument is invalid.
     """
     found = classify(network, x, y)
+    feature_names = names_of_inputs(network, feature_names)
     n_in = network.architecture.n_in
     shape = validation.check_image_shape(image_shape, n_in)
     if image_shape is None and feature_names is not None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from fastnn import validation
 from fastnn.drawing.canvas import axes_for, drawable, evenly, figure_of, lines, panels
-from fastnn.plots.checks import checked_network
+from fastnn.plots.checks import checked_network, of_checked_rows
 from fastnn.rows.checked import checked_x
 
 MOST_POINTS = 1000  # evenly spaced rows; more would overlap
@@ -49,7 +49,9 @@ def predictions(network: Any, x: Any, y: Any, *, ax: Any = None) -> Figure:
     truth = validation.check_targets(y, n_rows, a.n_targets, a.output, a.dtype)
     truth = np.broadcast_to(truth, (n_rows, a.n_out))
     rows = evenly(n_rows, MOST_POINTS)
-    predicted = network.predict(x[rows], progress=False).reshape(len(rows), a.n_out)
+    predicted = (
+        of_checked_rows(network).predict(x[rows], progress=False).reshape(len(rows), a.n_out)
+    )
     n = min(a.n_out, MOST_OUTPUTS)
     n_columns, n_lines = grid(n)
     ax = axes_for(ax, 4.0 if n == 1 else 3.2 * n_columns, 4.0 if n == 1 else 3.2 * n_lines)

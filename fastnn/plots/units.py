@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.drawing.canvas import axes_for, figure_of, lines, panels, shown
-from fastnn.plots.checks import checked_network
+from fastnn.plots.checks import checked_network, names_of_inputs
 from fastnn.plots.classified import class_names
 
 TITLE = 0.29  # inches above an image of any size
@@ -62,6 +62,7 @@ def weights(
     """
     validation.check_drawable(checked_network(network).parameters)
     n_in = network.architecture.n_in
+    feature_names = names_of_inputs(network, feature_names)
     shape = validation.check_image_shape(image_shape, n_in)
     if image_shape is None and feature_names is not None:
         shape = None

@@ -136,10 +136,10 @@ def weights(network: Network, data: Dataset, shape: tuple[int, int] | None) -> d
     n_units = min(n_out, 25 if shape else 20)
     options: dict[str, Any] = {"image_shape": shape}
     if shape is None:
-        options = {
-            "feature_names": validation.check_feature_names(data.feature_names, n_in),
-            "feature_scale": deviation(data),
-        }
+        options = {"feature_names": None, "feature_scale": None}
+        if network.columns is None:
+            names = validation.check_feature_names(data.feature_names, n_in)
+            options = {"feature_names": names, "feature_scale": deviation(data)}
         height = max(1.8, 0.27 * min(n_in, units.MOST_FEATURES) + 0.9)
     else:
         n_columns, n_lines = units.grid(n_units)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.rows.one_row import as_rows, of_one_row, row_of_frame
-from fastnn.rows.trained_on import TrainedOn, takes_bytes
+from fastnn.rows.trained_on import TrainedOn, checked_columns, takes_bytes
 from fastnn.system.memory_maps import check_whole
 from fastnn.validation.first_look import are_sound_labels, are_sound_rows
 from fastnn.validation.values import as_array
+
+if TYPE_CHECKING:
+    from fastnn.tabular.columns import Columns
 
 UNKNOWN = TrainedOn()
 """What a network was trained on that was not trained yet."""
@@ -41,7 +44,8 @@ class Rows(NamedTuple):
 def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) -> Any:
     """Check inputs and return them in a form that a network reads.
 
-    Columns of a frame are put in the order of the training data. A network trained on bytes
+    If the network carries columns, x is a table as it came, and they make rows of it. Otherwise
+    columns of a frame are put in the order of the training data, and a network trained on bytes
     reads whole numbers 0 … 255 as bytes, and refuses floats in that range.
 
     Parameters
@@ -57,6 +61,9 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
         If x is not valid for `Network.fit`.
     """
     a, known = architecture, trained_on or UNKNOWN
+    if known.columns is not None:
+        checked_columns(known.columns, a.n_in)
+        return rows_of_table(known.columns, known.label_name, x)
     of_bytes = takes_bytes(known.inputs, a.input_scale)
     if are_sound_rows(x, a.n_in):
         if of_bytes:
@@ -85,6 +92,11 @@ def checked_x(architecture: Architecture, trained_on: TrainedOn | None, x: Any) 
     return x
 
 
+def rows_of_table(columns: Columns, label_name: str | None, x: Any) -> Any:
+    """Return the rows that columns make of a table, which may have the labels too."""
+    return columns.rows(x, ignored=() if label_name is None else (label_name,))
+
+
 @dataclass(frozen=True)
 class RowReader:
     """Converts rows that a predictor cannot read directly.
@@ -99,6 +111,11 @@ class RowReader:
     trained_on: TrainedOn | None
 
     @property
+    def makes_rows(self) -> bool:
+        """Whether everything is converted, since the network carries columns."""
+        return self.trained_on is not None and self.trained_on.columns is not None
+
+    @property
     def looks_at_floats(self) -> bool:
         """Whether floats may be converted bytes: see `check_floats`."""
         known = self.trained_on or UNKNOWN
@@ -109,6 +126,9 @@ class RowReader:
 
         A series whose index holds the column names is a row of a frame.
         """
+        if self.makes_rows:
+            rows, is_row = as_rows(x, is_table=True)
+            return of_one_row(checked_x(self.architecture, self.trained_on, rows), is_row)
         rows, is_row = None if self.trained_on is None else row_of_frame(x), True
         if rows is None:
             if not (validation.is_frame(x) or hasattr(x, "indptr")):

@@ -6,6 +6,7 @@ as ``frame.iloc[0]`` and ``frame.iterrows()`` give, which is a row of that frame
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,13 @@ def row_of_frame(x: Any) -> Any:
     return x.to_frame().T if all(isinstance(name, str) for name in x.index) else None
 
 
-def as_rows(x: Any) -> tuple[Any, bool]:
-    """Return one row (n_in,) as rows (1, n_in), anything else as it is; and whether it was one."""
+def as_rows(x: Any, *, is_table: bool = False) -> tuple[Any, bool]:
+    """Return one row (n_in,) as rows (1, n_in), anything else as it is; and whether it was one.
+
+    With `is_table`, they are a table of mixed columns, and not converted.
+    """
+    if is_table:
+        return _as_table(x)
     if isinstance(x, list | tuple):
         x = as_array("x", x)
     if hasattr(x, "indptr"):
@@ -36,9 +42,32 @@ def as_rows(x: Any) -> tuple[Any, bool]:
     return as_array("x", x)[None] if frame is None else frame, True
 
 
-def as_minibatch(x: Any, y: Any) -> tuple[Any, Any, bool]:
+def _as_table(x: Any) -> tuple[Any, bool]:
+    """Return a row of a mixed table, as a dict, a list, a series or a record, as a table of one."""
+    frame = row_of_frame(x)
+    if frame is not None:
+        return frame, True
+    if isinstance(x, Mapping):
+        is_row = any(map(_is_cell, x.values()))
+        return ([dict(x)] if is_row else x), is_row
+    if isinstance(x, np.void) and x.dtype.names is not None:
+        return np.array([x], x.dtype), True
+    if isinstance(x, np.ndarray):
+        is_row = x.ndim == 1 and x.dtype.names is None
+        return (x[None] if is_row else x), is_row
+    if isinstance(x, list | tuple):
+        is_row = bool(x) and all(map(_is_cell, x))
+        return ([x] if is_row else x), is_row
+    return x, False
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, str) or not hasattr(value, "__len__")
+
+
+def as_minibatch(x: Any, y: Any, *, is_table: bool = False) -> tuple[Any, Any, bool]:
     """Return one row, and the label or targets of one, as several of each; see `as_rows`."""
-    rows, is_row = as_rows(x)
+    rows, is_row = as_rows(x, is_table=is_table)
     if is_row and y is not None:
         y = as_array("y", y)[None]
     return rows, y, is_row

@@ -21,15 +21,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.system.memory_maps import walk
-from fastnn.validation.values import check_choice, describe
+from fastnn.validation.values import check_choice, check_instance, describe
+
+if TYPE_CHECKING:
+    from fastnn.tabular.columns import Columns  # imported when a network has some
 
 Inputs = Literal["bytes", "fractions", "flags", "numbers"]
 
@@ -64,6 +67,9 @@ class TrainedOn:
     training_rows : str, optional
         A checksum of the training rows of a file split by `fastnn train`, so that evaluation on the
         same file uses only the other rows.
+    columns : Columns, optional
+        What the columns of a table become: all rows are then tables as they came, and are converted
+        where they come in.
     """
 
     inputs: Inputs = "numbers"
@@ -72,13 +78,24 @@ class TrainedOn:
     mean: tuple[float, ...] | None = None
     deviation: tuple[float, ...] | None = None
     training_rows: str | None = None
+    columns: Columns | None = None
 
     @cached_property
     def same_kind(self) -> tuple[Any, ...] | None:
         """`inputs`, `feature_names` and `label_name`, if nothing else is known of the rows."""
-        if (self.mean, self.deviation, self.training_rows) != (None, None, None):
+        known = self.mean, self.deviation, self.training_rows, self.columns
+        if any(each is not None for each in known):
             return None
         return self.inputs, self.feature_names, self.label_name
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return what `checked_trained_on` reads, for JSON; columns only where there are any.
+
+        So the file of a network that an older fastnn can read is one that it reads.
+        """
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns = found.pop("columns")
+        return found if columns is None else found | {"columns": columns.to_json()}
 
 
 def chosen_scale(x: Any) -> float:
@@ -171,8 +188,30 @@ def _is_whole(values: Array) -> bool:
     return bool((values == np.floor(values)).all())
 
 
-def checked_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
-    """Check the properties of training rows read from a file, and return them with tuples."""
+def checked_columns(columns: Any, n_in: int) -> Columns:
+    """Return columns if they make rows for a network with so many inputs."""
+    from fastnn.tabular.columns import Columns
+
+    such_as = "fastnn.tabular.Columns, as learn_columns returns them"
+    checked = check_instance("columns", columns, Columns, such_as)
+    if checked.n_out != n_in:
+        raise ValueError(
+            f"columns make rows of {checked.n_out} numbers, but the network has {n_in} inputs"
+        )
+    return checked
+
+
+def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
+    """Check the properties of training rows read from a file, and return them with tuples.
+
+    Those that an older fastnn did not write are missing.
+    """
+    fields = {**TrainedOn().to_fields(), "columns": None, **found}
+    columns = fields["columns"]
+    if columns is not None:
+        from fastnn.tabular.columns import Columns
+
+        columns = checked_columns(Columns.from_json(columns), n_in)
     inputs = check_choice("inputs", fields["inputs"], get_args(Inputs))
     label, training_rows = fields["label_name"], fields["training_rows"]
     for name, text in (("label_name", label), ("training_rows", training_rows)):
@@ -194,4 +233,12 @@ def checked_trained_on(fields: Mapping[str, Any], n_in: int) -> TrainedOn:
         raise ValueError("feature_names must be distinct")
     if deviation is not None and not all(value > 0 for value in deviation):
         raise ValueError("deviation must be above 0")
-    return TrainedOn(inputs, names, label, lists["mean"], deviation, training_rows)  # type: ignore[arg-type]
+    return TrainedOn(
+        inputs,  # type: ignore[arg-type]
+        names,
+        label,
+        lists["mean"],
+        deviation,
+        training_rows,
+        columns,
+    )

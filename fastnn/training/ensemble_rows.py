@@ -36,6 +36,8 @@ def as_table(
     x = np.asarray(x)
     n_models, n_rows, n_in = x.shape
     expected_models, expected_in = ensemble.n_models, ensemble.architecture.n_in
+    if ensemble.columns is not None:
+        expected_in = len(ensemble.columns.table)
     if n_models != expected_models or n_in != expected_in:
         raise ValueError(
             f"x must have shape (n_rows, {expected_in}) or ({expected_models}, n_rows, "

@@ -131,7 +131,8 @@ def taken_by(model: Model, *, in_training: bool = True) -> Taken:
     largest = float(np.finfo(a.dtype).max)
     ranges = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "exp": (0.0, largest)}
     low, high = ranges.get(a.output, (-largest, largest))
-    if in_training and (known is None or known.same_kind is None):
+    has_columns = known is not None and known.columns is not None
+    if has_columns or (in_training and (known is None or known.same_kind is None)):
         floats, uint8 = 0, False
     elif known is None:
         floats, uint8 = 1, True

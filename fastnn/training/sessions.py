@@ -81,9 +81,7 @@ def training_rows(
     """Return checked rows, with the architecture and what is remembered after training on them."""
     a, before = model.architecture, model.trained_on
     data = checked_rows(a, model.class_labels, before, x, y, sample_weight, own_loss=own_loss)
-    label = None if before is None else before.label_name
-    a, trained_on = _remembered(model, x, data.x, label or validation.series_name(y))
-    return a, trained_on, data
+    return *remembered(model, x, data.x, y), data
 
 
 def training_x(model: Learner, x: Any) -> tuple[Architecture, TrainedOn, Any]:
@@ -91,14 +89,27 @@ def training_x(model: Learner, x: Any) -> tuple[Architecture, TrainedOn, Any]:
     before = model.trained_on
     checked = checked_x(model.architecture, before, x)
     validation.check_not_empty(checked.shape[0])
-    a, trained_on = _remembered(model, x, checked, None if before is None else before.label_name)
-    return a, trained_on, checked
+    return *remembered(model, x, checked), checked
 
 
-def _remembered(
-    model: Learner, given: Any, x: Any, label_name: str | None
-) -> tuple[Architecture, TrainedOn]:
+def remembered(model: Learner, given: Any, x: Any, y: Any = None) -> tuple[Architecture, TrainedOn]:
+    """Return the architecture and what is remembered after training on rows.
+
+    Parameters
+    ----------
+    model : Learner
+    given, x
+        The rows as they came, and checked.
+    y : array or series, optional
+        Labels or targets.
+    """
     a, before = model.architecture, model.trained_on
+    label_name = None if before is None else before.label_name
+    label_name = label_name or (None if y is None else validation.series_name(y))
+    if before is not None and before.columns is not None:
+        now = TrainedOn(label_name=label_name, columns=before.columns)
+        scale = 1.0 if model.chooses_scale else a.input_scale
+        return replace(a, input_scale=scale), before if now == before else now
     if model.chooses_scale:
         a = replace(a, input_scale=chosen_scale(x))
     if before is None:

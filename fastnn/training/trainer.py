@@ -305,7 +305,7 @@ class Trainer:
         steps = self._steps_that_measure()
         value = steps.value_and_gradient(params, x, y, sample_weight, out)
         if value is None:
-            x, y, is_row = as_minibatch(x, y)
+            x, y, is_row = as_minibatch(x, y, is_table=model.columns is not None)
             data = checked_rows(a, model.class_labels, model.trained_on, x, y, sample_weight)
             rows = of_one_row(data.x, is_row), data.y, data.sample_weight
             value = steps.value_and_gradient(params, *rows, out, is_checked=True)
@@ -349,7 +349,7 @@ class Trainer:
     @alone
     def _train_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         """Update from a minibatch of any kind."""
-        x, y, is_row = as_minibatch(x, y)
+        x, y, is_row = as_minibatch(x, y, is_table=self._model.columns is not None)
         a, trained_on, data = training_rows(self._model, x, y, sample_weight)
         self._check_n_rows(len(data.y))
         rows = of_one_row(data.x, is_row), data.y, data.sample_weight
@@ -359,7 +359,7 @@ class Trainer:
         return loss
 
     def _forward_checked(self, x: Any, logits: bool) -> Array:
-        x, is_row = as_rows(x)
+        x, is_row = as_rows(x, is_table=self._model.columns is not None)
         a, trained_on, x = training_x(self._model, x)
         self._check_n_rows(x.shape[0])
         with self._ready(a, trained_on) as steps:

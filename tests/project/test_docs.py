@@ -157,7 +157,7 @@ def test_the_navigation_holds_every_page():
     assert sorted(named) == sorted(there + from_the_checkout)
 
 
-MODULES = ("callbacks", "datasets", "plots", "report", "schedules")
+MODULES = ("callbacks", "datasets", "plots", "report", "schedules", "tabular")
 
 
 def public_names():
@@ -169,6 +169,7 @@ def public_names():
         "sklearn": "sklearn.base",
         "plots": "matplotlib",
         "report": "jinja2",
+        "tabular": "numpy",
     }
     for module in (f"fastnn.{name}" for name, package in needed.items() if find_spec(package)):
         yield from (f"{module}.{n}" for n in importlib.import_module(module).__all__)

@@ -33,6 +33,7 @@ from fastnn.exchange.c.parameters import (
     known_columns,
     rounded,
 )
+from fastnn.exchange.columns import check_no_columns
 from fastnn.model.model import Model
 from fastnn.system.files import write_whole
 from fastnn.validation import check_choice
@@ -66,6 +67,7 @@ def write(
     network: Model, path: Any, *, weights: str, name: str | None, rows: Any = None
 ) -> Written:
     """Write a network to the header `path`; see `fastnn.Network.to_c`."""
+    check_no_columns(network, "a C header")
     name = name_for(path, name)
     check_choice("weights", weights, WEIGHTS)
     x, y = (None, None) if rows is None else checked_measured_rows(network, rows)
@@ -121,6 +123,7 @@ def header(network: Model, name: str, *, weights: str, parameters: Parameters | 
         If `weights` is not a valid choice, a parameter is not finite in float32, or a class label
         cannot be written in C.
     """
+    check_no_columns(network, "a C header")
     check_choice("weights", weights, WEIGHTS)
     if parameters is None:
         parameters = rounded(network, weights, known_columns(network))

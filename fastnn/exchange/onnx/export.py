@@ -27,6 +27,7 @@ import numpy as np
 from fastnn import validation
 from fastnn.architecture import Array
 from fastnn.exchange.class_labels import doubles, utf8
+from fastnn.exchange.columns import check_no_columns
 from fastnn.exchange.onnx.formulas import FORMULAS
 from fastnn.model.model import Model
 from fastnn.model.persistence import metadata_of
@@ -54,6 +55,7 @@ def to_onnx(network: Model, path: Any, *, input_dtype: Any = None) -> None:
         If `input_dtype` is none of the choices, a class label has no place in the format, or the
         parameters are too many for one file.
     """
+    check_no_columns(network, "an ONNX model")
     onnx = imported("onnx", extra="onnx")
     architecture = network.architecture
     input_dtype = _check_input_dtype(architecture.dtype if input_dtype is None else input_dtype)

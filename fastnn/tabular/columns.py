@@ -1,0 +1,154 @@
+"""`Columns`: what each column of a table becomes in the rows that a network learns from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.tabular.frames import as_frame
+from fastnn.tabular.kinds import as_kind
+from fastnn.tabular.matching import matched
+from fastnn.tabular.printed import printed
+from fastnn.tabular.read_column import ReadColumn
+from fastnn.tabular.stored import from_json, to_json
+from fastnn.validation.frames import some
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What each column of a table becomes: a value, made by `learn_columns`.
+
+    ``print(columns)`` shows a table of it.
+
+    Attributes
+    ----------
+    table : tuple of ReadColumn
+        All columns of the training table, in order, those left out too.
+    has_names : bool
+        Whether tables are matched by the names of their columns; if not, by position.
+    names : tuple of str
+        The columns that are read, in order.
+    left_out : dict of str to str
+        The others, and why.
+    feature_names : tuple of str
+        A name for each output: "age", "age is missing", "sex = male", "date: month sin".
+    sources : tuple of int
+        For each output the index in `names` of the column it comes from.
+    n_out : int
+        Number of outputs.
+
+    Examples
+    --------
+    >>> from fastnn.tabular import learn_columns
+    >>> columns = learn_columns({"age": [22, 38, None, 35], "sex": ["m", "f", "f", "m"]})
+    >>> columns.feature_names
+    ('age', 'age is missing', 'sex = f')
+    >>> columns.rows({"sex": ["m"], "age": [35]})
+    array([[ 0.,  0., -1.]], dtype=float32)
+    """
+
+    table: tuple[ReadColumn, ...]
+    has_names: bool = True
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are read, in order."""
+        return tuple(column.name for column in self.table if column.encoding is not None)
+
+    @cached_property
+    def left_out(self) -> dict[str, str]:
+        """The columns that are not read, and why."""
+        return {c.name: c.note or "" for c in self.table if c.encoding is None}
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """A name for each output."""
+        return tuple(output for column in self.table for output in column.outputs)
+
+    @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """For each output the index in `names` of the column it comes from."""
+        read = [column for column in self.table if column.encoding is not None]
+        return tuple(i for i, column in enumerate(read) for _ in column.outputs)
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return len(self.feature_names)
+
+    def rows(self, x: Any, *, ignored: Collection[str] = ()) -> NDArray[np.float32]:
+        """Return a table as rows that a network learns from.
+
+        Parameters
+        ----------
+        x : table
+            Anything that `as_frame` takes. Columns are matched by name, in any order; those that
+            are left out may be missing. Tables without names must have all columns of the training
+            table in its order.
+        ignored : collection of str
+            Further columns that the table may have, such as that of the labels.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_out)
+            float32, finite.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If columns are missing or unknown, or a cell cannot be read as in training; the message
+            names them.
+
+        Warns
+        -----
+        UserWarning
+            If cells are missing in a column that had none missing in training.
+        """
+        frame = as_frame(x)
+        out = np.zeros((frame.n_rows, self.n_out), np.float32)
+        first, surprising = 0, {}
+        for read, column in zip(self.table, matched(self, frame, ignored), strict=True):
+            if read.encoding is None or column is None:
+                continue
+            end = first + len(read.outputs)
+            n_own = len(read.outputs) - read.encoding.indicator
+            converted = as_kind(column, read.encoding.kind)
+            missing = read.encoding.encode(converted, out[:, first : first + n_own])
+            if read.encoding.indicator:
+                out[:, end - 1] = missing
+            elif not read.had_missing and missing.any():
+                surprising[read.name] = int(missing.sum())
+            first = end
+        if surprising:
+            counts = [f"{name} ({count:,})" for name, count in surprising.items()]
+            warnings.warn(
+                f"x has missing cells in columns that had none in training: {some(counts)}; they "
+                "are read as the median, or as no category",
+                UserWarning,
+                stacklevel=2,
+            )
+        return out
+
+    def to_json(self) -> str:
+        """Return the columns as JSON text, from which `from_json` makes an equal value."""
+        return to_json(self.table, self.has_names)
+
+    @staticmethod
+    def from_json(text: str) -> Columns:
+        """Return the columns that `to_json` wrote; nothing in the text is executed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is damaged.
+        """
+        return Columns(*from_json(text))
+
+    def __str__(self) -> str:
+        return printed(self.table)
