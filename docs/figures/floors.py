@@ -8,6 +8,7 @@ FLOORS = (
     ("system", "vocabulary"),
     ("architecture",),
     ("validation",),
+    ("tabular",),
     ("datasets", "rows", "schedules", "drawing"),
     ("optimizers",),
     ("backends",),

@@ -1,0 +1,318 @@
+"""The cells of a text file, column by column, as text.
+
+Rows are cut into blocks, and each block is turned: what is left are lists of one column each. Cells
+that occur often are one object.
+"""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+from fastnn.datasets.mixed.dialect import WORDS, Dialect, dialect_of, is_comment, sampled
+from fastnn.datasets.mixed.lines import Lines
+from fastnn.datasets.mixed.names import distinct_names, first_is_header
+from fastnn.datasets.mixed.options import Options, shown_cell
+from fastnn.datasets.readers.csv_header import is_numbered
+from fastnn.datasets.readers.csv_text import bytes_of_cells
+from fastnn.datasets.readers.sources import Source
+from fastnn.system.memory_budget import Budget
+from fastnn.validation.parameters import parameter
+
+BLOCK = 4096  # rows that are turned at once
+BYTES_OF_A_CELL = 57  # a str of its own and its place in a list, beside its characters
+SAMPLE_ROWS = 100  # that say whether the first is a header
+
+Row = tuple[int, list[str]]
+
+
+@dataclass
+class Sheet:
+    """The columns of a file.
+
+    Attributes
+    ----------
+    names : list of str
+    columns : list of lists of str
+        Stripped cells, one list for each column.
+    lines : array of int
+        The number of the last line of each row.
+    delimiter : str
+    has_names : bool
+        Whether they are from the file.
+    unnamed : set of int
+        Which columns have no name in the header.
+    notes : list of str
+    row_names : bool
+        Whether the first column has no place in the header, as R writes names of rows.
+    """
+
+    names: list[str]
+    columns: list[list[str]]
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    delimiter: str = ","
+    has_names: bool = True
+    unnamed: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+    row_names: bool = False
+
+
+def read_cells(source: Source, lines: Lines, text: Iterator[str], options: Options) -> Sheet:
+    """Return the cells of delimited text; `text` are its lines.
+
+    Raises
+    ------
+    ValueError
+        If the file has no rows, or rows of different widths; or if it is not clear whether the first
+        line is a header.
+    UnicodeDecodeError
+        If it has another encoding.
+    """
+    comments, first = sampled(text)
+    if not first:
+        what = "holds only comments" if comments else "is empty"
+        raise ValueError(f"{source.name} {what}; expected rows, with or without a header")
+    dialect = dialect_of([line for _, line in first if line.strip()], options.delimiter)
+    all_lines = chain((line for _, line in first), text)
+    rows = _numbered(all_lines, dialect, source, first[0][0] - 1)
+    return _read_rows(source, lines, options, dialect, rows, comments)
+
+
+def filled(
+    source: Source,
+    lines: Lines,
+    dialect: Dialect,
+    text: Iterator[str],
+    skipped: int,
+    names: list[str],
+) -> Sheet:
+    """Return the cells of lines, after `skipped` others, below names that are known."""
+    sheet = Sheet([], [[] for _ in names])
+    sheet.names, sheet.notes = distinct_names(names)
+    rows = _numbered(text, dialect, source, skipped)
+    _fill(sheet, rows, len(names), source, lines, dialect)
+    if not sheet.lines:
+        raise ValueError(f"{source.name} has no rows of data below line {skipped}")
+    return sheet
+
+
+def _read_rows(
+    source: Source,
+    lines: Lines,
+    options: Options,
+    dialect: Dialect,
+    rows: Iterator[Row],
+    comments: list[str],
+) -> Sheet:
+    """Return the cells of rows, whose first may be a header."""
+    line, cells = next(rows)
+    cells = [cell.strip() for cell in cells]
+    below, error = _sample(rows)
+    width = _width(cells, [row for _, row in below])
+    sheet = Sheet([], [[] for _ in range(width)], delimiter=dialect.delimiter)
+    where = f"{source.name}, line {line}"
+    is_trailing = len(cells) == width + 1 and not cells[-1]
+    if len(cells) == width - 1 or is_trailing:
+        if options.header is False:
+            raise _wrong_width(source.name, line, cells, width, dialect)
+        names = cells[:width] if is_trailing else cells
+        trailing = bool(below) and all(
+            len(row) == width and not row[-1].strip() for _, row in below
+        )
+        if not is_trailing and not trailing:
+            sheet.row_names = True
+            names = ["", *cells]
+        elif trailing:
+            names = [*cells, ""]
+        is_header = True
+    elif len(cells) != width:
+        raise _wrong_width(source.name, line, cells, width, dialect)
+    else:
+        names = cells
+        stripped = [[cell.strip() for cell in row] for _, row in below]
+        is_header, note = first_is_header(cells, stripped, options, where)
+        if not is_header and options.header is None and comments:
+            above = dialect.cells(comments[-1].strip().lstrip("#% "))
+            if (
+                len(above) == width
+                and first_is_header(above, [cells, *stripped], options, where)[0]
+            ):
+                names, note, is_header = (
+                    above,
+                    "the comment above the table names its columns",
+                    True,
+                )
+                below.insert(0, (line, cells))
+                comments = comments[:-1]
+        if not is_header:
+            below.insert(0, (line, cells))
+        if note is not None:
+            sheet.notes.append(note)
+    if comments:
+        n = "a comment" if len(comments) == 1 else f"{len(comments)} comments"
+        sheet.notes.append(f"{n} above the table, with # or %, left out")
+    body: Iterator[Row] = chain(below, _raised(error) if error else rows)
+    _fill(sheet, body, width, source, lines, dialect)
+    if not sheet.lines:
+        raise ValueError(f"{source.name} has a header, line {line}, and no rows of data below it")
+    _leave_out_empty(sheet, names if is_header else None)
+    _name(sheet, names, is_header)
+    return sheet
+
+
+def _numbered(text: Iterator[str], dialect: Dialect, source: Source, skipped: int) -> Iterator[Row]:
+    """Yield the number of a row's last line and its cells, without blank rows."""
+    reader = dialect.reader(text)
+    try:
+        for cells in reader:
+            if cells and (len(cells) > 1 or cells[0].strip()):
+                yield skipped + reader.line_num, cells
+    except csv.Error as error:  # unclosed or misplaced quotes, an over-long field
+        line = skipped + reader.line_num
+        raise ValueError(
+            f"{source.name}, line {line}: not CSV: {error}. Cells in quotes end with a quote, and "
+            "quotes within them are doubled"
+        ) from error
+
+
+def _sample(rows: Iterator[Row]) -> tuple[list[Row], ValueError | None]:
+    """Return the next rows, up to the first that cannot be read, and the error of that one."""
+    below: list[Row] = []
+    try:
+        below.extend(islice(rows, SAMPLE_ROWS))
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
+        return below, error
+    return below, None
+
+
+def _raised(error: ValueError) -> Iterator[Row]:
+    nothing: tuple[Row, ...] = ()
+    yield from nothing
+    raise error
+
+
+def _width(first: list[str], below: list[list[str]]) -> int:
+    """Return the number of columns: that of most rows below the first line."""
+    widths = [len(row) for row in below]
+    return (
+        max(set(widths), key=lambda n: (widths.count(n), n == len(first))) if widths else len(first)
+    )
+
+
+def _fill(
+    sheet: Sheet, rows: Iterator[Row], width: int, source: Source, lines: Lines, dialect: Dialect
+) -> None:
+    """Add rows to the columns, block by block."""
+    shared: list[dict[str, str] | None] = [{} for _ in range(width)]
+    n_cut = n_comments = 0
+    block: list[list[str]] = []
+    for line, cells in rows:
+        if len(cells) != width:
+            if len(cells) == width + 1 and not cells[-1].strip():
+                del cells[-1]
+                n_cut += 1
+            elif is_comment(cells[0]):
+                n_comments += 1
+                continue
+            else:
+                raise _wrong_width(source.name, line, cells, width, dialect)
+        block.append(cells)
+        sheet.lines.append(line)
+        if len(block) == BLOCK:
+            _turn(block, sheet, shared, lines, source.budget)
+            block = []
+    _turn(block, sheet, shared, lines, source.budget)
+    if n_cut:
+        sheet.notes.append(f"{n_cut} rows end with a delimiter, which was left out")
+    if n_comments:
+        sheet.notes.append(f"{n_comments} comments between the rows, with # or %, left out")
+
+
+def _turn(
+    block: list[list[str]],
+    sheet: Sheet,
+    shared: list[dict[str, str] | None],
+    lines: Lines,
+    budget: Budget,
+) -> None:
+    """Add a block of rows to the columns, and count their memory."""
+    n_bytes = 8 * len(block)
+    for i, cells in enumerate(zip(*block, strict=True)):
+        stripped = list(map(str.strip, cells))
+        known = shared[i]
+        if known is not None:
+            before = len(known)
+            stripped = list(map(known.setdefault, stripped, stripped))
+            n_bytes += 8 * len(block) + bytes_of_cells(list(known)[before:])
+            if 2 * len(known) > len(stripped):
+                shared[i] = None
+        else:
+            n_bytes += BYTES_OF_A_CELL * len(block)
+        sheet.columns[i].extend(stripped)
+    n_bytes += lines.pending * (shared.count(None) > 0)
+    lines.pending = 0
+    budget.take(n_bytes, f"it has {len(sheet.lines)} rows or more of {len(sheet.columns)} columns")
+
+
+def _leave_out_empty(sheet: Sheet, header: list[str] | None) -> None:
+    """Leave out rows at the end that hold nothing, and a last column without a name and cells."""
+    n_rows = len(sheet.lines)
+    if len(sheet.columns) > 1:
+        while n_rows > 1 and not any(column[n_rows - 1] for column in sheet.columns):
+            n_rows -= 1
+        if n_rows < len(sheet.lines):
+            line = sheet.lines[n_rows]
+            n_left_out = len(sheet.lines) - n_rows
+            sheet.notes.append(
+                f"{n_left_out} rows at the end, from line {line}, are empty: left out"
+            )
+            for column in sheet.columns:
+                del column[n_rows:]
+            del sheet.lines[n_rows:]
+    n_left_out = 0
+    while len(sheet.columns) > 1 and not any(sheet.columns[-1]):
+        if header is not None and header[len(sheet.columns) - 1 :] not in ([], [""]):
+            break
+        del sheet.columns[-1]
+        n_left_out += 1
+        header = header[: len(sheet.columns)] if header is not None else None
+    if n_left_out:
+        what = "the lines end with a delimiter: an empty last column was left out"
+        sheet.notes.append(
+            what if n_left_out == 1 else f"{n_left_out} empty columns without a name were left out"
+        )
+
+
+def _name(sheet: Sheet, names: list[str], is_header: bool) -> None:
+    n_columns = len(sheet.columns)
+    cells = (
+        [" ".join(name.split()) for name in names[:n_columns]] if is_header else [""] * n_columns
+    )
+    sheet.unnamed = {i for i, cell in enumerate(cells) if not cell}
+    sheet.names, notes = distinct_names(cells)
+    sheet.notes += notes
+    sheet.has_names = is_header and not (
+        is_numbered(cells) and all(c.isdecimal() for c in cells if c)
+    )
+
+
+def _wrong_width(
+    source: str, line: int, cells: list[str], width: int, dialect: Dialect
+) -> ValueError:
+    n = len(cells)
+    many = f"{n} column{'s' * (n != 1)}"
+    by = WORDS.get(dialect.delimiter, repr(dialect.delimiter))
+    hint = (
+        "a title above the table, or a note below it, has to be removed; " if n == 1 else
+        "cells that hold the delimiter must be in quotes; "
+    )  # fmt: skip
+    return ValueError(
+        f"{source}, line {line}: {many}, {shown_cell(cells[0])} first, expected {width} as in the "
+        f"other rows; the columns are taken to be separated by {by}: {hint}"
+        f"{parameter('delimiter', ...)} gives another delimiter"
+    )

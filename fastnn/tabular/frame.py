@@ -1,0 +1,80 @@
+"""`Frame`, a table of columns as they came: numbers, flags, text and times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+Kind = Literal["number", "flag", "text", "time"]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column: its values, missing ones as NaN, None or NaT.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"number", "flag", "text", "time"}
+    values : ndarray of shape (n_rows,)
+        Numbers and flags: float64, a flag 0 or 1. Text: an object array of str or None. Times:
+        datetime64[us], in UTC.
+    categories : tuple of str, optional
+        Of a categorical dtype, in their order.
+    is_ordered : bool, default False
+        Whether that order means something.
+    note : str, optional
+        What was guessed about it, one sentence.
+    """
+
+    name: str
+    kind: Kind
+    values: NDArray[Any]
+    categories: tuple[str, ...] | None = None
+    is_ordered: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Named columns of equal length.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    n_rows : int
+    has_names : bool, default True
+        Whether the names are the user's own, so that columns can be matched by them.
+    notes : tuple of str
+        What was guessed about the table.
+    """
+
+    columns: tuple[Column, ...]
+    n_rows: int
+    has_names: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def __getitem__(self, name: str) -> Column:
+        """Return the column of that name."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def without(self, names: Collection[str]) -> Frame:
+        """Return the frame without the columns of those names."""
+        return replace(self, columns=tuple(c for c in self.columns if c.name not in names))
+
+    def rows(self, which: slice | NDArray[Any]) -> Frame:
+        """Return some of the rows: a slice, row numbers or a mask."""
+        columns = tuple(replace(column, values=column.values[which]) for column in self.columns)
+        n_rows = len(columns[0].values) if columns else 0
+        return Frame(columns, n_rows, self.has_names, self.notes)
