@@ -1,7 +1,6 @@
 """The cells of a text file, column by column, as text.
 
-Rows are cut into blocks, and each block is turned: what is left are lists of one column each. Cells
-that occur often are one object.
+Rows are cut into blocks, and each block is turned.
 """
 
 from __future__ import annotations
@@ -13,17 +12,15 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from fastnn.datasets.mixed.dialect import WORDS, Dialect, dialect_of, is_comment, sampled
-from fastnn.datasets.mixed.lines import Lines
 from fastnn.datasets.mixed.names import distinct_names, first_is_header
 from fastnn.datasets.mixed.options import Options, shown_cell
+from fastnn.datasets.mixed.packed import PackedCells
 from fastnn.datasets.readers.csv_header import is_numbered
-from fastnn.datasets.readers.csv_text import bytes_of_cells
 from fastnn.datasets.readers.sources import Source
 from fastnn.system.memory_budget import Budget
 from fastnn.validation.parameters import parameter
 
 BLOCK = 4096  # rows that are turned at once
-BYTES_OF_A_CELL = 57  # a str of its own and its place in a list, beside its characters
 SAMPLE_ROWS = 100  # that say whether the first is a header
 
 Row = tuple[int, list[str]]
@@ -36,8 +33,7 @@ class Sheet:
     Attributes
     ----------
     names : list of str
-    columns : list of lists of str
-        Stripped cells, one list for each column.
+    columns : list of PackedCells
     lines : array of int
         The number of the last line of each row.
     delimiter : str
@@ -51,7 +47,7 @@ class Sheet:
     """
 
     names: list[str]
-    columns: list[list[str]]
+    columns: list[PackedCells]
     lines: array[int] = field(default_factory=lambda: array("q"))
     delimiter: str = ","
     has_names: bool = True
@@ -60,7 +56,7 @@ class Sheet:
     row_names: bool = False
 
 
-def read_cells(source: Source, lines: Lines, text: Iterator[str], options: Options) -> Sheet:
+def read_cells(source: Source, text: Iterator[str], options: Options) -> Sheet:
     """Return the cells of delimited text; `text` are its lines.
 
     Raises
@@ -78,22 +74,22 @@ def read_cells(source: Source, lines: Lines, text: Iterator[str], options: Optio
     dialect = dialect_of([line for _, line in first if line.strip()], options.delimiter)
     all_lines = chain((line for _, line in first), text)
     rows = _numbered(all_lines, dialect, source, first[0][0] - 1)
-    return _read_rows(source, lines, options, dialect, rows, comments)
+    return _read_rows(source, options, dialect, rows, comments)
 
 
 def filled(
     source: Source,
-    lines: Lines,
+    options: Options,
     dialect: Dialect,
     text: Iterator[str],
     skipped: int,
     names: list[str],
 ) -> Sheet:
     """Return the cells of lines, after `skipped` others, below names that are known."""
-    sheet = Sheet([], [[] for _ in names])
+    sheet = Sheet([], [PackedCells(options) for _ in names])
     sheet.names, sheet.notes = distinct_names(names)
     rows = _numbered(text, dialect, source, skipped)
-    _fill(sheet, rows, len(names), source, lines, dialect)
+    _fill(sheet, rows, len(names), source, dialect)
     if not sheet.lines:
         raise ValueError(f"{source.name} has no rows of data below line {skipped}")
     return sheet
@@ -101,7 +97,6 @@ def filled(
 
 def _read_rows(
     source: Source,
-    lines: Lines,
     options: Options,
     dialect: Dialect,
     rows: Iterator[Row],
@@ -112,7 +107,7 @@ def _read_rows(
     cells = [cell.strip() for cell in cells]
     below, error = _sample(rows)
     width = _width(cells, [row for _, row in below])
-    sheet = Sheet([], [[] for _ in range(width)], delimiter=dialect.delimiter)
+    sheet = Sheet([], [PackedCells(options) for _ in range(width)], delimiter=dialect.delimiter)
     where = f"{source.name}, line {line}"
     is_trailing = len(cells) == width + 1 and not cells[-1]
     if len(cells) == width - 1 or is_trailing:
@@ -155,7 +150,7 @@ def _read_rows(
         n = "a comment" if len(comments) == 1 else f"{len(comments)} comments"
         sheet.notes.append(f"{n} above the table, with # or %, left out")
     body: Iterator[Row] = chain(below, _raised(error) if error else rows)
-    _fill(sheet, body, width, source, lines, dialect)
+    _fill(sheet, body, width, source, dialect)
     if not sheet.lines:
         raise ValueError(f"{source.name} has a header, line {line}, and no rows of data below it")
     _leave_out_empty(sheet, names if is_header else None)
@@ -204,13 +199,11 @@ def _width(first: list[str], below: list[list[str]]) -> int:
     )
 
 
-def _fill(
-    sheet: Sheet, rows: Iterator[Row], width: int, source: Source, lines: Lines, dialect: Dialect
-) -> None:
-    """Add rows to the columns, block by block."""
-    shared: list[dict[str, str] | None] = [{} for _ in range(width)]
+def _fill(sheet: Sheet, rows: Iterator[Row], width: int, source: Source, dialect: Dialect) -> None:
+    """Add rows to the columns, block by block; not the empty ones at the end."""
     n_cut = n_comments = 0
     block: list[list[str]] = []
+    empty: list[Row] = []
     for line, cells in rows:
         if len(cells) != width:
             if len(cells) == width + 1 and not cells[-1].strip():
@@ -221,61 +214,44 @@ def _fill(
                 continue
             else:
                 raise _wrong_width(source.name, line, cells, width, dialect)
+        if width > 1 and not any(cells) and (sheet.lines or block):
+            empty.append((line, cells))
+            continue
+        if empty:
+            block += [row for _, row in empty]
+            sheet.lines.extend(number for number, _ in empty)
+            empty = []
         block.append(cells)
         sheet.lines.append(line)
-        if len(block) == BLOCK:
-            _turn(block, sheet, shared, lines, source.budget)
+        if len(block) >= BLOCK:
+            _turn(block, sheet, source.budget)
             block = []
-    _turn(block, sheet, shared, lines, source.budget)
+    if block:
+        _turn(block, sheet, source.budget)
+    if empty:
+        sheet.notes.append(
+            f"{len(empty)} rows at the end, from line {empty[0][0]}, are empty and were left out"
+        )
     if n_cut:
         sheet.notes.append(f"{n_cut} rows end with a delimiter, which was left out")
     if n_comments:
         sheet.notes.append(f"{n_comments} comments between the rows, with # or %, left out")
 
 
-def _turn(
-    block: list[list[str]],
-    sheet: Sheet,
-    shared: list[dict[str, str] | None],
-    lines: Lines,
-    budget: Budget,
-) -> None:
+def _turn(block: list[list[str]], sheet: Sheet, budget: Budget) -> None:
     """Add a block of rows to the columns, and count their memory."""
     n_bytes = 8 * len(block)
-    for i, cells in enumerate(zip(*block, strict=True)):
-        stripped = list(map(str.strip, cells))
-        known = shared[i]
-        if known is not None:
-            before = len(known)
-            stripped = list(map(known.setdefault, stripped, stripped))
-            n_bytes += 8 * len(block) + bytes_of_cells(list(known)[before:])
-            if 2 * len(known) > len(stripped):
-                shared[i] = None
-        else:
-            n_bytes += BYTES_OF_A_CELL * len(block)
-        sheet.columns[i].extend(stripped)
-    n_bytes += lines.pending * (shared.count(None) > 0)
-    lines.pending = 0
+    for column, cells in zip(sheet.columns, zip(*block, strict=True), strict=True):
+        before = column.n_bytes
+        column.add(cells)
+        n_bytes += column.n_bytes - before
     budget.take(n_bytes, f"it has {len(sheet.lines)} rows or more of {len(sheet.columns)} columns")
 
 
 def _leave_out_empty(sheet: Sheet, header: list[str] | None) -> None:
-    """Leave out rows at the end that hold nothing, and a last column without a name and cells."""
-    n_rows = len(sheet.lines)
-    if len(sheet.columns) > 1:
-        while n_rows > 1 and not any(column[n_rows - 1] for column in sheet.columns):
-            n_rows -= 1
-        if n_rows < len(sheet.lines):
-            line = sheet.lines[n_rows]
-            n_left_out = len(sheet.lines) - n_rows
-            sheet.notes.append(
-                f"{n_left_out} rows at the end, from line {line}, are empty: left out"
-            )
-            for column in sheet.columns:
-                del column[n_rows:]
-            del sheet.lines[n_rows:]
+    """Leave out last columns without a name and cells."""
     n_left_out = 0
-    while len(sheet.columns) > 1 and not any(sheet.columns[-1]):
+    while len(sheet.columns) > 1 and sheet.columns[-1].is_empty():
         if header is not None and header[len(sheet.columns) - 1 :] not in ([], [""]):
             break
         del sheet.columns[-1]

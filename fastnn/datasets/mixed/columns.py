@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.datasets.mixed.numbers import has_codes, plain_numbers
 from fastnn.datasets.mixed.options import Options, Place, shown_cell
+from fastnn.datasets.mixed.packed import PackedCells
 from fastnn.datasets.mixed.times import UNIT
 from fastnn.datasets.readers.columns import FEWEST_ROWS
 from fastnn.tabular.frame import Column
@@ -20,32 +21,37 @@ SENTINELS = (-9.0, -99.0, *(sign * (10.0**n - 1) for n in range(3, 8) for sign i
 Numbers = NDArray[np.float64]
 
 
-@dataclass
 class TextCells:
     """The cells of one column.
 
     Attributes
     ----------
     place : Place
-    cells : list of str
+    packed : PackedCells
     plain : ndarray (n_rows,), optional
-        The cells as numbers, if all are plain ones.
+        The cells as numbers, NaN for missing ones, if all are plain.
     """
 
-    place: Place
-    cells: list[str]
-    joined: str = field(init=False, repr=False)
-    plain: Numbers | None = field(init=False)
+    def __init__(self, place: Place, packed: PackedCells) -> None:
+        self.place = place
+        self.packed = packed
+        self.plain = packed.numbers()
 
-    def __post_init__(self) -> None:
-        joined = "\n".join(["", *self.cells, ""])
-        self.plain = plain_numbers(self.cells, joined)
-        self.has_codes = self.plain is not None and has_codes(joined)
-        del joined
+    @cached_property
+    def cells(self) -> list[str]:
+        """All cells, kept until `forget` is called."""
+        return self.packed.cells()
+
+    def forget(self) -> None:
+        """Free the memory of the cells; they can be asked for again."""
+        self.__dict__.pop("cells", None)
 
     def present(self, options: Options) -> list[str]:
         """Return the distinct cells that are not missing, in the order of appearance."""
-        return [cell for cell in dict.fromkeys(self.cells) if not options.is_missing(cell)]
+        distinct = dict.fromkeys(self.cells)
+        for cell in options.missing_in(distinct):
+            del distinct[cell]
+        return list(distinct)
 
 
 def number_column(text: TextCells, values: Numbers, options: Options, note: str | None) -> Column:
@@ -96,12 +102,10 @@ def _sentinel(values: Numbers) -> list[str]:
 def text_column(text: TextCells, options: Options, note: str | None = None) -> Column:
     """Return a column of text: its cells as they are, without surrounding spaces."""
     distinct = dict.fromkeys(text.cells)
-    gone = {cell for cell in distinct if options.is_missing(cell, as_text=True)}
-    cells: list[str | None] = (
-        [None if cell in gone else cell for cell in text.cells] if gone else list(text.cells)
-    )
-    values = np.empty(len(cells), object)
-    values[:] = cells
+    gone = options.missing_in(distinct, as_text=True)
+    one: dict[str, str | None] = {cell: cell for cell in distinct} | dict.fromkeys(gone)
+    values = np.empty(len(text.cells), object)
+    values[:] = list(map(one.__getitem__, text.cells))  # equal cells are one object
     words = sorted(gone - options.missing - {"", "?"})
     if words:
         said = f"{', '.join(map(repr, words))} {'is' if len(words) == 1 else 'are'} read as missing"
@@ -111,14 +115,12 @@ def text_column(text: TextCells, options: Options, note: str | None = None) -> C
 
 def spread(cells: list[str], numbers: dict[str, float]) -> Numbers:
     """Return the number of each cell (n_rows,), NaN for others."""
-    table = dict.fromkeys(cells, np.nan) | numbers
-    return np.fromiter(map(table.__getitem__, cells), np.float64, len(cells))
+    return np.fromiter(map(numbers.get, cells, repeat(np.nan)), np.float64, len(cells))
 
 
 def spread_times(cells: list[str], times: dict[str, np.datetime64]) -> NDArray[np.datetime64]:
     """Return the time of each cell (n_rows,), NaT for others."""
-    distinct = list(times)
-    code = dict.fromkeys(cells, len(distinct)) | {cell: i for i, cell in enumerate(distinct)}
-    codes = np.fromiter(map(code.__getitem__, cells), np.int64, len(cells))
+    code = {cell: i for i, cell in enumerate(times)}
+    codes = np.fromiter(map(code.get, cells, repeat(-1)), np.int64, len(cells))
     values = np.array([*times.values(), np.datetime64("NaT", "us")], UNIT)
     return values[codes]

@@ -16,7 +16,7 @@ from fastnn.datasets.mixed.columns import (
     spread_times,
     text_column,
 )
-from fastnn.datasets.mixed.kinds import first_date, read_numbers
+from fastnn.datasets.mixed.kinds import read_numbers
 from fastnn.datasets.mixed.numbers import Decimal, common_sign, number_of, split_sign
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.times import ZERO, ContradictionError, hours_of, read_times
@@ -95,7 +95,7 @@ def _times(
     except ContradictionError as error:
         raise ValueError(f"{text.place.of(0)}: the dates below do not agree: {error}") from None
     if read is None:
-        first = first_date(cells)
+        first = cells[0]
         _check(text, cells, "time", lambda cell: read_times([cell], name, True) is not None)
         _check(text, cells, "time", lambda cell: _are_alike(first, cell, name))
         _refuse(text, first, "time")

@@ -54,6 +54,7 @@ from fastnn.validation.parameters import parameter
 FLAG_PAIRS = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
 LOOKED_AT = 200  # distinct cells that say whether a column of text has numbers
 SHOWN = 3
+FEW = 0.2  # fraction of cells of text in a column that could have been meant as numbers
 
 
 @dataclass
@@ -64,19 +65,36 @@ class Guess:
     odd_row: int | None = None
 
 
-def decimal_of(columns: Sequence[TextCells], options: Options) -> Decimal | None:
-    """Return what a table writes before decimals: "," if a column has numbers only with commas."""
+def decimal_of(columns: Sequence[TextCells], options: Options, delimiter: str) -> Decimal | None:
+    """Return what a table writes before decimals, or None if no column decides.
+
+    It is "," if a column has numbers only with decimal commas. In a table whose cells are not
+    separated by semicolons, no column of numbers may then have decimal points.
+    """
     if options.decimal is not None:
         return options.decimal
+    if delimiter != ";" and any(map(_has_points, columns)):
+        return "."
     for column in columns:
         if column.plain is None and column.place.name not in options.kinds:
+            if not column.packed.has(","):
+                continue
             present = column.present(options)
-            if not present or not any("," in cell for cell in present[:LOOKED_AT]):
+            column.forget()
+            if not present:
                 continue
             sign = split_sign(present[0])[1] and common_sign(present)
             if numbers_of(present, ",", sign) and numbers_of(present, ".", sign) is None:
                 return ","
     return None
+
+
+def _has_points(column: TextCells) -> bool:
+    """Return whether the first cells of a column of numbers have decimal points."""
+    if column.plain is None or not column.packed.has("."):
+        return False
+    first = column.packed.first()
+    return any("." in cell for cell in first) and not are_thousands(first)
 
 
 def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: Decimal) -> Guess:
@@ -89,10 +107,14 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
     likely : str
         What is assumed if neither that nor the cells decide.
     """
-    name, cells = text.place.name, text.cells
-    if text.plain is not None and not (decimal == "," and are_thousands(dict.fromkeys(cells))):
+    name = text.place.name
+    is_plain = text.plain is not None
+    if is_plain and decimal == "," and text.packed.has("."):
+        is_plain = not are_thousands(text.present(options))
+    if is_plain:
+        assert text.plain is not None
         return Guess(_of_plain_numbers(text, text.plain, options))
-    present = text.present(options)
+    cells, present = text.cells, text.present(options)
     if not present:
         empty = np.full(len(cells), np.nan)
         return Guess(Column(name, "number", empty, note="holds no values"))
@@ -102,7 +124,7 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         plain = set(map(str.lower, present)) <= {"true", "false"}
         note = None if plain else f"{shown} are read as flags, 1 and 0"
         return Guess(Column(name, "flag", values, note=note))
-    if any(map(is_code, present)) and _are_numbers(present):
+    if text.packed.has_codes() and any(map(is_code, present)) and _are_numbers(present):
         return Guess(text_column(text, options, _zeros_note(present, name)))
     found = read_numbers(present, decimal, likely)
     if found is not None:
@@ -117,7 +139,7 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
     hours = hours_of(present)
     if hours is not None:
         values = spread(cells, dict(zip(present, hours.tolist(), strict=True)))
-        note = f"times of day such as {present[0]} are read as hours"
+        note = f"times such as {present[0]} are read in hours"
         return Guess(number_column(text, values, options, note))
     note, odd_row = _mostly_numbers(text, present, options)
     if note is None and (unit := unit_of(present[:LOOKED_AT])) and unit_of(present):
@@ -129,15 +151,16 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
 
 
 def _of_plain_numbers(text: TextCells, values: Numbers, options: Options) -> Column:
-    name, cells = text.place.name, text.cells
-    if text.has_codes and not names_dates(name):
-        return text_column(text, options, _zeros_note([c for c in cells if is_code(c)], name))
+    name = text.place.name
+    if text.packed.has_codes() and not names_dates(name):
+        return text_column(text, options, _zeros_note(text.cells, name))
     with np.errstate(invalid="ignore"):
         large = np.flatnonzero(np.abs(values) >= EXACT)
-    if any(is_long(cells[row]) for row in large.tolist()):
-        return text_column(text, options, _long_note([c for c in cells if is_long(c)], name))
-    if names_dates(name) and form_of(cells[0], name) == "compact":
-        times = _guessed_times(text, text.present(options), options)
+    if any(is_long(text.cells[row]) for row in large.tolist()):
+        return text_column(text, options, _long_note(text.cells, name))
+    if names_dates(name) and (present := text.present(options)):
+        is_date = form_of(present[0], name) == "compact"
+        times = _guessed_times(text, present, options) if is_date else None
         if times is not None:
             return times
     return number_column(text, values, options, None)
@@ -167,7 +190,7 @@ def read_numbers(
     first = decimal or likely
     other: Decimal = "," if first == "." else "."
     numbers = numbers_of(present, first, sign)
-    others = numbers_of(present, other, sign)
+    others = numbers_of(present, other, sign) if decimal is None else None
     if numbers is None and others is None:
         return None
     notes = []
@@ -219,16 +242,17 @@ def _mostly_numbers(
     counts = Counter(text.cells)
     n_odd = sum(counts[cell] for cell in odd)
     n_present = sum(counts[cell] for cell in present)
-    if not odd or 2 * n_odd > n_present or len(odd) == len(present):
-        if not odd:
-            return "its numbers are written in several ways, and are read as text", None
+    if not odd:
+        return "its numbers are written in several ways, and are read as text", None
+    if n_odd > FEW * n_present:
         return None, None
     row = min(text.cells.index(cell) for cell in odd[:LOOKED_AT])
     shown = ", ".join(map(shown_cell, odd[:SHOWN])) + (", …" if len(odd) > SHOWN else "")
     where = f"the first in line {text.place.lines[row]}" if n_odd > 1 else (
         f"in line {text.place.lines[row]}"
     )  # fmt: skip
-    what = f"{n_odd} of {n_present} cells are not numbers ({shown}; {where})"
+    are = "are not numbers" if n_odd > 1 else "is not a number"
+    what = f"{n_odd} of {n_present} cells {are} ({shown}; {where})"
     hint = (
         f"{parameter('missing', odd[0])} reads such a cell as missing" if len(odd) <= SHOWN else
         "correct them to read it as numbers"

@@ -26,6 +26,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+LINES_OF_ONE_LIMIT = 1024  # until the memory that is left is looked at again
 FALLBACK = "cp1252"
 NAMES = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32": "UTF-32",
          FALLBACK: "Windows-1252"}  # fmt: skip
@@ -59,20 +60,13 @@ def encodings_of(source: Source) -> tuple[str, ...]:
 
 
 class Lines:
-    """A file's lines with their ends, decoded, each read once.
-
-    Attributes
-    ----------
-    pending : int
-        Characters of the lines that were read since whoever counts the rows set it to 0.
-    """
+    """A file's lines with their ends, decoded, each read once."""
 
     def __init__(self, source: Source, encoding: str) -> None:
         # without newline translation: a line break within quotes is part of the cell
         stream = cast(Any, source.stream)
         self._text = io.TextIOWrapper(stream, encoding, errors="strict", newline="")
         self._name = source.name
-        self.pending = 0
 
     def __enter__(self) -> Lines:
         return self
@@ -82,10 +76,9 @@ class Lines:
 
     def read(self, budget: Budget) -> Iterator[str]:
         """Yield the lines; one that is too long for the budget is refused before it is read."""
-        number = 1
-        while line := self._text.readline(self._longest(budget)):
-            self.pending += len(line)
-            if self.pending > UNCOUNTED and len(line) == self._longest(budget):
+        number, longest = 1, self._longest(budget)
+        while line := self._text.readline(longest):
+            if len(line) == longest:
                 reason = f"the row on line {number} has {len(line)} characters or more"
                 budget.check(BYTES_AS_CELLS * len(line) + 1, reason)
                 raise ValueError(
@@ -94,8 +87,10 @@ class Lines:
                 )
             if "\0" in line:
                 raise ValueError(f"{self._name}, line {number}: a NUL byte; expected text")
-            yield line
+            yield line.replace("\x1a", "") if "\x1a" in line else line  # the end of a file in DOS
             number += 1
+            if number % LINES_OF_ONE_LIMIT == 0:
+                longest = self._longest(budget)
 
     @staticmethod
     def _longest(budget: Budget) -> int:

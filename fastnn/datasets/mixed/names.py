@@ -59,9 +59,17 @@ def first_is_header(
         for i, cell in enumerate(first)
         if below and not is_value[i] and not is_missing(cell) and _are_values([r[i] for r in below])
     ]
+    years = [i for i, is_one in enumerate(is_value) if is_one]
+    are_years = _are_years([first[i] for i in years])
     if not over:
+        above = len(years) > 1 and not all(_are_years([row[i] for row in below]) for i in years)
+        if are_years and above and below:
+            return True, (
+                f"the first line, with the years {first[years[0]]} to {first[years[-1]]}, was read "
+                f"as a header; {parameter('header', False)} reads it as data"
+            )
         return False, None
-    if _are_years([cell for cell, is_one in zip(first, is_value, strict=True) if is_one]):
+    if are_years:
         return True, (
             f"the first line, with {shown_cell(first[over[0]])} above numbers, was read as a header; "
             f"{parameter('header', False)} reads it as data"
@@ -108,8 +116,8 @@ def _are_values(cells: Sequence[str]) -> bool:
 
 
 def _are_years(cells: Sequence[str]) -> bool:
-    """Return whether cells that are numbers may be names: distinct years."""
-    return len(set(cells)) == len(cells) and all(
+    """Return whether cells that are numbers may be names: years, each after the one before."""
+    return list(cells) == sorted(set(cells)) and all(
         len(cell) == 4 and cell.isdecimal() and cell[:2] in ("18", "19", "20") for cell in cells
     )
 

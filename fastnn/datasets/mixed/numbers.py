@@ -12,7 +12,7 @@ in both, and different ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -36,32 +36,24 @@ _AFFIXED = re.compile(
     rf"(?P<sign>[-+]?)\s*(?P<before>[{_SIGNS}]?)\s*(?P<body>[-+]?[\d.,].*?)\s*(?P<after>[%{_SIGNS}]?)"
 )
 _CODE = re.compile(r"[-+]?0\d+")
-_CODES = re.compile(r"\n[-+]?0\d+(?=\n)")
 _WHOLE = re.compile(r"[-+]?\d+")
-_UNIT = re.compile(r"[-+]?\d[\d.,]*\s*([^\W\d_][^\d]*)")
+_UNIT = re.compile(r"[-+]?\d[\d.,]*\s*((?:[^\W\d_]|[/²³°]){1,8})")
 
 
-def plain_numbers(cells: list[str], joined: str) -> NDArray[np.float64] | None:
+def plain_numbers(cells: Sequence[str], joined: str) -> NDArray[np.float64] | None:
     """Return cells (n_rows,) as float64 if all are numbers with a point, or nan; else None.
 
     Parameters
     ----------
-    cells : list of str
+    cells : sequence of str
     joined : str
-        The same, with line breaks between, before and after them.
+        The same as one text.
     """
     try:
         values = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
         return None
     return values if joined.isascii() and "_" not in joined else None
-
-
-def has_codes(joined: str) -> bool:
-    """Return whether there is a number with leading zeros, such as a zip code, among cells."""
-    return ("\n0" in joined or "\n-0" in joined or "\n+0" in joined) and (
-        _CODES.search(joined) is not None
-    )
 
 
 def is_code(cell: str) -> bool:
@@ -139,8 +131,10 @@ def are_thousands(cells: Iterable[str]) -> bool:
 
 
 def reads_as_number(cell: str) -> bool:
-    """Return whether a cell is a number in some notation, with or without a sign."""
+    """Return whether a cell is a number with digits in some notation, with or without a sign."""
     body, _ = split_sign(cell)
+    if not body[-1:].isdigit() and not any(map(str.isdigit, body)):
+        return False  # such as inf, which may be a name
     return number_of(body, ".") is not None or number_of(body, ",") is not None
 
 

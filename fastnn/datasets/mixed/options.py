@@ -12,9 +12,14 @@ from fastnn.system.printable import named
 from fastnn.tabular.frame import Kind
 from fastnn.validation.values import shortened
 
-CATEGORIES = frozenset(("-", "."))
-"""Markers of missing numbers and times that are categories where a column is text, such as + and -;
-whatever else stands in the column, so that one row is read as many."""
+SPELLINGS = frozenset(
+    word for marker in MISSING for word in (marker, marker.upper(), marker.title())
+) | {"NaN", "-NaN"}
+"""Cells that are missing numbers, flags or times."""
+
+OF_TEXT = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"))
+"""Cells that are missing text, as programs write it: whatever else stands in the column, so that one
+row is read as many. Others, such as none or -, may be categories."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,8 @@ class Options:
 
     Attributes
     ----------
-    markers : frozenset of str
-        What is missing beside `missing`, in lower case.
+    markers, markers_of_text : frozenset of str
+        What is missing beside `missing`.
     """
 
     kinds: Mapping[str, Kind]
@@ -33,18 +38,18 @@ class Options:
     decimal: Decimal | None
     day_first: bool | None
     missing: frozenset[str]
-    markers: frozenset[str] = MISSING
+    markers: frozenset[str] = SPELLINGS
+    markers_of_text: frozenset[str] = OF_TEXT
     _numbers: frozenset[float] = field(init=False)
 
     def __post_init__(self) -> None:
         numbers = {number_of(word, ".") for word in self.missing} - {None}
         object.__setattr__(self, "_numbers", frozenset(numbers))
 
-    def is_missing(self, cell: str, *, as_text: bool = False) -> bool:
-        """Return whether a stripped cell has no value."""
-        if cell in self.missing:
-            return True
-        return cell.lower() in self.markers and not (as_text and cell in CATEGORIES)
+    def missing_in(self, distinct: Mapping[str, object], *, as_text: bool = False) -> set[str]:
+        """Return which of some stripped cells have no value."""
+        markers = self.markers_of_text if as_text else self.markers
+        return {cell for cell in markers | self.missing if cell in distinct}
 
     def missing_numbers(self) -> Collection[float]:
         """Return the numbers that stand for missing ones, in whatever notation."""

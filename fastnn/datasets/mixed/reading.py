@@ -54,8 +54,8 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
             break
     stream = chain(head, text)
     if head and begins_arff(head[-1]):
-        return _read_arff(source, lines, stream, options)
-    sheet = read_cells(source, lines, stream, options)
+        return _read_arff(source, stream, options)
+    sheet = read_cells(source, stream, options)
     notes = list(sheet.notes)
     named = {*sheet.names}
     columns = list(range(len(sheet.names)))
@@ -70,7 +70,7 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
         TextCells(Place(source.name, sheet.lines, i, sheet.names[i]), sheet.columns[i])
         for i in columns
     ]
-    decimal = decimal_of(texts, options)
+    decimal = decimal_of(texts, options, sheet.delimiter)
     likely: Decimal = "," if sheet.delimiter == ";" else "."
     guesses = []
     for text_cells in texts:
@@ -79,6 +79,7 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
             guesses.append(guessed(text_cells, options, decimal, likely))
         else:
             guesses.append(Guess(read_as(kind, text_cells, options, decimal, likely)))
+        text_cells.forget()
     _check_odd_rows(guesses, texts, sheet.lines, source.name)
     found = tuple(guess.column for guess in guesses)
     return Frame(found, len(sheet.lines), sheet.has_names, tuple(notes))
@@ -91,7 +92,7 @@ def _names_rows(sheet: Sheet, options: Options) -> bool:
     if sheet.row_names:
         return True
     name = "" if 0 in sheet.unnamed else sheet.names[0]
-    return sheet.has_names and name.lower() in ROW_NAMES and name_rows(sheet.columns[0])
+    return sheet.has_names and name.lower() in ROW_NAMES and name_rows(sheet.columns[0].cells())
 
 
 def _check_odd_rows(
@@ -117,7 +118,8 @@ def _check_odd_rows(
             )
 
 
-def _read_arff(source: Source, lines: Lines, text: Iterator[str], options: Options) -> Frame:
+def _read_arff(source: Source, text: Iterator[str], options: Options) -> Frame:
+    options = replace(options, markers=ARFF_MISSING, markers_of_text=ARFF_MISSING)
     attributes, last = read_head(enumerate(text, start=1), source.name)
     sample = list(islice(text, SAMPLE_LINES))
     first = next((line for line in sample if line.strip() and line[0] != "%"), "")
@@ -128,10 +130,9 @@ def _read_arff(source: Source, lines: Lines, text: Iterator[str], options: Optio
         )
     rows = (line if line[:1] != "%" else "\n" for line in chain(sample, text))
     sheet = filled(
-        source, lines, row_dialect([line for line in sample if line.strip()] or [","]), rows, last,
+        source, options, row_dialect([line for line in sample if line.strip()] or [","]), rows, last,
         [attribute.name for attribute in attributes],
     )  # fmt: skip
-    options = replace(options, markers=ARFF_MISSING)
     columns = []
     for i, attribute in enumerate(attributes):
         place = Place(source.name, sheet.lines, i, sheet.names[i])
