@@ -147,12 +147,21 @@ def _read_rows(
         if note is not None:
             sheet.notes.append(note)
     if comments:
-        n = "a comment" if len(comments) == 1 else f"{len(comments)} comments"
-        sheet.notes.append(f"{n} above the table, with # or %, left out")
+        sheet.notes.append(
+            f"{_counted(len(comments), 'comment')} above the table, with # or %, left out"
+        )
     body: Iterator[Row] = chain(below, _raised(error) if error else rows)
     _fill(sheet, body, width, source, dialect)
     if not sheet.lines:
-        raise ValueError(f"{source.name} has a header, line {line}, and no rows of data below it")
+        raise ValueError(
+            f"{source.name} has a header, line {line}, and no rows of data below it; "
+            f"{parameter('header', False)} reads that line as data"
+        )
+    if width == 1 and options.delimiter is None:
+        sheet.notes.append(
+            f"no delimiter was found: the table has one column; {parameter('delimiter', ...)} "
+            "gives one"
+        )
     _leave_out_empty(sheet, names if is_header else None)
     _name(sheet, names, is_header)
     return sheet
@@ -230,12 +239,18 @@ def _fill(sheet: Sheet, rows: Iterator[Row], width: int, source: Source, dialect
         _turn(block, sheet, source.budget)
     if empty:
         sheet.notes.append(
-            f"{len(empty)} rows at the end, from line {empty[0][0]}, are empty and were left out"
+            f"{_counted(len(empty), 'row')} at the end, from line {empty[0][0]}, without values, left out"
         )
     if n_cut:
-        sheet.notes.append(f"{n_cut} rows end with a delimiter, which was left out")
+        sheet.notes.append(f"a delimiter at the end of {_counted(n_cut, 'row')}, left out")
     if n_comments:
-        sheet.notes.append(f"{n_comments} comments between the rows, with # or %, left out")
+        sheet.notes.append(
+            f"{_counted(n_comments, 'comment')} between the rows, with # or %, left out"
+        )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _turn(block: list[list[str]], sheet: Sheet, budget: Budget) -> None:

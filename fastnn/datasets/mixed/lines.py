@@ -87,7 +87,9 @@ class Lines:
                 )
             if "\0" in line:
                 raise ValueError(f"{self._name}, line {number}: a NUL byte; expected text")
-            yield line.replace("\x1a", "") if "\x1a" in line else line  # the end of a file in DOS
+            if line[0] == "\x1a" and not line.strip("\x1a\r\n"):  # the end of a file in DOS
+                line = "\n"
+            yield line
             number += 1
             if number % LINES_OF_ONE_LIMIT == 0:
                 longest = self._longest(budget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from fastnn.datasets.readers.sources import Source
 from fastnn.tabular.frame import Column, Frame
 from fastnn.validation.frames import some
 from fastnn.validation.parameters import parameter
+
+_LIBSVM = re.compile(r"\s*[-+\d.,]+(\s+qid:\d+)?(\s+\d+:[-+\d.eE]+)+\s*(#.*)?$")
 
 
 def read_text(source: Source, options: Options, encoding: str | None) -> Frame:
@@ -55,6 +58,11 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
     stream = chain(head, text)
     if head and begins_arff(head[-1]):
         return _read_arff(source, stream, options)
+    if head and _LIBSVM.match(head[-1]):
+        raise ValueError(
+            f"{source.name} is in the sparse format of LIBSVM, index:value: read it with "
+            "sklearn.datasets.load_svmlight_file, whose rows can be given to fit"
+        )
     sheet = read_cells(source, stream, options)
     notes = list(sheet.notes)
     named = {*sheet.names}
