@@ -26,7 +26,9 @@ WORDS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", SPACES: "spaces"
 _COMMENT = re.compile(r"\s*[#%](?!\s*[\t;|,])")  # a column may be called #
 _SINGLE = re.compile(r"(?:^|[,;\t|{ ])'[^'\n]*'\s*(?=[,;\t|}\s]|$)")
 _APOSTROPHE = re.compile(r"(?:^|[,;\t|])\s*'(?![^\n]*')")
-_SPACE_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[,;|\r\n])')
+_SPACE_AFTER_QUOTE = {  # not after a doubled quote, which is within a cell
+    delimiter: re.compile(rf'(?<!")"[ \t]+(?=[{delimiter}\r\n])') for delimiter in ",;|"
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Dialect:
         """Return a csv.reader of lines, strict about quotes."""
         if self.delimiter == SPACES:
             lines = (line.strip().replace("\t", " ") + "\n" for line in lines)
-        elif self.space_after_quote:
-            lines = (_SPACE_AFTER_QUOTE.sub('"', line) for line in lines)
+        elif self.space_after_quote and self.delimiter in _SPACE_AFTER_QUOTE:
+            space = _SPACE_AFTER_QUOTE[self.delimiter]
+            lines = (space.sub('"', line) for line in lines)
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -89,7 +92,7 @@ def dialect_of(lines: list[str], delimiter: str | None) -> Dialect:
     quote = '"'
     if '"' not in text and _SINGLE.search(text) and not _APOSTROPHE.search(text):
         quote = "'"
-    after = _SPACE_AFTER_QUOTE.search(text) is not None
+    after = any(space.search(text) for space in _SPACE_AFTER_QUOTE.values())
     if delimiter is None:
         delimiter = _delimiter(lines, quote, after)
     return Dialect(delimiter, quote, None, after)
@@ -99,7 +102,8 @@ def _delimiter(lines: list[str], quote: str, after: bool) -> str:
     """Return the delimiter that explains the lines.
 
     Of several that cut all lines alike, a comma gives way to another where it stands only within
-    numbers (1,5;2,5); otherwise the one with the most cells is taken. If none does, it is the one
+    numbers (1,5;2,5); otherwise one that also cuts the first line alike, and then the one with the
+    most cells, is taken. If none does, it is the one
     that cuts most lines alike, so that the error names the line that differs.
     """
     found = {}
@@ -111,7 +115,7 @@ def _delimiter(lines: list[str], quote: str, after: bool) -> str:
     if "," in even and len(even) > 1 and not re.search(r",(?!\d)|(?<!\d),", "".join(lines)):
         even.remove(",")
     if even:
-        return max(even, key=lambda delimiter: max(found[delimiter]))
+        return max(even, key=lambda d: (found[d][0] == found[d][-1], max(found[d])))
     usual = delimiter_of(lines[0].encode("utf-8", "replace"))
 
     def likeness(delimiter: str) -> tuple[float, bool]:
