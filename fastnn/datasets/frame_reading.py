@@ -32,18 +32,21 @@ def read_frame(
 ) -> Frame:
     """Read a table with columns of numbers, flags, text and times from a text or Parquet file.
 
-    A text file has one row per line, and cells separated by comma, semicolon, tab, ``|`` or spaces,
-    with or without quotes; or it is ARFF. Delimiter, header, decimal comma, encoding and the kind of
-    each column are inferred from the whole file. What had to be guessed stands in the `notes` of the
-    frame and the `note` of a column, with the argument that says otherwise.
+    A text file has one row per line, and cells separated by comma, semicolon, tab, ``|`` or
+    spaces, with or without quotes; or it is ARFF. Delimiter, header, decimal comma, encoding and
+    the kind of each column are inferred from the whole file. The `notes` of the frame and the
+    `note` of a column say what was guessed, and which argument changes it.
 
-    A column is of numbers (also 1,234.5, 12% or $5, without the sign), of flags (true and false, yes
-    and no, t and f, y and n), of times (dates of one form, with or without a time of day), or else of
+    A column holds numbers (also 1,234.5, 12% or $5, without the sign), flags (true and false, yes
+    and no, t and f, y and n), times (dates of one form, with or without a time of day), or else
     text. Numbers with leading zeros or over 2**53 are text, as they are codes. Times of day are
     numbers, in hours.
 
-    Cells that are empty, ``?``, NA, N/A, NaN, null, None, nil or an error of Excel, in upper or lower
-    case, are missing; ``-`` and ``.`` are missing in all columns but those of text.
+    Cells that are empty, ``?``, NA, N/A, NaN, null, None, nil, ``-``, ``.`` or an error of Excel,
+    in upper or lower case, are missing. In columns of text, only empty cells, ``?``, NA, N/A, NaN,
+    null and None as programs write them are; others, such as none or ``-``, are categories.
+
+    An unnamed first column with row numbers or names, as written by pandas and R, is left out.
 
     Files may be compressed with gzip, bzip2 or xz, or be a zip file with a single text file.
 
@@ -67,7 +70,8 @@ def read_frame(
     day_first : bool, optional
         Whether 1/2/2020 is the first of February, where no date of a column decides.
     encoding : str, optional
-        By default a byte order mark decides, otherwise it is UTF-8 or, if the file is not, Windows-1252.
+        By default a byte order mark decides, otherwise it is UTF-8 or, if the file is not,
+        Windows-1252.
 
     Returns
     -------
@@ -176,6 +180,6 @@ def _check_format(source: Source) -> None:
     if kind.for_table:
         raise source.refused()
     raise ValueError(
-        f"{source.name} is {kind.name}, which holds arrays: read it with fastnn.datasets.read_table "
-        "or fastnn.datasets.read_array"
+        f"{source.name} is {kind.name}, which holds arrays: read it with "
+        "fastnn.datasets.read_table or fastnn.datasets.read_array"
     )

@@ -1,5 +1,7 @@
 """Text files with mixed columns, as people publish them: what is read, and what is said of it."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -106,7 +108,9 @@ TEXTS = {
     "comments": ("# a survey\n# of 2\nage,city\n31,Rome\n42,Oslo\n", AGES, "2 comments above"),
     "comments between": ("age,city\n31,Rome\n# more\n42,Oslo\n", AGES, "1 comment between"),
     "a comment names the columns": (
-        "# age,city\n31,Rome\n42,Oslo\n", AGES, "comment above the table names its columns",
+        "# age,city\n31,Rome\n42,Oslo\n",
+        AGES,
+        "comment above the table names its columns",
     ),
     "a column called #": (
         "#,city\n7,Rome\n9,Oslo\n",
@@ -116,7 +120,11 @@ TEXTS = {
     "trailing delimiters": ("age,city,\n31,Rome,\n42,Oslo,\n", AGES, "end with a delimiter"),
     "trailing but in the header": ("age,city\n31,Rome,\n42,Oslo,\n", AGES, "end with a delimiter"),
     "trailing in the header": ("age,city,\n31,Rome\n42,Oslo\n", AGES, ""),
-    "empty rows at the end": ("age,city\n31,Rome\n42,Oslo\n,\n,\n", AGES, "2 rows at the end, from"),
+    "empty rows at the end": (
+        "age,city\n31,Rome\n42,Oslo\n,\n,\n",
+        AGES,
+        "2 rows at the end, from",
+    ),
     "an empty row between": (
         "age,city\n31,Rome\n,\n42,Oslo\n",
         {"age": ("number", [31, None, 42]), "city": ("text", ["Rome", None, "Oslo"])},
@@ -173,7 +181,7 @@ TEXTS = {
         },
         "'a (2)', 'a (3)'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("oddity", TEXTS)
@@ -187,80 +195,236 @@ def test_a_file_is_read_however_it_is_written(read, oddity):
 
 COLUMNS = {
     # numbers
-    "decimal commas": (";", ["3,5", "", "1,25"], "number", [3.5, None, 1.25], "decimal commas: 3,5"),
-    "decimal commas and points": (";", ["1.234,5", "2,5"], "number", [1234.5, 2.5], "is read as 1234.5"),
-    "thousands": (",", ["1,234", "12,500,000"], "number", [1234, 12500000], "commas between thousands"),
-    "thousands or decimals": (",", ["1,234", "5"], "number", [1234, 5], "decimal=',' reads it otherwise"),
-    "decimals or thousands": (";", ["1,234", "5"], "number", [1.234, 5], "decimal='.' reads it otherwise"),
-    "thousands and cents": (",", ["1,234.50", "7.25"], "number", [1234.5, 7.25], "1,234.50 is read as 1234.5"),
+    "decimal commas": (
+        ";",
+        ["3,5", "", "1,25"],
+        "number",
+        [3.5, None, 1.25],
+        "decimal commas: 3,5",
+    ),
+    "decimal commas and points": (
+        ";",
+        ["1.234,5", "2,5"],
+        "number",
+        [1234.5, 2.5],
+        "is read as 1234.5",
+    ),
+    "thousands": (
+        ",",
+        ["1,234", "12,500,000"],
+        "number",
+        [1234, 12500000],
+        "commas between thousands",
+    ),
+    "thousands or decimals": (
+        ",",
+        ["1,234", "5"],
+        "number",
+        [1234, 5],
+        "decimal=',' reads it otherwise",
+    ),
+    "decimals or thousands": (
+        ";",
+        ["1,234", "5"],
+        "number",
+        [1.234, 5],
+        "decimal='.' reads it otherwise",
+    ),
+    "thousands and cents": (
+        ",",
+        ["1,234.50", "7.25"],
+        "number",
+        [1234.5, 7.25],
+        "1,234.50 is read as 1234.5",
+    ),
     "spaces between thousands": (",", ["1 234", "12 000 000", "5"], "number", [1234, 12e6, 5], ""),
-    "percent": (",", ["12%", "3.5 %", "NA"], "number", [12, 3.5, None], "% is left out: 12% is read as 12"),
+    "percent": (
+        ",",
+        ["12%", "3.5 %", "NA"],
+        "number",
+        [12, 3.5, None],
+        "% is left out: 12% is read as 12",
+    ),
     "currency": (",", ["$1,200", "-$5", "$ 3.50"], "number", [1200, -5, 3.5], "$ is left out"),
     "euros": (";", ["1.200,50 €", "3,00 €"], "number", [1200.5, 3], "€ is left out"),
     "percent of some": (",", ["12%", "3"], "text", ["12%", "3"], "written in several ways"),
     "units": (",", ["12 kg", "3.5 kg"], "text", ["12 kg", "3.5 kg"], "a unit, 'kg'"),
     "minus signs": (",", ["\u22125", "3"], "number", [-5, 3], ""),
     "underscores": (",", [*"234567", "1_0"], "text", [*"234567", "1_0"], "'1_0'"),
-    "exponents": (",", ["1e3", "-2.5E-1", "+4", ".5", "5."], "number", [1000, -0.25, 4, 0.5, 5], ""),
+    "exponents": (
+        ",",
+        ["1e3", "-2.5E-1", "+4", ".5", "5."],
+        "number",
+        [1000, -0.25, 4, 0.5, 5],
+        "",
+    ),
     "zip codes": (",", ["01234", "98101"], "text", ["01234", "98101"], "leading zeros (01234)"),
     "zip codes, some missing": (",", ["01234", "NA"], "text", ["01234", None], "leading zeros"),
-    "long numbers": (",", ["9007199254740993", "1"], "text", ["9007199254740993", "1"], "too long to be exact"),
+    "long numbers": (
+        ",",
+        ["9007199254740993", "1"],
+        "text",
+        ["9007199254740993", "1"],
+        "too long to be exact",
+    ),
     "hexadecimal": (",", ["0x1F", "0x2A"], "text", ["0x1F", "0x2A"], ""),
-    "too large": (",", ["1e400", "2", "inf"], "number", [None, 2, None], "2 of 3 cells are infinite or too large"),
+    "too large": (
+        ",",
+        ["1e400", "2", "inf"],
+        "number",
+        [None, 2, None],
+        "2 of 3 cells are infinite or too large",
+    ),
     "Unix seconds": (",", ["1546300800", "1546300801"], "number", [1546300800, 1546300801], ""),
-    "a sentinel": (",", ["1", "2", "-999", "3", "-999"], "number", [1, 2, -999, 3, -999], "missing='-999'"),
+    "a sentinel": (
+        ",",
+        ["1", "2", "-999", "3", "-999"],
+        "number",
+        [1, 2, -999, 3, -999],
+        "missing='-999'",
+    ),
     "no sentinel": (",", ["997", "998", "999", "999"], "number", [997, 998, 999, 999], ""),
     "row numbers": (",", list(map(str, range(1, 13))), "number", range(1, 13), "holds row numbers"),
     "no values": (",", ["", "NA"], "number", [None, None], "holds no values"),
     # missing
     "missing numbers": (
-        ",", ["1", "", "NA", "n/a", "NaN", "null", "NONE", "?", "-", ".", "#N/A", "<NA>"],
-        "number", [1, *[None] * 11], "",
+        ",",
+        ["1", "", "NA", "n/a", "NaN", "null", "NONE", "?", "-", ".", "#N/A", "<NA>"],
+        "number",
+        [1, *[None] * 11],
+        "",
     ),
     "missing text": (
-        ",", ["a", "", "NA", "NaN", "null", "None", "?"], "text", ["a", *[None] * 6],
+        ",",
+        ["a", "", "NA", "NaN", "null", "None", "?"],
+        "text",
+        ["a", *[None] * 6],
         "'NA', 'NaN', 'None', 'null' are read as missing",
     ),
     "categories": (",", ["+", "-", ".", "none", "na"], "text", ["+", "-", ".", "none", "na"], ""),
-    "one word": (",", [*"123456789", "unknown"], "text", [*"123456789", "unknown"], "missing='unknown'"),
+    "one word": (
+        ",",
+        [*"123456789", "unknown"],
+        "text",
+        [*"123456789", "unknown"],
+        "missing='unknown'",
+    ),
     "many words": (
-        ",", [*map(str, range(40)), "a", "b", "c", "d"], "text", [*map(str, range(40)), *"abcd"],
+        ",",
+        [*map(str, range(40)), "a", "b", "c", "d"],
+        "text",
+        [*map(str, range(40)), *"abcd"],
         "4 of 44 cells are not numbers ('a', 'b', 'c', …; the first in line 42)",
     ),
     "a word among categories": (",", ["1", "2", "3+"], "text", ["1", "2", "3+"], ""),
     # flags
     "true and false": (",", ["True", "FALSE", "", "true"], "flag", [1, 0, None, 1], ""),
     "only true": (",", ["True", "True"], "flag", [1, 1], ""),
-    "yes and no": (",", ["yes", "No", "NA"], "flag", [1, 0, None], "'yes' and 'No' are read as flags, 1 and 0"),
+    "yes and no": (
+        ",",
+        ["yes", "No", "NA"],
+        "flag",
+        [1, 0, None],
+        "'yes' and 'No' are read as flags, 1 and 0",
+    ),
     "t and f": (",", ["T", "F", "?"], "flag", [1, 0, None], "'T' and 'F'"),
     "y and n": (",", ["n", "y"], "flag", [0, 1], "'y' and 'n'"),
     "only n": (",", ["n", "n"], "text", ["n", "n"], ""),
     "yes, no and others": (",", ["yes", "no", "maybe"], "text", ["yes", "no", "maybe"], ""),
     # times
-    "ISO dates": (",", ["2019-01-31", "", "2020-02-29"], "time", ["2019-01-31", None, "2020-02-29"], ""),
+    "ISO dates": (
+        ",",
+        ["2019-01-31", "", "2020-02-29"],
+        "time",
+        ["2019-01-31", None, "2020-02-29"],
+        "",
+    ),
     "ISO times": (
-        ",", ["2019-01-31 12:00:00", "2019-01-31T12:00:01.5", "2019-02-01"],
-        "time", ["2019-01-31T12:00", "2019-01-31T12:00:01.5", "2019-02-01"], "",
+        ",",
+        ["2019-01-31 12:00:00", "2019-01-31T12:00:01.5", "2019-02-01"],
+        "time",
+        ["2019-01-31T12:00", "2019-01-31T12:00:01.5", "2019-02-01"],
+        "",
     ),
     "ISO times in UTC": (",", ["2019-01-31T12:00:00Z"], "time", ["2019-01-31T12:00"], ""),
     "offsets": (",", ["2019-01-31T12:00:00+02:00"], "time", ["2019-01-31T10:00"], "in UTC"),
     "dots": (",", ["31.12.2019", "1.2.2020"], "time", ["2019-12-31", "2020-02-01"], ""),
-    "slashes, the month first": (",", ["12/31/2019", "1/2/2020"], "time", ["2019-12-31", "2020-01-02"], ""),
-    "slashes, the day first": (",", ["31/12/2019", "1/2/2020"], "time", ["2019-12-31", "2020-02-01"], ""),
-    "slashes, undecided": (",", ["1/2/2020", "3/4/2020"], "time", ["2020-01-02", "2020-03-04"], "day_first=True"),
-    "dots, undecided": (",", ["1.2.2020", "3.4.2020"], "time", ["2020-02-01", "2020-04-03"], "day_first=False"),
-    "slashes, contradictory": (",", ["31/12/2019", "12/31/2019"], "text", ["31/12/2019", "12/31/2019"], "do not agree"),
-    "two digits of a year": (",", ["31/12/69", "01/12/68"], "time", ["1969-12-31", "2068-12-01"], "1969 to 2068"),
-    "times of America": (",", ["1/31/2019 1:45 PM", "1/31/2019 12:05 AM"], "time", ["2019-01-31T13:45", "2019-01-31T00:05"], ""),
-    "names of months": (",", ["Jan 5, 2020", "December 24, 2020"], "time", ["2020-01-05", "2020-12-24"], ""),
-    "months between": (",", ["05-Jan-2020", "24-Dec-20"], "time", ["2020-01-05", "2020-12-24"], "two digits"),
+    "slashes, the month first": (
+        ",",
+        ["12/31/2019", "1/2/2020"],
+        "time",
+        ["2019-12-31", "2020-01-02"],
+        "",
+    ),
+    "slashes, the day first": (
+        ",",
+        ["31/12/2019", "1/2/2020"],
+        "time",
+        ["2019-12-31", "2020-02-01"],
+        "",
+    ),
+    "slashes, undecided": (
+        ",",
+        ["1/2/2020", "3/4/2020"],
+        "time",
+        ["2020-01-02", "2020-03-04"],
+        "day_first=True",
+    ),
+    "dots, undecided": (
+        ",",
+        ["1.2.2020", "3.4.2020"],
+        "time",
+        ["2020-02-01", "2020-04-03"],
+        "day_first=False",
+    ),
+    "slashes, contradictory": (
+        ",",
+        ["31/12/2019", "12/31/2019"],
+        "text",
+        ["31/12/2019", "12/31/2019"],
+        "do not agree",
+    ),
+    "two digits of a year": (
+        ",",
+        ["31/12/69", "01/12/68"],
+        "time",
+        ["1969-12-31", "2068-12-01"],
+        "1969 to 2068",
+    ),
+    "times of America": (
+        ",",
+        ["1/31/2019 1:45 PM", "1/31/2019 12:05 AM"],
+        "time",
+        ["2019-01-31T13:45", "2019-01-31T00:05"],
+        "",
+    ),
+    "names of months": (
+        ",",
+        ["Jan 5, 2020", "December 24, 2020"],
+        "time",
+        ["2020-01-05", "2020-12-24"],
+        "",
+    ),
+    "months between": (
+        ",",
+        ["05-Jan-2020", "24-Dec-20"],
+        "time",
+        ["2020-01-05", "2020-12-24"],
+        "two digits",
+    ),
     "months": (",", ["2019-01", "2019-12"], "time", ["2019-01-01", "2019-12-01"], ""),
     "no such day": (",", ["2019-02-30", "2019-01-01"], "text", ["2019-02-30", "2019-01-01"], ""),
     "no date of MySQL": (",", ["0000-00-00", "2019-01-01"], "time", [None, "2019-01-01"], ""),
-    "times of day": (",", ["13:45", "06:30:36"], "number", [13.75, 6.51], "13:45 are read in hours"),
+    "times of day": (
+        ",",
+        ["13:45", "06:30:36"],
+        "number",
+        [13.75, 6.51],
+        "13:45 are read in hours",
+    ),
     # text
     "text": (",", ["b", " a b ", "b"], "text", ["b", "a b", "b"], ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("oddity", COLUMNS)
@@ -360,9 +524,8 @@ def test_given_kinds_read_single_cells_as_the_whole_column_was_read(read):
     ],
 )
 def test_a_cell_of_another_kind_is_refused_where_it_is(read, kind, cells, got):
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(got)) as refused:
         read("x,y\n" + "".join(f"{cell},1\n" for cell in cells), kinds={"x": kind})
-    assert got in str(refused.value)
     assert "table.csv" in str(refused.value)
 
 
@@ -435,23 +598,29 @@ def test_arff_has_kinds_and_categories(read):
     ],
 )
 def test_arff_that_cannot_be_read_is_refused(read, line, other, message):
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message)):
         read(ARFF.replace(line, other))
-    assert message in str(refused.value)
 
 
 # what is refused
 
 REFUSED = {
     "ragged": ("a,b,c\n1,2,3\n4,5\n6,7,8\n", "line 3: 2 columns, '4' first, expected 3"),
-    "a title": ("Report of 2019\na,b,c\n1,2,3\n4,5,6\n", "line 1: 1 column, 'Report of 2019' first"),
+    "a short first row": ("1,2\n3,4,5\n6,7,8\n", "line 1: 2 columns, '1' first, expected 3"),
+    "a title": (
+        "Report of 2019\na,b,c\n1,2,3\n4,5,6\n",
+        "line 1: 1 column, 'Report of 2019' first",
+    ),
     "an open quote": ('a,b\n1,"x\n2,y\n', "not CSV"),
     "a quote within a cell": ('a,b\n1,"x"y\n2,z\n', "line 2: not CSV"),
     "units": (
         "a,b,c\nkg,cm,x\n1,2,y\n3,4,z\n5,6,y\n7,8,y\n9,10,y\n",
         "line 2: text in 2 columns whose other cells are numbers (a: 'kg', b: 'cm')",
     ),
-    "an unclear header": ("150,4,setosa,red\n5.1,3.5,1.4,0\n4.9,3.0,1.4,0\n", "specify whether the line is a header"),
+    "an unclear header": (
+        "150,4,setosa,red\n5.1,3.5,1.4,0\n4.9,3.0,1.4,0\n",
+        "specify whether the line is a header",
+    ),
     "only a header": ("a,b\n", "no rows of data below it; header=False"),
     "nothing": ("\n", "is empty"),
     "only comments": ("# a\n# b\n", "holds only comments"),
@@ -461,17 +630,19 @@ REFUSED = {
     "LIBSVM": ("1 3:2.5 7:1\n0 1:2\n", "sparse format of LIBSVM"),
     "binary": (bytes(range(1, 20)) * 20, "is not text"),
     "an unknown encoding": (b"a,b\n1,\x81\x90\n", "neither UTF-8 nor Windows-1252"),
-    "an Excel workbook of old": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "an old Excel workbook"),
+    "an Excel workbook of old": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100),
+        "an old Excel workbook",
+    ),
     "an array": (b"\x93NUMPY\x01\0" + bytes(100), "an NPY file, which holds arrays"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reason", REFUSED)
 def test_what_is_no_table_is_refused_by_name(read, reason):
     content, message = REFUSED[reason]
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(message)) as refused:
         read(content)
-    assert message in str(refused.value)
     assert "table.csv" in str(refused.value)
 
 

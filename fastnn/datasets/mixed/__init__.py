@@ -1,1 +1,1 @@
-"""Text files read as tables with mixed columns: encoding, dialect, rows, names, kinds of columns."""
+"""Text files as tables with mixed columns: encoding, dialect, rows, names, kinds of columns."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from fastnn.datasets.mixed.dialect import WORDS, Dialect, dialect_of, is_comment, sampled
-from fastnn.datasets.mixed.names import distinct_names, first_is_header
+from fastnn.datasets.mixed.names import distinct_names, first_is_header, is_value
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.packed import PackedCells
 from fastnn.datasets.readers.csv_header import is_numbered
@@ -62,8 +62,8 @@ def read_cells(source: Source, text: Iterator[str], options: Options) -> Sheet:
     Raises
     ------
     ValueError
-        If the file has no rows, or rows of different widths; or if it is not clear whether the first
-        line is a header.
+        If the file has no rows, or rows of different widths; or if it is not clear whether the
+        first line is a header.
     UnicodeDecodeError
         If it has another encoding.
     """
@@ -103,49 +103,29 @@ def _read_rows(
     comments: list[str],
 ) -> Sheet:
     """Return the cells of rows, whose first may be a header."""
-    line, cells = next(rows)
-    cells = [cell.strip() for cell in cells]
+    line, first = next(rows)
+    first = [cell.strip() for cell in first]
     below, error = _sample(rows)
-    width = _width(cells, [row for _, row in below])
+    width = _width(first, [row for _, row in below])
+    if len(first) == width + 1 and not first[-1]:
+        del first[-1]
     sheet = Sheet([], [PackedCells(options) for _ in range(width)], delimiter=dialect.delimiter)
-    where = f"{source.name}, line {line}"
-    is_trailing = len(cells) == width + 1 and not cells[-1]
-    if len(cells) == width - 1 or is_trailing:
-        if options.header is False:
-            raise _wrong_width(source.name, line, cells, width, dialect)
-        names = cells[:width] if is_trailing else cells
-        trailing = bool(below) and all(
-            len(row) == width and not row[-1].strip() for _, row in below
-        )
-        if not is_trailing and not trailing:
-            sheet.row_names = True
-            names = ["", *cells]
-        elif trailing:
-            names = [*cells, ""]
-        is_header = True
-    elif len(cells) != width:
-        raise _wrong_width(source.name, line, cells, width, dialect)
+    wrong = _wrong_width(source.name, line, first, width, dialect)
+    names: list[str] | None
+    if len(first) == width:
+        where = f"{source.name}, line {line}"
+        names, note = _names(first, [row for _, row in below], comments, options, dialect, where)
+        sheet.notes += [] if note is None else [note]
+        if names != first:
+            below.insert(0, (line, first))
+    elif len(first) == width - 1:
+        if options.header is False or (options.header is None and any(map(is_value, first))):
+            raise wrong
+        rows_are_open = all(len(row) == width and not row[-1].strip() for _, row in below)
+        sheet.row_names = not rows_are_open
+        names = [*first, ""] if rows_are_open else ["", *first]
     else:
-        names = cells
-        stripped = [[cell.strip() for cell in row] for _, row in below]
-        is_header, note = first_is_header(cells, stripped, options, where)
-        if not is_header and options.header is None and comments:
-            above = dialect.cells(comments[-1].strip().lstrip("#% "))
-            if (
-                len(above) == width
-                and first_is_header(above, [cells, *stripped], options, where)[0]
-            ):
-                names, note, is_header = (
-                    above,
-                    "the comment above the table names its columns",
-                    True,
-                )
-                below.insert(0, (line, cells))
-                comments = comments[:-1]
-        if not is_header:
-            below.insert(0, (line, cells))
-        if note is not None:
-            sheet.notes.append(note)
+        raise wrong
     if comments:
         sheet.notes.append(
             f"{_counted(len(comments), 'comment')} above the table, with # or %, left out"
@@ -162,9 +142,37 @@ def _read_rows(
             f"no delimiter was found: the table has one column; {parameter('delimiter', ...)} "
             "gives one"
         )
-    _leave_out_empty(sheet, names if is_header else None)
-    _name(sheet, names, is_header)
+    _leave_out_empty(sheet, names)
+    _name(sheet, names)
     return sheet
+
+
+def _names(
+    first: list[str],
+    below: list[list[str]],
+    comments: list[str],
+    options: Options,
+    dialect: Dialect,
+    where: str,
+) -> tuple[list[str] | None, str | None]:
+    """Return the names of the columns or None, and a note if that was a guess.
+
+    They are in the first line or, as numpy.savetxt writes them, in the last comment above it, which
+    is then removed from `comments`.
+    """
+    below = [[cell.strip() for cell in row] for row in below]
+    is_header, note = first_is_header(first, below, options, where)
+    if is_header:
+        return first, note
+    if comments and options.header is None:
+        above = dialect.cells(comments[-1].strip().lstrip("#% "))
+        if len(above) == len(first) and not any(map(is_value, above)):
+            del comments[-1]
+            return above, (
+                "the comment above the table names its columns; "
+                f"{parameter('header', False)} leaves it out"
+            )
+    return None, note
 
 
 def _numbered(text: Iterator[str], dialect: Dialect, source: Source, skipped: int) -> Iterator[Row]:
@@ -238,8 +246,9 @@ def _fill(sheet: Sheet, rows: Iterator[Row], width: int, source: Source, dialect
     if block:
         _turn(block, sheet, source.budget)
     if empty:
+        rows_left_out = _counted(len(empty), "row")
         sheet.notes.append(
-            f"{_counted(len(empty), 'row')} at the end, from line {empty[0][0]}, without values, left out"
+            f"{rows_left_out} at the end, from line {empty[0][0]}, without values, left out"
         )
     if n_cut:
         sheet.notes.append(f"a delimiter at the end of {_counted(n_cut, 'row')}, left out")
@@ -279,17 +288,14 @@ def _leave_out_empty(sheet: Sheet, header: list[str] | None) -> None:
         )
 
 
-def _name(sheet: Sheet, names: list[str], is_header: bool) -> None:
+def _name(sheet: Sheet, names: list[str] | None) -> None:
     n_columns = len(sheet.columns)
-    cells = (
-        [" ".join(name.split()) for name in names[:n_columns]] if is_header else [""] * n_columns
-    )
+    cells = [""] * n_columns if names is None else [" ".join(n.split()) for n in names[:n_columns]]
     sheet.unnamed = {i for i, cell in enumerate(cells) if not cell}
     sheet.names, notes = distinct_names(cells)
     sheet.notes += notes
-    sheet.has_names = is_header and not (
-        is_numbered(cells) and all(c.isdecimal() for c in cells if c)
-    )
+    are_numbers = is_numbered(cells) and all(cell.isdecimal() for cell in cells if cell)
+    sheet.has_names = names is not None and not are_numbers
 
 
 def _wrong_width(

@@ -80,7 +80,7 @@ def number_column(text: TextCells, values: Numbers, options: Options, note: str 
 def _sentinel(values: Numbers) -> list[str]:
     """Return a note about a repeated extreme that may mean a missing value, such as -999.
 
-    It is one of `SENTINELS`, with either sign, and further from the other values than they are apart.
+    It is one of `SENTINELS`, and further from the other values than they are apart.
     """
     for extreme in {float(values.min()), float(values.max())}:
         if extreme not in SENTINELS:

@@ -101,9 +101,9 @@ def _times(
         _refuse(text, first, "time")
     if read.is_undecided and options.day_first is None:
         raise ValueError(
-            f"{text.place.of(text.cells.index(cells[0]))}: {cells[0]} may begin with the day or the "
-            f"month, and no cell of the column decides: specify {parameter('day_first', True)} or "
-            f"{parameter('day_first', False)}"
+            f"{text.place.of(text.cells.index(cells[0]))}: {cells[0]} may begin with the day or "
+            "the month, and no cell of the column decides: specify "
+            f"{parameter('day_first', True)} or {parameter('day_first', False)}"
         )
     return spread_times(text.cells, dict(zip(cells, read.values, strict=True))), read.note
 

@@ -144,8 +144,8 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
     note, odd_row = _mostly_numbers(text, present, options)
     if note is None and (unit := unit_of(present[:LOOKED_AT])) and unit_of(present):
         note = (
-            f"its cells are numbers with a unit, {unit!r}, and are read as text: remove the unit to "
-            "read them as numbers"
+            f"its cells are numbers with a unit, {unit!r}, and are read as text: remove the unit "
+            "to read them as numbers"
         )
     return Guess(text_column(text, options, note), odd_row)
 

@@ -1,7 +1,7 @@
 """Whether the first line of a table names its columns, and the names, made distinct.
 
-A header holds no values: no numbers in any notation, no times, nothing that occurs again below it in
-its own column.
+A header holds no values: no numbers in any notation, no times, nothing that occurs again below it
+in its own column.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def first_is_header(
     if any(not is_number(name) for name in known):
         return True, None
     below = [row for row in below if len(row) == len(first)]
-    is_value = [_is_value(cell) for cell in first]
-    if not any(is_value):
+    values = [is_value(cell) for cell in first]
+    if not any(values):
         return _words_are_header(first, below)
     if is_numbered(first) and (found := is_header(first, below)) is not False:
         if found is None:
@@ -57,9 +57,9 @@ def first_is_header(
     over = [
         i
         for i, cell in enumerate(first)
-        if below and not is_value[i] and not is_missing(cell) and _are_values([r[i] for r in below])
+        if below and not values[i] and not is_missing(cell) and _are_values([r[i] for r in below])
     ]
-    years = [i for i, is_one in enumerate(is_value) if is_one]
+    years = [i for i, is_one in enumerate(values) if is_one]
     are_years = _are_years([first[i] for i in years])
     if not over:
         above = len(years) > 1 and not all(_are_years([row[i] for row in below]) for i in years)
@@ -71,8 +71,8 @@ def first_is_header(
         return False, None
     if are_years:
         return True, (
-            f"the first line, with {shown_cell(first[over[0]])} above numbers, was read as a header; "
-            f"{parameter('header', False)} reads it as data"
+            f"the first line, with {shown_cell(first[over[0]])} above numbers, was read as a "
+            f"header; {parameter('header', False)} reads it as data"
         )
     what = f"{shown_cell(first[over[0]])} is text where the other rows have a number or a time"
     raise _unclear(where, what)
@@ -88,8 +88,8 @@ def _words_are_header(first: Sequence[str], below: Rows) -> tuple[bool, str | No
     again = [i for i, column in enumerate(columns) if first[i] and first[i] in column]
     if again:
         return False, (
-            f"the first line was read as data: {shown_cell(first[again[0]])} occurs again below it; "
-            f"{parameter('header', True)} reads it as names"
+            f"the first line was read as data: {shown_cell(first[again[0]])} occurs again below "
+            f"it; {parameter('header', True)} reads it as names"
         )
     if len(set(first)) < len(first) and len(first) > 2 and columns:
         return False, (
@@ -103,7 +103,8 @@ def _words_are_header(first: Sequence[str], below: Rows) -> tuple[bool, str | No
     )
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
+    """Return whether a cell is a number or a time, in any notation."""
     return bool(cell) and (
         reads_as_number(cell) or form_of(cell, "") is not None or hours_of([cell]) is not None
     )
@@ -112,7 +113,7 @@ def _is_value(cell: str) -> bool:
 def _are_values(cells: Sequence[str]) -> bool:
     """Return whether cells are numbers or times, or missing, and some a value."""
     present = [cell for cell in cells if not is_missing(cell)]
-    return bool(present) and all(map(_is_value, present))
+    return bool(present) and all(map(is_value, present))
 
 
 def _are_years(cells: Sequence[str]) -> bool:

@@ -5,8 +5,8 @@ A column has one notation, inferred from all its distinct cells:
     point       1234.5    1,234.5    1 234.5    1'234.5
     comma       1234,5    1.234,5    1 234,5    1'234,5
 
-each with the same sign of a currency, or of percent, at every number. Cells such as 1,234 are numbers
-in both, and different ones.
+each with the same sign of a currency, or of percent, at every number. Cells such as 1,234 are
+numbers in both, and different ones.
 """
 
 from __future__ import annotations

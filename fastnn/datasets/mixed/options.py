@@ -18,8 +18,8 @@ SPELLINGS = frozenset(
 """Cells that are missing numbers, flags or times."""
 
 OF_TEXT = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"))
-"""Cells that are missing text, as programs write it: whatever else stands in the column, so that one
-row is read as many. Others, such as none or -, may be categories."""
+"""Cells that are missing text, as programs write it, whatever else stands in the column, so that a
+single row is read like many. Others, such as none or -, may be categories."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The cells of a column in little memory, and its numbers if all of them are plain ones.
 
-Blocks of cells are kept as one text each, with NUL between the cells: a cell by itself takes 57 bytes
-beside its characters. Numbers are converted block by block while the cells are in the cache.
+Blocks of cells are kept as one text each, with NUL between the cells: a cell by itself takes 57
+bytes beside its characters. Numbers are converted block by block while the cells are in the cache.
 """
 
 from __future__ import annotations

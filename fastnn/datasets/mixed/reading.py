@@ -133,14 +133,18 @@ def _read_arff(source: Source, text: Iterator[str], options: Options) -> Frame:
     first = next((line for line in sample if line.strip() and line[0] != "%"), "")
     if first.lstrip().startswith("{"):
         raise ValueError(
-            f"{source.name}, line {last + 1}: sparse ARFF, rows within {{}}; expected rows with all "
-            "cells: write it as dense ARFF or as CSV"
+            f"{source.name}, line {last + 1}: sparse ARFF, rows within {{}}; expected rows with "
+            "all cells: write it as dense ARFF or as CSV"
         )
     rows = (line if line[:1] != "%" else "\n" for line in chain(sample, text))
     sheet = filled(
-        source, options, row_dialect([line for line in sample if line.strip()] or [","]), rows, last,
+        source,
+        options,
+        row_dialect([line for line in sample if line.strip()] or [","]),
+        rows,
+        last,
         [attribute.name for attribute in attributes],
-    )  # fmt: skip
+    )
     columns = []
     for i, attribute in enumerate(attributes):
         place = Place(source.name, sheet.lines, i, sheet.names[i])

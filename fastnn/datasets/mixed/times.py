@@ -7,9 +7,9 @@
     month           2019-01
     compact         20190131, in a column whose name speaks of dates
 
-each with or without a time of day: T12:00, 12:00:00.5, 1:45 PM, and an offset from UTC. A column has
-one form. Whether the day or the month is first of two numbers is inferred from all cells: a number
-above 12 is a day.
+each with or without a time of day: T12:00, 12:00:00.5, 1:45 PM, and an offset from UTC. A column
+has one form. Whether the day or the month is first of two numbers is inferred from all cells: a
+number above 12 is a day.
 """
 
 from __future__ import annotations
@@ -134,8 +134,9 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
         if is_undecided and day_first is None:
             here, other = ("day", "month") if decided else ("month", "day")
             notes.append(
-                f"dates such as {cells[0]} are read with the {here} first, as is usual with {by!r}: "
-                f"no cell decides; {parameter('day_first', not decided)} reads the {other} first"
+                f"dates such as {cells[0]} are read with the {here} first, as is usual with "
+                f"{by!r}: no cell decides; {parameter('day_first', not decided)} reads the "
+                f"{other} first"
             )
     elif form in ("day", "name"):
         names = [one["name"].lower() for one in found]
