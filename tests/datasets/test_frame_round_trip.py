@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.table_files import read_or_refused
 
 from fastnn.datasets import read_frame
 
@@ -190,3 +191,37 @@ def test_parquet_becomes_a_frame(tmp_path):
     ]
     with pytest.raises(ValueError, match="header= is for text files"):
         read_frame(path, header=True)
+
+
+TOKENS = [
+    *(",", ";", "\t", "|", " ", "\n", "\r\n", "\r", '"', "'", '""', "#", "%", "\\", "\0", "\x1a"),
+    *("nan", "-inf", "1e999", "0", "1", "01", "-1.5", "1,5", "1.234,5", "1,234", "1_0", "0x1"),
+    *("?", "NA", "-", ".", "True", "no", "t", "12%", "$5", "$", "kg", "é", "١", "\u2028", "٣%"),
+    *("2019-01-31", "31/12/2019", "1/2/20", "Jan 5, 2020", "13:45", "20190131", "date"),
+    *("0000-00-00", "rownames", "real"),
+    *("9007199254740993", "9" * 400, "@relation", "@attribute", "@data", "{a,b}"),
+    *("2019-01-31T12:00:00+99:99", "1:2", "99:99", "Infinity", "1e", "1 234", "(5)"),
+]  # fmt: skip
+
+
+@given(
+    parts=st.lists(st.sampled_from(TOKENS), max_size=40),
+    kind=st.sampled_from([None, "number", "flag", "text", "time"]),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-16-le"]),
+)
+def test_any_text_is_read_or_refused_in_words(folder, parts, kind, encoding):
+    path = folder / "table.csv"
+    path.write_bytes("".join(parts).encode(encoding))
+    kinds = {} if kind is None else {"column 1": kind, "1": kind, "date": kind}
+    frame = read_or_refused(path, read_frame, kinds=kinds)
+    if frame is None:
+        return
+    assert frame.n_rows > 0
+    assert len(set(frame.names)) == len(frame.names)
+    for column in frame.columns:
+        assert len(column.values) == frame.n_rows
+        assert column.values.dtype == {"text": object, "time": "datetime64[us]"}.get(
+            column.kind, np.float64
+        )
+        if column.kind in ("number", "flag"):
+            assert not np.isinf(column.values).any()

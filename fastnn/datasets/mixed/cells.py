@@ -103,7 +103,9 @@ def _read_rows(
     comments: list[str],
 ) -> Sheet:
     """Return the cells of rows, whose first may be a header."""
-    line, first = next(rows)
+    line, first = next(rows, (0, []))
+    if not line:
+        raise ValueError(f"{source.name} is empty; expected rows, with or without a header")
     first = [cell.strip() for cell in first]
     below, error = _sample(rows)
     width = _width(first, [row for _, row in below])
@@ -116,7 +118,7 @@ def _read_rows(
         where = f"{source.name}, line {line}"
         names, note = _names(first, [row for _, row in below], comments, options, dialect, where)
         sheet.notes += [] if note is None else [note]
-        if names != first:
+        if names is not first:
             below.insert(0, (line, first))
     elif len(first) == width - 1:
         if options.header is False or (options.header is None and any(map(is_value, first))):

@@ -16,7 +16,7 @@ from fastnn.datasets.mixed.columns import (
     spread_times,
     text_column,
 )
-from fastnn.datasets.mixed.kinds import read_numbers
+from fastnn.datasets.mixed.kinds import has_thousands, read_numbers
 from fastnn.datasets.mixed.numbers import Decimal, common_sign, number_of, split_sign
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.times import ZERO, ContradictionError, hours_of, read_times
@@ -47,7 +47,7 @@ def read_as(
         return text_column(text, options)
     present = text.present(options)
     if kind == "number":
-        if text.plain is not None and decimal != ",":
+        if text.plain is not None and not has_thousands(text, options, decimal):
             return number_column(text, text.plain, options, None)
         values, note = _numbers(text, present, options, decimal, likely)
         return number_column(text, values, options, note)

@@ -12,7 +12,7 @@ The work is done once for each distinct cell, except for plain numbers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,7 @@ from fastnn.datasets.mixed.times import (
     ContradictionError,
     form_of,
     hours_of,
+    is_date,
     names_dates,
     read_times,
 )
@@ -76,7 +77,8 @@ def decimal_of(columns: Sequence[TextCells], options: Options, delimiter: str) -
     if delimiter != ";" and any(map(_has_points, columns)):
         return "."
     for column in columns:
-        if column.plain is None and column.place.name not in options.kinds:
+        kind = options.kinds.get(column.place.name, "number")
+        if column.plain is None and kind == "number":
             if not column.packed.has(","):
                 continue
             present = column.present(options)
@@ -97,6 +99,11 @@ def _has_points(column: TextCells) -> bool:
     return any("." in cell for cell in first) and not are_thousands(first)
 
 
+def has_thousands(text: TextCells, options: Options, decimal: Decimal | None) -> bool:
+    """Return whether points in plain numbers are not decimal points in this table."""
+    return decimal == "," and text.packed.has(".") and are_thousands(text.present(options))
+
+
 def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: Decimal) -> Guess:
     """Return a column with the kind that its cells have.
 
@@ -108,11 +115,7 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         What is assumed if neither that nor the cells decide.
     """
     name = text.place.name
-    is_plain = text.plain is not None
-    if is_plain and decimal == "," and text.packed.has("."):
-        is_plain = not are_thousands(text.present(options))
-    if is_plain:
-        assert text.plain is not None
+    if text.plain is not None and not has_thousands(text, options, decimal):
         return Guess(_of_plain_numbers(text, text.plain, options))
     cells, present = text.cells, text.present(options)
     if not present:
@@ -120,7 +123,7 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         return Guess(Column(name, "number", empty, note="holds no values"))
     if (flags := _flags(present)) is not None:
         values = spread(cells, flags)
-        shown = " and ".join(sorted(map(repr, present), key=lambda word: -flags[word[1:-1]]))
+        shown = " and ".join(map(repr, sorted(present, key=lambda cell: -flags[cell])))
         plain = set(map(str.lower, present)) <= {"true", "false"}
         note = None if plain else f"{shown} are read as flags, 1 and 0"
         return Guess(Column(name, "flag", values, note=note))
@@ -141,7 +144,9 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         values = spread(cells, dict(zip(present, hours.tolist(), strict=True)))
         note = f"times such as {present[0]} are read in hours"
         return Guess(number_column(text, values, options, note))
-    note, odd_row = _mostly_numbers(text, present, options)
+    note, odd_row = _odd_cells(text, present, reads_as_number, "number")
+    if note is None and (form := form_of(first_date(present), name)):
+        note, _ = _odd_cells(text, present, lambda cell: is_date(cell, form, name), "date")
     if note is None and (unit := unit_of(present[:LOOKED_AT])) and unit_of(present):
         note = (
             f"its cells are numbers with a unit, {unit!r}, and are read as text: remove the unit "
@@ -232,32 +237,41 @@ def _guessed_times(text: TextCells, present: Sequence[str], options: Options) ->
     return Column(text.place.name, "time", values, note=read.note)
 
 
-def _mostly_numbers(
-    text: TextCells, present: Sequence[str], options: Options
+def _odd_cells(
+    text: TextCells, present: Sequence[str], is_one: Callable[[str], bool], what: str
 ) -> tuple[str | None, int | None]:
-    """Return a note about text in a column of numbers, and the row if that is a single one."""
-    if not any(map(reads_as_number, present[:LOOKED_AT])):
+    """Return a note about a few cells that are not like the others, and the row of a single one.
+
+    Parameters
+    ----------
+    present : sequence of str
+        The distinct cells that are not missing.
+    is_one : callable
+        Whether a cell is what the others are, which `what` says.
+    """
+    if 2 * sum(map(is_one, present[:LOOKED_AT])) < min(len(present), LOOKED_AT):
         return None, None
-    odd = [cell for cell in present if not reads_as_number(cell)]
+    odd = [cell for cell in present if not is_one(cell)]
     counts = Counter(text.cells)
-    n_odd = sum(counts[cell] for cell in odd)
-    n_present = sum(counts[cell] for cell in present)
+    n_odd, n_present = (sum(counts[cell] for cell in cells) for cells in (odd, present))
     if not odd:
-        return "its numbers are written in several ways, and are read as text", None
+        return f"its {what}s are written in several ways, and are read as text", None
     if n_odd > FEW * n_present:
         return None, None
     row = min(text.cells.index(cell) for cell in odd[:LOOKED_AT])
     shown = ", ".join(map(shown_cell, odd[:SHOWN])) + (", …" if len(odd) > SHOWN else "")
-    where = f"the first in line {text.place.lines[row]}" if n_odd > 1 else (
-        f"in line {text.place.lines[row]}"
-    )  # fmt: skip
-    are = "are not numbers" if n_odd > 1 else "is not a number"
-    what = f"{n_odd} of {n_present} cells {are} ({shown}; {where})"
+    are = f"are not {what}s" if n_odd > 1 else f"is not a {what}"
+    first = "the first in" if n_odd > 1 else "in"
     hint = (
-        f"{parameter('missing', odd[0])} reads such a cell as missing" if len(odd) <= SHOWN else
-        "correct them to read it as numbers"
-    )  # fmt: skip
-    return f"{what}, so that the column is text: {hint}", row if n_odd == 1 else None
+        f"{parameter('missing', odd[0])} reads such a cell as missing"
+        if len(odd) <= SHOWN
+        else f"correct them to read it as {what}s"
+    )
+    note = (
+        f"{n_odd} of {n_present} cells {are} ({shown}; {first} line {text.place.lines[row]}), so "
+        f"that the column is text: {hint}"
+    )
+    return note, row if n_odd == 1 else None
 
 
 def _zeros_note(codes: Sequence[str], name: str) -> str:

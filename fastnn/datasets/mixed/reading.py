@@ -19,6 +19,7 @@ from fastnn.datasets.mixed.kinds import Guess, decimal_of, guessed
 from fastnn.datasets.mixed.lines import FALLBACK, NAMES, Lines, encodings_of, undecodable
 from fastnn.datasets.mixed.numbers import Decimal
 from fastnn.datasets.mixed.options import Options, Place, shown_cell
+from fastnn.datasets.mixed.packed import BYTES_OF_A_CELL
 from fastnn.datasets.readers.columns import left_out, name_rows
 from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.sources import Source
@@ -81,8 +82,15 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
     decimal = decimal_of(texts, options, sheet.delimiter)
     likely: Decimal = "," if sheet.delimiter == ";" else "."
     guesses = []
+    n_rows = len(sheet.lines)
     for text_cells in texts:
-        kind = options.kinds.get(text_cells.place.name)
+        name = text_cells.place.name
+        source.budget.check(
+            text_cells.packed.n_bytes + BYTES_OF_A_CELL * n_rows,
+            f"column {name!r} has {n_rows} cells, which are looked at",
+        )
+        source.budget.take(8 * n_rows, f"column {name!r} has {n_rows} cells")
+        kind = options.kinds.get(name)
         if kind is None:
             guesses.append(guessed(text_cells, options, decimal, likely))
         else:
@@ -90,7 +98,7 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
         text_cells.forget()
     _check_odd_rows(guesses, texts, sheet.lines, source.name)
     found = tuple(guess.column for guess in guesses)
-    return Frame(found, len(sheet.lines), sheet.has_names, tuple(notes))
+    return Frame(found, n_rows, sheet.has_names, tuple(notes))
 
 
 def _names_rows(sheet: Sheet, options: Options) -> bool:

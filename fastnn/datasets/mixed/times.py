@@ -80,6 +80,13 @@ def form_of(cell: str, name: str) -> str | None:
     return None
 
 
+def is_date(cell: str, form: str, name: str) -> bool:
+    """Return whether a cell is a date of that form, of a day that exists."""
+    if cell in ZERO:
+        return True
+    return form_of(cell, name) == form and read_times([cell], name, None) is not None
+
+
 def names_dates(name: str) -> bool:
     """Return whether a column's name speaks of dates.
 
