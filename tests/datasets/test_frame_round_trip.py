@@ -123,6 +123,28 @@ def test_a_random_table_is_read_back_equal(folder, table):
                 assert got == (value.strip() if kind == "text" else value), content
 
 
+@given(table=tables())
+def test_a_row_by_itself_is_read_as_among_others_if_the_kinds_are_given(folder, table):
+    kinds, columns, gone, style = table
+    _, content = file_of(*table)
+    path = folder / "table.csv"
+    path.write_bytes(content)
+    decimal = style["decimal"] if style["decimal"] == "," else None
+    whole = read_frame(path, decimal=decimal)
+    given = {column.name: column.kind for column in whole.columns}
+    for row in range(whole.n_rows):
+        alone = [[column[row]] for column in columns]
+        empty = [{0} if row in rows else set() for rows in gone]
+        path.write_bytes(file_of(kinds, alone, empty, style)[1])
+        frame = read_frame(path, kinds=given, decimal=decimal, day_first=True)
+        assert frame.names == whole.names
+        for one, all_of_them in zip(
+            frame.columns, whole.rows(slice(row, row + 1)).columns, strict=True
+        ):
+            assert one.kind == all_of_them.kind
+            np.testing.assert_array_equal(one.values, all_of_them.values)
+
+
 def test_a_file_may_be_packed_or_come_from_standard_input(tmp_path, monkeypatch):
     content = b"age,city\n31,Rome\n42,Oslo\n"
     with gzip.open(tmp_path / "t.csv.gz", "wb") as file:
