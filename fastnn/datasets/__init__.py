@@ -2,6 +2,7 @@
 
 from fastnn.datasets.arrays import read_array, read_arrays
 from fastnn.datasets.digits import digits
+from fastnn.datasets.frame_reading import read_frame
 from fastnn.datasets.mnist import cache_folder, mnist
 from fastnn.datasets.readers.idx import read_idx, write_idx
 from fastnn.datasets.reading import read_table
@@ -19,6 +20,7 @@ __all__ = [
     "mnist",
     "read_array",
     "read_arrays",
+    "read_frame",
     "read_idx",
     "read_table",
     "write_idx",

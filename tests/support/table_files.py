@@ -3,10 +3,10 @@
 from fastnn.datasets import read_table
 
 
-def read_or_refused(path, **arguments):
-    """Return the table, or None where a ValueError about that file refuses it."""
+def read_or_refused(path, read=read_table, **arguments):
+    """Return what is read, or None where a ValueError about that file refuses it."""
     try:
-        return read_table(path, **arguments)
+        return read(path, **arguments)
     except ValueError as error:
         message = str(error)
     assert str(path) in message

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-MISSING = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "."))
+MISSING = frozenset(
+    (
+        *("", "?", "-", ".", "na", "n/a", "nan", "-nan", "null", "none", "nil", "<na>"),
+        *("#n/a", "#na", "#null!", "#value!", "#div/0!", "#ref!", "#num!"),
+    )
+)
 """What writers put where a value is missing, in lower case: pandas, R, UCI's tables, SQL, Excel."""
 
 FLAGS = {"true": "1", "false": "0"}

@@ -30,8 +30,7 @@ Array = NDArray[Any]
 
 def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -> Columns:
     """Read a Parquet file; `fastnn.datasets.read_table` describes the arguments."""
-    _take_frame(source)
-    frame = _frame(source)
+    frame = parquet_frame(source)
     names = [str(name) for name in frame.columns]
     if not names or not len(frame):
         raise ValueError(f"{source.name} has {len(names)} columns and {len(frame)} rows: empty")
@@ -70,6 +69,20 @@ def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -
         are_distinct(names),
         tuple(notes),
     )
+
+
+def parquet_frame(source: Source) -> Any:
+    """Return a file as a frame of Polars or pandas, whose memory is counted before it is read.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or is too large.
+    ImportError
+        If neither is installed.
+    """
+    _take_frame(source)
+    return _frame(source)
 
 
 def _take_frame(source: Source) -> None:

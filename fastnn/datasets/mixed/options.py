@@ -1,0 +1,86 @@
+"""What a caller of `read_frame` says about a file, and where a cell of it is."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from fastnn.datasets.mixed.numbers import Decimal, number_of
+from fastnn.datasets.readers.csv_cells import MISSING
+from fastnn.system.printable import named
+from fastnn.tabular.frame import Kind
+from fastnn.validation.values import shortened
+
+SPELLINGS = frozenset(
+    word for marker in MISSING for word in (marker, marker.upper(), marker.title())
+) | {"NaN", "-NaN"}
+"""Cells that are missing numbers, flags or times."""
+
+OF_TEXT = frozenset(("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"))
+"""Cells that are missing text, as programs write it, whatever else stands in the column, so that a
+single row is read like many. Others, such as none or -, may be categories."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of `read_frame`.
+
+    Attributes
+    ----------
+    markers, markers_of_text : frozenset of str
+        What is missing beside `missing`.
+    """
+
+    kinds: Mapping[str, Kind]
+    header: bool | None
+    delimiter: str | None
+    decimal: Decimal | None
+    day_first: bool | None
+    missing: frozenset[str]
+    markers: frozenset[str] = SPELLINGS
+    markers_of_text: frozenset[str] = OF_TEXT
+    _numbers: frozenset[float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        numbers = {number_of(word, ".") for word in self.missing} - {None}
+        object.__setattr__(self, "_numbers", frozenset(numbers))
+
+    def missing_in(self, distinct: Mapping[str, object], *, as_text: bool = False) -> set[str]:
+        """Return which of some stripped cells have no value."""
+        markers = self.markers_of_text if as_text else self.markers
+        return {cell for cell in markers | self.missing if cell in distinct}
+
+    def missing_numbers(self) -> Collection[float]:
+        """Return the numbers that stand for missing ones, in whatever notation."""
+        return self._numbers
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the cells of a column are, for errors and notes.
+
+    Parameters
+    ----------
+    source : str
+    lines : array of int
+        The line of each row.
+    index : int
+        The position of the column in the file.
+    name : str
+    """
+
+    source: str
+    lines: array[int]
+    index: int
+    name: str
+
+    def of(self, row: int) -> str:
+        """Return the file, line and column of a cell."""
+        name = named(shortened(self.name))
+        return f"{self.source}, line {self.lines[row]}, column {self.index + 1} ({name})"
+
+
+def shown_cell(cell: str) -> str:
+    """Return a cell for an error or a note, at most 40 characters of it."""
+    return repr(cell if len(cell) <= 40 else cell[:40] + "…")
