@@ -3,8 +3,8 @@
     error = 1 − accuracy, or √(mean (ŷ − y)²) / σ, with σ the standard deviation of all targets
 
 Five folds, with each class in each of them, the same ones for all learners. The standard error of a
-fold's error is that over its rows: √(e (1 − e) / n), or, with s = (ŷ − y)² and the derivative of
-the root, std(s) / √n / (2 √mean(s)) / σ.
+fold's error is that over its n rows: √(p (1 − p) / n) with p = (mistakes + 1) / (n + 2); for a
+regression, with s = (ŷ − y)² and the derivative of the root, std(s) / √n / (2 √mean(s)) / σ.
 """
 
 from __future__ import annotations
@@ -70,12 +70,13 @@ def classification_scores(
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities that are not finite")
     error = float(np.mean(probabilities.argmax(axis=1) != y))
+    likely = (error * len(y) + 1) / (len(y) + 2)  # no mistake in n rows is not none in all
     p = np.clip(probabilities, SMALLEST, 1.0)
     p /= p.sum(axis=1, keepdims=True)
     scores = p[:, 1] if n_classes == 2 else p
     return {
         "error": error,
-        "standard_error": float(np.sqrt(error * (1 - error) / len(y))),
+        "standard_error": float(np.sqrt(likely * (1 - likely) / len(y))),
         "log_loss": float(-np.mean(np.log(p[np.arange(len(y)), y]))),
         "auc": float(roc_auc_score(y, scores, multi_class="ovr")),
         "n_test": len(y),

@@ -200,6 +200,9 @@ def test_scores_are_scikit_learns(bench):
     assert scores["error"] == pytest.approx(1 - metrics.accuracy_score(y, p.argmax(1)))
     assert scores["log_loss"] == pytest.approx(metrics.log_loss(y, p))
     assert scores["auc"] == pytest.approx(metrics.roc_auc_score(y, p, multi_class="ovr"))
+    right = np.eye(3)[y]
+    assert folds.classification_scores(y, right, 3)["error"] == 0.0
+    assert folds.classification_scores(y, right, 3)["standard_error"] > 0.0
     t, outputs = rng.standard_normal((2, 200))
     scores = folds.regression_scores(t, outputs, 2.0)
     assert scores["error"] == pytest.approx(metrics.root_mean_squared_error(t, outputs) / 2)
