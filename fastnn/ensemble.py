@@ -41,7 +41,7 @@ from fastnn.system.ctrl_c import ctrl_c_held
 from fastnn.system.files import write_whole
 from fastnn.training.ensemble_fits import Told, fits_of, run, stopping_of, told
 from fastnn.training.ensemble_history import EnsembleHistory, reasons
-from fastnn.training.ensemble_rows import as_table, shares_of, watched_rows
+from fastnn.training.ensemble_rows import as_table, shares_of, shares_of_folds, watched_rows
 from fastnn.training.ensemble_warnings import (
     warn_if_cut_short,
     warn_if_not_finite,
@@ -384,6 +384,7 @@ class Ensemble(EnsembleModel):
         y: Any,
         *,
         groups: Any = None,
+        folds: Any = None,
         bootstrap: bool | float = False,
         epochs: int = 10,
         batch_size: int | Sequence[int] = 100,
@@ -418,6 +419,11 @@ class Ensemble(EnsembleModel):
             Which model learns each row: one of `group_labels`, or the number of a model. A model
             may have any number of rows; one without any is left as it is (see
             `EnsembleHistory.stopped`).
+        folds : array of shape (n_rows,), optional
+            Which model leaves out each row, or -1 where all learn it: bagging by folds. A model is
+            measured, after each epoch, on the rows that it leaves out, and
+            ``predict(x, groups=folds)`` has for each of them what a model says that has not
+            learned it.
         bootstrap : bool, int or float, default False
             Whether each model draws its rows with replacement: as many as it has, a number, or a
             fraction of them in (0, 1]. `EnsembleHistory.rows` holds them.
@@ -486,12 +492,17 @@ class Ensemble(EnsembleModel):
             self._claim(claim)
             (x, y, sample_weight), shares = as_table(self, x, y, sample_weight, groups)
             a, trained_on, data = training_rows(self, x, y, sample_weight)
-            shares = shares or shares_of(self, len(data.y), groups)
+            if folds is None:
+                shares = shares or shares_of(self, len(data.y), groups)
+            else:
+                _check_folds_alone(shares, groups, bootstrap, validation_data)
+                shares, of_folds = shares_of_folds(self, data, folds)
             if a.one_class_a_row:
                 validation.check_two_classes(data.y, self.class_labels)
             if isinstance(data.x, np.ndarray) and trained_on.columns is None:
                 validation.warn_of_ranges(data.x, trained_on.feature_names, stacklevel=2)
             watched = watched_rows(self, a, trained_on, validation_data, validation_groups, groups)
+            watched = watched if folds is None else of_folds
             _check_measured(stopping, watched is not None, a, options)
             trained = is_active & (shares.n_rows > 0)
             if data.sample_weight is not None and shares.n_rows.any():
@@ -800,6 +811,22 @@ def _stopping(callbacks: Any) -> Stopping | None:
             f"got {describe(callbacks)}. Others are for Network.fit, such as ensemble[0].fit"
         )
     return stopping_of(several[0])
+
+
+def _check_folds_alone(shares: Any, groups: Any, bootstrap: Any, validation_data: Any) -> None:
+    """Refuse what would say once more which rows a model learns, or is measured on."""
+    said = {
+        "x of three dimensions": shares is not None,
+        "groups=": groups is not None,
+        "bootstrap=": bootstrap is not False,
+        "validation_data=": validation_data is not None,
+    }
+    for name, is_said in said.items():
+        if is_said:
+            raise ValueError(
+                f"folds= says which rows each model learns and which it is measured on, and so "
+                f"does {name}: pass one of them"
+            )
 
 
 def _check_measured(

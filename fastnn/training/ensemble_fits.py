@@ -35,6 +35,9 @@ from fastnn.validation import (
 )
 from fastnn.validation.ensembles import check_bootstrap, check_each, check_fits_in_memory
 
+FEW_MODELS = 64
+"""Up to so many, a progress bar counts epochs: each model takes a good part of the time."""
+
 
 class Told(NamedTuple):
     """Checked options, one of each for every model where they may differ.
@@ -203,18 +206,37 @@ def fits_of(
 
 
 def run(backend: Backend | Spread, fits: Fits, progress: bool) -> None:
-    """Do the fits here, or spread over a cluster, with a progress bar over models."""
-    done = 0
-    with progress_bar(len(fits.models), progress, unit="model") as bar:
+    """Do the fits here, or spread over a cluster, with a progress bar.
+
+    It counts models, or the epochs of few models, and shows the mean of their best scores so far.
+    """
+    done, few = 0, len(fits.models) <= FEW_MODELS
+    total, unit = (len(fits.models) * fits.epochs, "epoch") if few else (len(fits.models), "model")
+    with progress_bar(total, progress, unit=unit) as bar:
 
         def say(n_done: int) -> None:
             nonlocal done
-            bar.update(n_done - done)
-            done = n_done
+            now = _epochs_done(fits) if few else n_done
+            bar.update(now - done)
+            done = now
+            if few and fits.stopping is not None:
+                bar.say(_best_so_far(fits, fits.stopping))
 
         check_whole(fits.data.x)
         backend.train_models(fits, say)
         check_whole(fits.data.x)
+
+
+def _epochs_done(fits: Fits) -> int:
+    return int(np.count_nonzero(~np.isnan(fits.outcome.measured[fits.models, :, 0])))
+
+
+def _best_so_far(fits: Fits, stopping: Stopping) -> dict[str, float]:
+    """Return the mean, over models that have been measured, of the best monitored value."""
+    values = stopping.sign * fits.outcome.measured[fits.models, :, METRICS.index(stopping.monitor)]
+    best = np.where(np.isnan(values), -np.inf, values).max(axis=1, initial=-np.inf)
+    best = best[np.isfinite(best)]
+    return {f"best {stopping.monitor}": stopping.sign * float(best.mean())} if len(best) else {}
 
 
 def _rows_per_call(

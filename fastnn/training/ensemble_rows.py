@@ -13,7 +13,7 @@ from fastnn.rows.checked import Rows, checked_rows
 from fastnn.rows.shares import Shares
 from fastnn.rows.strides import by_rows
 from fastnn.rows.trained_on import TrainedOn
-from fastnn.validation.ensembles import check_groups
+from fastnn.validation.ensembles import check_folds, check_groups
 
 
 def as_table(
@@ -78,6 +78,24 @@ def shares_of(ensemble: EnsembleModel, n_rows: int, groups: Any) -> Shares:
         return Shares.same(ensemble.n_models, n_rows)
     numbers = check_groups(groups, n_rows, ensemble.n_models, ensemble.group_labels)
     return Shares.of_groups(numbers, ensemble.n_models)
+
+
+def shares_of_folds(
+    ensemble: EnsembleModel, data: Rows, folds: Any
+) -> tuple[Shares, tuple[Rows, Shares]]:
+    """Return each model's share, all rows but those of its fold, and these to watch it on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the folds are invalid.
+    """
+    n_models, n_rows = ensemble.n_models, len(data.y)
+    numbers = check_folds(folds, n_rows, n_models)
+    learned = [np.flatnonzero(numbers != i) for i in range(n_models)]
+    left_out = [np.flatnonzero(numbers == i) for i in range(n_models)]
+    watched = data._replace(x=by_rows(data.x), sample_weight=None)
+    return Shares.of_lists(learned), (watched, Shares.of_lists(left_out))
 
 
 def watched_rows(

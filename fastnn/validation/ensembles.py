@@ -76,6 +76,39 @@ def check_groups(
     return array.astype(np.int64)
 
 
+def check_folds(folds: Any, n_rows: int, n_models: int) -> NDArray[np.int64]:
+    """Return the model that leaves out each row, or -1, (n_rows,) int64.
+
+    Raises
+    ------
+    TypeError
+        If folds do not hold whole numbers.
+    ValueError
+        If they are not one for each row, one is not a model, or a model has no rows to learn from.
+    """
+    array = as_array("folds", folds)
+    if array.ndim != 1:
+        raise ValueError(f"folds must have shape (n_rows,), got {array.shape}")
+    check_rows("folds", array, n_rows)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"folds must hold the number of the model that leaves out each row, 0 to "
+            f"{n_models - 1}, or -1, got dtype {array.dtype}"
+        )
+    if len(array) and not (array.min() >= -1 and array.max() < n_models):
+        wrong = array[(array < -1) | (array >= n_models)][0]
+        raise ValueError(
+            f"folds must be numbers of models, 0 to {n_models - 1}, or -1 for rows that all "
+            f"models learn, got {wrong}"
+        )
+    array = array.astype(np.int64)
+    if len(array) and (array == array[0]).all() and array[0] >= 0:
+        raise ValueError(
+            f"folds are all {array[0]}, so that model {array[0]} would have no rows to learn from"
+        )
+    return array
+
+
 def _check_none_missing(groups: Any, array: NDArray[Any]) -> None:
     """Check that each row has a group; frames' columns mark missing ones in several ways."""
     if hasattr(groups, "isna"):
