@@ -7,7 +7,7 @@ is drawn from this list, and a test holds the code to it.
 FLOORS = (
     ("system", "vocabulary"),
     ("architecture",),
-    ("validation",),
+    ("validation", "scores"),
     ("tabular",),
     ("datasets", "rows", "schedules", "drawing"),
     ("optimizers",),
@@ -19,6 +19,7 @@ FLOORS = (
     ("network",),
     ("callbacks", "plots"),
     ("ensemble",),
+    ("bagging",),
     ("loading",),
     ("sklearn", "report"),
     ("dask",),

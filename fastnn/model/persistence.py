@@ -11,7 +11,8 @@ on, and one for its biases, ``biases.0`` (n_out,), without padding. Its metadata
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.rows.trained_on`), or null; where the network carries columns, columns:
-                    their JSON, as text (see `fastnn.tabular.stored`)
+                    their JSON, as text (see `fastnn.tabular.stored`); n_rows and temperature where
+                    they are known
     input_scale     present only until it is inferred from the first training rows
     checksum        CRC-32 of everything (see `fastnn.system.checksums.file_checksum`)
 
@@ -33,7 +34,7 @@ import numpy as np
 from fastnn import validation
 from fastnn.architecture import Architecture, Array
 from fastnn.model.model import Learner, Model
-from fastnn.rows.trained_on import TrainedOn, checked_trained_on
+from fastnn.rows.trained_on import NEWER, TrainedOn, checked_trained_on
 from fastnn.system.checksums import file_checksum
 from fastnn.system.files import write_whole
 from fastnn.system.memory_budget import Budget, OverBudgetError, memory_errors_of
@@ -250,7 +251,7 @@ def read_trained_on(metadata: Mapping[str, str], n_in: int) -> TrainedOn | None:
         raise ValueError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
     if fields is None:
         return None
-    known = (*TrainedOn().to_fields(), "columns")
+    known = (*TrainedOn().to_fields(), *NEWER)
     if not isinstance(fields, dict) or not set(fields) <= set(known):
         raise ValueError(f"its trained_on must hold {', '.join(known)}")
     return checked_trained_on(fields, n_in)

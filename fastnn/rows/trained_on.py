@@ -29,7 +29,13 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.system.memory_maps import walk
-from fastnn.validation.values import check_choice, check_instance, describe
+from fastnn.validation.values import (
+    check_choice,
+    check_count,
+    check_instance,
+    check_positive,
+    describe,
+)
 
 if TYPE_CHECKING:
     from fastnn.tabular.columns import Columns  # imported when a network has some
@@ -40,6 +46,9 @@ BYTES = np.dtype(np.uint8)
 IMAGE_SCALE = 1.0 / 255.0
 BRIGHT = 128
 """The smallest byte in the upper half of the range, which images use and codes do not."""
+
+NEWER = ("columns", "n_rows", "temperature")
+"""Fields that files of older versions do not have."""
 
 LOOKED_AT = 4096
 """Number of rows of floats that are examined; bytes are examined until one is `BRIGHT`."""
@@ -70,6 +79,11 @@ class TrainedOn:
     columns : Columns, optional
         What the columns of a table become: all rows are then tables as they came, and are converted
         where they come in.
+    n_rows : int, optional
+        Number of training rows, where it is known.
+    temperature : float, optional
+        By which the logits of a classifier were divided after training, for its probabilities to
+        be honest (see `fastnn.bagging.calibration`).
     """
 
     inputs: Inputs = "numbers"
@@ -79,22 +93,30 @@ class TrainedOn:
     deviation: tuple[float, ...] | None = None
     training_rows: str | None = None
     columns: Columns | None = None
+    n_rows: int | None = None
+    temperature: float | None = None
 
     @cached_property
     def same_kind(self) -> tuple[Any, ...] | None:
         """`inputs`, `feature_names` and `label_name`, if nothing else is known of the rows."""
-        known = self.mean, self.deviation, self.training_rows, self.columns
+        known = (
+            *(self.mean, self.deviation, self.training_rows, self.columns),
+            *(self.n_rows, self.temperature),
+        )
         if any(each is not None for each in known):
             return None
         return self.inputs, self.feature_names, self.label_name
 
     def to_fields(self) -> dict[str, Any]:
-        """Return what `checked_trained_on` reads, for JSON; columns only where there are any.
+        """Return what `checked_trained_on` reads, for JSON; `NEWER` only where there are any.
 
         So the file of a network that an older fastnn can read is one that it reads.
         """
         found = {field.name: getattr(self, field.name) for field in fields(self)}
-        columns = found.pop("columns")
+        found = {
+            name: value for name, value in found.items() if name not in NEWER or value is not None
+        }
+        columns = found.get("columns")
         return found if columns is None else found | {"columns": columns.to_json()}
 
 
@@ -206,7 +228,7 @@ def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
 
     Those that an older fastnn did not write are missing.
     """
-    fields = {**TrainedOn().to_fields(), "columns": None, **found}
+    fields = {**TrainedOn().to_fields(), **dict.fromkeys(NEWER), **found}
     columns = fields["columns"]
     if columns is not None:
         from fastnn.tabular.columns import Columns
@@ -233,6 +255,11 @@ def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
         raise ValueError("feature_names must be distinct")
     if deviation is not None and not all(value > 0 for value in deviation):
         raise ValueError("deviation must be above 0")
+    n_rows, temperature = fields["n_rows"], fields["temperature"]
+    if n_rows is not None:
+        n_rows = check_count("n_rows", n_rows)
+    if temperature is not None:
+        temperature = check_positive("temperature", temperature)
     return TrainedOn(
         inputs,  # type: ignore[arg-type]
         names,
@@ -241,4 +268,6 @@ def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
         deviation,
         training_rows,
         columns,
+        n_rows,
+        temperature,
     )

@@ -18,6 +18,8 @@ from fastnn.sklearn.ensemble_regressor import MLPEnsembleRegressor
 from fastnn.sklearn.regressor import MLPRegressor
 from fastnn.sklearn.search import MLPSearchCV
 from fastnn.sklearn.softmax_regression import SoftmaxRegression
+from fastnn.sklearn.tabular_classifier import TabularClassifier
+from fastnn.sklearn.tabular_regressor import TabularRegressor
 
 __all__ = [
     "MLPClassifier",
@@ -26,4 +28,6 @@ __all__ = [
     "MLPRegressor",
     "MLPSearchCV",
     "SoftmaxRegression",
+    "TabularClassifier",
+    "TabularRegressor",
 ]

@@ -1,0 +1,56 @@
+"""Contributions of inputs to an output: its derivative by each input, times the input.
+
+    c_i = x_i · ∂z_k(x) / ∂x_i,
+
+with z_k the logit of class k or the predicted number, and the derivative that of back-propagation,
+not an estimate ("gradient × input"; Shrikumar et al., 2016). Inputs are about 0 for a typical value
+of their column, and a missing or unknown one is 0: it contributes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.ensemble import Ensemble
+
+
+def contributions(
+    ensemble: Ensemble,
+    x: NDArray[np.float32],
+    outputs: NDArray[np.int64],
+    sources: Sequence[int],
+    n_columns: int,
+) -> NDArray[np.float64]:
+    """Return the contribution of each column to one output of each row, a mean over networks.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    x : ndarray of shape (n_rows, n_in)
+    outputs : ndarray of shape (n_rows,) int64
+        The output that is explained, of each row.
+    sources : sequence of int of length n_in
+        The column that each input comes from.
+    n_columns : int
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns) float64
+    """
+    delta = np.zeros((len(x), ensemble.architecture.n_out), ensemble.architecture.dtype)
+    delta[np.arange(len(x)), outputs] = 1
+    slopes = np.zeros(x.shape)
+    for network in ensemble:
+        trainer = network.trainer()
+        trainer.forward(x)
+        by_x = trainer.backward(delta, update=False, input_gradient=True)
+        assert by_x is not None
+        slopes += by_x
+    by_input = slopes / len(ensemble) * x
+    by_column: NDArray[Any] = np.zeros((n_columns, len(x)))
+    np.add.at(by_column, list(sources), by_input.T)
+    return by_column.T

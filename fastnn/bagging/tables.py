@@ -1,0 +1,172 @@
+"""A bag of networks for a table with mixed columns: what they are asked is a table, too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.bagging.importances import permutation_importances
+from fastnn.bagging.recipe import LARGE_TABLE, Recipe
+from fastnn.bagging.training import train
+from fastnn.ensemble import Ensemble
+from fastnn.tabular import Columns, Frame, learn_columns
+from fastnn.training.history import History
+
+BINS = 16
+"""Of the piecewise-linear encoding, of tables of at least `LARGE_TABLE` rows."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How columns are read; see `fastnn.tabular.learn_columns`.
+
+    Attributes
+    ----------
+    kinds : mapping
+    drop : collection of str
+    n_bins : int or "auto"
+        "auto": 16 for tables of at least 1,500 rows, else none.
+    """
+
+    kinds: Mapping[str, Any] = field(default_factory=dict)
+    drop: Collection[str] = ()
+    n_bins: int | Literal["auto"] = "auto"
+
+    def learn(self, frame: Frame) -> Columns:
+        """Return what the columns of a training table become."""
+        n_bins = self.n_bins
+        if n_bins == "auto":
+            n_bins = BINS if frame.n_rows >= LARGE_TABLE else 0
+        return learn_columns(frame, kinds=self.kinds, drop=self.drop, n_bins=n_bins)
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """Rows and classes, or targets, to choose the best epoch and the temperature by.
+
+    Attributes
+    ----------
+    name : str
+        What errors call them.
+    frame : Frame
+    y : ndarray
+    """
+
+    name: str
+    frame: Frame
+    y: NDArray[Any]
+
+    def rows(self, columns: Columns) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """Return the prepared rows, and y."""
+        try:
+            return columns.rows(self.frame), self.y
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{self.name}: {error}") from None
+
+
+@dataclass(frozen=True, eq=False)
+class TableFit:
+    """What comes of `fit_table`.
+
+    Attributes
+    ----------
+    ensemble : Ensemble
+        Which takes tables (`Ensemble.columns`).
+    columns : Columns
+    histories : list of History
+        Of each network.
+    temperature : float
+    importances : ndarray of shape (n_columns,)
+        See `fastnn.bagging.importances`; of a column that is left out, 0.
+    left_out : ndarray of int64
+        Rows that some network has not learned, all of those watched if others were.
+    predictions : ndarray
+        For these rows, what the network says that has not learned them: probabilities
+        (n_left_out, n_classes), or numbers (n_left_out, n_out).
+    """
+
+    ensemble: Ensemble
+    columns: Columns
+    histories: list[History]
+    temperature: float
+    importances: NDArray[np.float64]
+    left_out: NDArray[np.int64]
+    predictions: NDArray[Any]
+
+
+def places(columns: Columns) -> list[int]:
+    """Return for each output the place in the table of the column it comes from."""
+    names = [column.name for column in columns.table]
+    place = [names.index(name) for name in columns.names]
+    return [place[source] for source in columns.sources]
+
+
+def fit_table(
+    frame: Frame,
+    y: NDArray[Any],
+    *,
+    n_classes: int,
+    recipe: Recipe,
+    preparation: Preparation,
+    n_models: int,
+    seed: int,
+    watched: Watched | None = None,
+    **options: Any,
+) -> TableFit:
+    """Learn the columns of a table, then train networks on its rows.
+
+    Parameters
+    ----------
+    frame : Frame
+    y : ndarray
+        Classes (n_rows,) int64, or targets (n_rows, n_out).
+    n_classes : int
+        0 for a regression.
+    recipe : Recipe
+    preparation : Preparation
+    n_models, seed : int
+    watched : Watched, optional
+    **options
+        Of `fastnn.bagging.training.train`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If no column can be learned from, or an argument is invalid.
+    KeyboardInterrupt
+        If no network has completed an epoch.
+    """
+    columns = preparation.learn(frame)
+    x = columns.rows(frame)
+    rows = None if watched is None else watched.rows(columns)
+    bag = train(
+        x, y, n_classes=n_classes, recipe=recipe, n_models=n_models, seed=seed, watched=rows,
+        **options,
+    )  # fmt: skip
+    ensemble = bag.ensemble
+    if bag.folds is None:
+        assert rows is not None
+        (x, y), left_out, models = rows, np.arange(len(rows[1])), None
+    else:
+        left_out = np.flatnonzero(bag.folds >= 0)
+        x, y, models = x[left_out], y[left_out], bag.folds[left_out]
+    predict = ensemble.predict_proba if n_classes else ensemble.predict
+    predictions = predict(x, groups=models, progress=False)
+    importances = permutation_importances(
+        ensemble, x, y, models, places(columns), len(frame.columns), np.random.default_rng(seed)
+    )
+    ensemble.columns = columns
+    return TableFit(
+        ensemble,
+        columns,
+        bag.histories,
+        bag.temperature,
+        importances,
+        left_out,
+        predictions.reshape(len(y), -1),
+    )

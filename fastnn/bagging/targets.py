@@ -1,0 +1,79 @@
+"""Targets of a regression: standardized for training, and their range kept in predictions.
+
+With t' = (t − m) / s a network learns numbers about 0 of deviation 1, and is converted into one for
+t by W_L ← s W_L and b_L ← s b_L + m (`fastnn.model.standardization`). A prediction beyond the
+targets is cut off at their least and largest, l and h, by two relu layers as wide as the output,
+
+    u = relu(h − z),    v = relu((h − l) − u),    out = l + v        which is min(max(z, l), h)
+
+so that the network remains an ordinary one wherever it is saved, exported or loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.architecture import Architecture
+from fastnn.ensemble import Ensemble
+from fastnn.model.ensemble_model import EnsembleModel, room_for
+from fastnn.model.standardization import Standardization, fold
+
+
+def for_targets(
+    ensemble: Ensemble,
+    targets: Standardization,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> Ensemble:
+    """Return networks for targets as they came, of networks for standardized ones.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        Of identity output, with biases. Changed in place, too.
+    targets : Standardization
+    low, high : ndarray of shape (n_out,)
+        The range of the targets.
+
+    Returns
+    -------
+    Ensemble
+        With two more layers; `Ensemble.columns` and the generators are those of `ensemble`.
+    """
+    for network in ensemble:
+        fold(network, None, targets)
+    a = ensemble.architecture
+    bounded = _bounded(a)
+    ensemble._take_generators()
+    model = EnsembleModel(
+        bounded,
+        room_for(bounded, ensemble.n_models),
+        ensemble._generators,
+        class_labels=ensemble.class_labels,
+        group_labels=ensemble.group_labels,
+    )
+    model.trained_on, model.chooses_scale = ensemble.trained_on, ensemble.chooses_scale
+    model.seeds = ensemble.seeds
+    for mine, theirs in zip(model.weights, ensemble.weights, strict=False):
+        mine[...] = theirs
+    biases = [bias for bias in model.biases if bias is not None]
+    learned = [bias for bias in ensemble.biases if bias is not None]
+    for bias, theirs in zip(biases, learned, strict=False):
+        bias[...] = theirs
+    last, identity = len(a.layers) - 1, np.eye(a.n_out)
+    model.weights[last] *= -1
+    biases[last][...] = high - biases[last]
+    model.weights[last + 1][...] = -identity
+    biases[last + 1][...] = high - low
+    model.weights[last + 2][...] = identity
+    biases[last + 2][...] = low
+    return Ensemble.from_model(model, backend=ensemble._backend)
+
+
+def _bounded(a: Architecture) -> Architecture:
+    return replace(
+        a, sizes=(*a.sizes, a.n_out, a.n_out), activations=(*a.activations, "relu", "relu")
+    )

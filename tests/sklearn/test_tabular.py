@@ -1,0 +1,278 @@
+"""TabularClassifier and TabularRegressor: tables as they come."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn.base")
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from support.backends import backends_under_test
+from support.learnable_tables import mixed_table, score_of
+
+import fastnn
+from fastnn.sklearn import TabularClassifier, TabularRegressor
+
+QUICK = {"n_estimators": 2, "max_iter": 8, "hidden_layer_sizes": (16,), "random_state": 0}
+TABLE = mixed_table(400)
+NUMBERS = score_of(TABLE)
+CLASSES = np.where(np.median(NUMBERS) < NUMBERS, "high", "low")
+NEW = mixed_table(50, seed=9)
+
+
+def classifier(**options):
+    return TabularClassifier(**QUICK | options)
+
+
+def regressor(**options):
+    return TabularRegressor(**QUICK | options)
+
+
+def expected_to_fail(_):
+    return {
+        "check_sample_weight_equivalence_on_dense_data": "rows are shared out into folds, and "
+        "shuffled into minibatches, by their number: a row of weight 2 is not two rows"
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [
+        TabularClassifier(n_estimators=2, max_iter=60, hidden_layer_sizes=(32,)),
+        TabularRegressor(n_estimators=2, max_iter=60, hidden_layer_sizes=(32,)),
+    ],
+    expected_failed_checks=expected_to_fail,
+)
+def test_scikit_learns_checks(estimator, check):
+    if check.func.__name__ == "check_array_api_input":
+        pytest.skip("SciPy must be imported with SCIPY_ARRAY_API=1")
+    check(estimator)
+
+
+def test_a_table_as_it_comes_is_learned():
+    model = TabularClassifier(random_state=0, max_iter=20, n_estimators=3).fit(TABLE, CLASSES)
+    truth = np.where(score_of(NEW) > np.median(NUMBERS), "high", "low")
+    assert model.score(NEW, truth) > 0.8
+    assert model.oof_score_ > 0.85
+    assert set(model.classes_) == {"high", "low"}
+    names = list(model.feature_names_in_)
+    worth = dict(zip(names, model.feature_importances_, strict=True))
+    assert worth["id"] == worth["constant"] == 0.0
+    assert max(worth, key=worth.get) == "city"
+    assert min(worth["city"], worth["age"], worth["member"]) > 5 * abs(worth["income"])
+
+
+def test_numbers_are_learned_and_predictions_stay_within_the_targets():
+    model = TabularRegressor(random_state=0, max_iter=20, n_estimators=3).fit(TABLE, NUMBERS)
+    assert model.oof_score_ > 0.8
+    assert model.score(NEW, score_of(NEW)) > 0.75
+    far = NEW.assign(age=1e9)
+    predicted = model.predict(pd.concat([NEW, far, far.assign(age=-1e9)], ignore_index=True))
+    slack = 1e-6 * np.ptp(NUMBERS)
+    assert predicted.min() >= NUMBERS.min() - slack
+    assert predicted.max() <= NUMBERS.max() + slack
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_columns_are_matched_by_name(make):
+    y = CLASSES if make is classifier else NUMBERS
+    model = make().fit(TABLE, y)
+    expected = model.predict(NEW)
+    turned = NEW[list(NEW.columns[::-1])]
+    np.testing.assert_array_equal(model.predict(turned), expected)
+    without = NEW.drop(columns=["id", "constant"])
+    np.testing.assert_array_equal(model.predict(without.assign(id=0, constant=0)), expected)
+    with pytest.raises(ValueError, match="city"):
+        model.predict(NEW.drop(columns="city"))
+    with pytest.raises(ValueError, match="town"):
+        model.predict(NEW.rename(columns={"city": "town"}))
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_the_same_seed_gives_the_same_bits_with_any_number_of_threads(make):
+    y = CLASSES if make is classifier else NUMBERS
+    one, two = make(n_threads=1).fit(TABLE, y), make(n_threads=2).fit(TABLE, y)
+    np.testing.assert_array_equal(one.ensemble_.parameters, two.ensemble_.parameters)
+    other = make(random_state=1).fit(TABLE, y)
+    assert not np.array_equal(one.ensemble_.parameters, other.ensemble_.parameters)
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_callbacks_see_each_network_and_change_no_bit(make):
+    y = CLASSES if make is classifier else NUMBERS
+    seen = []
+
+    def look(network, epoch, record):
+        seen.append((epoch, record["val_loss"]))
+
+    watched, alone = make(callbacks=look).fit(TABLE, y), make().fit(TABLE, y)
+    np.testing.assert_array_equal(watched.ensemble_.parameters, alone.ensemble_.parameters)
+    assert [epoch for epoch, _ in seen] == [*range(1, 9), *range(1, 9)]
+    for history, other in zip(watched.histories_, alone.histories_, strict=True):
+        assert history["val_loss"] == other["val_loss"]
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_pickles_and_files_predict_the_same(make, tmp_path):
+    y = CLASSES if make is classifier else NUMBERS
+    model = make().fit(TABLE, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict(NEW), model.predict(NEW))
+    model.ensemble_.save(tmp_path / "model.safetensors")
+    ensemble = fastnn.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(ensemble.predict(NEW), model.predict(NEW))
+
+
+def test_the_rows_that_a_network_left_out_are_predicted_by_it():
+    model = classifier(n_estimators=5).fit(TABLE, CLASSES)
+    p = model.oof_decision_function_
+    assert p.shape == (400, 2)
+    assert np.isfinite(p).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+    right = model.classes_[p.argmax(axis=1)] == CLASSES
+    assert right.mean() == pytest.approx(model.oof_score_)
+    few = regressor(n_estimators=2).fit(TABLE, NUMBERS)
+    assert np.isnan(few.oof_prediction_).mean() == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_samples_to_watch_can_be_passed(make):
+    y, y_new = (
+        (CLASSES, np.where(score_of(NEW) > np.median(NUMBERS), "high", "low"))
+        if make is classifier
+        else (NUMBERS, score_of(NEW))
+    )
+    model = make().fit(TABLE, y, eval_set=(NEW, y_new))
+    other = make().fit(TABLE, y, X_val=NEW, y_val=y_new)
+    np.testing.assert_array_equal(model.ensemble_.parameters, other.ensemble_.parameters)
+    assert not hasattr(model, "oof_score_")
+    with pytest.raises(ValueError, match="eval_set"):
+        make().fit(TABLE, y, eval_set=(NEW.drop(columns="age"), y_new))
+
+
+def test_a_fit_without_eval_set_forgets_nothing_of_an_older_one():
+    model = classifier().fit(TABLE, CLASSES)
+    model.fit(TABLE, CLASSES, eval_set=(TABLE, CLASSES))
+    assert not hasattr(model, "oof_score_")
+
+
+def test_balanced_weights_are_those_of_samples():
+    y = np.where(score_of(TABLE) > np.quantile(NUMBERS, 0.9), "rare", "usual")
+    balanced = classifier(class_weight="balanced").fit(TABLE, y)
+    of_class = {"rare": 400 / 2 / (y == "rare").sum(), "usual": 400 / 2 / (y == "usual").sum()}
+    by_hand = classifier().fit(TABLE, y, sample_weight=[of_class[label] for label in y])
+    named = classifier(class_weight=of_class).fit(TABLE, y)
+    np.testing.assert_array_equal(balanced.predict_proba(NEW), by_hand.predict_proba(NEW))
+    np.testing.assert_allclose(named.predict_proba(NEW), by_hand.predict_proba(NEW), rtol=1e-5)
+    plain = classifier().fit(TABLE, y)
+    assert (balanced.predict(NEW) == "rare").mean() >= (plain.predict(NEW) == "rare").mean()
+
+
+def test_contributions_are_derivatives_times_inputs():
+    model = regressor(hidden_layer_sizes=()).fit(TABLE, NUMBERS)
+    explained = model.explain(NEW)
+    x, predicted = model.columns_.rows(NEW), model.predict(NEW)
+    slopes = np.mean([-weight[:, 0] for weight in model.ensemble_.weights[0]], axis=0)
+    names = list(model.feature_names_in_)
+    by_hand = np.zeros((len(NEW), len(names)))
+    for j, source in enumerate(model.columns_.sources):
+        by_hand[:, names.index(model.columns_.names[source])] += x[:, j] * slopes[j]
+    inside = (predicted > NUMBERS.min() + 1e-3) & (predicted < NUMBERS.max() - 1e-3)
+    np.testing.assert_allclose(explained[inside], by_hand[inside], rtol=1e-4, atol=1e-5)
+    model = classifier().fit(TABLE, CLASSES)
+    high, low = model.explain(NEW, "high"), model.explain(NEW, "low")
+    chosen = model.explain(NEW)
+    is_high = model.predict(NEW) == "high"
+    np.testing.assert_array_equal(chosen[is_high], high[is_high])
+    np.testing.assert_array_equal(chosen[~is_high], low[~is_high])
+    with pytest.raises(ValueError, match="label must be one of the classes"):
+        model.explain(NEW, "middle")
+
+
+def test_several_targets_are_learned_together():
+    y = np.stack([NUMBERS, -2 * NUMBERS + 5], axis=1)
+    model = regressor(max_iter=20).fit(TABLE, y)
+    assert model.predict(NEW).shape == (50, 2)
+    assert model.oof_prediction_.shape == (400, 2)
+    assert model.explain(NEW, 1).shape == (50, 7)
+
+
+@pytest.mark.parametrize("backend", sorted(backends_under_test()))
+def test_backends_agree(backend):
+    first = sorted(backends_under_test())[0]
+    ours = regressor(backend=backend, max_iter=3).fit(TABLE, NUMBERS)
+    theirs = regressor(backend=first, max_iter=3).fit(TABLE, NUMBERS)
+    np.testing.assert_allclose(ours.predict(NEW), theirs.predict(NEW), rtol=1e-3, atol=1e-3)
+
+
+def test_a_time_limit_is_kept_about():
+    many = pd.concat([TABLE] * 20, ignore_index=True)
+    model = TabularRegressor(random_state=0, time_limit=1.0, n_estimators=4)
+    model.fit(many, np.tile(NUMBERS, 20))
+    assert model.n_iter_ < 128 or len(model.ensemble_) < 4
+    assert model.predict(NEW).shape == (50,)
+
+
+def test_in_pipelines_searches_and_cross_validation():
+    pipeline = make_pipeline(FunctionTransformer(lambda x: x.drop(columns="id")), classifier())
+    assert 0.5 < cross_val_score(pipeline, TABLE, CLASSES, cv=2).mean() <= 1
+    search = GridSearchCV(regressor(), {"n_bins": [0, 4]}, cv=2).fit(TABLE, NUMBERS)
+    assert search.best_params_["n_bins"] in (0, 4)
+    assert clone(search.best_estimator_).get_params()["max_iter"] == 8
+
+
+def test_tables_of_other_libraries_are_read_alike():
+    polars = pytest.importorskip("polars")
+    model = classifier().fit(TABLE, CLASSES)
+    theirs = classifier().fit(polars.from_pandas(TABLE), CLASSES)
+    np.testing.assert_array_equal(model.ensemble_.parameters, theirs.ensemble_.parameters)
+    np.testing.assert_array_equal(model.predict(NEW), theirs.predict(polars.from_pandas(NEW)))
+    as_dict = {name: NEW[name].to_numpy() for name in NEW}
+    np.testing.assert_array_equal(model.predict(NEW), model.predict(as_dict))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"n_estimators": 0}, "n_estimators must be at least 1"),
+        ({"max_iter": 1.5}, "max_iter must be an integer"),
+        ({"activation": "swoosh"}, "activation must be one of"),
+        ({"dropout": 1.0}, "dropout must be in"),
+        ({"label_smoothing": -0.1}, "label_smoothing must be in"),
+        ({"time_limit": 0.0}, "time_limit must be above 0"),
+        ({"verbose": "loud"}, "verbose must be True, False"),
+        ({"n_bins": -1}, "n_bins must be at least 0"),
+        ({"kinds": {"agee": "number"}}, "age"),
+        ({"drop": ["cityy"]}, "city"),
+        ({"class_weight": "even"}, "class_weight"),
+    ],
+)
+def test_wrong_parameters_are_refused_and_leave_the_estimator_as_it_was(options, words):
+    model = classifier().fit(TABLE, CLASSES)
+    before = model.predict_proba(NEW)
+    model.set_params(**options)
+    with pytest.raises((ValueError, TypeError), match=words):
+        model.fit(TABLE, CLASSES)
+    np.testing.assert_array_equal(model.predict_proba(NEW), before)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (TABLE, np.full(400, "same"), "at least two classes"),
+        (TABLE.assign(age=1, income=1, city="x", member=True, since=TABLE["since"][0]), CLASSES,
+         "no column to learn from"),
+        (TABLE[:10], CLASSES, "must have as many samples, got 10 and 400"),
+        (TABLE, [None] * 400, "missing|NaN|None|Unknown label"),
+        (TABLE, NUMBERS, "continuous"),
+    ],
+)  # fmt: skip
+def test_tables_that_cannot_be_learned_are_refused(x, y, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        classifier().fit(x, y)
