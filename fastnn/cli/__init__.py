@@ -1,4 +1,4 @@
-"""The command line: ``fastnn train | evaluate | predict | export | info | bench``.
+"""The command line: ``fastnn train``, ``evaluate``, ``predict`` and others, one file each.
 
 Results go to standard output, with ``--json`` as one JSON object per line; progress and errors go
 to standard error. An error prints one line and exits with code 2, an interrupt with code 130.
@@ -14,8 +14,21 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from fastnn.cli import bench, evaluate, export, info, predict, streams, train
+from fastnn.cli import (
+    bench,
+    columns,
+    completion,
+    evaluate,
+    export,
+    info,
+    predict,
+    show,
+    streams,
+    train,
+)
+from fastnn.cli.config import words_of
 from fastnn.cli.options import as_option
+from fastnn.system.printable import named
 from fastnn.validation.parameters import parameters_written
 
 INTERRUPTED = 130
@@ -26,19 +39,21 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and suggest similar words."""
 
     def __init__(self, **settings: Any) -> None:
-        self.option_words: list[str] = []
+        self.said_of: str | None = None  # the file whose options are parsed
         super().__init__(**settings)
 
-    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
-        action = super().add_argument(*names, **settings)
-        self.option_words.extend(action.option_strings)
-        return action
+    @property
+    def option_words(self) -> list[str]:
+        """All options, those in groups too."""
+        return [word for action in self._actions for word in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if wrong is not None:
             choices = re.findall(r"[\w.-]+", wrong[2])
             message += _meant([wrong[1]], choices)
+        if self.said_of is not None:
+            message = f"{named(self.said_of)}: {message}"
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)")
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -68,7 +83,7 @@ def parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     )
     main_parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND")
-    for command in (train, evaluate, predict, export, info, bench):
+    for command in (train, evaluate, predict, columns, show, export, info, bench, completion):
         command.add_parser(commands)
     main_parser.set_defaults(remarks=())
     return main_parser, commands.choices
@@ -83,7 +98,21 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         After printing the help or an error.
     """
     main_parser, commands = parser()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     options, unknown = main_parser.parse_known_args(arguments)
+    if getattr(options, "config", None) is not None:
+        command = commands[options.command]
+        try:
+            in_file = words_of(options.config, command._actions)
+        except (OSError, ValueError) as error:
+            command.error(str(error))
+        command.said_of = options.config
+        main_parser.parse_known_args([options.command, *in_file])
+        command.said_of = None
+        place = arguments.index(options.command) + 1
+        options, unknown = main_parser.parse_known_args(
+            [*arguments[:place], *in_file, *arguments[place:]]
+        )
     if options.command is None:
         if unknown:
             main_parser.error(f"unrecognized arguments: {' '.join(unknown)}")

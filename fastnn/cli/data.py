@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from fastnn.cli.announcement import said_of_column
-from fastnn.cli.options import DATA_SETS, STANDARD_INPUT, note, note_at_the_end, shows_progress
+from fastnn.cli.options import (
+    DATA_SETS,
+    check_file,
+    note,
+    note_at_the_end,
+    shows_progress,
+)
 from fastnn.datasets import (
     Dataset,
     Split,
@@ -29,6 +34,7 @@ from fastnn.datasets.readers.formats import (
     that_take,
 )
 from fastnn.datasets.readers.known_columns import NUMBERED
+from fastnn.ensemble import Ensemble
 from fastnn.network import Network
 from fastnn.rows.trained_on import takes_bytes
 from fastnn.system.memory_maps import file_map
@@ -95,16 +101,15 @@ class TestRows(NamedTuple):
     labels: str = "the labels"
 
 
-def test_data(options: argparse.Namespace, network: Network) -> TestRows:
+def test_data(options: argparse.Namespace, network: Network | Ensemble) -> TestRows:
     """Return the test rows of a data set or the training file, or all rows of another file."""
     rows = _test_rows(options, network)
     _check_columns(options, rows.x, network.architecture.n_in)
     return rows._replace(x=_as_bytes(rows.x, network, options))
 
 
-def _test_rows(options: argparse.Namespace, network: Network) -> TestRows:
+def _test_rows(options: argparse.Namespace, network: Network | Ensemble) -> TestRows:
     _check_options(options)
-    _check_takes_numbers(network)
     if options.data in DATA_SETS:
         test = training_data(options).test
         return TestRows(test.x, test.y, "test")
@@ -127,7 +132,9 @@ def _said_of_source(table: Table, options: argparse.Namespace) -> str:
     return f"{holder} {table.label_name!r} of {named(options.data)}"
 
 
-def measured_on(rows: TestRows, network: Network, options: argparse.Namespace) -> dict[str, float]:
+def measured_on(
+    rows: TestRows, network: Network | Ensemble, options: argparse.Namespace
+) -> dict[str, float]:
     """Return the metrics of a network on rows.
 
     Raises
@@ -139,7 +146,7 @@ def measured_on(rows: TestRows, network: Network, options: argparse.Namespace) -
     return network.evaluate(rows.x, rows.y, progress=shows_progress(options))
 
 
-def _check_labels(rows: TestRows, network: Network) -> None:
+def _check_labels(rows: TestRows, network: Network | Ensemble) -> None:
     architecture, y = network.architecture, np.asarray(rows.y)
     is_text = y.dtype.kind not in "fiub"
     if not architecture.classifies:
@@ -163,7 +170,7 @@ def _check_labels(rows: TestRows, network: Network) -> None:
         )
 
 
-def _held_out(table: Table, network: Network) -> Split | None:
+def _held_out(table: Table, network: Network | Ensemble) -> Split | None:
     """Return the rows held out when the network was trained on this table, with their labels."""
     if network.trained_on is None or network.trained_on.training_rows is None:
         return None
@@ -178,22 +185,21 @@ def _held_out(table: Table, network: Network) -> Split | None:
     return data.test if labels is None else replace(data.test, y=labels[data.test.y])
 
 
-def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
+def prediction_rows(options: argparse.Namespace, network: Network | Ensemble) -> Any:
     """Return the inputs in a file (CSV, NPZ, NPY or IDX images), without labels."""
     _check_options(options)
-    _check_takes_numbers(network)
     n_in = network.architecture.n_in
     if options.data in DATA_SETS:
         return test_data(options, network).x
     if holds_one_array(options.data):
-        array = read_array(_file(options.data))
+        array = read_array(check_file(options.data))
         if array.ndim == 0:
             raise ValueError(f"{named(options.data)} holds a scalar, expected rows of {n_in}")
         rows = array.reshape(len(array), -1) if array.ndim > 1 else array[:, None]
         _check_columns(options, rows, n_in)
         return rows
     table = read_table(
-        _file(options.data), label=False, header=options.header, trained_on=network.trained_on
+        check_file(options.data), label=False, header=options.header, trained_on=network.trained_on
     )
     if table.x.shape[1] == n_in + 1:
         raise ValueError(
@@ -205,16 +211,7 @@ def prediction_rows(options: argparse.Namespace, network: Network) -> Any:
     return _as_bytes(table.x, network, options)
 
 
-def _check_takes_numbers(network: Network) -> None:
-    """Check that a network takes rows of numbers, which files are read as here."""
-    if network.columns is not None:
-        raise ValueError(
-            "this network takes tables of mixed columns, and the command line reads numbers only: "
-            "use fastnn.load and predict or evaluate in Python"
-        )
-
-
-def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
+def _as_bytes(x: Any, network: Network | Ensemble, options: argparse.Namespace) -> Any:
     """Return whole numbers 0 … 255 of a file as bytes, for a network that was trained on bytes.
 
     Text files have no dtypes, and integers in an NPZ file are read as floats.
@@ -239,7 +236,7 @@ def _as_bytes(x: Any, network: Network, options: argparse.Namespace) -> Any:
     return x.astype(np.uint8)
 
 
-def _note_order(options: argparse.Namespace, table: Table, network: Network) -> None:
+def _note_order(options: argparse.Namespace, table: Table, network: Network | Ensemble) -> None:
     """Note that columns are matched by position if the file or the network has no names."""
     if options.json:
         return
@@ -257,9 +254,9 @@ def _note_order(options: argparse.Namespace, table: Table, network: Network) -> 
         )
 
 
-def _table(options: argparse.Namespace, network: Network | None = None) -> Table:
+def _table(options: argparse.Namespace, network: Network | Ensemble | None = None) -> Table:
     """Return the rows and labels of a file, or of the two files of an array and its targets."""
-    path = _file(options.data)
+    path = check_file(options.data)
     if not holds_one_array(path):
         if network is None:
             return read_table(path, label=options.label, header=options.header)
@@ -273,7 +270,7 @@ def _table(options: argparse.Namespace, network: Network | None = None) -> Table
         raise ValueError(
             f"{named(path)} holds rows without labels; give the file with labels as --targets FILE"
         )
-    if not holds_one_array(_file(options.targets)):
+    if not holds_one_array(check_file(options.targets)):
         raise ValueError(
             f"--targets must be an {names_of(that_take('targets'))} file, got "
             f"{named(options.targets)}"
@@ -306,21 +303,7 @@ def _check_options(options: argparse.Namespace) -> None:
             )
 
 
-def _file(path: str) -> str:
-    if path == STANDARD_INPUT:
-        return path
-    if "://" in path:
-        raise ValueError(f"{named(path)} is a URL: download it and give the local file")
-    if not Path(path).exists():
-        raise FileNotFoundError(
-            f"there is no file {path!r}, and no such data set: the data sets are mnist and digits"
-        )
-    if Path(path).is_dir():
-        raise IsADirectoryError(f"{named(path)} is a folder; give a file in it")
-    return path
-
-
-def largest_class(network: Network, y: Any, weight: Any = None) -> dict[str, float]:
+def largest_class(network: Network | Ensemble, y: Any, weight: Any = None) -> dict[str, float]:
     """Return the fraction of rows in the most frequent class, the baseline of an accuracy.
 
     Empty for regressions and for several labels per row.

@@ -6,8 +6,11 @@ import argparse
 from typing import Any
 
 from fastnn.backends import get_backend
+from fastnn.cli import evaluate_table
 from fastnn.cli import options as words
 from fastnn.cli.data import largest_class, measured_on, test_data
+from fastnn.cli.reading import add_text_options, check_text_options
+from fastnn.cli.saved_table import takes_tables
 from fastnn.cli.streams import say
 from fastnn.system.printable import named
 
@@ -29,6 +32,7 @@ def add_parser(commands: Any) -> None:
         help=f"mnist, digits (the default), or {words.TABLES}, or {words.ARRAYS} with --targets",
     )
     words.add_data_options(parser)
+    add_text_options(parser.add_argument_group("of a network that takes tables"), header=False)
     words.add_backend_options(parser)
     words.add_output_options(parser)
     parser.set_defaults(run=run)
@@ -37,7 +41,10 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, evaluate and report."""
     words.apply_backend_options(options)
-    network = words.network(options.model, options.backend)
+    network = words.model(options.model, options.backend)
+    if takes_tables(network):
+        return evaluate_table.run(options, network)
+    check_text_options(options, options.model)
     rows = test_data(options, network)
     measured = measured_on(rows, network, options)
     measured |= largest_class(network, rows.y)

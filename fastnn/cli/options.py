@@ -15,9 +15,11 @@ from typing import Any
 from fastnn import validation
 from fastnn.cli import streams
 from fastnn.datasets.readers.formats import FORMATS, names_of, that_take
+from fastnn.ensemble import Ensemble
 from fastnn.loading import load
 from fastnn.network import Network
 from fastnn.system.printable import named
+from fastnn.system.terminal import is_terminal
 from fastnn.validation.parameters import Value
 from fastnn.validation.values import shortened
 from fastnn.vocabulary import BackendName
@@ -39,7 +41,7 @@ TABLES = (
 ARRAYS = f"an {names_of(that_take('targets'))} file"
 """Which files hold tables, and rows without labels, for the help of an argument."""
 
-NETWORK = "a network saved by fastnn train or Network.save"
+NETWORK = "a network saved by fastnn train, Network.save or Ensemble.save"
 
 
 def add_model_argument(parser: argparse.ArgumentParser) -> None:
@@ -47,16 +49,29 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=f"a file with {NETWORK} (.safetensors)")
 
 
-def network(path: str, backend: BackendName = "auto") -> Network:
-    """Return a saved network, or raise an error that says what the path is instead."""
+def model(path: str, backend: BackendName = "auto") -> Network | Ensemble:
+    """Return what was saved, or raise an error that says what the path is instead."""
     if not os.path.lexists(path):
         raise FileNotFoundError(f"No such file or directory: {path!r}; expected {NETWORK}")
     if Path(path).exists() and not Path(path).is_file():
         what = "a folder" if Path(path).is_dir() else "a pipe or a device"
         raise ValueError(f"{path!r} is {what}; expected the file of {NETWORK}")
-    loaded = load(path, backend=backend)
+    loaded: Network | Ensemble = load(path, backend=backend)
+    if getattr(loaded, "group_labels", None) is not None:
+        raise ValueError(
+            f"{path!r} holds an ensemble with a network for each group of rows, which is for "
+            "Python: fastnn.load(path).predict(x, groups=…)"
+        )
+    return loaded
+
+
+def network(path: str, backend: BackendName = "auto") -> Network:
+    """Return a saved network that is one, or raise an error that says what it is instead."""
+    loaded = model(path, backend)
     if not isinstance(loaded, Network):
-        raise ValueError(f"{path!r} holds an ensemble, which the command line does not take yet")
+        raise ValueError(
+            f"{path!r} holds an ensemble of {len(loaded)} networks; expected a single network"
+        )
     return loaded
 
 
@@ -87,10 +102,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help=DATA_DIR_HELP,
     )
     parser.add_argument(
+        "--target",
         "--label",
+        dest="label",
         metavar="COLUMN",
-        help=f"label column of a {names_of(that_take('label'))} file, by name or index (default: "
-        "label, target, class, species or y, otherwise the last)",
+        help=f"column of a {names_of(that_take('label'))} file that is predicted, by name or index "
+        "(default: label, target, class, species, y or another usual name, otherwise the last)",
     )
     add_header_option(parser)
     parser.add_argument(
@@ -100,7 +117,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_header_option(parser: argparse.ArgumentParser) -> None:
+def add_header_option(parser: Any) -> None:
     """Add ``--header`` and ``--no-header``."""
     parser.add_argument(
         "--header",
@@ -217,6 +234,21 @@ def _check_output(path: Path) -> None:
         raise argparse.ArgumentTypeError(f"cannot write to the folder {its_name}")
 
 
+def check_file(path: str) -> str:
+    """Return the path of a file with data, or of standard input, if there is such a file."""
+    if path == STANDARD_INPUT:
+        return path
+    if "://" in path:
+        raise ValueError(f"{named(path)} is a URL: download it and give the local file")
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"there is no file {path!r}, and no such data set: the data sets are mnist and digits"
+        )
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{named(path)} is a folder; give a file in it")
+    return path
+
+
 def data_file(data: str) -> Path | None:
     """Return the file with the data; None for a built-in data set or standard input."""
     return None if data in (*DATA_SETS, STANDARD_INPUT) else Path(data)
@@ -240,6 +272,7 @@ def check_distinct(paths: Mapping[str, Path | None]) -> None:
 
 def as_option(name: str, value: Value) -> str:
     """Return a parameter of the library as the option that sets it."""
+    name = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{'' if value else 'no-'}{name}"
     option = {"folder": "--data-dir"}.get(name, f"--{name}")
@@ -274,7 +307,15 @@ def note_at_the_end(text: str, options: argparse.Namespace) -> None:
 
 def shows_progress(options: argparse.Namespace) -> bool:
     """Return whether to show a progress bar: on a terminal, and not with ``--quiet``."""
-    return not options.quiet and streams.is_terminal(sys.stderr)
+    return not options.quiet and is_terminal(sys.stderr)
+
+
+def size_shown(n_bytes: int) -> str:
+    """Return the size of a file: ``79 kB``."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:.3g} {unit}"
+    return f"{n_bytes} bytes"
 
 
 def measures(values: Mapping[str, float]) -> str:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fastnn.architecture import Array
 from fastnn.cli import options as words
 from fastnn.cli import streams
+from fastnn.cli.column_options import names
 from fastnn.cli.data import prediction_rows
+from fastnn.cli.reading import add_text_options, check_text_options
+from fastnn.cli.saved_table import asked, classes_of, probabilities, takes_tables
+from fastnn.cli.saved_table import rows as table_rows
+from fastnn.ensemble import Ensemble
+from fastnn.network import Network
 from fastnn.system.files import write_whole
 from fastnn.system.printable import named, printable
+from fastnn.system.terminal import is_terminal
+from fastnn.tabular.kinds import as_kind
 
 ROWS_AT_A_TIME = 8192
 """Predictions that are converted to text at once."""
@@ -27,7 +36,8 @@ def add_parser(commands: Any) -> None:
         help="predict with a saved network",
         description="Print the prediction of a saved network for each row of a file, one per line: "
         "as CSV without a header if the output is not a terminal, or with --json as objects that "
-        "include the probabilities.",
+        "include the probabilities. With --keep and --proba it is a table whose first line names "
+        "its columns.",
     )
     words.add_model_argument(parser)
     parser.add_argument(
@@ -41,8 +51,22 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="write to FILE, as UTF-8 (default: -, standard output)",
     )
+    parser.add_argument(
+        "--proba",
+        action="store_true",
+        help="also write the probability of each class; the first line then names the columns",
+    )
     parser.add_argument("--data-dir", metavar="DIR", help=words.DATA_DIR_HELP)
-    words.add_header_option(parser)
+    group = parser.add_argument_group("of a network that takes tables")
+    group.add_argument(
+        "--keep",
+        type=names,
+        action="append",
+        metavar="NAME[,NAME…]",
+        help="columns of the file to copy beside the prediction; the first line then names the "
+        "columns",
+    )
+    add_text_options(group)
     parser.set_defaults(label=None, targets=None)
     words.add_backend_options(parser)
     words.add_output_options(parser)
@@ -63,16 +87,18 @@ def run(options: argparse.Namespace) -> int:
             "--output": options.output,
         }
     )
-    network = words.network(options.model, options.backend)
-    x = prediction_rows(options, network)
-    progress = words.shows_progress(options)
-    predictions = network.predict(x, progress=progress)
-    probabilities = None
-    if options.json and network.architecture.classifies:
-        probabilities = network.predict_proba(x, progress=progress)
+    model = words.model(options.model, options.backend)
+    classifies = model.architecture.classifies
+    if options.proba and not classifies:
+        raise ValueError(
+            f"--proba is for classes, and {named(options.model)} predicts numbers: omit it"
+        )
+    predictions, p, kept = _predicted(options, model)
     if options.json:
-        pieces = _json_lines(predictions, probabilities)
-    elif options.output is None and streams.is_terminal(sys.stdout):
+        pieces = _json_lines(predictions, p, kept)
+    elif options.proba or kept:
+        pieces = _table_lines(predictions, p, kept, model)
+    elif options.output is None and is_terminal(sys.stdout):
         pieces = _readable_lines(predictions)
     else:
         pieces = _csv_lines(predictions)
@@ -81,6 +107,31 @@ def run(options: argparse.Namespace) -> int:
         name = named(options.output)
         words.note(f"{len(predictions):,} predictions written to {name}", options)
     return 0
+
+
+def _predicted(
+    options: argparse.Namespace, model: Network | Ensemble
+) -> tuple[Array, Array | None, dict[str, list[Any]]]:
+    """Return predictions, probabilities if they are asked for, and the columns that are kept."""
+    wants_p = model.architecture.classifies and (options.json or options.proba)
+    if takes_tables(model):
+        keep = [name for several in options.keep or () for name in several]
+        found = table_rows(options, model, keep=keep)
+        kept = {c.name: as_kind(c, "text").values.tolist() for c in found.kept}
+        for text in found.frame.notes:
+            words.note_at_the_end(f"note: {text}", options)
+        p = asked(options, model.predict_proba, found.frame) if wants_p else None
+        return asked(options, model.predict, found.frame), p, kept
+    if options.keep is not None:
+        raise ValueError(
+            f"--keep is for a network that takes tables, and {named(options.model)} takes rows of "
+            "numbers: omit it"
+        )
+    check_text_options(options, options.model)
+    x, progress = prediction_rows(options, model), words.shows_progress(options)
+    predictions = model.predict(x, progress=progress)
+    p = model.predict_proba(x, progress=progress) if wants_p else None
+    return predictions, p, {}
 
 
 def _write(pieces: Iterator[str], options: argparse.Namespace) -> None:
@@ -107,8 +158,6 @@ def _several(predictions: Array) -> Iterator[tuple[slice, list[Any]]]:
 
 def _csv_lines(predictions: Array) -> Iterator[str]:
     """Yield lines for programs: CSV without a header, with labels quoted where needed."""
-    import csv
-
     for _, several in _several(predictions):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -123,12 +172,46 @@ def _readable_lines(predictions: Array) -> Iterator[str]:
             yield printable(",".join(map(str, p)) if isinstance(p, list) else str(p)) + "\n"
 
 
-def _json_lines(predictions: Array, probabilities: Array | None) -> Iterator[str]:
+def _table_lines(
+    predictions: Array, p_of_rows: Array | None, kept: Mapping[str, list[Any]], model: Any
+) -> Iterator[str]:
+    """Yield CSV with a header: kept columns, the prediction, the probability of each class."""
+    n_out = predictions.shape[1] if predictions.ndim == 2 else 1
+    outputs = ["prediction"] if n_out == 1 else [f"prediction {k + 1}" for k in range(n_out)]
+    header = [*kept, *outputs]
+    if p_of_rows is not None:
+        header += [f"probability of {name}" for name in class_names(model)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(header)
+    yield text.getvalue()
+    for rows, several in _several(predictions):
+        cells = [values[rows] for values in kept.values()]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        p = None if p_of_rows is None else probabilities(model, p_of_rows[rows]).tolist()
+        for i, prediction in enumerate(several):
+            own = prediction if isinstance(prediction, list) else [prediction]
+            writer.writerow([*(values[i] for values in cells), *own, *(() if p is None else p[i])])
+        yield text.getvalue()
+
+
+def class_names(model: Any) -> list[str]:
+    """Return the names of the classes, or the numbers of labels of which a row has several."""
+    labels = classes_of(model) or range(1, model.architecture.n_out + 1)
+    return [str(label) for label in labels]
+
+
+def _json_lines(
+    predictions: Array, p_of_rows: Array | None, kept: Mapping[str, list[Any]]
+) -> Iterator[str]:
     """Yield one object per line, for a classifier with its probabilities."""
     for rows, several in _several(predictions):
         records = [{"prediction": prediction} for prediction in several]
-        if probabilities is not None:
-            for record, row in zip(records, probabilities[rows].tolist(), strict=True):
+        if p_of_rows is not None:
+            for record, row in zip(records, p_of_rows[rows].tolist(), strict=True):
                 record["probabilities"] = row
+        for name, values in kept.items():
+            for record, value in zip(records, values[rows], strict=True):
+                record.setdefault("kept", {})[name] = value
         for record in records:
             yield f"{words.as_json(record)}\n"

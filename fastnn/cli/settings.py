@@ -38,6 +38,19 @@ STEPS, STEPS_AN_EPOCH = 2000, 20
 rate above, can change a weight by 3, enough for standardized columns."""
 
 
+LAYERS, ACTIVATION, OPTIMIZER = (100,), "relu", "adam"
+"""Of one network."""
+
+
+def set_defaults(options: argparse.Namespace) -> None:
+    """Set the options of one network that were not given; those of a table have other defaults."""
+    if options.layers is None:
+        options.layers = LAYERS
+    options.activation = options.activation or ACTIVATION
+    options.optimizer = options.optimizer or OPTIMIZER
+    options.label_smoothing = options.label_smoothing or 0.0
+
+
 def choose_steps(options: argparse.Namespace, n_rows: int) -> None:
     """Set the batch size and the number of epochs if not given; many rows use the defaults."""
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, n_rows // STEPS_AN_EPOCH))

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from fastnn.system.printable import printable
+from fastnn.system.terminal import is_terminal
 
 WIDTH = 80
 
@@ -66,12 +67,9 @@ def remark(text: str) -> None:
     _write_to_standard_error(_lines(text, sys.stderr, "  "))
 
 
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream, which may be None or closed, is a terminal."""
-    try:
-        return stream is not None and stream.isatty()
-    except ValueError:
-        return False
+def remark_verbatim(text: str) -> None:
+    """Print text that is already formatted, such as a table, on standard error."""
+    _write_to_standard_error(text.removesuffix("\n").split("\n"))
 
 
 def end_results() -> None:

@@ -12,17 +12,22 @@ import numpy as np
 
 from fastnn.architecture import ACTIVATIONS
 from fastnn.backends import get_backend
+from fastnn.bagging.recipe import CLASSES, NUMBERS
 from fastnn.cli import long_runs, train_dask
 from fastnn.cli import options as words
 from fastnn.cli.announcement import announce, say_results
+from fastnn.cli.config import add_config_option
 from fastnn.cli.data import labelled, largest_class, remembered, training_data
 from fastnn.cli.epochs import EpochLines
+from fastnn.cli.reading import read_again
 from fastnn.cli.report import add_report_option, check_report, write_report
 from fastnn.cli.settings import (
+    ACTIVATION,
     BATCH_SIZE,
     EPOCHS,
     LEARNING_RATES,
     LOSSES,
+    OPTIMIZER,
     STEPS,
     STEPS_AN_EPOCH,
     choose_steps,
@@ -30,8 +35,11 @@ from fastnn.cli.settings import (
     default_name,
     new_network,
     new_optimizer,
+    set_defaults,
 )
 from fastnn.cli.standardized import check_spread, name_left_out
+from fastnn.cli.table_options import add_table_options
+from fastnn.cli.way import WAYS, way
 from fastnn.datasets import Dataset, Split
 from fastnn.model.standardization import Standardization, fold
 
@@ -40,9 +48,10 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "train",
-        help="train a network and save it",
-        description="Train a network on a data set and save it. The learning rate follows a "
-        "cosine schedule to zero at the last step.",
+        help="train on a table, or on images, and save what was learned",
+        description="Learn a table as it comes, with numbers, text, dates and missing values, or "
+        "images and other arrays, and save what was learned. A table is learned by a few networks "
+        "that are bagged by folds, anything else by one.",
     )
     parser.add_argument(
         "data",
@@ -53,40 +62,54 @@ def add_parser(commands: Any) -> None:
         "standardized, those of all other files are (except bytes)",
     )
     parser.add_argument(
+        "--model",
+        choices=WAYS,
+        default="auto",
+        help="what is trained: table, a few networks on columns of any kind; network, one network "
+        "on columns of numbers; auto (the default), table for CSV and Parquet files, except pixels "
+        "and with options that only network has",
+    )
+    add_config_option(parser)
+    parser.add_argument(
         "--layers",
         type=words.hidden_sizes,
-        default=(100,),
         metavar="N[,N…]",
-        help="widths of the hidden layers, or none (default: 100)",
+        help="widths of the hidden layers, or none (default: 256,256,256 for a table, else 100)",
     )
-    for option, choices, default in (
-        ("--activation", ACTIVATIONS, "relu"),
-        ("--optimizer", LEARNING_RATES, "adam"),
-    ):
-        parser.add_argument(
-            option,
-            choices=choices,
-            default=default,
-            metavar="NAME",
-            help=f"{', '.join(choices)} (default: {default})",
-        )
+    parser.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: {CLASSES.activation} for "
+        f"classes of a table, {NUMBERS.activation} for its numbers, else {ACTIVATION})",
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=LEARNING_RATES,
+        metavar="NAME",
+        help=f"of one network: {', '.join(LEARNING_RATES)} (default: {OPTIMIZER})",
+    )
     parser.add_argument(
         "--epochs",
         type=words.whole_number(1),
         metavar="N",
-        help=f"default: {EPOCHS}, or more for at least {STEPS:,} steps",
+        help=f"passes over the training rows (default: {CLASSES.epochs} for a table, fewer for a "
+        f"large one; else {EPOCHS}, or more for at least {STEPS:,} steps)",
     )
     parser.add_argument(
         "--batch-size",
         type=words.whole_number(1),
         metavar="ROWS",
-        help=f"default: {BATCH_SIZE}, or fewer for at least {STEPS_AN_EPOCH} steps per epoch",
+        help=f"rows per update (default: {CLASSES.batch_size} for a table; else {BATCH_SIZE}, or "
+        f"fewer for at least {STEPS_AN_EPOCH} steps per epoch)",
     )
     parser.add_argument(
         "--learning-rate",
         type=words.positive_number,
         metavar="RATE",
-        help="initial learning rate (default: by optimizer, "
+        help=f"highest learning rate (default: {CLASSES.learning_rate:g} for classes of a table, "
+        f"{NUMBERS.learning_rate:g} for its numbers, divided by the root of a layer's inputs; else "
+        "by optimizer, "
         + ", ".join(f"{name} {rate:g}" for name, rate in LEARNING_RATES.items())
         + ")",
     )
@@ -100,7 +123,7 @@ def add_parser(commands: Any) -> None:
         "--loss",
         choices=LOSSES,
         metavar="NAME",
-        help=f"of a regression: {', '.join(LOSSES)} (default: {LOSSES[0]})",
+        help=f"of a regression by one network: {', '.join(LOSSES)} (default: {LOSSES[0]})",
     )
     parser.add_argument(
         "--quantiles",
@@ -112,11 +135,11 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--label-smoothing",
         type=words.share,
-        default=0.0,
         metavar="SHARE",
         help="of a classification: the share of each label that is spread over all classes "
-        "(default: 0)",
+        f"(default: {CLASSES.label_smoothing:g} for a table, else 0)",
     )
+    add_table_options(parser)
     parser.add_argument("--seed", type=words.whole_number(0), default=0, help="default: 0")
     parser.add_argument(
         "--output",
@@ -136,6 +159,16 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, evaluate, save and report."""
+    with read_again("" if options.dask is not None else options.data):
+        if way(options) == "network":
+            set_defaults(options)
+            return _train_one(options)
+        from fastnn.cli import train_table
+
+        return train_table.run(options)
+
+
+def _train_one(options: argparse.Namespace) -> int:
     if options.dask is not None:
         return train_dask.run(options)
     words.apply_backend_options(options)

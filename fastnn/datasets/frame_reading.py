@@ -151,7 +151,7 @@ def _check_encoding(encoding: str | None) -> None:
 
 def _read_parquet(source: Source, options: Options) -> Frame:
     from fastnn.datasets.readers.parquet import parquet_frame
-    from fastnn.tabular.frames import as_frame  # type: ignore[import-not-found]
+    from fastnn.tabular.frames import as_frame
 
     for name in ("header", "delimiter", "decimal", "day_first", "missing"):
         if getattr(options, name) not in (None, frozenset()):

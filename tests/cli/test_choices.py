@@ -24,7 +24,7 @@ def cli(tmp_path, capsys, monkeypatch):
 
 def said(cli, *words):
     """The lines between the number of rows and the network."""
-    cli.ok("train", *words, *ONE_EPOCH)
+    cli.ok("train", "--model", "network", *words, *ONE_EPOCH)
     return cli.err.splitlines()[1:-1]
 
 
@@ -69,7 +69,7 @@ def test_a_column_left_out_is_said(cli):
 
 def test_json_has_the_choice_as_fields_and_quiet_has_none(cli):
     write_csv(cli.folder / "t.csv", X, Y + 7)
-    first = cli.json("train", "t.csv", *ONE_EPOCH)[0]
+    first = cli.json("train", "--model", "network", "t.csv", *ONE_EPOCH)[0]
     assert first == {
         "event": "data",
         "name": "t",
@@ -81,8 +81,13 @@ def test_json_has_the_choice_as_fields_and_quiet_has_none(cli):
         "n_classes": 3,
         "notes": [],
     }
-    assert [r["event"] for r in cli.json("train", "t.csv", *ONE_EPOCH, "--quiet")] == ["result"]
-    assert [r["event"] for r in cli.json("train", "digits", *ONE_EPOCH)] == ["epoch", "result"]
+    assert [
+        r["event"] for r in cli.json("train", "--model", "network", "t.csv", *ONE_EPOCH, "--quiet")
+    ] == ["result"]
+    assert [r["event"] for r in cli.json("train", "--model", "network", "digits", *ONE_EPOCH)] == [
+        "epoch",
+        "result",
+    ]
 
 
 REFUSED = {
@@ -100,7 +105,7 @@ REFUSED = {
 def test_a_refusal_names_the_options(cli, name):
     y, words = REFUSED[name]
     write_csv(cli.folder / "t.csv", X, y, "quality")
-    assert cli("train", "t.csv", *ONE_EPOCH) == 2
+    assert cli("train", "--model", "network", "t.csv", *ONE_EPOCH) == 2
     assert words in cli.err
     assert "='" not in cli.err
     assert "label=" not in cli.err
@@ -109,11 +114,20 @@ def test_a_refusal_names_the_options(cli, name):
 def test_a_header_that_may_be_a_row_is_asked_about_and_can_be_told(cli):
     rows = "".join(f"{i % 5},{i % 7},{i % 3},{i % 2}\n" for i in range(60))
     (cli.folder / "t.csv").write_text("0,1,2,3\n" + rows)
-    assert cli("train", "t.csv", *ONE_EPOCH) == 2
+    assert cli("train", "--model", "network", "t.csv", *ONE_EPOCH) == 2
     assert "--header or --no-header" in cli.err
-    cli.ok("train", "t.csv", *ONE_EPOCH, "--header")
+    cli.ok("train", "--model", "network", "t.csv", *ONE_EPOCH, "--header")
     assert cli.err.startswith("t: 42 training")
-    cli.ok("train", "t.csv", *ONE_EPOCH, "--no-header", "--task", "classification")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "t.csv",
+        *ONE_EPOCH,
+        "--no-header",
+        "--task",
+        "classification",
+    )
     assert cli.err.startswith("t: 43 training")
 
 
@@ -121,7 +135,7 @@ def test_a_header_that_may_be_a_row_is_asked_about_and_can_be_told(cli):
 def test_a_dash_is_standard_input(cli, monkeypatch, command):
     write_csv(cli.folder / "t.csv", X, NAMES[Y])
     write_csv(cli.folder / "new.csv", X)
-    cli.ok("train", "t.csv", *ONE_EPOCH, "--output", "net")
+    cli.ok("train", "--model", "network", "t.csv", *ONE_EPOCH, "--output", "net")
     data = "new.csv" if command == "predict" else "t.csv"
     words = {"train": ONE_EPOCH}.get(command, ("net",))
     content = io.BytesIO((cli.folder / data).read_bytes())
@@ -132,10 +146,10 @@ def test_a_dash_is_standard_input(cli, monkeypatch, command):
 
 def test_packed_tables_lend_the_network_their_name(cli):
     pd.DataFrame(X).assign(label=NAMES[Y]).to_csv("t.csv.gz", index=False)
-    cli.ok("train", "t.csv.gz", *ONE_EPOCH)
+    cli.ok("train", "--model", "network", "t.csv.gz", *ONE_EPOCH)
     assert (cli.folder / "t.safetensors").exists()
 
 
 def test_an_address_is_no_file(cli):
-    assert cli("train", "https://example.com/iris.csv") == 2
+    assert cli("train", "--model", "network", "https://example.com/iris.csv") == 2
     assert "is a URL: download it" in cli.err

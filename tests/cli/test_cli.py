@@ -37,7 +37,7 @@ def cli(tmp_path, capsys, monkeypatch):
 @pytest.fixture
 def pets(cli):
     """The same, with a network that knows the classes."""
-    cli.ok("train", "pets.csv", "--epochs", "20", "--quiet")
+    cli.ok("train", "--model", "network", "pets.csv", "--epochs", "20", "--quiet")
     return cli
 
 
@@ -45,7 +45,9 @@ def pets(cli):
 
 
 def test_train_prints_epochs_results_and_the_model_on_every_backend(cli, backend):
-    records = cli.json("train", "pets.csv", "--epochs", "3", "--backend", backend.name)
+    records = cli.json(
+        "train", "--model", "network", "pets.csv", "--epochs", "3", "--backend", backend.name
+    )
     data, *epochs, result = records
     assert data["event"] == "data"
     assert [(r["event"], r["epoch"]) for r in epochs] == [("epoch", 1), ("epoch", 2), ("epoch", 3)]
@@ -62,7 +64,7 @@ def test_train_prints_epochs_results_and_the_model_on_every_backend(cli, backend
 
 
 def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
-    lines = cli.ok("train", "pets.csv", "--epochs", "2").splitlines()
+    lines = cli.ok("train", "--model", "network", "pets.csv", "--epochs", "2").splitlines()
     assert lines[0].split("  ")[-1] == "* best"
     assert lines[1].startswith("epoch 1/2  ")
     assert [line.split()[0] for line in lines[3:]] == ["train", "test", "trained"]
@@ -77,7 +79,7 @@ def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
 
 def test_a_regression_prints_its_errors_in_the_targets_own_units(cli):
     net_of = "numbers.safetensors"
-    *_, result = cli.json("train", "numbers.csv", "--epochs", "20")
+    *_, result = cli.json("train", "--model", "network", "numbers.csv", "--epochs", "20")
     net = fastnn.load(net_of)
     whole = NUMBERS - net.predict(X)
     write_csv(cli.folder / "again.csv", X[::-1], NUMBERS[::-1], "target")
@@ -92,7 +94,7 @@ def test_a_regression_prints_its_errors_in_the_targets_own_units(cli):
 def test_beside_the_accuracy_stands_the_share_of_the_largest_class(cli):
     y = np.r_[np.zeros(225, int), np.ones(75, int)]
     write_csv(cli.folder / "t.csv", X, NAMES[y])
-    lines = cli.ok("train", "t.csv", "--epochs", "1", "--quiet").splitlines()
+    lines = cli.ok("train", "--model", "network", "t.csv", "--epochs", "1", "--quiet").splitlines()
     assert [line.split("largest class ")[1] for line in lines[:2]] == ["74.76 %", "75.00 %"]
     write_csv(cli.folder / "u.csv", X[:100], NAMES[y[200:]])
     assert cli.ok("evaluate", "t.safetensors", "u.csv").endswith("  largest class 75.00 %\n")
@@ -123,9 +125,13 @@ def test_epoch_lines_fit_a_screen_and_stand_under_their_names(data, epochs, of_c
 
 
 def test_the_best_epoch_so_far_is_marked(cli):
-    lines = cli.ok("train", "pets.csv", "--epochs", "12").splitlines()
+    lines = cli.ok("train", "--model", "network", "pets.csv", "--epochs", "12").splitlines()
     (log,) = (
-        [r for r in cli.json("train", "pets.csv", "--epochs", "12") if r["event"] == "epoch"],
+        [
+            r
+            for r in cli.json("train", "--model", "network", "pets.csv", "--epochs", "12")
+            if r["event"] == "epoch"
+        ],
     )
     losses = [record["val_loss"] for record in log]
     marked = [line.endswith("  *") for line in lines[1:13]]
@@ -133,15 +139,24 @@ def test_the_best_epoch_so_far_is_marked(cli):
 
 
 def test_quiet_leaves_only_the_results(cli):
-    assert len(cli.ok("train", "pets.csv", "--epochs", "2", "--quiet").splitlines()) == 3
+    assert (
+        len(
+            cli.ok(
+                "train", "--model", "network", "pets.csv", "--epochs", "2", "--quiet"
+            ).splitlines()
+        )
+        == 3
+    )
     assert cli.err == ""
-    (result,) = cli.json("train", "pets.csv", "--epochs", "2", "--quiet")
+    (result,) = cli.json("train", "--model", "network", "pets.csv", "--epochs", "2", "--quiet")
     assert result["event"] == "result"
     assert cli.err == ""
 
 
 def test_output_names_the_file(cli):
-    cli.ok("train", "pets.csv", "--epochs", "1", "--output", "new.st", "--quiet")
+    cli.ok(
+        "train", "--model", "network", "pets.csv", "--epochs", "1", "--output", "new.st", "--quiet"
+    )
     assert cli.out.splitlines()[-1].endswith("saved new.st (703 parameters)")
     assert os.path.exists("new.st")
     assert not os.path.exists("pets.safetensors")
@@ -154,7 +169,7 @@ def test_a_trained_table_predicts_raw_features_by_name(pets):
 
 
 def test_a_trained_regression_predicts_raw_numbers(cli):
-    *_, result = cli.json("train", "numbers.csv", "--epochs", "60")
+    *_, result = cli.json("train", "--model", "network", "numbers.csv", "--epochs", "60")
     assert set(result["test"]) == {"loss", "r2", "rmse", "mae"}
     assert result["test"]["r2"] > 0.98
     predicted = fastnn.load("numbers.safetensors").predict(X)
@@ -164,22 +179,24 @@ def test_a_trained_regression_predicts_raw_numbers(cli):
 
 def test_whole_numbers_are_classes_unless_the_task_says_otherwise(cli):
     write_csv(cli.folder / "t.csv", X, Y + 7)
-    cli.ok("train", "t.csv", "--epochs", "1", "--quiet")
+    cli.ok("train", "--model", "network", "t.csv", "--epochs", "1", "--quiet")
     assert fastnn.load("t.safetensors").class_labels == (7, 8, 9)
-    cli.ok("train", "t.csv", "--epochs", "1", "--quiet", "--task", "regression")
+    cli.ok(
+        "train", "--model", "network", "t.csv", "--epochs", "1", "--quiet", "--task", "regression"
+    )
     assert fastnn.load("t.safetensors").architecture.output == "identity"
 
 
 def test_classes_counted_from_zero_need_no_labels(cli):
     write_csv(cli.folder / "t.csv", X, Y)
-    cli.ok("train", "t.csv", "--epochs", "1", "--quiet")
+    cli.ok("train", "--model", "network", "t.csv", "--epochs", "1", "--quiet")
     assert fastnn.load("t.safetensors").class_labels is None
 
 
 def test_an_npz_file_of_bytes_trains_on_bytes(cli):
     x = np.clip(X * [25, 25, 0.7], 0, 255).astype(np.uint8)
     np.savez("bytes.npz", x=x, y=Y)
-    (result,) = cli.json("train", "bytes.npz", "--epochs", "40", "--quiet")
+    (result,) = cli.json("train", "--model", "network", "bytes.npz", "--epochs", "40", "--quiet")
     net = fastnn.load("bytes.safetensors")
     assert net.architecture.dtype == "float32"
     assert result["test"]["accuracy"] > 0.9
@@ -190,7 +207,7 @@ def test_an_npz_file_of_bytes_trains_on_bytes(cli):
 def test_label_names_the_label_column(cli, label):
     write_csv(cli.folder / "t.csv", X, X[:, 2])
     words = ("--task", "regression", "--epochs", "30", "--quiet", f"--label={label}")
-    cli.ok("train", "t.csv", *words)
+    cli.ok("train", "--model", "network", "t.csv", *words)
     features = np.c_[X[:, 1], X[:, 2], X[:, 2]]
     assert fastnn.load("t.safetensors").evaluate(features, X[:, 0])["r2"] > 0.7
 
@@ -209,7 +226,7 @@ def spied(cli, monkeypatch):
     monkeypatch.setattr("fastnn.cli.settings.Network", Spy)
 
     def train(*options):
-        cli.ok("train", "pets.csv", "--quiet", *(options or ()))
+        cli.ok("train", "--model", "network", "pets.csv", "--quiet", *(options or ()))
         return Spy.seen
 
     return train
@@ -272,7 +289,9 @@ def test_activation_and_threads_are_passed_on(spied, monkeypatch):
 def test_a_seed_repeats_a_run_and_another_does_not(cli):
     files = []
     for seed in (5, 5, 6):
-        cli.ok("train", "pets.csv", "--epochs", "2", "--seed", seed, "--quiet")
+        cli.ok(
+            "train", "--model", "network", "pets.csv", "--epochs", "2", "--seed", seed, "--quiet"
+        )
         files.append((cli.folder / "pets.safetensors").read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
@@ -403,7 +422,7 @@ def process(*words, command=MODULE, **options):
 
 
 def test_python_m_fastnn_is_the_command_line(cli):
-    done = process("train", "pets.csv", "--epochs", "1", "--json")
+    done = process("train", "--model", "network", "pets.csv", "--epochs", "1", "--json")
     out, err = done.communicate(timeout=60)
     assert done.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["event"] == "result"
@@ -421,7 +440,8 @@ def test_python_m_fastnn_is_the_command_line(cli):
     ],
 )  # fmt: skip
 def test_ctrl_c_ends_a_training_with_the_model_saved_and_code_130(cli, backend, command):
-    running = process("train", "pets.csv", "--epochs", "1000000000", "--json", "--backend",
+    running = process("train", "--model", "network", "pets.csv", "--epochs", "1000000000", "--json",
+                      "--backend",
                       backend.name, command=command)  # fmt: skip
     try:
         lines = [running.stdout.readline() for _ in range(4)]  # the data's, then the epochs'

@@ -24,7 +24,9 @@ def cli(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FASTNN_BACKEND", "numpy")
     cli = CommandLine(tmp_path, capsys)
     write(cli, "pets.csv", ["a", "kind", "b", "c"])
-    cli.ok("train", "pets.csv", "--label", "kind", "--epochs", "20", "--quiet")
+    cli.ok(
+        "train", "--model", "network", "pets.csv", "--label", "kind", "--epochs", "20", "--quiet"
+    )
     return cli
 
 
@@ -136,7 +138,7 @@ def test_names_that_are_numbers_are_a_header_for_the_network_that_knows_them(cli
 
 def test_the_label_s_place_is_remembered_where_columns_have_no_names(cli):
     write(cli, "bare.csv", ["kind", "a", "b", "c"], header=False)
-    cli.ok("train", "bare.csv", "--label", "0", "--epochs", "20", "--quiet")
+    cli.ok("train", "--model", "network", "bare.csv", "--label", "0", "--epochs", "20", "--quiet")
     write(cli, "more.csv", ["kind", "a", "b", "c"], header=False,
           values={name: column[::-1] for name, column in COLUMNS.items()})  # fmt: skip
     (found,) = cli.json("evaluate", "bare.safetensors", "more.csv")
@@ -152,7 +154,7 @@ def test_of_the_training_file_only_rows_held_out_are_measured(cli, task, kind):
     y = NAMES[Y] if task == "classes" else X[:, 0] + X[:, 2]
     write_csv(cli.folder / "t.csv", X, y)
     np.savez("t.npz", x=X, y=y)
-    *_, trained = cli.json("train", f"t.{kind}", "--epochs", "3")
+    *_, trained = cli.json("train", "--model", "network", f"t.{kind}", "--epochs", "3")
     (found,) = cli.json("evaluate", "t.safetensors", f"t.{kind}")
     assert found["n_rows"] == 18
     assert found["test"] == trained["test"]
@@ -192,7 +194,7 @@ def images(cli):
     y = np.arange(60) % 2
     x = rng.integers(0, 100, (60, 6)).astype(np.uint8) + (y[:, None] * 150).astype(np.uint8)
     np.savez("images.npz", x=x, y=y)
-    cli.ok("train", "images.npz", "--epochs", "20", "--quiet")
+    cli.ok("train", "--model", "network", "images.npz", "--epochs", "20", "--quiet")
     return x, y
 
 
@@ -242,7 +244,7 @@ def test_a_first_column_that_was_learned_from_is_found_again(cli, name):
         f"{i % 5},{a:.3f},{'yes' if a > 0 else 'no'}\n" for i, a in enumerate(rng.normal(size=90))
     )
     (cli.folder / "rn.csv").write_text(f"{name},a,label\n{rows}")
-    cli.ok("train", "rn.csv", "--output", "rn")
+    cli.ok("train", "--model", "network", "rn.csv", "--output", "rn")
     cli.ok("evaluate", "rn", "rn.csv")
     (cli.folder / "new.csv").write_text(f"a,{name}\n0.5,1\n0.5,7\n")  # of other values, elsewhere
     if name:

@@ -142,7 +142,9 @@ def test_an_error_is_one_line_and_code_2(cli, name):
     line, words, *more = ERRORS[name]
     quiet = ["--quiet"] if "train " in line or more else []
     before = sorted(os.listdir())
-    assert cli(*line.split(), *more, *quiet) == 2
+    command, *words_of_it = line.split()
+    network = ["--model", "network"] if command == "train" else []
+    assert cli(command, *network, *words_of_it, *more, *quiet) == 2
     assert cli.out == ""
     assert cli.err.endswith("\n")
     assert cli.err.count("\n") == 1, cli.err
@@ -171,13 +173,13 @@ def test_an_absent_backend_is_named_with_the_reason(cli, without_numba, command)
 
 def test_wrong_environment_variables_are_errors_in_words(cli, monkeypatch):
     monkeypatch.setenv("FASTNN_BACKEND", "torch")
-    assert cli("train", "pets.csv") == 2
+    assert cli("train", "--model", "network", "pets.csv") == 2
     assert "the backend given by FASTNN_BACKEND must be one of" in cli.err
     assert cli("info") == 0
     assert "none in use: the backend given by FASTNN_BACKEND must be one of" in cli.out
     monkeypatch.setenv("FASTNN_BACKEND", "numpy")
     monkeypatch.setenv("FASTNN_NUM_THREADS", "many")
-    assert cli("train", "pets.csv", "--quiet") == 2
+    assert cli("train", "--model", "network", "pets.csv", "--quiet") == 2
     assert "FASTNN_NUM_THREADS must be a whole number of threads" in cli.err
     assert cli.err.count("\n") == 1
     assert cli("info") == 0
@@ -187,9 +189,9 @@ def test_wrong_environment_variables_are_errors_in_words(cli, monkeypatch):
 
 def test_mnist_is_read_from_the_folder_that_the_environment_names(cli, monkeypatch):
     monkeypatch.setenv("FASTNN_MNIST_DIR", "folder")
-    assert cli("train", "mnist") == 2
+    assert cli("train", "--model", "network", "mnist") == 2
     assert "folder has neither train-images-idx3-ubyte nor" in cli.err
-    assert cli("train", "mnist", "--data-dir", "elsewhere") == 2
+    assert cli("train", "--model", "network", "mnist", "--data-dir", "elsewhere") == 2
     assert "elsewhere has neither train-images-idx3-ubyte nor" in cli.err
 
 
@@ -197,14 +199,14 @@ def test_mnist_that_cannot_be_downloaded_is_an_error_that_names_the_option(cli, 
     monkeypatch.delenv("FASTNN_MNIST_DIR", raising=False)
     monkeypatch.setenv("FASTNN_DATA_DIR", "folder")
     monkeypatch.setitem(sys.modules, "pooch", None)
-    assert cli("train", "mnist") == 2
+    assert cli("train", "--model", "network", "mnist") == 2
     assert cli.err.endswith("or give a folder with the files: --data-dir DIR\n")
     assert cli.err.count("\n") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_the_training(cli, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    assert cli("train", "pets.csv", "--output", "folder/net") == 2
+    assert cli("train", "--model", "network", "pets.csv", "--output", "folder/net") == 2
     assert "cannot write to the folder folder" in cli.err
     assert cli.err.count("\n") == 1
 
@@ -228,7 +230,8 @@ def test_a_full_disk_is_an_error_and_the_old_file_stays(cli, monkeypatch, comman
 def test_a_training_that_diverges_says_so_and_saves_nothing(cli):
     (cli.folder / "fractions.safetensors").write_text("old")
     done = subprocess.run(
-        [sys.executable, "-m", "fastnn", "train", "fractions.csv", "--task", "regression",
+        [sys.executable, "-m", "fastnn", "train", "--model", "network",
+         "fractions.csv", "--task", "regression",
          "--optimizer", "sgd", "--learning-rate", "1e9", "--quiet", "--json"],
         capture_output=True, text=True,
     )  # fmt: skip
@@ -252,13 +255,13 @@ def test_an_interrupt_outside_a_fit_is_code_130(cli, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fastnn.cli.data.read_table", interrupted)
-    assert cli("train", "pets.csv") == 130
+    assert cli("train", "--model", "network", "pets.csv") == 130
     assert cli.err == "fastnn train: interrupted\n"
 
 
 def test_columns_whose_squares_overflow_are_named_before_the_training(cli):
     write_csv(cli.folder / "far.csv", X * [1.0, 1e200, 1.0], NAMES[Y])
-    assert cli("train", "far.csv") == 2
+    assert cli("train", "--model", "network", "far.csv") == 2
     assert "the values of column 'b' in far are too large to be standardized" in cli.err
     assert "warning" not in cli.err
 
@@ -284,6 +287,6 @@ def test_labels_that_do_not_fit_are_named_with_their_column(cli, network, data, 
 
 @pytest.mark.parametrize("option", ["--output", "--checkpoint", "--report"])
 def test_what_is_no_text_is_not_written_to_standard_output(cli, option):
-    assert cli("train", "pets.csv", option, "-", "--quiet") == 2
+    assert cli("train", "--model", "network", "pets.csv", option, "-", "--quiet") == 2
     assert "cannot be standard output; give a file name (./- is a file called -)" in cli.err
     assert not (cli.folder / "-").exists()

@@ -123,7 +123,19 @@ def test_rows_without_labels_measure_the_agreement(cli, rows):
 
 def test_an_export_of_a_table_is_measured_on_synthetic_rows(cli):
     write_csv(cli.folder / "pets.csv", *table(120))
-    cli.ok("train", "pets.csv", "--epochs", "5", "--layers", "4", "--quiet", "--output", "t")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "5",
+        "--layers",
+        "4",
+        "--quiet",
+        "--output",
+        "t",
+    )
     text = cli.ok("export", "t", "--format", "c", "--weights", "int8")
     assert "% of 2,000 synthetic rows (normal, with the columns' means" in text
 

@@ -34,7 +34,17 @@ def rows(path):
 
 
 def test_a_resumed_training_ends_with_the_file_of_one_never_stopped(cli, monkeypatch):
-    words = ("train", "pets.csv", "--epochs", "6", "--early-stopping", "--log", "log.csv")
+    words = (
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "6",
+        "--early-stopping",
+        "--log",
+        "log.csv",
+    )
     cli.ok(*words)
     whole, log = model(), rows("log.csv")
     Path("pets.safetensors").unlink()
@@ -58,14 +68,33 @@ def test_a_resumed_training_ends_with_the_file_of_one_never_stopped(cli, monkeyp
 
 
 def test_resume_without_a_checkpoint_yet_starts_at_the_beginning(cli):
-    cli.ok("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint", "--resume")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "2",
+        "--checkpoint",
+        "run.checkpoint",
+        "--resume",
+    )
     assert cli.err.startswith("no checkpoint yet, saving to run.checkpoint\n")
     assert Path("run.checkpoint").exists()
 
 
 def test_early_stopping_takes_the_best_weights(cli):
     _, *epochs, result = cli.json(
-        "train", "pets.csv", "--epochs", "200", "--learning-rate", "0.5", "--early-stopping", "3"
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "200",
+        "--learning-rate",
+        "0.5",
+        "--early-stopping",
+        "3",
     )
     losses = [record["val_loss"] for record in epochs]
     assert len(losses) == losses.index(min(losses)) + 4 < 200
@@ -73,12 +102,16 @@ def test_early_stopping_takes_the_best_weights(cli):
 
 
 def test_early_stopping_is_off_without_its_option(cli):
-    records = cli.json("train", "pets.csv", "--epochs", "40", "--learning-rate", "0.5")
+    records = cli.json(
+        "train", "--model", "network", "pets.csv", "--epochs", "40", "--learning-rate", "0.5"
+    )
     assert [r["event"] for r in records].count("epoch") == 40
 
 
 def test_a_log_in_json_lines_has_what_json_prints(cli):
-    _, *epochs, _ = cli.json("train", "pets.csv", "--epochs", "3", "--log", "log.jsonl")
+    _, *epochs, _ = cli.json(
+        "train", "--model", "network", "pets.csv", "--epochs", "3", "--log", "log.jsonl"
+    )
     logged = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     assert [{"event": "epoch", **record} for record in logged] == epochs
 
@@ -98,14 +131,14 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_options_that_cannot_be_met_are_refused(cli, name):
     words, message = REFUSED[name]
-    assert cli("train", "pets.csv", *words) == 2
+    assert cli("train", "--model", "network", "pets.csv", *words) == 2
     assert message in cli.err
 
 
 def test_no_two_of_its_files_may_be_one(cli):
     words = ("--log", "a.csv", "--checkpoint", "sub/../a.csv")
     Path("sub").mkdir()
-    assert cli("train", "pets.csv", *words) == 2
+    assert cli("train", "--model", "network", "pets.csv", *words) == 2
     assert "--log and --checkpoint are the same file, a.csv" in cli.err
     assert not Path("a.csv").exists()
 
@@ -115,7 +148,7 @@ def test_the_data_are_not_written_over(cli, option):
     pytest.importorskip("jinja2")
     before = model("pets.csv")
     Path("link.csv").symlink_to("pets.csv")
-    assert cli("train", "pets.csv", option, "link.csv") == 2
+    assert cli("train", "--model", "network", "pets.csv", option, "link.csv") == 2
     assert "the data" in cli.err
     assert model("pets.csv") == before
 
@@ -123,17 +156,26 @@ def test_the_data_are_not_written_over(cli, option):
 def test_a_file_of_another_name_is_the_same_file(cli):
     before = model("pets.csv")
     Path("hard.csv").hardlink_to("pets.csv")
-    assert cli("train", "pets.csv", "--log", "hard.csv") == 2
+    assert cli("train", "--model", "network", "pets.csv", "--log", "hard.csv") == 2
     assert "are the same file" in cli.err
     assert model("pets.csv") == before
 
 
 def test_what_is_no_file_may_be_named_twice(cli, monkeypatch):
     monkeypatch.setattr("fastnn.cli.data.digits", fewer_digits)
-    cli.ok("train", "digits", "--epochs", "1", "--output", "digits")
+    cli.ok("train", "--model", "network", "digits", "--epochs", "1", "--output", "digits")
     if sys.platform != "win32":
         cli.ok(
-            "train", "pets.csv", "--epochs", "1", "--output", "/dev/null", "--report", "/dev/null"
+            "train",
+            "--model",
+            "network",
+            "pets.csv",
+            "--epochs",
+            "1",
+            "--output",
+            "/dev/null",
+            "--report",
+            "/dev/null",
         )
 
 
@@ -144,15 +186,15 @@ def fewer_digits(**options):
 @pytest.mark.skipif(sys.platform == "win32", reason="makes a link")
 def test_a_link_to_itself_is_an_error_in_words(cli):
     Path("loop.csv").symlink_to("loop.csv")
-    assert cli("train", "loop.csv") == 2
+    assert cli("train", "--model", "network", "loop.csv") == 2
     assert len(cli.err.splitlines()) == 1
 
 
 def test_of_many_short_epochs_a_few_are_shown(cli, monkeypatch):
     monkeypatch.setattr("fastnn.cli.epochs.PAUSE", 1e9)
-    lines = cli.ok("train", "pets.csv", "--epochs", "40").splitlines()
+    lines = cli.ok("train", "--model", "network", "pets.csv", "--epochs", "40").splitlines()
     assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/40", "40/40"]
-    lines = cli.ok("train", "pets.csv", "--epochs", "30").splitlines()
+    lines = cli.ok("train", "--model", "network", "pets.csv", "--epochs", "30").splitlines()
     assert sum(line.startswith("epoch") for line in lines) == 30
 
 
@@ -165,16 +207,18 @@ def test_early_stopping_waits_longer_in_longer_runs(cli, monkeypatch, epochs, pa
         return fastnn.EarlyStopping(**options)
 
     monkeypatch.setattr("fastnn.cli.long_runs.EarlyStopping", stopping)
-    cli.ok("train", "pets.csv", "--epochs", epochs, "--early-stopping")
+    cli.ok("train", "--model", "network", "pets.csv", "--epochs", epochs, "--early-stopping")
     assert seen == [{"patience": patience}]
 
 
 def test_the_last_epoch_of_a_fit_that_stops_early_is_shown(cli):
-    lines = cli.ok("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
+    lines = cli.ok("train", "--model", "network", "pets.csv", "--epochs", "400",
+                   "--early-stopping", "3",
                    "--learning-rate", "0.5").splitlines()  # fmt: skip
     epochs = [int(line.split()[1].split("/")[0]) for line in lines if line.startswith("epoch")]
     assert epochs[0] == 1
-    logged = cli.json("train", "pets.csv", "--epochs", "400", "--early-stopping", "3",
+    logged = cli.json("train", "--model", "network", "pets.csv", "--epochs", "400",
+                   "--early-stopping", "3",
                       "--learning-rate", "0.5")  # fmt: skip
     assert epochs[-1] == [r["event"] for r in logged].count("epoch") > 3
 
@@ -184,19 +228,28 @@ def test_long_runs_of_short_epochs_wait_for_the_disk_a_hundred_times(cli, monkey
 
     written, real = [], checkpoints.write
     monkeypatch.setattr(checkpoints, "write", lambda *a: (written.append(1), real(*a)))
-    cli.ok("train", "pets.csv", "--epochs", "250", "--checkpoint", "run.checkpoint")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "250",
+        "--checkpoint",
+        "run.checkpoint",
+    )
     assert len(written) == 125
 
 
 def test_files_whose_names_look_like_parameters_keep_them(cli):
-    assert cli("train", "label=3/nothing.csv") == 2
+    assert cli("train", "--model", "network", "label=3/nothing.csv") == 2
     assert "'label=3/nothing.csv'" in cli.err
-    assert cli("train", "pets.csv", "--label", "99") == 2
+    assert cli("train", "--model", "network", "pets.csv", "--label", "99") == 2
     assert "--label 99 is out of range" in cli.err
 
 
 def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
-    cli.ok("train", "pets.csv", "--epochs", "1")
+    cli.ok("train", "--model", "network", "pets.csv", "--epochs", "1")
     write_csv(Path("rows.csv"), X)
     for taken in ("pets.safetensors", "rows.csv"):
         before = model(taken)
@@ -206,7 +259,16 @@ def test_predictions_are_not_written_over_the_model_or_the_rows(cli):
 
 
 def test_a_checkpoint_that_is_there_is_not_lost(cli):
-    words = ("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint")
+    words = (
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "2",
+        "--checkpoint",
+        "run.checkpoint",
+    )
     cli.ok(*words)
     before = model("run.checkpoint")
     assert cli(*words) == 2
@@ -215,7 +277,16 @@ def test_a_checkpoint_that_is_there_is_not_lost(cli):
 
 
 def test_another_training_is_refused_by_what_differs(cli):
-    words = ("train", "pets.csv", "--epochs", "2", "--checkpoint", "run.checkpoint")
+    words = (
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        "--epochs",
+        "2",
+        "--checkpoint",
+        "run.checkpoint",
+    )
     cli.ok(*words)
     assert cli(*words, "--resume", "--batch-size", "50") == 2
     assert "batch_size was 10 when it was written and is 50 now" in cli.err
@@ -233,7 +304,7 @@ def test_another_training_is_refused_by_what_differs(cli):
 
 def test_early_stopping_needs_validation_rows(cli):
     write_csv(Path("few.csv"), X[:4], Y[:4] % 2)
-    assert cli("train", "few.csv", "--early-stopping") == 2
+    assert cli("train", "--model", "network", "few.csv", "--early-stopping") == 2
     assert "--early-stopping needs validation rows, but few.csv has none" in cli.err
 
 
@@ -254,7 +325,7 @@ sys.exit(main(sys.argv[1:]))
 def started(folder, *words):
     """A training in a process of its own, once its third epoch is over; each takes a while."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, "train", "pets.csv", "--json", *words],
+        [sys.executable, "-c", SLOWLY, "train", "--model", "network", "pets.csv", "--json", *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:
@@ -266,7 +337,16 @@ def started(folder, *words):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
 def test_ctrl_c_saves_the_network_and_the_checkpoint_goes_on(cli, tmp_path):
     words = ("--epochs", "300", "--checkpoint", "run.checkpoint", "--early-stopping", "400")
-    cli.ok("train", "pets.csv", *words[:2], *words[4:], "--output", "whole.safetensors")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "pets.csv",
+        *words[:2],
+        *words[4:],
+        "--output",
+        "whole.safetensors",
+    )
     process = started(tmp_path, *words)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -274,5 +354,5 @@ def test_ctrl_c_saves_the_network_and_the_checkpoint_goes_on(cli, tmp_path):
     assert "the fit was interrupted in epoch" in errors
     assert fastnn.load("pets.safetensors").class_labels == tuple(NAMES)
 
-    cli.ok("train", "pets.csv", *words, "--resume")
+    cli.ok("train", "--model", "network", "pets.csv", *words, "--resume")
     assert model() == model("whole.safetensors")

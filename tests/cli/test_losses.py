@@ -24,7 +24,7 @@ def cli(tmp_path, capsys, monkeypatch):
 
 def trained(cli, *words):
     """The network that a training saves, and its last record."""
-    records = cli.json("train", *words)
+    records = cli.json("train", "--model", "network", *words)
     return fastnn.load(records[-1]["model"]), records
 
 
@@ -83,7 +83,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_does_not_fit_is_refused_in_words(cli, case):
     options, words = REFUSED[case]
-    assert cli("train", *options) == 2
+    assert cli("train", "--model", "network", *options) == 2
     assert cli.err.count("\n") == 1
     assert re.search(words, cli.err)
 
@@ -91,6 +91,6 @@ def test_what_does_not_fit_is_refused_in_words(cli, case):
 def test_a_report_shows_each_quantile(cli):
     pytest.importorskip("matplotlib")
     options = ("--quantiles", "0.1,0.9", "--epochs", "3", "--report", "page.html")
-    cli.ok("train", "numbers.csv", *options)
+    cli.ok("train", "--model", "network", "numbers.csv", *options)
     page = (cli.folder / "page.html").read_text()
     assert "quantile 0.1, 0.9" in page

@@ -51,7 +51,7 @@ def test_printable_text_is_seen_and_told_from_others(text):
 @pytest.mark.parametrize("name", NASTY)
 def test_columns_and_labels_are_printed_escaped(cli, name):
     write(cli.folder / "t.csv", name, labels=[name, "bee", "cat"])
-    out = cli.ok("train", "t.csv", "--epochs", "1")
+    out = cli.ok("train", "--model", "network", "t.csv", "--epochs", "1")
     assert is_safe(out + cli.err)
     for words in (
         ("evaluate", "t.safetensors", "t.csv"),
@@ -68,7 +68,7 @@ def test_columns_and_labels_are_printed_escaped(cli, name):
     assert is_safe(cli.err)
     lines = (cli.folder / "t.csv").read_text(encoding="utf-8").replace("b,c", "b,c", 1)
     (cli.folder / "bad.csv").write_text(lines + "x,1,2,bee\n", encoding="utf-8")
-    assert cli("train", "bad.csv") == 2
+    assert cli("train", "--model", "network", "bad.csv") == 2
     assert is_safe(cli.err)
     assert cli.err.count("\n") == 1
 
@@ -77,20 +77,23 @@ def test_columns_and_labels_are_printed_escaped(cli, name):
 @pytest.mark.parametrize("name", NASTY)
 def test_files_are_printed_escaped(cli, name):
     write(cli.folder / f"{name}.csv", "a")
-    assert is_safe(cli.ok("train", f"{name}.csv", "--epochs", "1", "--checkpoint", name) + cli.err)
+    assert is_safe(
+        cli.ok("train", "--model", "network", f"{name}.csv", "--epochs", "1", "--checkpoint", name)
+        + cli.err
+    )
     model = f"{name}.safetensors"
     assert is_safe(cli.ok("evaluate", model, f"{name}.csv") + cli.err)
     assert is_safe(cli.ok("predict", model, f"{name}.csv", "--output", f"{name}.out") + cli.err)
     assert is_safe(cli.ok("export", model, "--format", "onnx", "--output", f"{name}.onnx"))
     for words in (
-        ("train", f"{name}.csv", "--checkpoint", name),
-        ("train", name),
+        ("train", "--model", "network", f"{name}.csv", "--checkpoint", name),
+        ("train", "--model", "network", name),
         ("evaluate", name, f"{name}.csv"),
         ("evaluate", f"{name}.csv", f"{name}.csv"),
         ("predict", model, name),
         ("predict", model, f"{name}/absent"),
-        ("train", f"{name}.csv", "--output", f"{name}/x"),
-        ("train", f"{name}.csv", f"--{name}"),
+        ("train", "--model", "network", f"{name}.csv", "--output", f"{name}/x"),
+        ("train", "--model", "network", f"{name}.csv", f"--{name}"),
         (name,),
     ):
         assert cli(*words) == 2
@@ -139,7 +142,7 @@ def test_on_a_terminal_nothing_moves_the_cursor_and_lines_fit(cli):
         csv.writer(file).writerows([["the\x1b[31msame", *names, "label"], *rows])
     for words in (
         ["predict", "net", "x.npy"],
-        ["train", "wide.csv", "--epochs", "2", "--output", "wide"],
+        ["train", "--model", "network", "wide.csv", "--epochs", "2", "--output", "wide"],
         ["evaluate", "wide", "wide.csv"],
         ["export", "wide", "--format", "c", "--output", "wide.h"],
         ["info"],

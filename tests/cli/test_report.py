@@ -32,7 +32,7 @@ def cli(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize("layers", ["5", "none"])
 def test_train_writes_a_report_of_tables(cli, data, layers):
     options = ("--layers", layers, "--epochs", "2", "--report", "report.html")
-    *_, result = cli.json("train", data, *options)
+    *_, result = cli.json("train", "--model", "network", data, *options)
     assert result["report"] == "report.html"
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
     assert not page.open
@@ -47,7 +47,7 @@ def test_train_writes_a_report_of_tables(cli, data, layers):
 
 
 def test_train_says_where_the_report_is(cli):
-    cli.ok("train", "pets.csv", "--epochs", "1", "--report", "r.html")
+    cli.ok("train", "--model", "network", "pets.csv", "--epochs", "1", "--report", "r.html")
     assert re.search(r"report r\.html \(\d+ kB\)", cli.err)
 
 
@@ -56,21 +56,23 @@ def test_train_tells_the_results_though_the_report_cannot_be_written(cli, monkey
         raise OSError("no space left on device")
 
     monkeypatch.setattr(report, "write", full)
-    assert cli("train", "pets.csv", "--epochs", "1", "--report", "r.html") == 2
+    assert (
+        cli("train", "--model", "network", "pets.csv", "--epochs", "1", "--report", "r.html") == 2
+    )
     assert "trained in" in cli.out
     assert cli.err.endswith("fastnn train: error: no space left on device\n")
     assert (cli.folder / "pets.safetensors").exists()
 
 
 def test_train_without_report_writes_none(cli):
-    assert "report" not in cli.json("train", "pets.csv", "--epochs", "1")[-1]
+    assert "report" not in cli.json("train", "--model", "network", "pets.csv", "--epochs", "1")[-1]
     assert not list(cli.folder.glob("*.html"))
 
 
 def test_train_leaves_a_report_of_what_diverged(cli):
     options = ("--optimizer", "sgd", "--learning-rate", "1e6", "--report", "report.html")
     done = subprocess.run(  # in a process of its own, where NumPy may warn
-        [sys.executable, "-m", "fastnn", "train", "numbers.csv", *options],
+        [sys.executable, "-m", "fastnn", "train", "--model", "network", "numbers.csv", *options],
         capture_output=True,
         text=True,
         check=False,
@@ -88,7 +90,7 @@ def test_train_leaves_a_report_of_what_was_interrupted(cli, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("fastnn.cli.epochs.EpochLines.on_epoch_end", interrupt)
-    assert cli("train", "pets.csv", "--report", "report.html") == 130
+    assert cli("train", "--model", "network", "pets.csv", "--report", "report.html") == 130
     page = Page((cli.folder / "report.html").read_text(encoding="utf-8"))
     assert page.says("Training was interrupted")
 
@@ -98,13 +100,13 @@ def test_train_leaves_a_report_of_what_was_interrupted(cli, monkeypatch):
     [("missing/r.html", "the folder missing does not exist"), (".", "is a folder; give a file")],
 )
 def test_train_refuses_a_report_where_none_can_be_before_it_trains(cli, path, message):
-    assert cli("train", "pets.csv", "--report", path) == 2
+    assert cli("train", "--model", "network", "pets.csv", "--report", path) == 2
     assert message in cli.err
     assert "epoch" not in cli.out
 
 
 def test_train_refuses_to_write_report_and_network_to_one_file(cli):
-    assert cli("train", "pets.csv", "--report", "x", "--output", "x") == 2
+    assert cli("train", "--model", "network", "pets.csv", "--report", "x", "--output", "x") == 2
     assert "--report and the network are the same file, x" in cli.err
     assert not (cli.folder / "x").exists()
 

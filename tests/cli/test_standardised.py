@@ -37,7 +37,7 @@ def trained(cli, column, *options):
     """Train on a column and a width that tells the classes apart; return the network and rows."""
     lines = [f"{c},{w},{n}" for c, w, n in zip(column, WIDTH.tolist(), NAMES, strict=True)]
     (cli.folder / "t.csv").write_text("c,width,label\n" + "\n".join(lines) + "\n")
-    cli.ok("train", "t.csv", "--epochs", "30", "--layers", "8", *options)
+    cli.ok("train", "--model", "network", "t.csv", "--epochs", "30", "--layers", "8", *options)
     return fastnn.load("t.safetensors"), np.column_stack([np.array(column, float), WIDTH])
 
 
@@ -74,7 +74,18 @@ def test_targets_far_from_zero_make_a_float64_network_of_bytes(cli):
     x = RNG.integers(0, 256, (300, 6), np.uint8)
     y = 1.7e9 + x[:, 0] / 16
     np.savez(cli.folder / "far.npz", x=x, y=y)
-    cli.ok("train", "far.npz", "--task", "regression", "--layers", "8", "--epochs", "60")
+    cli.ok(
+        "train",
+        "--model",
+        "network",
+        "far.npz",
+        "--task",
+        "regression",
+        "--layers",
+        "8",
+        "--epochs",
+        "60",
+    )
     assert "float64, since the targets are too far from zero for float32" in cli.err
     network = fastnn.load("far.safetensors")
     assert network.architecture.dtype == "float64"

@@ -179,7 +179,8 @@ def test_ctrl_c_while_a_module_is_imported_is_no_traceback(folder, tmp_path, mod
 @needs_shell
 def test_sigterm_ends_a_training_as_it_ends_any_process(folder):
     process = subprocess.Popen(
-        [sys.executable, "-m", "fastnn", "train", "pets.csv", "--epochs", "100000000", "--json"],
+        [sys.executable, "-m", "fastnn", "train", "--model", "network",
+         "pets.csv", "--epochs", "100000000", "--json"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"FASTNN_BACKEND": "numpy"},
     )  # fmt: skip

@@ -63,7 +63,19 @@ FILES = [
 @pytest.mark.parametrize(("data", "targets"), FILES)
 def test_the_command_line_trains_measures_and_predicts_from_arrays(cli, data, targets):
     words = ("--targets", targets)
-    result = cli.json("train", data, *words, "--output", "net", "--layers", 8, "--epochs", 40)[-1]
+    result = cli.json(
+        "train",
+        "--model",
+        "network",
+        data,
+        *words,
+        "--output",
+        "net",
+        "--layers",
+        8,
+        "--epochs",
+        40,
+    )[-1]
     assert result["test"]["accuracy"] > 0.95
     assert result["train"]["accuracy"] > 0.95
     measured = cli.json("evaluate", "net", data, *words)[0]  # on the rows that were held out

@@ -17,6 +17,7 @@ import fastnn
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = sysconfig.get_path("purelib")
+PAGES = {f"fastnn/report/{name}.html.j2" for name in ("base", "parts", "report", "table")}
 MODULE_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 # A compile with the interpreter's own compiler can take a minute, an install some seconds.
@@ -117,7 +118,7 @@ def test_sdist_holds_every_source_of_both_packages(checkout, sdist):
     assert expected - names == set()
     assert {
         "fastnn/py.typed",
-        "fastnn/report/report.html.j2",
+        *PAGES,
         "LICENSE",
         "README.md",
         "setup.py",
@@ -128,7 +129,10 @@ def test_sdist_holds_every_source_of_both_packages(checkout, sdist):
 def test_wheel_holds_every_module_and_no_more(checkout, pure_wheel):
     modules = {installed_as(path) for path in sources(checkout, ".py")}
     names = {name for name in names_in(pure_wheel) if ".dist-info/" not in name}
-    assert names == modules | {"fastnn/py.typed", "fastnn/report/report.html.j2"}
+    assert names == modules | {
+        "fastnn/py.typed",
+        *(f"fastnn/report/{name}.html.j2" for name in PAGES),
+    }
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from support.command_line import CommandLine
 from support.examples import same_bits
 
 import fastnn
@@ -344,16 +343,6 @@ def test_plots_name_inputs_by_the_outputs_of_the_columns():
     model, _ = trained(network, "numpy")
     names = [text.get_text() for text in fastnn.plots.weights(model).axes[0].get_yticklabels()]
     assert {"age", "age is missing"} <= set(names)
-
-
-@pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_the_command_line_refuses_a_network_that_takes_tables(command, tmp_path, capsys):
-    model, _ = trained(network, "numpy")
-    model.save(tmp_path / "net.safetensors")
-    TABLE[["age"]].assign(bought=Y).to_csv(tmp_path / "t.csv", index=False)
-    cli = CommandLine(tmp_path, capsys)
-    assert cli(command, tmp_path / "net.safetensors", tmp_path / "t.csv") != 0
-    assert "tables of mixed columns" in cli.err
 
 
 @pytest.mark.parametrize("form", ["frame", "tables"])
