@@ -113,6 +113,7 @@ def train(
         low, high = y.min(axis=0), y.max(axis=0)
         y = targets.apply(y, np.float64)
         watched = None if watched is None else (watched[0], targets.apply(watched[1], np.float64))
+    n_models = n_models if watched is not None else min(n_models, len(y))
     task = _Task(x, y, sample_weight, watched, n_classes, targets, recipe, backend)
     epochs = task.epochs(n_models)
     if time_limit is not None:
