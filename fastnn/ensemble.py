@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, cast, overload
 from weakref import finalize
 
 import numpy as np
@@ -51,7 +51,19 @@ from fastnn.training.sessions import begin, training_rows
 from fastnn.training.spread_fits import Spread
 from fastnn.validation.ensembles import check_active, check_group_labels, check_groups
 from fastnn.validation.values import describe
-from fastnn.vocabulary import Activation, BackendName, Loss, NumberType, Output, Reduction
+from fastnn.vocabulary import (
+    Activation,
+    BackendName,
+    InputType,
+    Loss,
+    NumberType,
+    Output,
+    Reduction,
+    WeightType,
+)
+
+if TYPE_CHECKING:
+    from fastnn.exchange.c.header import Written
 
 Reduce = Literal["mean", "vote", "std"]
 
@@ -768,6 +780,69 @@ class Ensemble(EnsembleModel):
         """
         with write_whole(path) as file:
             file.write(to_bytes(self))
+
+    def to_c(
+        self,
+        path: Any,
+        *,
+        weights: WeightType = "float32",
+        name: str | None = None,
+        rows: Any = None,
+    ) -> Written:
+        """Write an ensemble that carries `columns` as one C99 header: the mean of its networks.
+
+        The header is that of `Network.to_c`, with the weights of all networks. One that takes rows
+        of numbers is written network by network: ``ensemble[i].to_c``.
+
+        Parameters
+        ----------
+        path : path-like
+        weights : {"float32", "int8"}, default "float32"
+        name : str, optional
+        rows : table, or tuple (table, y), optional
+            As of `Network.to_c`.
+
+        Returns
+        -------
+        Written
+            As from `Network.to_c`.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As from `Network.to_c`; or if there are no columns.
+
+        Warns
+        -----
+        UserWarning
+            If several networks take more than 1 MB; or as `Network.to_c`.
+        """
+        from fastnn.exchange.c.table_header import write_table
+
+        return write_table(self, path, weights=weights, name=name, rows=rows)
+
+    def to_onnx(
+        self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None
+    ) -> None:
+        """Write the ensemble as an ONNX model, atomically: the mean of the networks' outputs.
+
+        Inputs and outputs are those of `Network.to_onnx`, also with `columns`; ``ensemble[i]``
+        writes one network.
+
+        Parameters
+        ----------
+        path : path-like
+        input_dtype : {"float32", "float64", "uint8"}, optional
+            As of `Network.to_onnx`.
+
+        Raises
+        ------
+        ImportError, TypeError, ValueError, OSError
+            As from `Network.to_onnx`.
+        """
+        from fastnn.exchange.onnx.export import to_onnx
+
+        to_onnx(self, path, input_dtype=input_dtype)
 
     def __copy__(self) -> Ensemble:
         """Copy everything."""

@@ -753,6 +753,10 @@ class Network(Model):
         first, since float has too few digits for columns far from zero. A column whose variation is
         below the resolution of float at its mean is left out.
 
+        With `columns`, of numbers and flags only, a row is ``double x[]``, one for each column that
+        is read, in order, NAN where a cell is missing; the header prepares them as `Columns.rows`
+        does, in double. There are no functions for bytes.
+
         Parameters
         ----------
         path : path-like
@@ -765,8 +769,8 @@ class Network(Model):
         name : str, optional
             Prefix of every name in the header; by default the name of the file.
         rows : array (n_rows, n_in), or tuple (x, y), optional
-            Rows on which to compare the header with the network. If the network has no column
-            means, they are measured on these rows too.
+            Rows on which to compare the header with the network; with `columns`, x is a table. If
+            the network has no column means, they are measured on these rows too.
 
         Returns
         -------
@@ -781,7 +785,8 @@ class Network(Model):
         ------
         TypeError, ValueError
             If `name` is not a C identifier, `weights` is not a valid choice, a parameter is not
-            finite in float32, a class label cannot be written in C, or the rows are invalid.
+            finite in float32, a class label cannot be written in C, or the rows are invalid; or
+            if a column holds text or times.
         OSError
             If the file cannot be written; an existing file is then unchanged.
 
@@ -791,8 +796,11 @@ class Network(Model):
             If the header loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
         """
         from fastnn.exchange.c.header import write
+        from fastnn.exchange.c.table_header import write_table
 
-        return write(self, path, weights=weights, name=name, rows=rows)
+        return (write if self.columns is None else write_table)(
+            self, path, weights=weights, name=name, rows=rows
+        )
 
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None
@@ -803,12 +811,20 @@ class Network(Model):
         ``label`` (as from `predict`) and ``probabilities`` (as from `predict_proba`); other
         networks have ``prediction`` (rows, n_out). It computes in the network's dtype.
 
+        With `columns` it takes a table as it came: instead of ``x`` one input (rows, 1) for each
+        column that is read, of its name. Numbers and flags (1 and 0) are float64, NaN where they
+        are missing; text is a string tensor, "" where it is missing, a category that was a number
+        in training being text too, such as "7"; times are int64, microseconds since 1970 in UTC,
+        −2⁶³ (NumPy's NaT) where they are missing. The model prepares them as `Columns.rows` does,
+        but cannot refuse anything: infinite numbers are bounded as large ones are.
+
         Parameters
         ----------
         path : path-like
         input_dtype : {"float32", "float64", "uint8"}, optional
             Dtype of ``x``; by default the network's. Float rows are not scaled; uint8 rows
-            are multiplied by `input_scale` inside the model.
+            are multiplied by `input_scale` inside the model. With `columns`, the dtype of numbers
+            and flags, by default float64; float32 is refused if columns would lose digits.
 
         Raises
         ------

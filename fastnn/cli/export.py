@@ -6,11 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastnn.cli import options as words
+from fastnn.cli import saved_table
 from fastnn.cli.data import prediction_rows, test_data
+from fastnn.cli.reading import TEXT_ONLY, add_text_options, check_text_options
 from fastnn.cli.streams import say
 from fastnn.datasets import read_table
 from fastnn.datasets.readers.formats import format_by_name
+from fastnn.ensemble import Ensemble
 from fastnn.network import Network
 from fastnn.system.printable import named
 from fastnn.vocabulary import WeightType
@@ -24,7 +29,8 @@ def add_parser(commands: Any) -> None:
         "export",
         help="export a saved network as a C header or an ONNX file",
         description="Write a saved network as one C99 header without allocation, for firmware and "
-        "plugins, or as an ONNX file.",
+        "plugins, or as an ONNX file. Of a network that takes tables, or several, it takes the "
+        "columns as they come: a header numbers and flags, an ONNX file all columns.",
     )
     words.add_model_argument(parser)
     parser.add_argument("--format", choices=SUFFIXES, required=True, help="what to write")
@@ -45,11 +51,13 @@ def add_parser(commands: Any) -> None:
         "with or without labels (default: synthetic rows, if the model stores column statistics)",
     )
     words.add_data_options(parser)
+    of_tables = "of the file of --rows, for a network that takes tables"
+    add_text_options(parser.add_argument_group(of_tables), header=False)
     parser.add_argument(
         "--input-dtype",
         choices=("float32", "float64", "uint8"),
         help="for an ONNX file: dtype of its inputs; uint8 for bytes, which the model scales "
-        "(default: the network's dtype)",
+        "(default: the network's dtype; of a network that takes tables float64)",
     )
     parser.add_argument(
         "--output",
@@ -74,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
                 f"--{option.replace('_', '-')} is only for --format {format_}, but the format is "
                 f"{options.format}"
             )
-    for option in ("data_dir", "label", "header", "targets"):
+    for option in ("data_dir", "label", "header", "targets", *TEXT_ONLY):
         if getattr(options, option) is not None and options.rows is None:
             raise ValueError(f"--{option.replace('_', '-')} describes --rows, which is not given")
     default = Path(options.model).stem + SUFFIXES[options.format]
@@ -86,7 +94,9 @@ def run(options: argparse.Namespace) -> int:
             "--output": path,
         }
     )
-    network = words.network(options.model)
+    network = words.model(options.model)
+    if not saved_table.takes_tables(network):
+        check_text_options(options, options.model)
     if options.format == "c":
         _to_c(options, network, path)
     else:
@@ -94,9 +104,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
+def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     weights: WeightType = options.weights or "float32"
-    n_parameters = network.architecture.n_parameters
+    n_parameters = _n_parameters(network)
     rows = None if options.rows is None else _rows(options, network)
     written = network.to_c(path, weights=weights, name=options.name, rows=rows)
     agreement = written.agreement
@@ -125,16 +135,33 @@ def _to_c(options: argparse.Namespace, network: Network, path: Path) -> None:
         words.note("the accuracy lost by int8 was not measured: give rows with --rows", options)
 
 
-def _rows(options: argparse.Namespace, network: Network) -> Any:
+def _n_parameters(network: Network | Ensemble) -> int:
+    n_models = len(network) if isinstance(network, Ensemble) else 1
+    return n_models * network.architecture.n_parameters
+
+
+def _rows(options: argparse.Namespace, network: Network | Ensemble) -> Any:
     """Return what --rows names: (x, y), or x if it has no labels."""
     source = argparse.Namespace(**vars(options) | {"data": options.rows})
+    if saved_table.takes_tables(network):
+        return _table(source, network)
     if _has_labels(source, network):
         rows = test_data(source, network)
         return rows.x, rows.y
     return prediction_rows(source, network)
 
 
-def _has_labels(source: argparse.Namespace, network: Network) -> bool:
+def _table(source: argparse.Namespace, network: Network | Ensemble) -> Any:
+    """Return the table that --rows names, with its labels or targets if it has them."""
+    found = saved_table.rows(source, network, given=source.label)
+    if found.target is None:
+        return found.frame
+    rows = saved_table.labelled(source, network)
+    classes = saved_table.classes_of(network)
+    return rows.frame, rows.y if classes is None else np.array(classes)[rows.y]
+
+
+def _has_labels(source: argparse.Namespace, network: Network | Ensemble) -> bool:
     """Return whether data have labels: an array file has none, a table may have a column."""
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
@@ -150,13 +177,13 @@ def _has_labels(source: argparse.Namespace, network: Network) -> bool:
     return bool(table.x.shape[1] == network.architecture.n_in)
 
 
-def _to_onnx(options: argparse.Namespace, network: Network, path: Path) -> None:
+def _to_onnx(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     network.to_onnx(path, input_dtype=options.input_dtype)
     size = path.stat().st_size
     if options.json:
-        n_parameters = network.architecture.n_parameters
+        n_parameters = _n_parameters(network)
         words.print_json(
             {"format": "onnx", "file": path, "n_parameters": n_parameters, "bytes": size}
         )
     else:
-        say(f"{named(path)}: {network.architecture.n_parameters:,} parameters, {size:,} bytes")
+        say(f"{named(path)}: {_n_parameters(network):,} parameters, {size:,} bytes")

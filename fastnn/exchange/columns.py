@@ -1,4 +1,4 @@
-"""Networks that carry columns, which no export takes along yet."""
+"""Networks that carry columns, where an export does not take them along."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from fastnn.exchange.c.parameters import folded, known_columns, rounded
-from fastnn.exchange.columns import check_no_columns
 from fastnn.model.model import Model
 from fastnn.rows.checked import checked_x
 
@@ -33,8 +32,10 @@ def dequantized(network: M, x: Any = None) -> M:
     ValueError
         If a parameter is not finite in float32.
     """
-    check_no_columns(network, "a C header")
-    if x is not None:
-        x = checked_x(network.architecture, network.trained_on, x)
-    exact = folded(network, rounded(network, "int8", known_columns(network, x)))
+    columns = None  # of a table they are prepared, and need no means
+    if network.columns is None:
+        if x is not None:
+            x = checked_x(network.architecture, network.trained_on, x)
+        columns = known_columns(network, x)
+    exact = folded(network, rounded(network, "int8", columns))
     return type(network).from_model(exact, copy=False)

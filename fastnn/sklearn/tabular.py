@@ -33,7 +33,7 @@ from fastnn.tabular import Columns, Frame, as_frame
 from fastnn.training.history import History
 from fastnn.validation import check_choice, check_count, check_in_range, check_positive
 from fastnn.validation.frames import is_frame
-from fastnn.vocabulary import BackendName
+from fastnn.vocabulary import BackendName, WeightType
 
 Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
 
@@ -247,6 +247,50 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         of_rows.columns = None
         x, n_columns = self.columns_.rows(frame), len(self.columns_.table)
         return contributions(of_rows, x, outputs, places(self.columns_), n_columns)
+
+    # -- writing --------------------------------------------------------------------------------
+
+    def to_onnx(self, path: Any, *, input_dtype: Any = None) -> None:
+        """Write the fitted estimator as an ONNX model that takes tables.
+
+        Parameters
+        ----------
+        path : path-like
+        input_dtype : {"float64", "float32"}, optional
+            Of the inputs that are numbers or flags, see `fastnn.Network.to_onnx`.
+        """
+        check_is_fitted(self)
+        self.ensemble_.to_onnx(path, input_dtype=input_dtype)
+
+    def to_c(
+        self,
+        path: Any,
+        *,
+        weights: WeightType = "float32",
+        name: str | None = None,
+        rows: Any = None,
+    ) -> Any:
+        """Write an estimator fitted on numbers and flags as one C99 header.
+
+        Parameters
+        ----------
+        path : path-like
+        weights : {"float32", "int8"}, default "float32"
+        name : str, optional
+        rows : table, or tuple (table, y), optional
+            As of `fastnn.Network.to_c`.
+
+        Returns
+        -------
+        fastnn.exchange.c.header.Written
+
+        Raises
+        ------
+        ValueError
+            If a column holds text or times; the message names it.
+        """
+        check_is_fitted(self)
+        return self.ensemble_.to_c(path, weights=weights, name=name, rows=rows)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "ensemble_")

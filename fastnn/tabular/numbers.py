@@ -32,7 +32,7 @@ from fastnn.validation.values import check_flag, check_number, check_positive, s
 
 BOUND = 3.0
 LARGEST = sys.float_info.max
-_FAR = 1e30
+FAR = 1e30
 """A scaled number beyond it is bounded to 3.0 to the last bit."""
 
 
@@ -102,7 +102,7 @@ class Binned:
         last = len(self.edges) - 2
         for t, (low, high) in enumerate(pairwise(self.edges)):
             with np.errstate(over="ignore"):
-                share = np.clip((x - low) / min(high - low, LARGEST), -_FAR, _FAR)
+                share = np.clip((x - low) / min(high - low, LARGEST), -FAR, FAR)
             inside = np.clip(share, 0.0, 1.0)
             beyond = share - inside
             if t > 0:
@@ -117,7 +117,7 @@ def scaled(x: NDArray[np.float64], center: float, scale: float) -> NDArray[np.fl
     """Return numbers (n_rows,) scaled and bounded; NaN where they are NaN."""
     with np.errstate(over="ignore"):
         z = (x - center) / scale
-    return bounded(np.clip(z, -_FAR, _FAR))
+    return bounded(np.clip(z, -FAR, FAR))
 
 
 def bounded(z: NDArray[np.float64]) -> NDArray[np.float64]:

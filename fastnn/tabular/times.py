@@ -19,7 +19,7 @@ from fastnn.tabular.frame import Column, Kind
 from fastnn.tabular.numbers import scaled
 from fastnn.validation.values import check_choice, check_count, check_flag, check_positive
 
-_US_PER_S = 1e6
+US_PER_S = 1e6
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Time:
     def encode(self, column: Column, out: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Write the outputs into zeros (n_rows, n_out); return which cells are missing."""
         missing = np.asarray(np.isnat(column.values))
-        out[:, 0] = scaled(microseconds(column.values) - self.center, 0.0, self.scale * _US_PER_S)
+        out[:, 0] = scaled(microseconds(column.values) - self.center, 0.0, self.scale * US_PER_S)
         for i, part in enumerate(self.parts):
             period, of = PARTS[part]
             angle = 2.0 * np.pi / period * np.arange(period)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from support.command_line import NAMES, CommandLine, table, write_csv
+from support.odd_tables import NETWORKS, passengers, write
 
 import fastnn
 from fastnn.exchange.c.header import header
+from fastnn.exchange.c.table_header import table_header
 from fastnn.exchange.quantization import dequantized
 
 
@@ -158,3 +160,61 @@ def test_the_rows_are_not_written_over(cli, rows):
     assert cli("export", "pets.safetensors", "--format", "c", *words) == 2
     assert "--output and --rows are the same file, rows.csv" in cli.err
     assert (cli.folder / "rows.csv").read_bytes() == before
+
+
+# -- of a network that takes tables ---------------------------------------------------------------
+
+
+@pytest.fixture
+def club(cli):
+    """The command line in a folder with an ensemble for a table of numbers and flags."""
+    rng = np.random.default_rng(0)
+    age, member = rng.normal(40, 10, 90), rng.random(90) < 0.5
+    rows = [[f"{a:.1f}", str(m), "yes" if (a > 40) ^ m else "no"]
+            for a, m in zip(age, member, strict=True)]  # fmt: skip
+    rows += [["", "True", "no"]] * 3
+    write(cli.folder / "club.csv", ["age", "member", "bought"], rows)
+    cli.ok("train", "club.csv", *NETWORKS, "--quiet")
+    return cli
+
+
+def test_a_header_of_a_table_is_measured_on_a_file(club):
+    text = club.ok("export", "club.safetensors", "--format", "c", "--rows", "club.csv")
+    model = fastnn.load("club.safetensors")
+    assert text.startswith(f"club.h: club_predict, {2 * model.architecture.n_parameters:,} param")
+    assert "the same answers on 100.00 % of" in text
+    assert "accuracy" in text
+    assert (club.folder / "club.h").read_text() == table_header(model, "club", weights="float32")
+
+
+def test_a_table_without_labels_measures_the_agreement(club):
+    (club.folder / "new.csv").write_text("member;age\nTrue;unknown\nFalse;50\n")
+    words = ("export", "club.safetensors", "--format", "c", "--rows", "new.csv")
+    (found,) = club.json(*words, "--missing", "unknown", "--delimiter", ";")
+    assert found["agreement"]["n_rows"] == 2
+    assert found["agreement"]["network"] is None
+
+
+def test_an_onnx_file_of_a_table_is_what_the_ensemble_writes(club):
+    pytest.importorskip("onnx")
+    model = fastnn.load("club.safetensors")
+    model.to_onnx("expected.onnx")
+    expected = (club.folder / "expected.onnx").read_bytes()
+    (found,) = club.json("export", "club.safetensors", "--format", "onnx")
+    assert found["n_parameters"] == 2 * model.architecture.n_parameters
+    assert (club.folder / "club.onnx").read_bytes() == expected
+
+
+def test_a_header_of_text_is_refused_by_name(cli):
+    write(cli.folder / "ship.csv", *passengers())
+    cli.ok("train", "ship.csv", *NETWORKS, "--quiet")
+    assert cli("export", "ship.safetensors", "--format", "c") == 2
+    assert "the text of 'Sex' or the times of 'Boarded'" in cli.err
+    assert not (cli.folder / "ship.h").exists()
+
+
+def test_options_of_text_are_for_networks_that_take_tables(cli):
+    write_csv(cli.folder / "new.csv", *table(20))
+    words = ("export", "pets.safetensors", "--format", "c", "--missing", "?", "--rows", "new.csv")
+    assert cli(*words) == 2
+    assert "--missing is for a network that takes tables" in cli.err

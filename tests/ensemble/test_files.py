@@ -83,10 +83,12 @@ def test_damaged_metadata_are_refused(tmp_path, changed, words):
         fastnn.load(path)
 
 
-def test_an_ensemble_is_no_network_for_the_command_line(tmp_path, capsys):
+def test_the_command_line_predicts_with_an_ensemble(tmp_path, capsys):
     from fastnn.cli import main
 
-    ensemble_of().save(tmp_path / "shops")
-    (tmp_path / "rows.csv").write_text("1,2,3,4\n")
-    assert main(["predict", str(tmp_path / "shops"), str(tmp_path / "rows.csv")]) == 2
-    assert "ensemble" in capsys.readouterr().err
+    ensemble = ensemble_of()
+    ensemble.save(tmp_path / "shops")
+    (tmp_path / "rows.csv").write_text("1,2,3,4\n-4,3,-2,1\n")
+    assert main(["predict", str(tmp_path / "shops"), str(tmp_path / "rows.csv")]) == 0
+    expected = ensemble.predict([[1.0, 2, 3, 4], [-4, 3, -2, 1]])
+    assert [int(line) for line in capsys.readouterr().out.split()] == expected.tolist()

@@ -9,12 +9,14 @@ pytest.importorskip("sklearn.base")
 
 import pandas as pd
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from support.backends import backends_under_test
 from support.learnable_tables import mixed_table, score_of
+from support.table_inputs import graph_inputs
 
 import fastnn
 from fastnn.sklearn import TabularClassifier, TabularRegressor
@@ -276,3 +278,37 @@ def test_wrong_parameters_are_refused_and_leave_the_estimator_as_it_was(options,
 def test_tables_that_cannot_be_learned_are_refused(x, y, words):
     with pytest.raises((ValueError, TypeError), match=words):
         classifier().fit(x, y)
+
+
+# -- in other programs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_an_onnx_model_says_what_the_estimator_does(make, tmp_path):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    y = CLASSES if make is classifier else NUMBERS
+    model = make().fit(TABLE, y)
+    model.to_onnx(tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    found = session.run(None, graph_inputs(model.columns_, NEW))
+    if make is classifier:
+        assert (found[0] == model.predict(NEW)).all()
+        np.testing.assert_allclose(found[1], model.predict_proba(NEW), atol=1e-6)
+    else:
+        np.testing.assert_allclose(found[0][:, 0], model.predict(NEW), rtol=1e-5, atol=1e-5)
+
+
+def test_a_c_header_is_of_numbers_and_flags(tmp_path):
+    model = classifier().fit(TABLE[["age", "income", "member"]], CLASSES)
+    written = model.to_c(tmp_path / "club.h", rows=(TABLE[["age", "income", "member"]], CLASSES))
+    assert written.name == "club"
+    assert written.agreement.agreement == 1
+    with pytest.raises(ValueError, match="the text of 'city' or the times of 'since'"):
+        classifier().fit(TABLE, CLASSES).to_c(tmp_path / "club.h")
+
+
+def test_only_a_fitted_estimator_is_written(tmp_path):
+    for write in (classifier().to_onnx, regressor().to_c):
+        with pytest.raises(NotFittedError):
+            write(tmp_path / "net")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastnn.exchange.c.header import header
+from fastnn.exchange.c.table_header import table_header
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 CPP_COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
@@ -89,14 +90,19 @@ def output_of(program, data=b""):
 
 
 def run(folder, networks, rows, *flags, weights="float32", language="c"):
-    """Run rows through networks, all in one program; return an `Outputs` for each."""
+    """Run rows through networks, all in one program; return an `Outputs` for each.
+
+    A row of a network that carries columns is one number for each that is read.
+    """
     source = ["#include <stdio.h>", "#include <stdlib.h>"]
     calls, data = [], b""
     for i, (network, x) in enumerate(zip(networks, rows, strict=True)):
         name, in_bytes = f"net{i}", x.dtype == np.uint8
-        Path(folder, f"{name}.h").write_text(header(network, name, weights=weights))
+        write = header if network.columns is None else table_header
+        Path(folder, f"{name}.h").write_text(write(network, name, weights=weights))
         source.append(f'#include "{name}.h"')
-        words = {"name": name, "kind": "float", "suffix": ""}
+        of_table = network.columns is not None
+        words = {"name": name, "kind": "double" if of_table else "float", "suffix": ""}
         if in_bytes:
             words |= {"kind": "uint8_t", "suffix": "_bytes"}
         classes = network.architecture.n_classes
@@ -107,7 +113,8 @@ def run(folder, networks, rows, *flags, weights="float32", language="c"):
             text = text.replace("= malloc", "= (float *)malloc")
         source.append(text)
         calls.append(f"    run_{name}({len(x)});")
-        data += (x if in_bytes else x.astype(np.float32)).tobytes()
+        dtype = np.uint8 if in_bytes else np.float64 if of_table else np.float32
+        data += x.astype(dtype).tobytes()
     source += ["int main(void)", "{", *calls, "    return 0;", "}", ""]
     program = compiled(folder, "\n".join(source), *flags, language=language)
     found = output_of(program, data)

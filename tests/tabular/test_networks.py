@@ -294,21 +294,19 @@ def test_a_summary_says_that_it_takes_tables():
 # -- what would lose them -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "export",
-    [
-        lambda model, path: model.to_c(path),
-        lambda model, path: model.to_onnx(path),
-        lambda model, path: model.to_torch(),
-        lambda model, path: dequantized(model),
-    ],
-)
-def test_exports_refuse_a_network_whose_preparation_would_be_lost(export, tmp_path):
+def test_pytorch_is_refused_a_network_whose_preparation_would_be_lost():
     model, _ = trained(network, "numpy")
-    path = tmp_path / "digits.h"
     with pytest.raises(ValueError, match="set columns = None on a copy"):
-        export(model, path)
-    assert not path.exists()
+        model.to_torch()
+
+
+def test_a_dequantized_network_takes_the_same_tables():
+    model, _ = trained(network, "numpy")
+    exact = dequantized(model)
+    assert exact.columns == COLUMNS
+    p = model.predict_proba(TABLE)
+    np.testing.assert_allclose(exact.predict_proba(TABLE), p, atol=0.05)
+    assert (exact.predict_proba(TABLE) != p).any()
 
 
 # -- plots, the command line and clusters ----------------------------------------------------------

@@ -16,7 +16,7 @@ from fastnn import validation
 from fastnn.backends import get_backend
 from fastnn.exchange.c.parameters import Parameters, inner
 from fastnn.model.evaluation import evaluate
-from fastnn.model.model import Model
+from fastnn.model.model import Learner, Model
 from fastnn.model.prediction import answers, outputs
 from fastnn.model.standardization import Standardization
 from fastnn.rows.checked import checked_rows, checked_x
@@ -114,12 +114,11 @@ def measured(
         x = np.random.default_rng(0).normal(columns.mean, columns.deviation, (N_SYNTHETIC, a.n_in))
     taken, header = _taken(parameters, x, a.input_scale), inner(network, parameters)
     both = ((network, x), (header, taken))
-    exact, found = (_predicted(model, rows) for model, rows in both)
-    if a.classifies:
-        agreement = float((exact == found).reshape(len(exact), -1).all(axis=1).mean())
-    else:
-        agreement = _r2(exact.reshape(len(exact), -1), found.reshape(len(exact), -1))
-    result = Agreement(agreement, len(exact), synthetic, a.classifies)
+    exact, found = (
+        outputs(get_backend(), model.architecture, model.parameters, rows, progress=False)
+        for model, rows in both
+    )
+    result = compared(network, exact, found, synthetic)
     if y is None:
         return result
     measure = a.measures[0]
@@ -127,6 +126,19 @@ def measured(
         return result
     scores = [_measured(model, rows, y)[measure] for model, rows in both]
     return result._replace(network=scores[0], header=scores[1])
+
+
+def compared(network: Learner, exact: Any, found: Any, synthetic: bool) -> Agreement:
+    """Compare the outputs (n_rows, n_out) of a header with a network's own."""
+    a = network.architecture
+    if a.classifies:
+        mine, its = (
+            answers(a, network.class_labels, of).reshape(len(of), -1) for of in (exact, found)
+        )
+        agreement = float((mine == its).all(axis=1).mean())
+    else:
+        agreement = _r2(exact, found)
+    return Agreement(agreement, len(exact), synthetic, a.classifies)
 
 
 def warn_of_loss(agreement: Agreement, weights: str) -> None:
@@ -146,12 +158,6 @@ def warn_of_loss(agreement: Agreement, weights: str) -> None:
         UserWarning,
         stacklevel=4,
     )
-
-
-def _predicted(model: Model, x: Any) -> NDArray[Any]:
-    a = model.architecture
-    found = outputs(get_backend(), a, model.parameters, x, progress=False)
-    return np.asarray(answers(a, model.class_labels, found))
 
 
 def _measured(model: Model, x: Any, y: Any) -> dict[str, float]:

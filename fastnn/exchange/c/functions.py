@@ -196,7 +196,9 @@ static inline int NAME_classify_bytes(const uint8_t *x)
 """
 
 
-def dense(weights: str, bias: bool, form: str = "INPUT", deep: bool = True) -> str:
+def dense(
+    weights: str, bias: bool, form: str = "INPUT", deep: bool = True, in_bytes: bool = True
+) -> str:
     """Return the functions of the layers.
 
     Parameters
@@ -208,6 +210,8 @@ def dense(weights: str, bias: bool, form: str = "INPUT", deep: bool = True) -> s
         Expression for an input of the first layer, with INPUT for the raw value.
     deep : bool, default True
         Whether there are layers after the first.
+    in_bytes : bool, default True
+        Whether inputs may be bytes.
     """
     product = "bias[j] + " if bias else ""
     if weights == "int8":
@@ -228,7 +232,7 @@ def dense(weights: str, bias: bool, form: str = "INPUT", deep: bool = True) -> s
             "WEIGHT": "float",
             "ELEMENT": "row[j]",
         }
-    functions = [_FLOATS, _BYTES | {"FUNCTION": "dense_bytes"}]
+    functions = [_FLOATS] + [_BYTES | {"FUNCTION": "dense_bytes"}] * in_bytes
     if form != "INPUT":
         functions = [_FLOATS] * deep + [_FIRST, _BYTES | {"FUNCTION": "dense_first_bytes"}]
         words["FORM"] = form.replace("INPUT", "x[i]").replace("NAME_", "")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,6 @@ from fastnn.exchange.c.parameters import (
     known_columns,
     rounded,
 )
-from fastnn.exchange.columns import check_no_columns
 from fastnn.model.model import Model
 from fastnn.system.files import write_whole
 from fastnn.validation import check_choice
@@ -67,7 +66,6 @@ def write(
     network: Model, path: Any, *, weights: str, name: str | None, rows: Any = None
 ) -> Written:
     """Write a network to the header `path`; see `fastnn.Network.to_c`."""
-    check_no_columns(network, "a C header")
     name = name_for(path, name)
     check_choice("weights", weights, WEIGHTS)
     x, y = (None, None) if rows is None else checked_measured_rows(network, rows)
@@ -80,7 +78,7 @@ def write(
     _warn_of_left_out(network, parameters)
     if agreement is not None:
         warn_of_loss(agreement, weights)
-    error = _largest_weight_error(network, parameters)
+    error = largest_weight_error(network, parameters)
     return Written(name, parameters.n_bytes, error, agreement)
 
 
@@ -123,7 +121,6 @@ def header(network: Model, name: str, *, weights: str, parameters: Parameters | 
         If `weights` is not a valid choice, a parameter is not finite in float32, or a class label
         cannot be written in C.
     """
-    check_no_columns(network, "a C header")
     check_choice("weights", weights, WEIGHTS)
     if parameters is None:
         parameters = rounded(network, weights, known_columns(network))
@@ -136,14 +133,15 @@ def header(network: Model, name: str, *, weights: str, parameters: Parameters | 
         "/* What inputs in bytes are multiplied by. */\n"
         f"static const float {name}_input_scale = {float_literals(scale)[0]};\n",
         *([] if inputs is None else _inputs(inputs, name)),
-        *_layers(a, parameters, name),
+        *layers(a, [parameters], name),
         *(part.replace("NAME_", f"{name}_") for part in _functions(a, weights, inputs)),
         f"#endif /* {name}_H */\n",
     ]
     return "\n".join(parts)
 
 
-def _largest_weight_error(network: Model, parameters: Parameters) -> float:
+def largest_weight_error(network: Model, parameters: Parameters) -> float:
+    """Return the largest difference between a weight of the header and of the network."""
     written = folded(network, parameters).weights
     return max(
         float(np.abs(mine - weight).max())
@@ -194,22 +192,37 @@ def _inputs(inputs: Inputs, name: str) -> Iterator[str]:
     )
 
 
-def _layers(a: Architecture, parameters: Parameters, name: str) -> Iterator[str]:
-    """Yield the arrays of each layer: weights (n_in, n_out) row by row, scales, biases."""
-    layers = zip(a.layers, parameters.weights, parameters.biases, strict=True)
-    for i, (layer, weight, bias) in enumerate(layers, 1):
-        n_in, n_out, *_ = layer
-        title = f"/* Layer {i}: a row of {n_out} weights for each of {n_in} inputs. */\n"
-        size = f"{name}_weight_{i}[{n_in} * {n_out}]"
-        if isinstance(weight, QuantizedWeight):
-            integers, scale = weight
-            rows = [list(map(str, row)) for row in integers.tolist()]
+def layers(a: Architecture, networks: Sequence[Parameters], name: str) -> Iterator[str]:
+    """Yield the arrays of each layer: weights (n_in, n_out) row by row, scales, biases.
+
+    Those of several networks stand one after the other.
+    """
+    k = len(networks)
+    times, each = (f"{k} * ", f", for each of {k} networks") if k > 1 else ("", "")
+    for i, (n_in, n_out, *_) in enumerate(a.layers, 1):
+        title = f"/* Layer {i}: a row of {n_out} weights for each of {n_in} inputs{each}. */\n"
+        size = f"{name}_weight_{i}[{times}{n_in} * {n_out}]"
+        stored = [parameters.weights[i - 1] for parameters in networks]
+        scales = [weight.scale for weight in stored if isinstance(weight, QuantizedWeight)]
+        if scales:
+            rows = [
+                list(map(str, row))
+                for weight in stored
+                if isinstance(weight, QuantizedWeight)
+                for row in weight.integers.tolist()
+            ]
             yield title + array(f"static const int8_t {size}", rows)
-            yield array(f"static const float {name}_scale_{i}[{n_out}]", [float_literals(scale)])
+            yield _vectors(f"{name}_scale_{i}[{times}{n_out}]", scales)
         else:
-            yield title + array(f"static const float {size}", map(float_literals, weight))
-        if bias is not None:
-            yield array(f"static const float {name}_bias_{i}[{n_out}]", [float_literals(bias)])
+            rows = [float_literals(row) for weight in stored for row in weight]
+            yield title + array(f"static const float {size}", rows)
+        biases = [bias for p in networks if (bias := p.biases[i - 1]) is not None]
+        if biases:
+            yield _vectors(f"{name}_bias_{i}[{times}{n_out}]", biases)
+
+
+def _vectors(declaration: str, vectors: Sequence[Any]) -> str:
+    return array(f"static const float {declaration}", map(float_literals, vectors))
 
 
 def _functions(a: Architecture, weights: str, inputs: Inputs | None) -> Iterator[str]:
@@ -234,45 +247,61 @@ def _predict(a: Architecture, weights: str, first: str) -> Iterator[str]:
     separate function, shared by float and byte inputs.
     """
     width_a, width_b = scratch(a)
-
-    def layer(i: int, function: str, source: str, target: str) -> list[str]:
-        n_in, n_out, *_ = a.layers[i - 1]
-        parameters = [f"NAME_weight_{i}"]
-        parameters += [f"NAME_scale_{i}"] if weights == "int8" else []
-        parameters += [f"NAME_bias_{i}"] if a.bias else []
-        call, arguments = f"NAME_{function}(", f"{source}, {n_in}, {', '.join(parameters)}, "
-        arguments += f"{n_out}, {target});"
-        return [call + arguments] if len(arguments) < 70 else [call, f"    {arguments}"]
-
-    def activation(i: int, target: str) -> list[str]:
-        _, n_out, name, *_ = a.layers[i - 1]
-        return [] if name == "identity" else [f"NAME_{name}({target}, {n_out});"]
-
     n_layers = len(a.layers)
     targets = [*("ab"[i % 2] for i in range(n_layers - 1)), "out"]
     if n_layers > 1:
         lines = [f"float b[{width_b}];"] if width_b else []
-        lines += activation(1, "a")
+        lines += activation(a, 1, "a")
         for i in range(2, n_layers + 1):
-            lines += layer(i, "dense", targets[i - 2], targets[i - 1])
-            lines += activation(i, targets[i - 1])
-        yield _function(
+            lines += layer(a, i, weights, "dense", targets[i - 2], targets[i - 1])
+            lines += activation(a, i, targets[i - 1])
+        yield function(
             "From the first layer's sums in a, which is written over, to the network's outputs.",
             "void NAME_after_first(float *a, float *out)",
             lines,
         )
     for suffix, kind in (("", "float"), ("_bytes", "uint8_t")):
         lines = [f"float a[{width_a}];"] if width_a else []
-        lines += layer(1, f"{first}{suffix}", "x", targets[0])
-        lines += ["NAME_after_first(a, out);"] if n_layers > 1 else activation(1, "out")
+        lines += layer(a, 1, weights, f"{first}{suffix}", "x", targets[0])
+        lines += ["NAME_after_first(a, out);"] if n_layers > 1 else activation(a, 1, "out")
         words = "bytes, times NAME_input_scale" if suffix else "numbers"
-        yield _function(
+        yield function(
             f"The outputs for one row x of NAME_N_IN {words}.",
             f"void NAME_predict{suffix}(const {kind} *x, float *out)",
             lines,
         )
 
 
-def _function(comment: str, declaration: str, lines: list[str]) -> str:
+def layer(
+    a: Architecture, i: int, weights: str, function: str, source: str, target: str, at: str = ""
+) -> list[str]:
+    """Return the call that computes layer i, counted from 1, as lines.
+
+    Parameters
+    ----------
+    at : str, default ""
+        The number of the network, where the arrays hold several.
+    """
+    n_in, n_out, *_ = a.layers[i - 1]
+    sizes = {"weight": n_in * n_out}
+    sizes |= {"scale": n_out} if weights == "int8" else {}
+    sizes |= {"bias": n_out} if a.bias else {}
+    parameters = [
+        f"NAME_{part}_{i} + {at} * {size}" if at else f"NAME_{part}_{i}"
+        for part, size in sizes.items()
+    ]
+    call, arguments = f"NAME_{function}(", f"{source}, {n_in}, {', '.join(parameters)}, "
+    arguments += f"{n_out}, {target});"
+    return [call + arguments] if len(arguments) < 70 else [call, f"    {arguments}"]
+
+
+def activation(a: Architecture, i: int, target: str) -> list[str]:
+    """Return the call of the activation of layer i, as lines; none of the identity."""
+    _, n_out, name, *_ = a.layers[i - 1]
+    return [] if name == "identity" else [f"NAME_{name}({target}, {n_out});"]
+
+
+def function(comment: str, declaration: str, lines: Sequence[str]) -> str:
+    """Return a function of such lines."""
     body = "".join(f"    {line}\n" for line in lines)
     return f"/* {comment} */\nstatic inline {declaration}\n{{\n{body}}}\n"

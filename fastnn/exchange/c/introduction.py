@@ -11,11 +11,21 @@ from fastnn.architecture import Architecture
 from fastnn.exchange.c.eight_bits import QuantizedWeight
 from fastnn.exchange.c.literals import WIDTH, comment_text
 from fastnn.exchange.c.parameters import Parameters
-from fastnn.model.model import Model
+from fastnn.model.model import Learner, Model
 from fastnn.system.version import __version__
 
 LONGEST_NAME = 40
 """Maximum number of characters of a name in the comment."""
+
+MEANINGS = {
+    "softmax": "the probability of each class",
+    "sigmoid": "the probability of yes for each output, each on its own",
+    "identity": "numbers",
+    "exp": "counts to be expected",
+    "tanh": "numbers from -1 to 1",
+    "relu": "numbers of at least 0",
+}
+"""What the outputs are."""
 
 
 def introduction(network: Model, name: str, parameters: Parameters) -> str:
@@ -33,7 +43,7 @@ def introduction(network: Model, name: str, parameters: Parameters) -> str:
         f"A dense neural network of {a.n_in} inputs and {a.n_out} outputs in C99 (or C++),",
         f"written by fastnn {__version__}.",
         "",
-        *_table(layers),
+        *aligned(layers),
         "",
         "A layer takes x, the inputs or the outputs of the layer before, and computes",
         "",
@@ -50,7 +60,7 @@ def introduction(network: Model, name: str, parameters: Parameters) -> str:
         "",
         "How to call it:",
         "",
-        *_table(_calls(a, name)),
+        *aligned(_calls(a, name)),
         "",
         f"Inputs in bytes count as {a.input_scale:.9g} times their value: "
         f"{name}_predict_bytes(x, out)" + (" and" if a.n_classes else "."),
@@ -83,17 +93,9 @@ def _first_layer(parameters: Parameters) -> list[str]:
 
 
 def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
-    meaning = {
-        "softmax": "the probability of each class",
-        "sigmoid": "the probability of yes for each output, each on its own",
-        "identity": "numbers",
-        "exp": "counts to be expected",
-        "tanh": "numbers from -1 to 1",
-        "relu": "numbers of at least 0",
-    }[a.output]
     calls = [
         (f"float x[{name}_N_IN];", f"one row, {a.n_in} numbers"),
-        (f"float out[{name}_N_OUT];", meaning),
+        (f"float out[{name}_N_OUT];", MEANINGS[a.output]),
         (f"{name}_predict(x, out);", "out must not overlap x"),
     ]
     if a.n_classes:
@@ -103,7 +105,7 @@ def _calls(a: Architecture, name: str) -> list[tuple[str, str]]:
 
 def _names(network: Model, parameters: Parameters) -> list[str]:
     """List the names of inputs, label and classes, if known."""
-    trained_on, labels = network.trained_on, network.class_labels
+    trained_on = network.trained_on
     left_out = () if parameters.inputs is None else parameters.inputs.left_out
     used = np.any(network.weights[0] != 0, axis=1).tolist()
     lines = []
@@ -115,26 +117,34 @@ def _names(network: Model, parameters: Parameters) -> list[str]:
         ]
         lines += ["", "The inputs, in their order:", ""]
         named = zip(trained_on.feature_names, remarks, strict=True)
-        lines += _table([(f"x[{i}]", _shown(name) + more) for i, (name, more) in enumerate(named)])
+        lines += aligned([(f"x[{i}]", shown(name) + more) for i, (name, more) in enumerate(named)])
     elif left_out:
         inputs = ", ".join(f"x[{i}]" for i in left_out)
         text = f"Left out, since float cannot tell them from their means: {inputs}."
         lines += ["", *textwrap.wrap(text, WIDTH - 3)]
+    return lines + names_of_outputs(network)
+
+
+def names_of_outputs(network: Learner) -> list[str]:
+    """List the names of label and classes, if known."""
+    trained_on, labels = network.trained_on, network.class_labels
+    lines = []
     label_name = None if trained_on is None else trained_on.label_name
     if label_name is not None:
-        lines += ["", f"What is predicted: {_shown(label_name)}"]
+        lines += ["", f"What is predicted: {shown(label_name)}"]
     if labels is not None:
         lines += ["", "The classes:", ""]
-        lines += _table([(str(i), _shown(str(label))) for i, label in enumerate(labels)])
+        lines += aligned([(str(i), shown(str(label))) for i, label in enumerate(labels)])
     return lines
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """Return a name for the comment, shortened if it is long."""
     text = comment_text(name)
     return text if len(text) <= LONGEST_NAME else f"{text[:LONGEST_NAME]}..."
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of words as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -13,6 +13,11 @@ scale of uint8 inputs, the version, and what the network was trained on. The col
 label's also stand, for people and viewers of models, in the doc strings of ``x`` and of the
 outputs.
 
+A network with columns takes a table instead of ``x``, an input for each column that is read (see
+`fastnn.exchange.onnx.table_inputs`). Of an ensemble the graph computes network after network, which
+ONNX Runtime does faster than with all weights of a layer in one MatMul, whose weights it does not
+pack; then the mean of their outputs, in float64.
+
 The graph computes in the network's dtype. `fastnn train` makes float64 networks of tables, so that
 columns far from zero lose nothing; hand such a model float64 rows.
 """
@@ -23,27 +28,33 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn import validation
-from fastnn.architecture import Array
+from fastnn.architecture import Architecture, Array
 from fastnn.exchange.class_labels import doubles, utf8
-from fastnn.exchange.columns import check_no_columns
 from fastnn.exchange.onnx.formulas import FORMULAS
-from fastnn.model.model import Model
+from fastnn.exchange.onnx.preparation import prepare
+from fastnn.exchange.onnx.table_inputs import as_unicode, check_float32, table_inputs, value_infos
+from fastnn.exchange.onnx.writer import Writer
+from fastnn.model.ensemble_model import EnsembleModel
+from fastnn.model.model import Learner, Model
 from fastnn.model.persistence import metadata_of
 from fastnn.system.files import write_whole
 from fastnn.system.packages import imported
 from fastnn.system.version import __version__
 
-OPSET = 13  # the oldest in which all that is used here takes float64
+OPSETS = {"": 13, "ai.onnx.ml": 2}
+"""The oldest in which all that is used here takes float64, and LabelEncoder text."""
+
 IR_VERSION = 7  # of the same age: ONNX Runtime 1.7 and later
 
 METADATA_PREFIX = "fastnn."
 LARGEST = 2**31 - 2**16  # bytes: what Protocol Buffers can hold, less the graph itself
 
 
-def to_onnx(network: Model, path: Any, *, input_dtype: Any = None) -> None:
-    """Write `network` as an ONNX model; see `Network.to_onnx`.
+def to_onnx(model: Model | EnsembleModel, path: Any, *, input_dtype: Any = None) -> None:
+    """Write a network or an ensemble as an ONNX model; see `Network.to_onnx`.
 
     Raises
     ------
@@ -52,132 +63,160 @@ def to_onnx(network: Model, path: Any, *, input_dtype: Any = None) -> None:
     OSError
         If the file cannot be written.
     TypeError, ValueError
-        If `input_dtype` is none of the choices, a class label has no place in the format, or the
-        parameters are too many for one file.
+        If `input_dtype` is none of the choices, a class label or the name of a column has no place
+        in the format, or the parameters are too many for one file.
     """
-    check_no_columns(network, "an ONNX model")
     onnx = imported("onnx", extra="onnx")
-    architecture = network.architecture
-    input_dtype = _check_input_dtype(architecture.dtype if input_dtype is None else input_dtype)
-    n_bytes = architecture.n_parameters * np.dtype(architecture.dtype).itemsize
+    architecture = model.architecture
+    input_dtype = _check_input_dtype(model, input_dtype)
+    n_models = model.n_models if isinstance(model, EnsembleModel) else 1
+    n_parameters = n_models * architecture.n_parameters
+    n_bytes = n_parameters * np.dtype(architecture.dtype).itemsize
     if n_bytes > LARGEST:
+        of = "network" if isinstance(model, Model) else "ensemble"
         raise ValueError(
-            f"the network's {architecture.n_parameters} parameters take {n_bytes} bytes, and an "
-            f"ONNX file holds at most {LARGEST}"
+            f"the {of}'s {n_parameters} parameters take {n_bytes} bytes, and an ONNX file holds at "
+            f"most {LARGEST}"
         )
-    model = _model(onnx, network, input_dtype)
-    onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString(deterministic=True)
+    proto = _model(onnx, model, input_dtype)
+    onnx.checker.check_model(proto, full_check=True)
+    data = proto.SerializeToString(deterministic=True)
     with write_whole(path) as file:
         file.write(data)
 
 
-def _check_input_dtype(value: Any) -> str:
+def _check_input_dtype(model: Model | EnsembleModel, value: Any) -> str:
+    takes_table = model.columns is not None
+    if value is None:
+        return "float64" if takes_table else model.architecture.dtype
     try:
         name = np.dtype(value).name
     except (TypeError, ValueError, SyntaxError):
         name = value
-    return validation.check_choice("input_dtype", name, ("float32", "float64", "uint8"))
+    choices = ("float32", "float64", "uint8")
+    return validation.check_choice("input_dtype", name, choices[:2] if takes_table else choices)
 
 
-class _Writer:
-    """The nodes and constants of a graph that grows."""
-
-    def __init__(self, onnx: Any, dtype: str) -> None:
-        self.onnx = onnx
-        self.dtype = dtype
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-        self.prefix = ""
-
-    def op(self, op_type: str, *operands: str | float, **attributes: Any) -> str:
-        """Append a node and return the name of what it computes."""
-        name = f"{self.prefix}{op_type.lower()}_{len(self.nodes)}"
-        inputs = [self.number(o) if isinstance(o, float) else o for o in operands]
-        node = self.onnx.helper.make_node(op_type, inputs, [name], name=name, **attributes)
-        self.nodes.append(node)
-        return name
-
-    def number(self, value: float) -> str:
-        """Return the name of a number of the network's dtype."""
-        return self.constant(f"number_{value!r}", np.array(value, self.dtype))
-
-    def constant(self, name: str, values: Any) -> str:
-        """Return the name of an array in the file."""
-        if name not in self.constants:
-            self.constants[name] = self.onnx.numpy_helper.from_array(values, name)
-        return name
-
-    def output(self, name: str, computed: str) -> None:
-        """Give what was computed the name of an output."""
-        self.nodes.append(self.onnx.helper.make_node("Identity", [computed], [name], name=name))
-
-
-def _model(onnx: Any, network: Model, input_dtype: str) -> Any:
-    architecture = network.architecture
+def _model(onnx: Any, model: Model | EnsembleModel, input_dtype: str) -> Any:
+    architecture, columns = model.architecture, model.columns
     helper, kind = onnx.helper, onnx.helper.np_dtype_to_tensor_dtype
-    writer = _Writer(onnx, architecture.dtype)
     real = kind(np.dtype(architecture.dtype))
+    numbers = "probabilities" if architecture.classifies else "prediction"
+    names = ("label", numbers) if architecture.classifies else (numbers,)
 
-    value = "x"
-    if input_dtype != architecture.dtype:
-        value = writer.op("Cast", value, to=real)
-    if input_dtype == "uint8":
-        value = writer.op("Mul", value, float(architecture.input_scale))
-    for i, (layer, weight, bias) in enumerate(architecture.views(network.parameters)):
-        writer.prefix = f"layer_{i}_"
-        operands = [value, writer.constant(f"weights.{i}", np.ascontiguousarray(weight))]
-        if bias is not None:
-            operands.append(writer.constant(f"biases.{i}", np.ascontiguousarray(bias)))
-        value = FORMULAS[architecture.dtype][layer.activation](
-            writer.op, writer.op("Gemm", *operands)
+    order = None
+    if columns is None:
+        x = helper.make_tensor_value_info(
+            "x", kind(np.dtype(input_dtype)), ["rows", architecture.n_in]
         )
-    writer.prefix = ""
+        inputs, writer = [x], Writer(onnx, architecture.dtype)
+        value = "x"
+        if input_dtype != architecture.dtype:
+            value = writer.op("Cast", value, to=real)
+        if input_dtype == "uint8":
+            value = writer.op("Mul", value, float(architecture.input_scale))
+    else:
+        table = table_inputs(columns, names)
+        if input_dtype == "float32":
+            check_float32(table)
+        inputs = value_infos(onnx, table, input_dtype)
+        writer = Writer(onnx, architecture.dtype, [*names, *(one.name for one in table)])
+        value, order = prepare(writer, table)
+        if architecture.dtype != "float32":
+            value = writer.op("Cast", value, to=real)
+    value = _outputs(writer, model, value, order)
 
     outputs = []
     if architecture.classifies:
-        label, label_kind = _label(onnx, writer, network, value)
+        label, label_kind = _label(onnx, writer, model, value)
         shape = ["rows"] if architecture.one_class_a_row else ["rows", architecture.n_out]
         writer.output("label", label)
         outputs.append(helper.make_tensor_value_info("label", label_kind, shape))
-    numbers = "probabilities" if architecture.classifies else "prediction"
     writer.output(numbers, value)
     outputs.append(helper.make_tensor_value_info(numbers, real, ["rows", architecture.n_out]))
-    x = helper.make_tensor_value_info("x", kind(np.dtype(input_dtype)), ["rows", architecture.n_in])
-    _name(x, outputs, network)
+    _name(inputs[0] if columns is None else None, outputs, model)
 
-    model = helper.make_model(
+    proto = helper.make_model(
         helper.make_graph(
-            writer.nodes, "fastnn", [x], outputs, initializer=list(writer.constants.values())
+            writer.nodes, "fastnn", inputs, outputs, initializer=list(writer.constants.values())
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid(d, OPSETS[d]) for d in sorted(writer.domains)],
         ir_version=IR_VERSION,
         producer_name="fastnn",
         producer_version=__version__,
     )
-    metadata = {METADATA_PREFIX + k: v for k, v in metadata_of(network).items() if k != "format"}
-    helper.set_model_props(model, metadata)
-    return model
+    metadata = metadata_of(model)
+    if isinstance(model, EnsembleModel):
+        metadata["n_models"] = str(model.n_models)
+    if columns is not None:
+        metadata["takes"] = "table"
+    metadata = {METADATA_PREFIX + k: v for k, v in metadata.items() if k != "format"}
+    helper.set_model_props(proto, metadata)
+    return proto
 
 
-def _name(x: Any, outputs: Sequence[Any], network: Model) -> None:
-    """Write the columns' names, and the label's, into the doc strings of the inputs and outputs."""
+def _outputs(
+    writer: Writer,
+    model: Model | EnsembleModel,
+    value: str,
+    order: NDArray[np.int64] | None,
+) -> str:
+    """Append the layers, of each network, and the mean of several; return the outputs' name."""
+    if isinstance(model, Model):
+        return _layers(writer, model.architecture, model.parameters, value, order)
+    a, each = model.architecture, []
+    for m, parameters in enumerate(model.parameters):
+        writer.prefix = f"model_{m}_"
+        each.append(_layers(writer, a, parameters, value, order))
+    if len(each) == 1:
+        return each[0]
+    proto = writer.onnx.TensorProto
+    together = writer.op("Cast", writer.op("Concat", *each, axis=1), to=proto.DOUBLE)
+    shape = np.array([0, len(each), a.n_out], np.int64)  # 0: as many rows as there are
+    together = writer.op("Reshape", together, writer.constant("each", shape))
+    mean = writer.op("ReduceMean", together, axes=[1], keepdims=0)
+    real = proto.FLOAT if a.dtype == "float32" else proto.DOUBLE
+    return writer.op("Cast", mean, to=real)
+
+
+def _layers(
+    writer: Writer,
+    architecture: Architecture,
+    parameters: Array,
+    value: str,
+    order: NDArray[np.int64] | None,
+) -> str:
+    """Append the layers of one network; `order` says which input each column of `value` is."""
+    prefix = writer.prefix
+    for i, (layer, weight, bias) in enumerate(architecture.views(parameters)):
+        writer.prefix = f"{prefix}layer_{i}_"
+        if i == 0 and order is not None:
+            weight = weight[order]
+        weight = np.ascontiguousarray(weight)
+        operands = [value, writer.constant(f"{prefix}weights.{i}", weight)]
+        if bias is not None:
+            bias = np.ascontiguousarray(bias)
+            operands.append(writer.constant(f"{prefix}biases.{i}", bias))
+        value = FORMULAS[architecture.dtype][layer.activation](
+            writer.op, writer.op("Gemm", *operands)
+        )
+    writer.prefix = ""
+    return value
+
+
+def _name(x: Any, outputs: Sequence[Any], network: Learner) -> None:
+    """Write the label's name into the outputs' doc strings, and those of columns into that of x."""
     trained_on = network.trained_on
     if trained_on is None:
         return
-    if trained_on.feature_names is not None:
-        x.doc_string = _text(f"columns: {', '.join(trained_on.feature_names)}")
+    if x is not None and trained_on.feature_names is not None:
+        x.doc_string = as_unicode(f"columns: {', '.join(trained_on.feature_names)}")
     if trained_on.label_name is not None:
         for output in outputs:
-            output.doc_string = _text(f"of {trained_on.label_name}")
+            output.doc_string = as_unicode(f"of {trained_on.label_name}")
 
 
-def _text(text: str) -> str:
-    """Return text as valid Unicode, which the format asks for."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _label(onnx: Any, writer: _Writer, network: Model, value: str) -> tuple[str, Any]:
+def _label(onnx: Any, writer: Writer, network: Learner, value: str) -> tuple[str, Any]:
     """Append the choice of a class, or of yes and no; return its name and its element type."""
     int64 = onnx.TensorProto.INT64
     if network.architecture.output == "softmax":

@@ -68,10 +68,11 @@ def _network(onnx: Any, model: Any, tensors: Tensors, output: str | None) -> Mod
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST_OPSET:
         raise ValueError(f"it is of operator set {opset}, expected {OLDEST_OPSET} or later")
+    metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
+    _check_plain(_texts(metadata))
     graph = Graph(onnx, model, tensors)
     found, labels = _last(graph)
     steps, name, found = _end(graph.computing, found, labels, output)
-    metadata = {p.key: p.value for p in model.metadata_props if p.key.startswith(METADATA_PREFIX)}
     written, class_labels = _metadata(metadata) if metadata else (None, None)
     scale = 1.0 if written is None else written.input_scale
     scaling = found.rows.scaling
@@ -206,6 +207,20 @@ def _class_labels(last: Computed, labels: list[Label], n_classes: int) -> tuple[
 def _metadata(metadata: dict[str, str]) -> tuple[Architecture, Any]:
     """Return the architecture and the class labels that fastnn wrote beside the graph."""
     return read_metadata({"format": FORMAT} | _texts(metadata))
+
+
+def _check_plain(metadata: dict[str, str]) -> None:
+    """Refuse what fastnn wrote of more than a network of numbers."""
+    what = None
+    if "n_models" in metadata:
+        what = "an ensemble"
+    elif metadata.get("takes") == "table":
+        what = "a network that prepares the columns of a table"
+    if what is not None:
+        raise ValueError(
+            f"it holds {what}, which fastnn wrote and does not read back: fastnn.load reads the "
+            "file of its save"
+        )
 
 
 def _texts(metadata: dict[str, str]) -> dict[str, str]:
