@@ -2,8 +2,13 @@
 
     p_k = softmax(z / T)_k,    T = argmin −Σ_i w_i log p_{i, y_i}
 
-over rows that the networks have not learned (Guo et al., 2017). The loss is convex in β = 1/T. T is
-folded into the last layer, W_L ← W_L / T and b_L ← b_L / T, so that the network is an ordinary one.
+over rows that the networks have not learned (Guo et al., 2017). The loss is convex in β = 1/T. If
+all n rows were right, it would be smallest at T = 0. So the target of each row is
+
+    (1 − ε) own class + ε / K each,    ε = 1 / (2n + 1),
+
+as if half a row of unknown class had been seen (compare Platt, 1999, section 2.2). T is folded into
+the last layer, W_L ← W_L / T and b_L ← b_L / T, so that the network is an ordinary one.
 """
 
 from __future__ import annotations
@@ -45,7 +50,8 @@ def temperature_of(
     weight = weight / weight.sum()
     z = logits.astype(np.float64)
     z -= z.max(axis=1, keepdims=True)
-    own = z[np.arange(len(y)), y]
+    unsure = 1 / (2 * np.count_nonzero(weight) + 1)
+    own = (1 - unsure) * z[np.arange(len(y)), y] + unsure * z.mean(axis=1)
     low, high = 1 / HIGH, 1 / LOW  # of β, between which the root of the slope lies
     beta = 1.0
     for _ in range(NEWTON_STEPS):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.ensemble import Ensemble
+from fastnn.model.standardization import Standardization
 
 ROWS = 2_000
 """Rows that are predicted for each column, of few rows several shuffles: enough for two digits."""
@@ -76,6 +77,6 @@ def _losses(
         own = p[np.arange(len(y)), y].astype(np.float64)
         return np.asarray(-np.log(np.maximum(own, np.finfo(p.dtype).eps)))
     predicted = ensemble.predict(x, groups=models, progress=False).reshape(y.shape)
-    variance = y.var(axis=0)
-    squares = np.square(predicted - y) / np.where(variance > 0, variance, 1.0)
+    measured = Standardization.of(y)  # constants count as 1
+    squares = np.square((predicted - y) / measured.deviation)
     return np.asarray(squares.mean(axis=1))

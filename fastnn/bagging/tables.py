@@ -141,6 +141,12 @@ def fit_table(
     KeyboardInterrupt
         If no network has completed an epoch.
     """
+    weight, kept = options.get("sample_weight"), np.arange(frame.n_rows)
+    if weight is not None:
+        kept = np.flatnonzero(weight)  # a row without weight is as if it were not there
+        if not len(kept):
+            raise ValueError("sample_weight is zero for every row: there is nothing to learn from")
+        frame, y, options["sample_weight"] = frame.rows(kept), y[kept], weight[kept]
     columns = preparation.learn(frame)
     x = columns.rows(frame)
     rows = None if watched is None else watched.rows(columns)
@@ -155,6 +161,7 @@ def fit_table(
     else:
         left_out = np.flatnonzero(bag.folds >= 0)
         x, y, models = x[left_out], y[left_out], bag.folds[left_out]
+        left_out = kept[left_out]
     predict = ensemble.predict_proba if n_classes else ensemble.predict
     predictions = predict(x, groups=models, progress=False)
     importances = permutation_importances(

@@ -20,6 +20,10 @@ from fastnn.architecture import Architecture
 from fastnn.ensemble import Ensemble
 from fastnn.model.ensemble_model import EnsembleModel, room_for
 from fastnn.model.standardization import Standardization, fold
+from fastnn.rows.generators import Generators
+
+LARGEST = 1e100
+"""Magnitude of targets: squares of larger ones overflow when they are added up."""
 
 
 def for_targets(
@@ -71,6 +75,62 @@ def for_targets(
     model.weights[last + 2][...] = identity
     biases[last + 2][...] = low
     return Ensemble.from_model(model, backend=ensemble._backend)
+
+
+def without_bounds(ensemble: Ensemble) -> Ensemble:
+    """Return copies of networks that `for_targets` made, without their last two layers.
+
+    Their outputs are h − z: the derivative by an input has the other sign.
+    """
+    a = ensemble.architecture
+    free = replace(a, sizes=a.sizes[:-2], activations=a.activations[:-2])
+    model = EnsembleModel(
+        free, room_for(free, ensemble.n_models), Generators.empty(ensemble.n_models)
+    )
+    for mine, theirs in zip(model.weights, ensemble.weights, strict=False):
+        mine[...] = theirs
+    for bias, its in zip(model.biases, ensemble.biases, strict=False):
+        assert bias is not None
+        bias[...] = its
+    return Ensemble.from_model(model, backend=ensemble._backend)
+
+
+def standardization_of(
+    y: NDArray[np.float64], weight: NDArray[np.float64] | None
+) -> Standardization:
+    """Return the standardization of targets (n_rows, n_out), weighted if there are weights.
+
+    Raises
+    ------
+    ValueError
+        If a target is too large to be squared and added up.
+    """
+    largest = np.abs(y).max(axis=1)
+    if largest.max() > LARGEST:
+        row = int(largest.argmax())
+        raise ValueError(
+            f"targets must be within ±{LARGEST:g}, got {y[row][np.abs(y[row]).argmax()]:g} in row "
+            f"{row}: scale them down"
+        )
+    if weight is None:
+        return Standardization.of(y)
+    mean = np.average(y, axis=0, weights=weight)
+    return Standardization.of_moments(
+        mean, np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight))
+    )
+
+
+def needs_float64(
+    targets: Standardization, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> bool:
+    """Say whether float32 would round predictions by more than 2⁻¹³ of the targets' deviation."""
+    fineness = np.where(targets.varies, targets.deviation, 0.0) * 2.0**-13
+    with np.errstate(over="ignore", invalid="ignore"):
+        for edge in (low, high, high - low):
+            rounding = np.abs(edge.astype(np.float32).astype(np.float64) - edge)
+            if not (rounding <= fineness).all():
+                return True
+    return targets.needs_float64
 
 
 def _bounded(a: Architecture) -> Architecture:

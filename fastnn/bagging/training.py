@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from fastnn.bagging.calibration import fold_temperature, temperature_of
 from fastnn.bagging.folds import folds_of, n_folds
 from fastnn.bagging.recipe import Recipe
-from fastnn.bagging.targets import for_targets
+from fastnn.bagging.targets import for_targets, needs_float64, standardization_of
+from fastnn.bagging.time_limit import within
 from fastnn.callbacks.base import EarlyStopping
 from fastnn.ensemble import Ensemble
-from fastnn.model.standardization import Standardization
 from fastnn.training.ensemble_history import EnsembleHistory
 from fastnn.training.history import History
 from fastnn.vocabulary import BackendName
 
-LEAST_EPOCHS = 4
-"""A time limit rather trains fewer networks than one for fewer epochs."""
+Started = tuple[Ensemble, NDArray[np.int64] | None]
+"""Networks with initial weights, and the folds that they leave out."""
 
 SHARE_OF_LIMIT = 0.8
 """Of a time limit, for the epochs: later ones may be slower than the first."""
@@ -106,27 +106,39 @@ def train(
     ------
     KeyboardInterrupt
         If no network has completed an epoch.
+    ValueError
+        If the training of all networks diverged.
     """
     start = time.perf_counter()
-    targets = None if n_classes else Standardization.of(y)
-    if targets is not None:
+    targets, precise = None, False
+    if not n_classes:
+        targets = standardization_of(y, sample_weight)
         low, high = y.min(axis=0), y.max(axis=0)
+        precise = needs_float64(targets, low, high)
         y = targets.apply(y, np.float64)
         watched = None if watched is None else (watched[0], targets.apply(watched[1], np.float64))
     n_models = n_models if watched is not None else min(n_models, len(y))
-    task = _Task(x, y, sample_weight, watched, n_classes, targets, recipe, backend)
+    task = _Task(x, y, sample_weight, watched, n_classes, precise, recipe, backend)
+
+    def fit(started: Started, epochs: int, progress: bool, *calls: Any) -> list[History]:
+        ensemble, folds = started
+        stopping = EarlyStopping(recipe.monitor, patience=recipe.patience(epochs))
+        if callbacks or sample_weight is not None:
+            return task.fit_in_turn(ensemble, folds, epochs, calls, stopping, progress)
+        history = task.fit(
+            ensemble, folds, epochs, callbacks=stopping, client=client, progress=progress
+        )
+        return [history.of(i) for i in range(len(ensemble))]
+
     epochs = task.epochs(n_models)
     if time_limit is not None:
-        epochs, n_models = _within(time_limit, start, task, epochs, n_models)
-
-    bag = task.begin(n_models, seed)
-    stopping = EarlyStopping(recipe.monitor, patience=recipe.patience(epochs))
-    if callbacks or sample_weight is not None:
-        histories = task.fit_in_turn(*bag, epochs, [*callbacks, stopping], progress)
-    else:
-        history = task.fit(*bag, epochs, callbacks=stopping, client=client, progress=progress)
-        histories = [history.of(i) for i in range(n_models)]
-    ensemble, folds, histories = _trained(*bag, histories)
+        left = start + SHARE_OF_LIMIT * time_limit
+        epochs, n_models = within(
+            left, epochs, n_models, lambda: fit(task.begin(n_models, 0), 1, False)
+        )
+    started = task.begin(n_models, seed)
+    histories = fit(started, epochs, progress, *callbacks)
+    ensemble, folds, histories = _trained(*started, histories)
     temperature = 1.0
     if n_classes and calibrate:
         temperature = task.temperature(ensemble, folds)
@@ -145,7 +157,7 @@ class _Task:
     sample_weight: NDArray[np.float64] | None
     watched: tuple[NDArray[np.float32], NDArray[Any]] | None
     n_classes: int
-    targets: Standardization | None
+    precise: bool  # whether float32 is not enough
     recipe: Recipe
     backend: BackendName
 
@@ -159,13 +171,12 @@ class _Task:
         steps = -(-self.n_learned(n_models) // self.recipe.batch_size)
         return max(1, min(self.recipe.epochs, self.recipe.most_steps // steps))
 
-    def begin(self, n_models: int, seed: int) -> tuple[Ensemble, NDArray[np.int64] | None]:
+    def begin(self, n_models: int, seed: int) -> Started:
         """Return networks with initial weights, and the folds."""
         rng = np.random.default_rng(seed)
         folds = None
         if self.watched is None:
             folds = folds_of(len(self.y), n_models, rng, self.y if self.n_classes else None)
-        precise = self.targets is not None and self.targets.needs_float64
         recipe = self.recipe
         ensemble = Ensemble(
             (
@@ -179,7 +190,7 @@ class _Task:
             label_smoothing=recipe.label_smoothing if self.n_classes else 0.0,
             init=recipe.initial_weights,
             input_scale=1.0,
-            dtype="float64" if precise else "float32",
+            dtype="float64" if self.precise else "float32",
             backend=self.backend,
             seed=rng,
         )
@@ -211,23 +222,34 @@ class _Task:
         folds: NDArray[np.int64] | None,
         epochs: int,
         callbacks: Sequence[Any],
+        stopping: EarlyStopping,
         progress: bool,
     ) -> list[History]:
         """Train the networks one after the other.
 
         So callbacks see each, and the rows that are left out are weighted. Without weights the
-        bits are those of `fit`.
+        bits are those of `fit`. A network is left as it is if its rows have no weight; callbacks do
+        not see one whose rows are of one class.
         """
         recipe, weight = self.recipe, self.sample_weight
         histories: list[History] = []
         steps = epochs * -(-self.n_learned(len(ensemble)) // recipe.batch_size)
         for i, network in enumerate(ensemble):
-            learned: Any = slice(None)
+            learned = np.ones(len(self.y), bool) if folds is None else folds != i
             watched: Any = self.watched
             if folds is not None:
-                learned, left_out = folds != i, folds == i
-                of_rows = () if weight is None else (weight[left_out],)
-                watched = self.x[left_out], self.y[left_out], *of_rows
+                of_rows = (
+                    () if weight is None or not weight[~learned].any() else (weight[~learned],)
+                )
+                watched = self.x[~learned], self.y[~learned], *of_rows
+            if weight is not None and not weight[learned].any():
+                histories.append(History())
+                continue
+            if self.n_classes and (self.y[learned] == self.y[learned][0]).all():
+                alone = np.where(learned, -1, 0)
+                one = self.fit(ensemble[i : i + 1], alone, epochs, callbacks=stopping)
+                histories.append(one.of(0))
+                continue
             history = network.fit(
                 self.x[learned],
                 self.y[learned],
@@ -237,7 +259,7 @@ class _Task:
                 batch_size=recipe.batch_size,
                 optimizer=recipe.optimizer(steps, len(self.y)),
                 dropout=recipe.dropout,
-                callbacks=callbacks,
+                callbacks=[*callbacks, stopping],
                 progress=progress,
             )
             histories.append(history)
@@ -261,27 +283,6 @@ def _logarithms(p: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(np.log(np.maximum(p, np.finfo(p.dtype).tiny)))
 
 
-def _within(
-    time_limit: float, start: float, task: _Task, epochs: int, n_models: int
-) -> tuple[int, int]:
-    """Return how many epochs of how many networks fit in a time limit, by the time of one epoch.
-
-    Fewer than `LEAST_EPOCHS` epochs are left to fewer networks; one network is always trained.
-    """
-    for _ in range(2):  # the first has compilation and cold caches in it
-        bag, began = task.begin(n_models, 0), time.perf_counter()
-        task.fit(*bag, 1, progress=False)
-        seconds = time.perf_counter() - began
-        if began + seconds - start > SHARE_OF_LIMIT * time_limit / 4:
-            break
-    left = SHARE_OF_LIMIT * time_limit - (time.perf_counter() - start)
-    possible = max(left, 0.0) / seconds
-    if possible >= min(epochs, LEAST_EPOCHS):
-        return min(epochs, int(possible)), n_models
-    least = min(epochs, LEAST_EPOCHS)
-    return least, max(1, int(n_models * possible / least))
-
-
 def _trained(
     ensemble: Ensemble, folds: NDArray[np.int64] | None, histories: list[History]
 ) -> tuple[Ensemble, NDArray[np.int64] | None, list[History]]:
@@ -291,12 +292,17 @@ def _trained(
     ------
     KeyboardInterrupt
         If the fit was interrupted before the first epoch of any.
+    ValueError
+        If all diverged.
     """
-    learned = [i for i, history in enumerate(histories) if history.n_epochs]
+    begun = [i for i, history in enumerate(histories) if history.n_epochs]
+    if not begun:
+        raise KeyboardInterrupt
+    learned = [i for i in begun if np.isfinite(ensemble.parameters[i]).all()]
+    if not learned or all(histories[i].stopped == "diverged" for i in begun):
+        raise ValueError("the training diverged and nothing is kept: try a smaller learning rate")
     if len(learned) == len(ensemble):
         return ensemble, folds, histories
-    if not learned:
-        raise KeyboardInterrupt
     if folds is not None:
         numbers = np.full(len(ensemble) + 1, -1)  # the last one is of rows that all learn
         numbers[learned] = np.arange(len(learned))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.bagging.folds import shared_out
 from fastnn.cli.score_table import Scores, shown
 
 
@@ -26,12 +27,7 @@ def folds_of(y: NDArray[Any], n_classes: int, n_folds: int) -> NDArray[np.int64]
             f"--cv {n_folds} needs at least {2 * n_folds} rows, and there are {len(y)}: ask for "
             "fewer folds"
         )
-    order = np.random.default_rng(0).permutation(len(y))
-    if n_classes:
-        order = order[np.argsort(y[order], kind="stable")]
-    folds = np.empty(len(y), np.int64)
-    folds[order] = np.arange(len(y)) % n_folds
-    return folds
+    return shared_out(len(y), n_folds, np.random.default_rng(0), y if n_classes else None)
 
 
 def cross_validated(

@@ -63,10 +63,6 @@ def run(options: argparse.Namespace) -> int:
     fit = learner.fit(train)
     seconds = time.perf_counter() - start
     ensemble = fit.ensemble
-    if all(history.stopped == "diverged" for history in fit.histories):
-        raise ValueError(
-            "the training diverged and nothing was saved: try a smaller --learning-rate"
-        )
     _note_cut_short(options, fit)
     ensemble.class_labels = class_names(whole.classes)
     ensemble.trained_on = replace(

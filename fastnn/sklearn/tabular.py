@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import sys
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -241,12 +241,12 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return max(history.n_epochs for history in self.histories_)
 
-    def _explain(self, frame: Frame, outputs: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the contribution of each column to one output of each row."""
-        of_rows = copy.copy(self.ensemble_)
-        of_rows.columns = None
+    def _explain(
+        self, networks: Ensemble, frame: Frame, outputs: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the contribution of each column to one output of each row, of networks of rows."""
         x, n_columns = self.columns_.rows(frame), len(self.columns_.table)
-        return contributions(of_rows, x, outputs, places(self.columns_), n_columns)
+        return contributions(networks, x, outputs, places(self.columns_), n_columns)
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -260,6 +260,7 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
             Of the inputs that are numbers or flags, see `fastnn.Network.to_onnx`.
         """
         check_is_fitted(self)
+        self._warn_of_classes()
         self.ensemble_.to_onnx(path, input_dtype=input_dtype)
 
     def to_c(
@@ -290,7 +291,18 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
             If a column holds text or times; the message names it.
         """
         check_is_fitted(self)
+        self._warn_of_classes()
         return self.ensemble_.to_c(path, weights=weights, name=name, rows=rows)
+
+    def _warn_of_classes(self) -> None:
+        """Warn if files cannot hold the classes, such as times."""
+        if hasattr(self, "classes_") and self.ensemble_.class_labels is None:
+            warnings.warn(
+                f"labels are written as numbers, 0 for classes_[0]: files hold text, numbers and "
+                f"flags, not classes such as {self.classes_[0]!r}",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "ensemble_")

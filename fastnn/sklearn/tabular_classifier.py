@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
@@ -77,7 +78,8 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
     feature_importances_ : ndarray of shape (n_features_in_,)
         The increase of the log-loss of rows that were left out, if a column's values are shuffled.
     oof_score_ : float
-        Accuracy of the networks on the rows that they left out; not with `eval_set`.
+        Accuracy of the networks on the rows that they left out, unweighted; not with `eval_set`.
+        A little optimistic, since these rows have chosen the best epochs and the temperature.
     oof_decision_function_ : ndarray of shape (n_samples, n_classes)
         Their probabilities; NaN for rows that all networks have learned.
     temperature_ : float
@@ -198,13 +200,15 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
             The class; by default that of each sample's prediction.
         """
         frame = self._asked(X)
+        networks = copy.copy(self.ensemble_)
+        networks.columns = None
         if label is None:
             p = self.ensemble_.predict_proba(frame, progress=False)
-            return self._explain(frame, p.argmax(axis=1))
+            return self._explain(networks, frame, p.argmax(axis=1))
         found = np.flatnonzero(self.classes_ == label)
         if len(found) != 1:
             raise ValueError(f"label must be one of the classes, {self.classes_}, got {label!r}")
-        return self._explain(frame, np.full(frame.n_rows, found[0]))
+        return self._explain(networks, frame, np.full(frame.n_rows, found[0]))
 
     # -- what the base asks for -----------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_y, column_or_1d
 from fastnn import scores
 from fastnn.bagging.recipe import N_MODELS, NUMBERS, Recipe
 from fastnn.bagging.tables import TableFit
+from fastnn.bagging.targets import without_bounds
 from fastnn.sklearn.tabular import Callbacks, TabularModel
 from fastnn.validation import check_count, check_numbers
 from fastnn.vocabulary import BackendName
@@ -44,7 +45,8 @@ n_threads, backend
         The increase of the squared error of rows that were left out, divided by the variance of the
         targets, if a column's values are shuffled.
     oof_score_ : float
-        R² of the networks on the rows that they left out; not with `eval_set`.
+        R² of the networks on the rows that they left out, unweighted; not with `eval_set`. A little
+        optimistic, since these rows have chosen the best epochs.
     oof_prediction_ : ndarray of the shape of y
         What they predict there; NaN for rows that all networks have learned.
     histories_ : list of fastnn.History
@@ -119,7 +121,8 @@ n_threads, backend
     def explain(self, X: Any, output: int = 0) -> NDArray[np.float64]:
         """Return what each column contributes to the prediction, (n_samples, n_features).
 
-        See `fastnn.bagging.contributions` for the formula.
+        The prediction is that before it is kept within the range of the targets. See
+        `fastnn.bagging.contributions` for the formula.
 
         Parameters
         ----------
@@ -132,7 +135,8 @@ n_threads, backend
         output = check_count("output", output, minimum=0)
         if output >= n_out:
             raise ValueError(f"output must be below {n_out}, got {output}")
-        return self._explain(frame, np.full(frame.n_rows, output))
+        # of the networks without bounds, whose output falls as the prediction rises
+        return -self._explain(without_bounds(self.ensemble_), frame, np.full(frame.n_rows, output))
 
     # -- what the base asks for -----------------------------------------------------------------
 

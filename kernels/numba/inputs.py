@@ -87,7 +87,7 @@ def _pack(values, origin, row_step, scale, n_in, rows, ahead, nonzeros):
             if first + BITS <= n_in:
                 mask = nonzero_mask(values, at + first)
             elif n_in >= BITS:  # the last ones of the row, without those that had their turn
-                n_had = first - (n_in - BITS)
+                n_had = int(first - (n_in - BITS))  # a NumPy number overflows in plain Python
                 first = n_in - BITS
                 mask = nonzero_mask(values, at + first) & (-1 << n_had)
             else:

@@ -10,10 +10,14 @@ from fastnn.bagging.calibration import HIGH, LOW, fold_temperature, temperature_
 
 
 def loss_at(temperature, logits, y, weight):
+    """The log-loss with half a row of unknown class among the n rows."""
     z = logits / temperature
     log_p = z - z.max(axis=1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
-    return np.average(-log_p[np.arange(len(y)), y], weights=weight)
+    n = len(y) if weight is None else np.count_nonzero(weight)
+    target = np.full(z.shape, 1 / (2 * n + 1) / z.shape[1])
+    target[np.arange(len(y)), y] += 2 * n / (2 * n + 1)
+    return np.average(-(target * log_p).sum(axis=1), weights=weight)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -36,9 +40,32 @@ def test_no_other_temperature_has_a_smaller_loss(seed):
 def test_rows_that_say_nothing_have_temperature_one_and_extremes_are_bounded():
     logits = np.array([[1.0, -1.0], [2.0, 0.0]])
     assert temperature_of(logits, np.array([0, 1]), np.zeros(2)) == 1.0
-    assert temperature_of(np.zeros((2, 2)), np.array([0, 1])) == pytest.approx(1.0, abs=20)
-    assert temperature_of(logits, np.array([0, 0])) == pytest.approx(LOW, rel=0.01)
+    assert temperature_of(logits / 1000, np.array([0, 0])) == pytest.approx(LOW, rel=0.01)
     assert temperature_of(logits, np.array([1, 1])) == pytest.approx(HIGH, rel=0.01)
+
+
+@pytest.mark.parametrize("n", [20, 40, 80])
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_that_are_all_right_do_not_make_probabilities_certain(n, seed):
+    """Two normal distributions whose log-odds are known: new rows are wrong now and then."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(n):
+        y = np.arange(n) % 2
+        x = rng.normal(size=n) + np.where(y, 2.2, -2.2)
+        return np.stack([-2.2 * x, 2.2 * x], axis=1), y
+
+    logits, y = drawn(n)
+    right = logits.argmax(axis=1) == y
+    temperature = temperature_of(logits[right], y[right])
+    new, y_new = drawn(20_000)
+
+    def held_out(t):
+        p = np.exp((new - new.max(axis=1, keepdims=True)) / t)
+        return scores.log_loss(y_new, p / p.sum(axis=1, keepdims=True))
+
+    assert 0.2 < temperature < 3.0
+    assert held_out(temperature) < 3 * held_out(1.0)
 
 
 def test_a_folded_temperature_divides_the_logits():
@@ -51,4 +78,3 @@ def test_a_folded_temperature_divides_the_logits():
     after = np.exp(before / 2.5)
     after /= after.sum(axis=2, keepdims=True)
     np.testing.assert_allclose(ensemble.predict_proba(x, reduce=None), after, atol=1e-6)
-    assert scores.log_loss(y, ensemble.predict_proba(x)) > 0

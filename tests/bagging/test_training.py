@@ -21,7 +21,7 @@ def recipe(of, **options):
 
 
 def bag(y=Y, n_classes=2, of=CLASSES, n_models=3, seed=0, **options):
-    own = {name: options.pop(name) for name in ("epochs", "patience") if name in options}
+    own = {name: options.pop(name) for name in ("epochs", "learning_rate") if name in options}
     return train(
         X[: len(y)], y, n_classes=n_classes, recipe=recipe(of, **own), n_models=n_models,
         seed=seed, progress=False, **options,
@@ -131,3 +131,46 @@ def test_targets_of_any_size_are_learned_alike(offset, scale):
     slack = 1e-6 * max(abs(low), abs(high))
     assert moved.ensemble.predict(100 * X).min() >= low - slack
     assert moved.ensemble.predict(100 * X).max() <= high + slack
+
+
+def test_networks_that_diverge_are_not_kept():
+    with pytest.raises(ValueError, match="diverged"), pytest.warns(RuntimeWarning):
+        bag(T, 0, NUMBERS, epochs=8, learning_rate=1e30)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_weights_and_callbacks_are_taken_with_few_rows(seed):
+    rng = np.random.default_rng(seed)
+    n_rows = int(rng.integers(2, 12))
+    y = np.arange(n_rows) % 2 if seed % 2 else np.r_[np.zeros(n_rows - 1, int), 1]
+    weight = rng.integers(0, 2, n_rows).astype(float)
+    weight[rng.integers(n_rows)] = 1.0
+    seen = []
+    few = bag(
+        y, 2, n_models=6, sample_weight=weight,
+        callbacks=[lambda network, epoch, record: seen.append(epoch)],
+    )  # fmt: skip
+    assert np.isfinite(few.ensemble.predict_proba(X)).all()
+    assert few.temperature > 0
+
+
+@pytest.mark.parametrize("kind", ["constant", "nearly constant", "far off", "huge"])
+def test_targets_at_the_edge_of_numbers_are_predicted_as_precisely_as_they_are_told(kind):
+    y = {
+        "constant": np.full((300, 1), 1_000_000_001.0),
+        "nearly constant": 1e15 + RNG.random((300, 1)),
+        "far off": 1e12 + T,
+        "huge": 1e60 * T,
+    }[kind]
+    predicted = bag(y, 0, NUMBERS, epochs=20).ensemble.predict(X)
+    assert predicted.min() >= y.min() - 1e-12 * np.abs(y).max()
+    assert predicted.max() <= y.max() + 1e-12 * np.abs(y).max()
+    error, mean = np.abs(predicted - y[:, 0]).mean(), np.abs(y - y.mean()).mean()
+    assert error <= mean * (0.5 if kind in ("far off", "huge") else 1.01)
+
+
+def test_targets_that_cannot_be_squared_are_refused_with_their_row():
+    y = T.copy()
+    y[7] = -1e200
+    with pytest.raises(ValueError, match=r"within ±1e\+100, got -1e\+200 in row 7"):
+        bag(y, 0, NUMBERS)

@@ -112,7 +112,7 @@ def test_an_error_is_one_line_and_code_2(cli, name):
 def test_a_training_that_diverges_saves_nothing(cli):
     words = ("--learning-rate", "1e30", "--epochs", "8", "--estimators", "2", "--layers", "8")
     assert cli("train", "ship.csv", *words) == 2
-    assert cli.err.splitlines()[-1].endswith("nothing was saved: try a smaller --learning-rate")
+    assert cli.err.splitlines()[-1].endswith("nothing is kept: try a smaller learning rate")
     assert not (cli.folder / "ship.safetensors").exists()
 
 

@@ -179,14 +179,13 @@ def test_balanced_weights_are_those_of_samples():
 def test_contributions_are_derivatives_times_inputs():
     model = regressor(hidden_layer_sizes=()).fit(TABLE, NUMBERS)
     explained = model.explain(NEW)
-    x, predicted = model.columns_.rows(NEW), model.predict(NEW)
+    x = model.columns_.rows(NEW)
     slopes = np.mean([-weight[:, 0] for weight in model.ensemble_.weights[0]], axis=0)
     names = list(model.feature_names_in_)
     by_hand = np.zeros((len(NEW), len(names)))
     for j, source in enumerate(model.columns_.sources):
         by_hand[:, names.index(model.columns_.names[source])] += x[:, j] * slopes[j]
-    inside = (predicted > NUMBERS.min() + 1e-3) & (predicted < NUMBERS.max() - 1e-3)
-    np.testing.assert_allclose(explained[inside], by_hand[inside], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(explained, by_hand, rtol=1e-4, atol=1e-5)
     model = classifier().fit(TABLE, CLASSES)
     high, low = model.explain(NEW, "high"), model.explain(NEW, "low")
     chosen = model.explain(NEW)
@@ -195,6 +194,37 @@ def test_contributions_are_derivatives_times_inputs():
     np.testing.assert_array_equal(chosen[~is_high], low[~is_high])
     with pytest.raises(ValueError, match="label must be one of the classes"):
         model.explain(NEW, "middle")
+
+
+def test_predictions_at_the_edge_of_the_targets_are_explained_too():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    y = np.clip(2 * x[:, 0] + x[:, 1], -1, 1)
+    model = regressor(max_iter=30).fit(x, y)
+    far = np.array([[6.0, 6.0], [-6.0, -6.0]])
+    np.testing.assert_allclose(model.predict(far), [1, -1], atol=1e-6)
+    explained = model.explain(np.vstack([x, far]))
+    assert (np.abs(explained) > 0).all(axis=1).mean() > 0.99
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_a_row_without_weight_is_as_if_it_were_not_there(make):
+    y = CLASSES if make is classifier else NUMBERS.copy()
+    weight = np.ones(400)
+    weight[::3] = 0.0
+    if make is regressor:
+        y[0] = 1e9
+    model = make().fit(TABLE, y, sample_weight=weight)
+    kept = weight > 0
+    alone = make().fit(TABLE[kept], y[kept], sample_weight=weight[kept])
+    np.testing.assert_array_equal(model.predict(NEW), alone.predict(NEW))
+    out_of_fold = model.oof_decision_function_ if make is classifier else model.oof_prediction_
+    assert np.isnan(out_of_fold[~kept]).all()
+    few = np.zeros(400)
+    few[:5] = 1.0
+    assert np.isfinite(make().fit(TABLE, y, sample_weight=few).oof_score_)
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        make().fit(TABLE, y, sample_weight=np.zeros(400))
 
 
 def test_several_targets_are_learned_together():
@@ -306,6 +336,14 @@ def test_a_c_header_is_of_numbers_and_flags(tmp_path):
     assert written.agreement.agreement == 1
     with pytest.raises(ValueError, match="the text of 'city' or the times of 'since'"):
         classifier().fit(TABLE, CLASSES).to_c(tmp_path / "club.h")
+
+
+def test_classes_that_files_cannot_hold_are_numbers_with_a_warning(tmp_path):
+    table = TABLE[["age", "income"]]
+    years = np.array(["2020", "2021"] * 200, "datetime64[Y]")
+    model = classifier().fit(table, years)
+    with pytest.warns(UserWarning, match="labels are written as numbers"):
+        model.to_c(tmp_path / "net.h")
 
 
 def test_only_a_fitted_estimator_is_written(tmp_path):
