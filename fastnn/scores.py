@@ -49,7 +49,8 @@ def balanced_accuracy(
 def f1(y: Classes, predicted: Classes, n_classes: int, weight: Weights = None) -> float:
     """Return 2 TP / (2 TP + FP + FN): of class 1 of two, else the mean over classes.
 
-    A class that is neither there nor predicted counts as 0, as in scikit-learn.
+    A class that is neither there nor predicted is left out of the mean, as in scikit-learn without
+    ``labels=``; of two classes it is 0.
     """
     counts = confusion(y, predicted, n_classes, weight)
     right = np.diag(counts)

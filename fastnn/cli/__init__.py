@@ -11,7 +11,7 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastnn.cli import (
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain("fastnn: error: standard output is closed; redirect it to a file", 2)
     name = "fastnn"
     with warnings.catch_warnings(), parameters_written(as_option):
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_each_once()
         try:
             try:
                 options = parsed(arguments)
@@ -179,5 +179,14 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
-def _show_warning(message: Any, *_: Any, **__: Any) -> None:
-    streams.complain(f"fastnn: warning: {' '.join(str(message).split())}")
+def _show_each_once() -> Callable[..., None]:
+    """Return what shows a warning, once however often rows are converted; x is the table."""
+    shown = set()
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        text = re.sub(r"^x (?=has |also has )", "the table ", " ".join(str(message).split()))
+        if text not in shown:
+            shown.add(text)
+            streams.complain(f"fastnn: warning: {text}")
+
+    return show

@@ -81,7 +81,7 @@ def said_of_column(data: Dataset) -> str:
     """Return which column is the label, why, and the option that selects another."""
     if data.label_reason is None:
         return f"{data.label_name!r}"
-    return f"{data.label_name!r}, {data.label_reason} (--label selects another)"
+    return f"{data.label_name!r}, {data.label_reason} (--target selects another)"
 
 
 def say_results(

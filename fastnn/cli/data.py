@@ -153,7 +153,7 @@ def _check_labels(rows: TestRows, network: Network | Ensemble) -> None:
         if is_text:
             raise ValueError(
                 f"{rows.labels} holds text such as {y.flat[0].item()!r}, but the network predicts "
-                "numbers: select its targets with --label or --targets"
+                "numbers: select its targets with --target or --targets"
             )
         return
     if y.ndim != 1:
@@ -166,7 +166,7 @@ def _check_labels(rows: TestRows, network: Network | Ensemble) -> None:
             classes = f"whole numbers from 0 to {architecture.n_out - 1}"
         raise ValueError(
             f"{rows.labels} holds {unknown[0]!r}, which is not one of the network's classes, "
-            f"{classes}: select another column with --label, or correct the file"
+            f"{classes}: select another column with --target, or correct the file"
         )
 
 

@@ -9,7 +9,7 @@ from fastnn.backends import get_backend
 from fastnn.cli import options as words
 from fastnn.cli import streams
 from fastnn.cli.saved_table import asked, classes_of, labelled, probabilities
-from fastnn.cli.score_table import lines, scores_of, simplest_guess
+from fastnn.cli.score_table import lines, rarer, scores_of, simplest_guess
 from fastnn.cli.table_announcement import positive
 from fastnn.system.printable import named
 
@@ -22,8 +22,9 @@ def run(options: argparse.Namespace, model: Any) -> int:
     predict = model.predict_proba if n_classes else model.predict
     predictions = asked(options, predict, rows.frame).reshape(len(rows.y), -1)
     predictions = probabilities(model, predictions)
-    scores = scores_of(rows.y, predictions, n_classes)
-    guess = scores_of(rows.y, simplest_guess(rows.y, len(rows.y), n_classes), n_classes)
+    of = rarer(rows.y, n_classes)
+    scores = scores_of(rows.y, predictions, n_classes, of)
+    guess = scores_of(rows.y, simplest_guess(rows.y, len(rows.y), n_classes), n_classes, of)
     if options.json:
         which = "test" if rows.n_others else "all"
         words.print_json(
@@ -55,6 +56,6 @@ def run(options: argparse.Namespace, model: Any) -> int:
         )
     header = "test rows" if rows.n_others else "all rows"
     columns = {header: scores, "simplest guess": guess}
-    for line in lines(columns, [len(rows.y)] * 2, positive(classes)):
+    for line in lines(columns, [len(rows.y)] * 2, positive(classes, rows.y)):
         streams.say_verbatim(f"{line}\n")
     return 0

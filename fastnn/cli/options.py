@@ -275,9 +275,13 @@ def as_option(name: str, value: Value) -> str:
     name = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{'' if value else 'no-'}{name}"
-    option = {"folder": "--data-dir"}.get(name, f"--{name}")
+    names = {"folder": "--data-dir", "label": "--target", "kinds": "--kind"}
+    option = names.get(name, f"--{name}")
     if value is ...:
         return option
+    if isinstance(value, Mapping):
+        column, choice = next(iter(value.items()))
+        value = column if choice is None else f"{column}={choice}"
     word = shlex.quote(str(value))
     is_negative = isinstance(value, int)  # which argparse tells from an option
     return f"{option}={word}" if word[:1] == "-" and not is_negative else f"{option} {word}"

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastnn.architecture import Array
 from fastnn.cli import options as words
 from fastnn.cli import streams
@@ -23,7 +25,6 @@ from fastnn.network import Network
 from fastnn.system.files import write_whole
 from fastnn.system.printable import named, printable
 from fastnn.system.terminal import is_terminal
-from fastnn.tabular.kinds import as_kind
 
 ROWS_AT_A_TIME = 8192
 """Predictions that are converted to text at once."""
@@ -117,7 +118,7 @@ def _predicted(
     if takes_tables(model):
         keep = [name for several in options.keep or () for name in several]
         found = table_rows(options, model, keep=keep)
-        kept = {c.name: as_kind(c, "text").values.tolist() for c in found.kept}
+        kept = {c.name: c.values.tolist() for c in found.kept}
         for text in found.frame.notes:
             words.note_at_the_end(f"note: {text}", options)
         p = asked(options, model.predict_proba, found.frame) if wants_p else None
@@ -153,7 +154,18 @@ def _several(predictions: Array) -> Iterator[tuple[slice, list[Any]]]:
     """Yield a few rows at a time, so that few Python objects are in memory."""
     for start in range(0, len(predictions), ROWS_AT_A_TIME):
         rows = slice(start, start + ROWS_AT_A_TIME)
-        yield rows, predictions[rows].tolist()
+        yield rows, shortest(predictions[rows])
+
+
+def shortest(values: Array) -> list[Any]:
+    """Return values as a list; float32 as the floats of fewest digits that round to them.
+
+    >>> shortest(np.array([0.1, 0.25], np.float32))
+    [0.1, 0.25]
+    """
+    if values.dtype == np.float32:
+        values = values.astype(str).astype(np.float64)  # the text is the shortest
+    return list(values.tolist())
 
 
 def _csv_lines(predictions: Array) -> Iterator[str]:
@@ -188,7 +200,7 @@ def _table_lines(
         cells = [values[rows] for values in kept.values()]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        p = None if p_of_rows is None else probabilities(model, p_of_rows[rows]).tolist()
+        p = None if p_of_rows is None else shortest(probabilities(model, p_of_rows[rows]))
         for i, prediction in enumerate(several):
             own = prediction if isinstance(prediction, list) else [prediction]
             writer.writerow([*(values[i] for values in cells), *own, *(() if p is None else p[i])])
@@ -208,7 +220,7 @@ def _json_lines(
     for rows, several in _several(predictions):
         records = [{"prediction": prediction} for prediction in several]
         if p_of_rows is not None:
-            for record, row in zip(records, p_of_rows[rows].tolist(), strict=True):
+            for record, row in zip(records, shortest(p_of_rows[rows]), strict=True):
                 record["probabilities"] = row
         for name, values in kept.items():
             for record, value in zip(records, values[rows], strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -58,7 +58,12 @@ def add_text_options(parser: Any, *, header: bool = True) -> None:
     )
 
 
-def read(options: argparse.Namespace, kinds: Mapping[str, Any] | None = None) -> Frame:
+def read(
+    options: argparse.Namespace,
+    kinds: Mapping[str, Any] | None = None,
+    notations: Mapping[str, str] | None = None,
+    as_is: Collection[str] = (),
+) -> Frame:
     """Return the table in the file, or in standard input, that a command was given."""
     path = check_file(options.data)
     if path == STANDARD_INPUT and hasattr(sys.stdin, "again"):
@@ -73,6 +78,8 @@ def read(options: argparse.Namespace, kinds: Mapping[str, Any] | None = None) ->
         missing=options.missing or (),
         day_first=options.day_first,
         encoding=options.encoding,
+        notations=notations,
+        as_is=as_is,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,21 +75,44 @@ def rows(
         kinds |= {name: "text" for name in keep if name not in kinds}
         if not columns.has_names:
             kinds = _kinds_by_position(reading.read(options), columns, label)
-        frame = reading.read(options, {name: kind for name, kind in kinds.items() if name != label})
+        kinds_of_x = {name: kind for name, kind in kinds.items() if name != label}
+        frame = reading.read(options, kinds_of_x, _notations(columns, list(kinds)))
         check_known("--keep", keep, frame.names)
         if given is not None:
             label = target_column(frame, given, _source(options)).name
         target = None
         if label in frame.names and not _is_complete(frame, columns):
             target = as_written(options, frame[label], kinds)
+        kept: tuple[Column, ...] = ()
+        if keep:
+            again = reading.read(options, dict.fromkeys(frame.names, "text"), as_is=keep)
+            kept = tuple(again[name] for name in keep)
     known = {column.name for column in columns.table}
-    kept = tuple(frame[name] for name in keep)
     others = [name for name in keep if name not in known]
     if columns.has_names:
         names = [label] if label is not None and label not in known else []
     else:
         names = [] if target is None else [target.name]
     return Rows(frame.without([*names, *others]), target, kept)
+
+
+def _notations(columns: Columns, names: Sequence[str]) -> dict[str, str]:
+    """Return how columns were written in the training file, by name, or by place of `names`.
+
+    Numbers without decimals are like the others, if these are alike.
+    """
+    read = [column for column in columns.table if column.encoding is not None]
+    if not columns.has_names:
+        read = read if len(read) == len(names) else []
+    else:
+        names = [column.name for column in read]
+    marks = {column.notation for column in read if column.notation in (".", ",")}
+    mark = marks.pop() if len(marks) == 1 else None
+    found = {
+        name: column.notation or (mark if column.read_as == "number" else None)
+        for name, column in zip(names, read, strict=False)
+    }
+    return {name: notation for name, notation in found.items() if notation is not None}
 
 
 def _is_complete(frame: Frame, columns: Columns) -> bool:

@@ -26,7 +26,9 @@ NAMES = {
 """The scores, as they are called in tables."""
 
 
-def scores_of(y: NDArray[Any], predictions: NDArray[Any], n_classes: int) -> Scores:
+def scores_of(
+    y: NDArray[Any], predictions: NDArray[Any], n_classes: int, positive: int = 1
+) -> Scores:
     """Return the scores of predictions.
 
     Parameters
@@ -37,6 +39,8 @@ def scores_of(y: NDArray[Any], predictions: NDArray[Any], n_classes: int) -> Sco
         Probabilities (n_rows, n_classes), or numbers (n_rows, 1).
     n_classes : int
         0 for a regression.
+    positive : int, default 1
+        The class of two that F1 is of; see `rarer`. AUC is the same for both.
     """
     if not n_classes:
         return {
@@ -48,10 +52,20 @@ def scores_of(y: NDArray[Any], predictions: NDArray[Any], n_classes: int) -> Sco
     return {
         "accuracy": scores.accuracy(y, predicted),
         "balanced_accuracy": scores.balanced_accuracy(y, predicted, n_classes),
-        "f1": scores.f1(y, predicted, n_classes),
+        "f1": scores.f1(1 - y, 1 - predicted, 2)
+        if n_classes == 2 and positive == 0
+        else scores.f1(y, predicted, n_classes),
         "auc": scores.roc_auc(y, predictions),
         "log_loss": scores.log_loss(y, predictions),
     }
+
+
+def rarer(y: NDArray[Any], n_classes: int) -> int:
+    """Return the class of two that fewer rows (n_rows,) have; 1 if none has, or of more classes.
+
+    What is looked for, such as a fraud or a disease, is mostly the rarer one.
+    """
+    return int(n_classes != 2 or np.count_nonzero(y) <= len(y) / 2)
 
 
 def simplest_guess(learned: NDArray[Any], n_rows: int, n_classes: int) -> NDArray[Any]:

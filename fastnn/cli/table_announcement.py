@@ -14,7 +14,7 @@ from fastnn.bagging.tables import TableFit
 from fastnn.cli import options as words
 from fastnn.cli import streams
 from fastnn.cli.cross_validation import spread, spread_shown
-from fastnn.cli.score_table import NAMES, Scores, lines, shown
+from fastnn.cli.score_table import NAMES, Scores, lines, rarer, shown
 from fastnn.cli.streams import losing_nothing, say
 from fastnn.cli.target import Problem, said
 from fastnn.system.printable import named, printable
@@ -168,7 +168,7 @@ def say_results(
         )
         return
     columns, counts = score_columns(results, folds, len(whole.labels), options.cv)
-    for line in lines(columns, counts, positive(whole.classes)):
+    for line in lines(columns, counts, positive(whole.classes, whole.y)):
         streams.say_verbatim(f"{line}\n")
     say(f"most important columns: {important(importances)}")
     n = len(fit.ensemble)
@@ -197,9 +197,11 @@ def score_columns(
     return columns, [results[name][1] for name in HEADERS if name in results]
 
 
-def positive(classes: Any) -> str:
-    """Return the class of two that F1 is of; "" if it is a mean over classes."""
-    return printable(str(classes[1])) if classes is not None and len(classes) == 2 else ""
+def positive(classes: Any, y: Any) -> str:
+    """Return the class of two that F1 is of, the rarer one; "" if it is a mean over classes."""
+    if classes is None or len(classes) != 2:
+        return ""
+    return printable(str(classes[rarer(y, 2)]))
 
 
 def names_of(columns: Columns) -> list[str]:

@@ -46,7 +46,7 @@ def write_report(
         whole.target.name,
         fit,
         list(columns),
-        [(label, values) for label, *values in cells(columns, counts, positive(classes))],
+        [(label, values) for label, *values in cells(columns, counts, positive(classes, whole.y))],
         [
             *((shown(name, value), f"{which} {NAMES[name]}") for name, value in main.items()),
             (f"{len(whole.labels):,}", "rows"),

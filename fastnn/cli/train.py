@@ -74,7 +74,8 @@ def add_parser(commands: Any) -> None:
         "--layers",
         type=words.hidden_sizes,
         metavar="N[,N…]",
-        help="widths of the hidden layers, or none (default: 256,256,256 for a table, else 100)",
+        help="widths of the hidden layers, or none (default: "
+        f"{','.join(map(str, CLASSES.hidden_layer_sizes))} for a table, else 100)",
     )
     parser.add_argument(
         "--activation",

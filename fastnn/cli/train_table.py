@@ -21,7 +21,7 @@ from fastnn.cli.class_weights import weights_of
 from fastnn.cli.column_options import kinds_of, kinds_read, preparation
 from fastnn.cli.cross_validation import cross_validated, folds_of
 from fastnn.cli.report import check_report
-from fastnn.cli.score_table import Scores, scores_of, simplest_guess
+from fastnn.cli.score_table import Scores, rarer, scores_of, simplest_guess
 from fastnn.cli.settings import class_names, default_name
 from fastnn.cli.table_report import write_report
 from fastnn.cli.target import Problem, problem
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     )
     ensemble.save(path)  # first of all, so that nothing is lost if a later step fails
 
-    results = measured(fit, train, test)
+    results = measured(fit, train, test, rarer(whole.y, whole.n_classes))
     try:
         table_announcement.say_results(options, whole, fit, results, folds, backend, seconds, path)
     finally:  # also if the results cannot be printed
@@ -183,9 +183,10 @@ class _Learner:
         if any(history.stopped == "interrupted" for history in fit.histories):
             raise KeyboardInterrupt
         guess = simplest_guess(train.y, len(asked), whole.n_classes)
+        of = rarer(whole.y, whole.n_classes)
         return (
-            scores_of(test.y, outputs(fit.ensemble, test), whole.n_classes),
-            scores_of(test.y, guess, whole.n_classes),
+            scores_of(test.y, outputs(fit.ensemble, test), whole.n_classes, of),
+            scores_of(test.y, guess, whole.n_classes, of),
         )
 
 
@@ -215,19 +216,26 @@ def _asked(fit: TableFit, train: Problem, test: Problem | None) -> tuple[str, An
     return "test", test.y, outputs(fit.ensemble, test)
 
 
-def measured(fit: TableFit, train: Problem, test: Problem | None) -> Mapping[str, Any]:
-    """Return the scores by what they are of, and how many rows: ``"test": (scores, n_rows)``."""
+def measured(
+    fit: TableFit, train: Problem, test: Problem | None, positive: int
+) -> Mapping[str, Any]:
+    """Return the scores by what they are of, and how many rows: ``"test": (scores, n_rows)``.
+
+    `positive` is the class of two that F1 is of.
+    """
     found = {}
+    n_classes = train.n_classes
+
+    def score(y: NDArray[Any], predictions: NDArray[Any]) -> tuple[Scores, int]:
+        return scores_of(y, predictions, n_classes, positive), len(y)
+
     if test is not None and len(test.labels):
-        guess = simplest_guess(train.y, len(test.labels), train.n_classes)
-        found["test"] = (
-            scores_of(test.y, outputs(fit.ensemble, test), train.n_classes),
-            len(test.labels),
-        )
-        found["simplest_guess"] = scores_of(test.y, guess, train.n_classes), len(test.labels)
+        found["test"] = score(test.y, outputs(fit.ensemble, test))
+        guess = simplest_guess(train.y, len(test.labels), n_classes)
+        found["simplest_guess"] = score(test.y, guess)
     rows = fit.left_out
-    found["left_out"] = scores_of(train.y[rows], fit.predictions, train.n_classes), len(rows)
+    found["left_out"] = score(train.y[rows], fit.predictions)
     if test is None:
-        guess = simplest_guess(train.y, len(rows), train.n_classes)
-        found["simplest_guess"] = scores_of(train.y[rows], guess, train.n_classes), len(rows)
+        guess = simplest_guess(train.y, len(rows), n_classes)
+        found["simplest_guess"] = score(train.y[rows], guess)
     return found

@@ -11,7 +11,7 @@ from fastnn.datasets.readers.sources import Source, opened
 from fastnn.datasets.readers.zipped import unzipped
 from fastnn.system.file_kinds import BY_KEY
 from fastnn.system.memory_budget import memory_errors_of
-from fastnn.tabular.frame import Frame, Kind
+from fastnn.tabular.frame import NOTATIONS, Frame, Kind
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import check_choice, check_instance, describe
 
@@ -29,6 +29,8 @@ def read_frame(
     missing: str | Collection[str] = (),
     day_first: bool | None = None,
     encoding: str | None = None,
+    notations: Mapping[str, str] | None = None,
+    as_is: Collection[str] = (),
 ) -> Frame:
     """Read a table with columns of numbers, flags, text and times from a text or Parquet file.
 
@@ -72,6 +74,12 @@ def read_frame(
     encoding : str, optional
         By default a byte order mark decides, otherwise it is UTF-8 or, if the file is not,
         Windows-1252.
+    notations : mapping of str to {".", ",", "day first", "month first"}, optional
+        How numbers or dates of some columns were written in another file, as `Column.notation` of
+        its columns. It is used where nothing in this file decides; a column that is written
+        otherwise is read so, and named in the notes.
+    as_is : collection of str, optional
+        Columns of text whose cells are all kept, such as NA; only empty ones are missing.
 
     Returns
     -------
@@ -110,7 +118,12 @@ def read_frame(
     words = frozenset([missing] if isinstance(missing, str) else missing)
     for word in words:
         check_instance("missing", word, str, "text, or a collection of texts")
-    options = Options(kinds, header, delimiter, decimal, day_first, words)
+    notations = {} if notations is None else notations
+    for name, notation in notations.items():
+        check_choice(f"notations[{name!r}]", notation, NOTATIONS)
+    options = Options(
+        kinds, header, delimiter, decimal, day_first, words, notations, frozenset(as_is)
+    )
     with opened(path) as packed, memory_errors_of(packed.name), unzipped(packed) as source:
         if source.kind is BY_KEY["parquet"]:
             return _read_parquet(source, options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from fastnn.tabular.matching import matched
 from fastnn.tabular.printed import printed
 from fastnn.tabular.read_column import ReadColumn
 from fastnn.tabular.stored import from_json, to_json
-from fastnn.validation.frames import some
+from fastnn.tabular.surprises import Surprises
 
 
 @dataclass(frozen=True)
@@ -102,37 +101,31 @@ class Columns:
         Raises
         ------
         TypeError, ValueError
-            If columns are missing or unknown, or a cell cannot be read as in training; the message
-            names them.
+            If columns are missing, or a cell cannot be read as in training; the message names them.
 
         Warns
         -----
         UserWarning
-            If cells are missing in a column that had none missing in training.
+            If cells are missing in a column that had none missing in training. If values are none
+            of training's: any in a column without the output "any other", else more than half of
+            them. If the table has further columns, which are ignored.
         """
         frame = as_frame(x)
         out = np.zeros((frame.n_rows, self.n_out), np.float32)
-        first, surprising = 0, {}
+        first, surprises = 0, Surprises()
         for read, column in zip(self.table, matched(self, frame, ignored), strict=True):
             if read.encoding is None or column is None:
                 continue
             end = first + len(read.outputs)
             n_own = len(read.outputs) - read.encoding.indicator
             converted = as_kind(column, read.encoding.kind)
-            missing = read.encoding.encode(converted, out[:, first : first + n_own])
+            own = out[:, first : first + n_own]
+            missing = read.encoding.encode(converted, own)
             if read.encoding.indicator:
                 out[:, end - 1] = missing
-            elif not read.had_missing and missing.any():
-                surprising[read.name] = int(missing.sum())
+            surprises.note(read, converted, own, missing)
             first = end
-        if surprising:
-            counts = [f"{name} ({count:,})" for name, count in surprising.items()]
-            warnings.warn(
-                f"x has missing cells in columns that had none in training: {some(counts)}; they "
-                "are read as the median, or as no category",
-                UserWarning,
-                stacklevel=2,
-            )
+        surprises.warn(stacklevel=2)
         return out
 
     def to_json(self) -> str:

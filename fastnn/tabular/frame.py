@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Kind = Literal["number", "flag", "text", "time"]
 
+NOTATIONS = (".", ",", "day first", "month first")
+"""How numbers (what is before decimals) and dates are written."""
+
 
 @dataclass(frozen=True, eq=False)
 class Column:
@@ -28,6 +31,9 @@ class Column:
         Whether that order means something.
     note : str, optional
         What was guessed about it, one sentence.
+    notation : {".", ",", "day first", "month first"}, optional
+        How its numbers or dates are written in a text file, if they have decimals, or a day and a
+        month that could change places.
     """
 
     name: str
@@ -36,6 +42,7 @@ class Column:
     categories: tuple[str, ...] | None = None
     is_ordered: bool = False
     note: str | None = None
+    notation: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 from fastnn.tabular.arrays import array_column, columns_of_rows
 from fastnn.tabular.arrow_columns import arrow_column, arrow_columns, is_arrow
 from fastnn.tabular.frame import Column, Frame, Kind
-from fastnn.tabular.kinds import as_kind
+from fastnn.tabular.kinds import as_kind, stripped
 from fastnn.tabular.names import check_known
 from fastnn.tabular.pandas_columns import is_pandas, pandas_column, pandas_columns
 from fastnn.tabular.polars_columns import is_polars, polars_column
@@ -40,7 +40,7 @@ def as_frame(x: Any, kinds: Mapping[str, Kind] | None = None) -> Frame:
     -------
     Frame
         Durations are numbers, in seconds. Times with a time zone are in UTC, periods the times they
-        start at.
+        start at. Text is without surrounding white space, and ``?`` is missing, as in files.
 
     Raises
     ------
@@ -142,7 +142,8 @@ def _framed(columns: Sequence[Column], *, has_names: bool = True) -> Frame:
             f"x must have columns of equal length, got {lengths[first]} cells in "
             f"{shortened(repr(first))} and {lengths[other]} in {shortened(repr(other))}"
         )
-    return Frame(tuple(columns), next(iter(lengths.values()), 0), has_names)
+    found = tuple(map(stripped, columns))
+    return Frame(found, next(iter(lengths.values()), 0), has_names)
 
 
 def _of_array(x: Any) -> Frame:

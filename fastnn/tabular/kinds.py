@@ -43,6 +43,32 @@ def factorized(values: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
     return np.fromiter(map(code.__getitem__, cells), np.int64, len(cells)), texts
 
 
+def stripped(column: Column) -> Column:
+    """Return text, and its categories, without surrounding white space; cells ``?`` are missing.
+
+    So files are read, too. Columns of other kinds are returned as they are.
+    """
+    if column.kind != "text":
+        return column
+    cells = column.values.tolist()
+    distinct = dict.fromkeys(cells)
+    texts = {text: _stripped(text) for text in distinct}
+    known = column.categories
+    if known is not None:
+        found = (_stripped(text) for text in known)
+        known = tuple(dict.fromkeys(text for text in found if text is not None))
+    if known == column.categories and all(text is texts[text] for text in distinct):
+        return column
+    values = np.empty(len(cells), object)
+    values[:] = [texts[text] for text in cells]
+    return replace(column, values=values, categories=known)
+
+
+def _stripped(text: str | None) -> str | None:
+    text = None if text is None else text.strip()
+    return None if text == "?" else text
+
+
 def missing_in(column: Column) -> NDArray[np.bool_]:
     """Return which cells (n_rows,) are missing; of text, blank ones too."""
     if column.kind == "text":

@@ -21,6 +21,7 @@ from fastnn.tabular.names import check_known
 from fastnn.tabular.numbers import Binned, Scaled, bin_edges, center_and_scale, check_finite
 from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time, microseconds, varying_parts
+from fastnn.validation.parameters import parameter
 from fastnn.validation.values import check_choice, check_count, check_flag, describe, shortened
 
 CHOICES = ("number", "category", "ordered", "flag", "time", "drop")
@@ -108,7 +109,9 @@ def learn_columns(
         own = "drop" if column.name in drop else kinds.get(column.name)
         read = _read(column, own, place, options, keeps=column.name in keep)
         notes = [note for note in (column.note, read.note) if note]
-        found.append(replace(read, note="; ".join(notes) or None))
+        is_as_written = read.encoding is not None and read.encoding.kind == column.kind
+        notation = column.notation if is_as_written else None
+        found.append(replace(read, note="; ".join(notes) or None, notation=notation))
     columns = Columns(tuple(found), table.has_names)
     if not columns.n_out:
         why = "".join(f"\n  {name}: {reason}" for name, reason in columns.left_out.items())
@@ -205,14 +208,16 @@ def _text(column: Column, place: int, options: Options, *, keeps: bool) -> ReadC
     are_numerals = bool(texts) and all(map(_is_numeral, texts))
     if are_numerals and (reason is not None or len(texts) > options.max_categories):
         read = _number(as_kind(column, "number"), place, options, looks=not keeps)
-        note = 'text that holds numbers: kinds= "category" reads it as text'
+        how = parameter("kinds", {column.name: "category"})
+        note = f"text that holds numbers: {how} reads it as text"
         return read if read.note else replace(read, note=note)
     if reason is not None:
         had_missing = n_known < len(codes)
         return ReadColumn(column.name, "text", None, had_missing, reason)
     read = _category(column, options, (codes, texts))
     if are_numerals and not read.note:
-        return replace(read, note='text that holds numbers: kinds= "number" reads it as such')
+        how = parameter("kinds", {column.name: "number"})
+        return replace(read, note=f"text that holds numbers: {how} reads it as such")
     return read
 
 
@@ -252,7 +257,10 @@ def _category(
         encoding: Encoding = TwoValues(tuple(frequent))
     else:
         encoding = OneHot(tuple(frequent), n_rare > 0, indicator)
-    return ReadColumn(column.name, "category", encoding, had_missing, note)
+    kept = {*frequent}
+    n_kept = sum(-count for count, text in by_frequency if text in kept)
+    other_share = 1.0 - n_kept / n_known if n_rare else 0.0
+    return ReadColumn(column.name, "category", encoding, had_missing, note, other_share)
 
 
 def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> ReadColumn:
@@ -269,7 +277,7 @@ def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> R
         unknown = [value for value in texts if value not in values]
         if unknown:
             raise ValueError(
-                f"kinds[{shortened(repr(column.name))}] must have all values of the column, "
+                f"{parameter('kinds', {column.name: None})} must have all values of the column, "
                 f"lowest first, it lacks {shortened(repr(unknown[0]))}"
             )
     elif text.categories is not None:
@@ -289,7 +297,7 @@ def _ordered(column: Column, order: Sequence[str] | None, options: Options) -> R
 
 def _given(name: str, order: Any) -> list[str]:
     """Return the categories that the caller gives, lowest first, as text."""
-    such_as = f"kinds[{shortened(repr(name))}] must be a kind or all categories, lowest first"
+    such_as = f"{parameter('kinds', {name: None})} must be a kind or all categories, lowest first"
     if not isinstance(order, Sequence) or not all(isinstance(v, str | int | float) for v in order):
         raise TypeError(f"{such_as}, got {describe(order)}")
     values = [value if isinstance(value, str) else number_text(float(value)) for value in order]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Collection
 from typing import Protocol
 
@@ -9,6 +11,9 @@ from fastnn.tabular.frame import Column, Frame
 from fastnn.tabular.names import near
 from fastnn.validation.frames import check_numbered_columns, some
 from fastnn.validation.values import shortened
+
+_ROW_NAMES = re.compile(r"(?i:unnamed: \d+|row[._ ]?names?|index|level_\d+|__index_level_\d+__)?")
+"""What pandas and R call the numbers or names of rows."""
 
 
 class Known(Protocol):
@@ -38,13 +43,19 @@ class Trained(Protocol):
 def matched(trained: Trained, frame: Frame, ignored: Collection[str]) -> list[Column | None]:
     """Return the column of a frame for each of the training table; None for one left out.
 
-    By name if both have names, else by position.
+    By name if both have names, else by position. Columns of row numbers, as pandas and R write
+    them, are ignored without a warning: readers of files drop them.
 
     Raises
     ------
     ValueError
-        If a column that is read is missing, or one is unknown; or if a table without names has
-        another number of columns.
+        If a column that is read is missing; or if a table without names has another number of
+        columns.
+
+    Warns
+    -----
+    UserWarning
+        If a column is unknown, which is ignored.
     """
     if not (trained.has_names and frame.has_names):
         if frame.has_names:
@@ -60,12 +71,19 @@ def matched(trained: Trained, frame: Frame, ignored: Collection[str]) -> list[Co
     missing = [name for name in trained.names if name not in found]
     known = {*ignored, *(column.name for column in trained.table)}
     unknown = [name for name in found if name not in known]
-    if missing or unknown:
-        lacks = f"lacks {_listed(missing, unknown)}" if missing else ""
-        has = f"also has {some(unknown)}" if unknown else ""
+    if missing:
+        also = f" and also has {some(unknown)}" if unknown else ""
         raise ValueError(
             f"x must have the columns that were trained on, {some(trained.names)}, in any order: "
-            f"it {' and '.join(filter(None, (lacks, has)))}"
+            f"it lacks {_listed(missing, unknown)}{also}"
+        )
+    unknown = [name for name in unknown if _ROW_NAMES.fullmatch(name) is None]
+    if unknown:
+        columns = "a column" if len(unknown) == 1 else "columns"
+        warnings.warn(
+            f"x also has {columns} that the network was not trained on, {some(unknown)}: ignored",
+            UserWarning,
+            stacklevel=3,
         )
     return [found.get(column.name) for column in trained.table]
 

@@ -41,7 +41,9 @@ def printed(table: Sequence[ReadColumn]) -> str:
         lines += [(start + first).rstrip(), *(" " * indent + other for other in others)]
     n_read = sum(column.encoding is not None for column in table)
     n_out = sum(len(column.outputs) for column in table)
-    return "\n".join([*lines, "", f"{n_read:,} columns are read, {n_out:,} outputs"])
+    columns = "1 column is read" if n_read == 1 else f"{n_read:,} columns are read"
+    outputs = "1 output" if n_out == 1 else f"{n_out:,} outputs"
+    return "\n".join([*lines, "", f"{columns}, {outputs}"])
 
 
 def _short(text: str) -> str:

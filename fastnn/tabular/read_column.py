@@ -50,6 +50,10 @@ class ReadColumn:
         Whether cells were missing in training.
     note : str or None
         What was guessed.
+    other_share : float, default 0.0
+        Of the categories that are not missing, how many were "any other" in training.
+    notation : str, optional
+        Of the training file, as `Column.notation`.
     """
 
     name: str
@@ -57,6 +61,8 @@ class ReadColumn:
     encoding: Encoding | None
     had_missing: bool = False
     note: str | None = None
+    other_share: float = 0.0
+    notation: str | None = None
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:

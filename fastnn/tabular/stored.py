@@ -16,14 +16,18 @@ from typing import Any
 
 from fastnn.tabular.categories import OneHot, Ordered, TwoValues
 from fastnn.tabular.flags import Flag, OnlyMissing
+from fastnn.tabular.frame import NOTATIONS
 from fastnn.tabular.numbers import Binned, Scaled
 from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time
-from fastnn.validation.values import check_choice, check_flag, describe, shortened
+from fastnn.validation.values import check_choice, check_flag, check_in_range, describe, shortened
 
 VERSION = 1
 MOST_OUTPUTS = 10**6
 MOST_CHARACTERS = 10**8
+OPTIONAL: dict[str, Any] = {"other_share": 0.0, "notation": None}
+"""Fields of a column that are left out where they have these values, as in files of old."""
+
 READ_AS = ("number", "flag", "category", "ordered", "text", "time")
 ENCODINGS: dict[str, Any] = {
     encoding.tag: encoding
@@ -40,6 +44,11 @@ def to_json(table: Sequence[ReadColumn], has_names: bool) -> str:
             "had_missing": column.had_missing,
             "note": column.note,
             "encoding": column.encoding and _fields_of(column.encoding),
+        }
+        | {
+            key: getattr(column, key)
+            for key, default in OPTIONAL.items()
+            if getattr(column, key) != default
         }
         for column in table
     ]
@@ -83,16 +92,21 @@ def from_json(text: str) -> tuple[tuple[ReadColumn, ...], bool]:
 
 
 def _read_column(found: Any) -> ReadColumn:
+    if isinstance(found, dict):
+        found = OPTIONAL | found
     _check_keys(found, [field.name for field in fields(ReadColumn)], "a column")
     for key in ("name", "note"):
         if not isinstance(found[key], str) and (key == "name" or found[key] is not None):
             raise TypeError(f"the {key} of a column must be text, got {describe(found[key])}")
+    notation = found["notation"]
     return ReadColumn(
         found["name"],
         check_choice("read_as", found["read_as"], READ_AS),
         None if found["encoding"] is None else _read_encoding(found["encoding"]),
         check_flag("had_missing", found["had_missing"]),
         found["note"],
+        check_in_range("other_share", found["other_share"], 0.0, 1.0),
+        None if notation is None else check_choice("notation", notation, NOTATIONS),
     )
 
 

@@ -5,18 +5,25 @@ The command line sets its own notation while it calls the library.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import EllipsisType
 
-Value = str | int | None | EllipsisType
-"""The value of a parameter; ``...`` for one that the user chooses."""
+from fastnn.validation.values import shortened
+
+Value = str | int | None | EllipsisType | Mapping[str, str | None]
+"""The value of a parameter; ``...`` for one that the user chooses.
+
+A mapping is of one column's name to its value, None for one that the user chooses.
+"""
 
 Writer = Callable[[str, Value], str]
 
 
 def _in_python(name: str, value: Value) -> str:
+    if isinstance(value, Mapping) and None in value.values():
+        return f"{name}[{shortened(repr(next(iter(value))))}]"
     return f"{name}=" if value is ... else f"{name}={value!r}"
 
 
@@ -30,6 +37,8 @@ def parameter(name: str, value: Value = ...) -> str:
     "label='species'"
     >>> parameter("label")
     'label='
+    >>> parameter("kinds", {"zip": "number"}), parameter("kinds", {"zip": None})
+    ("kinds={'zip': 'number'}", "kinds['zip']")
     """
     return _writer.get()(name, value)
 

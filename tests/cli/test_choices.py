@@ -44,7 +44,7 @@ def test_the_label_and_what_it_means_are_said(cli, name):
     y, meaning = CHOICES[name]
     write_csv(cli.folder / "t.csv", X, y, "quality")
     assert said(cli, "t.csv") == [
-        "label 'quality', the last column (--label selects another)",
+        "label 'quality', the last column (--target selects another)",
         meaning,
     ]
     task = meaning.split(":")[0]
@@ -91,12 +91,12 @@ def test_json_has_the_choice_as_fields_and_quiet_has_none(cli):
 
 
 REFUSED = {
-    "row numbers": (np.arange(90), "--label, or use --task regression"),
-    "identifiers": ([f"n{i}" for i in range(90)], "--label, or use --task classification"),
+    "row numbers": (np.arange(90), "--target, or use --task regression"),
+    "identifiers": ([f"n{i}" for i in range(90)], "--target, or use --task classification"),
     "in between": (np.arange(90) % 13 + 70, "--task classification or --task regression"),
     "one class": (
         ["ant"] * 90,
-        "The label is 'quality', the last column (--label selects another)",
+        "The label is 'quality', the last column (--target selects another)",
     ),
 }
 

@@ -71,7 +71,7 @@ def test_train_without_json_prints_a_line_an_epoch_and_the_results(cli):
     assert lines[-1].endswith("saved pets.safetensors (703 parameters)")
     assert cli.err.splitlines() == [
         "pets: 210 training, 30 validation and 60 test rows",
-        "label 'label', column 4 of 4, by its name (--label selects another)",
+        "label 'label', column 4 of 4, by its name (--target selects another)",
         "classification: text, 3 different",
         "3-100-3 relu, softmax, 703 parameters, float64, backend numpy",
     ]

@@ -80,7 +80,7 @@ def test_a_file_without_the_label_s_column_asks_for_it(cli):
     write(cli, "t.csv", ["a", "b", "c", "sort"], values=COLUMNS | {"sort": NAMES[Y]})
     assert cli("evaluate", "pets.safetensors", "t.csv") == 2
     assert "t.csv has no column 'kind'" in cli.err
-    assert "--label COLUMN" in cli.err
+    assert "--target COLUMN" in cli.err
     cli.ok("evaluate", "pets.safetensors", "t.csv", "--label", "sort")
 
 

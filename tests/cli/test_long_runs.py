@@ -245,7 +245,7 @@ def test_files_whose_names_look_like_parameters_keep_them(cli):
     assert cli("train", "--model", "network", "label=3/nothing.csv") == 2
     assert "'label=3/nothing.csv'" in cli.err
     assert cli("train", "--model", "network", "pets.csv", "--label", "99") == 2
-    assert "--label 99 is out of range" in cli.err
+    assert "--target 99 is out of range" in cli.err
 
 
 def test_predictions_are_not_written_over_the_model_or_the_rows(cli):

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -75,9 +77,91 @@ def test_a_kept_column_may_be_one_that_was_never_seen(cli):
     out = read(cli.ok("predict", "ship.safetensors", "t.csv", "--keep", "remark"))
     assert out[0] == ["remark", "prediction"]
     assert {row[0] for row in out[1:]} == {"007"}
-    assert cli("predict", "ship.safetensors", "t.csv") == 2
-    assert "t.csv: its table must have the columns that were trained on" in cli.err
-    assert "also has 'remark'" in cli.err
+
+
+def test_every_kept_cell_is_as_it_stands_in_the_file(cli):
+    header = ["price", "sold", "share", "name", "bought"]
+    names = ("NA", "n/a", "", "none", "x")
+    rows = [
+        [f"1,{100 + i}.50", f"{i % 28 + 1:02d}/12/2020", f"{i}%", names[i % 5], "ny"[i % 3 == 0]]
+        for i in range(60)
+    ]
+    write(cli.folder / "t.csv", header, rows)
+    cli.ok("train", "t.csv", "--target", "bought", *NETWORKS, "--day-first")
+    out = read(cli.ok("predict", "t.safetensors", "t.csv", "--keep", ",".join(header)))
+    assert [row[:5] for row in out[1:]] == rows
+
+
+@one_folder
+@given(
+    day_first=st.booleans(),
+    decimal=st.sampled_from(".,"),
+    delimiter=st.sampled_from(";\t"),
+    which=st.integers(0, 59),
+)
+def test_one_row_is_written_as_the_training_file_was(cli, day_first, decimal, delimiter, which):
+    rows = []
+    for i in range(60):
+        day, month = i % 12 + (1 if i % 2 else 13), i % 12 + 1
+        first, second = (day, month) if day_first else (month, day)
+        price = f"{i % 9 + 1}.{i * 37 % 1000:03d}" if i else "1.5"
+        rows.append([f"{first}/{second}/2020", price.replace(".", decimal), "ab"[i % 7 > 3]])
+    write(cli.folder / "t.csv", ["sold", "price", "y"], rows, delimiter=delimiter)
+    cli.ok("train", "t.csv", "--target", "y", *NETWORKS)
+    many = cli.ok("predict", "t.safetensors", "t.csv", "--proba").splitlines()[1:]
+    write(cli.folder / "one.csv", ["sold", "price"], [rows[which][:2]], delimiter=delimiter)
+    _, one = cli.ok("predict", "t.safetensors", "one.csv", "--proba").splitlines()
+    expected, found = (np.array(line.split(",")[1:], float) for line in (many[which], one))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    sold, price, _ = rows[which]
+    first, second, year = sold.split("/")
+    month, day = (second, first) if day_first else (first, second)
+    iso = [f"{year}-{month:0>2}-{day:0>2}", price]
+    write(cli.folder / "one.csv", ["sold", "price"], [iso], delimiter=delimiter)
+    _, one = cli.ok("predict", "t.safetensors", "one.csv", "--proba").splitlines()
+    np.testing.assert_allclose(np.array(one.split(",")[1:], float), expected, atol=1e-6)
+
+
+def test_a_file_that_is_written_otherwise_than_that_of_training_is_read_so_and_named(cli):
+    write(cli.folder / "flats.csv", *flats(), delimiter=";")
+    cli.ok("train", "flats.csv", "--target", "Preis", *NETWORKS)
+    expected = cli.ok("predict", "flats.safetensors", "flats.csv")
+    assert cli.err == ""
+    header, rows = flats()
+    for row in rows:
+        day, month, year = row[3].split(".")
+        row[2], row[3] = row[2].replace(",", "."), f"{month}/{day}/{year}"
+    write(cli.folder / "new.csv", header, rows)
+    assert cli.ok("predict", "flats.safetensors", "new.csv") == expected
+    assert "'Fläche' is written with decimal points, but was with decimal commas" in cli.err
+    assert "'Verkauft am' is written with the month first, but was with the day first" in cli.err
+
+
+@pytest.mark.parametrize("words", [("--proba",), ("--json",), ()])
+def test_numbers_have_no_more_digits_than_float32_needs(cli, words):
+    write(cli.folder / "flats.csv", *flats(), delimiter=";")
+    cli.ok("train", "flats.csv", "--target", "Preis", *NETWORKS)
+    name = "flats" if not words else "ship"
+    out = cli.ok("predict", f"{name}.safetensors", f"{name}.csv", *words)
+    found = re.findall(r"\d+\.\d+(?:e-?\d+)?", out)
+    assert len(found) >= 80
+    assert all(number in (str(np.float32(number)), repr(float(number))) for number in found)
+    assert max(len(number.split("e")[0].strip("0.").replace(".", "")) for number in found) <= 9
+
+
+def test_what_training_had_not_is_told_once(cli):
+    sex = HEADER.index("Sex")
+    rows = [["7", *row[:sex], row[sex].title(), *row[sex + 1 :]] for row in ROWS]
+    write(cli.folder / "t.csv", ["remark", *HEADER], rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        cli.ok("predict", "ship.safetensors", "t.csv", "--proba")
+    assert cli.err.splitlines() == [
+        "fastnn: warning: the table also has a column that the network was not trained on, "
+        "'remark': ignored",
+        "fastnn: warning: the table has values that training had not: Sex (90 of 90 rows, such as "
+        f"{rows[0][sex + 1]!r}); they are read as no category",
+    ]
 
 
 def test_json_has_probabilities_and_kept_columns(cli):
@@ -129,7 +213,7 @@ def test_numbers_have_no_probabilities(cli):
     words = ("predict", "flats.safetensors", "flats.csv")
     out = read(cli.ok(*words, "--keep", "Fläche"))
     assert out[0] == ["Fläche", "prediction"]
-    assert out[1][0] == flats()[1][0][2].replace(",", ".")
+    assert out[1][0] == flats()[1][0][2]
     assert cli(*words, "--proba") == 2
     assert "--proba is for classes" in cli.err
 

@@ -357,3 +357,37 @@ def test_ctrl_c_saves_the_best_and_has_code_130(cli):
     assert json.loads(out.splitlines()[-1])["event"] == "result"
     assert "Traceback" not in err
     assert fastnn.load("ship.safetensors").columns is not None
+
+
+def test_f1_is_of_the_rarer_class_whatever_it_is_called(cli):
+    rows = [[f"{i % 7}", f"{i % 5}.5", ("churned", "stays")[i % 4 > 0]] for i in range(80)]
+    write(cli.folder / "t.csv", ["u", "v", "y"], rows)
+    assert "F1 of churned " in cli.ok("train", "t.csv", *NETWORKS)
+    assert "F1 of churned " in cli.ok("train", "t.csv", *NETWORKS, "--cv", "2")
+    assert "F1 of churned " in cli.ok("evaluate", "t.safetensors", "t.csv")
+    rows = [[u, v, {"churned": "z", "stays": "a"}[y]] for u, v, y in rows]
+    found = train(cli, "t.csv")[1]["test"]
+    write(cli.folder / "t.csv", ["u", "v", "y"], rows)
+    again = train(cli, "t.csv")[1]["test"]
+    assert found["f1"] == pytest.approx(again["f1"], abs=0.5)
+    assert found["auc"] >= 0
+
+
+def test_notes_name_the_options_of_the_command_line(cli):
+    rows = [[f"{i % 20:03d}", "ab"[i % 3 == 0]] for i in range(100)]
+    write(cli.folder / "t.csv", ["my zip", "y"], rows)
+    cli.ok("train", "t.csv", *NETWORKS)
+    said = " ".join(cli.err.split())
+    assert "--kind 'my zip=number' reads them as numbers" in said
+    assert "kinds" not in said
+    assert cli("train", "t.csv", *NETWORKS, "--kind", "my zip=000<001") == 2
+    assert "--kind 'my zip' must have all values of the column" in cli.err
+    write(cli.folder / "t.csv", ["x", "y"], [[str(i % 3), f"name {i}"] for i in range(60)])
+    assert cli("train", "t.csv") == 2
+    assert "--target" in cli.err
+    assert "--label" not in cli.err
+
+
+def test_help_has_the_layers_of_the_recipe(cli):
+    cli("train", "--help")
+    assert "(default: 128,128,128 for a table" in " ".join(cli.out.split())

@@ -72,7 +72,7 @@ CASES = {
     "rows of a partition differ": (
         lambda: ([dask.delayed(X[:50]), dask.delayed(X[50:])],
                  [dask.delayed(Y[:60]), dask.delayed(Y[60:])]),
-        ValueError, "partition (0: x has 50|1: x has 70) rows, but y 60",
+        ValueError, r"partition (0: x has 50|1: x has 70) rows, but y 60",
     ),
     "another number of partitions": (
         lambda: ([dask.delayed(X)], [dask.delayed(Y[:60]), dask.delayed(Y[60:])]), ValueError,

@@ -77,3 +77,10 @@ def test_the_calibration_error_is_the_distance_of_confidence_from_accuracy():
     weight, confidence, right = scores.reliability(y, p)
     np.testing.assert_allclose([weight[7], confidence[7], right[7]], [100, 0.75, 0.75])
     assert weight.sum() == 100
+
+
+def test_a_class_neither_there_nor_predicted_is_left_out_of_f1():
+    metrics = pytest.importorskip("sklearn.metrics")
+    y, predicted = np.array([0, 0, 2, 2]), np.array([0, 2, 2, 2])
+    expected = metrics.f1_score(y, predicted, average="macro")
+    assert scores.f1(y, predicted, 4) == pytest.approx(expected)

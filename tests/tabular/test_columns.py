@@ -132,7 +132,8 @@ def test_unknown_and_missing_categories_are_all_zeros():
     columns = learn_columns(TABLE)
     city = [i for i, name in enumerate(columns.feature_names) if name.startswith("city")]
     row = {"age": 1.0, "sex": "f"}
-    assert (columns.rows([row | {"city": "Bonn"}])[:, city] == 0).all()
+    with pytest.warns(UserWarning, match=r"not: city \(1 of 1 row, such as 'Bonn'\)"):
+        assert (columns.rows([row | {"city": "Bonn"}])[:, city] == 0).all()
     with pytest.warns(UserWarning, match="none in training: 'city \\(1\\)'"):
         assert (columns.rows([row | {"city": None}])[:, city] == 0).all()
 
@@ -207,13 +208,87 @@ def test_columns_are_matched_by_name_or_else_by_position():
         (lambda frame: frame.drop(columns="age"), "lacks 'age'$"),
         (lambda frame: frame.rename(columns={"age": "Age"}),
          r"lacks 'age' \(is it 'Age'\?\) and also has 'Age'"),
-        (lambda frame: frame.assign(y=1), "also has 'y'$"),
         (lambda frame: frame.to_numpy()[:, :3], "the 4 columns of the training table"),
     ],
 )  # fmt: skip
 def test_other_columns_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         learn_columns(TABLE).rows(change(pd.DataFrame(TABLE)))
+
+
+def test_columns_that_training_had_not_are_ignored_and_named():
+    frame = pd.DataFrame(TABLE)
+    columns = learn_columns(TABLE)
+    with pytest.warns(UserWarning, match="not trained on, 'y': ignored"):
+        rows = columns.rows(frame.assign(y=1))
+    assert (rows == columns.rows(frame)).all()
+
+
+@given(st.sampled_from(["Unnamed: 0", "rownames", "index", "__index_level_0__", "", "row.names"]))
+def test_columns_that_number_the_rows_are_ignored(name):
+    frame = pd.DataFrame(TABLE)
+    columns = learn_columns(TABLE)
+    numbered = frame.copy()
+    numbered.insert(0, name, range(N))
+    assert (columns.rows(numbered) == columns.rows(frame)).all()
+
+
+@given(
+    st.sampled_from(["two values", "one-hot", "ordered", "other"]),
+    st.integers(0, 60),
+    st.booleans(),
+)
+def test_values_that_training_had_not_are_counted_in_a_warning(what, n_unseen, alone):
+    n_values = {"two values": 2, "one-hot": 3, "ordered": 3, "other": 5}[what]
+    values = list("abcde"[:n_values]) * (60 // n_values)
+    if what == "other":
+        values = [*values, "rare", "rarer"]
+    kinds = {"x": "ordered"} if what == "ordered" else {}
+    columns = learn_columns({"x": values, "n": np.arange(len(values)) % 7.0}, kinds=kinds)
+    n_known = n_unseen if alone else 60
+    cells = ["new"] * n_unseen + values[: n_known - n_unseen]
+    table = {"x": [*cells, None], "n": np.zeros(len(cells) + 1)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        columns.rows(table)
+    told = [str(w.message) for w in caught if "training had not" in str(w.message)]
+    if what == "other" and (n_known < 20 or 2 * n_unseen <= n_known):
+        assert not told
+    elif what != "other" and n_unseen:
+        assert f"x ({n_unseen:,} of {n_known:,} row" in told[0]
+        assert "such as 'new'); they are read as no category" in told[0]
+    elif what == "other" and n_unseen > 0.6 * n_known:
+        assert "they are read as any other" in told[0]
+    elif not n_unseen:
+        assert not told
+
+
+@given(st.integers(1, 60))
+def test_rows_of_training_are_no_surprise_however_many_are_rare(n_rare):
+    values = ["a"] * 30 + [str(i) for i in range(n_rare)]
+    columns = learn_columns(
+        {"x": values, "n": np.arange(len(values)) % 7.0}, kinds={"x": "category"}
+    )
+    columns.rows({"x": values, "n": np.zeros(len(values))})
+
+
+@pytest.mark.parametrize("form", ["pandas", "categorical", "polars", "dict"])
+@given(st.lists(st.sampled_from(["", " ", "\t", "  "]), min_size=4, max_size=4))
+def test_text_is_stripped_and_a_question_mark_is_missing(form, spaces):
+    cells = ["Private", "State", "Federal", "?"] * 10
+    padded = [f"{spaces[i % 4]}{cell}{spaces[(i + 1) % 4]}" for i, cell in enumerate(cells)]
+    plain = {"x": [None if cell == "?" else cell for cell in cells]}
+    makes = {
+        "pandas": pd.DataFrame,
+        "categorical": lambda table: pd.DataFrame(table).astype("category"),
+        "polars": pytest.importorskip("polars").DataFrame,
+        "dict": dict,
+    }
+    table = makes[form]({"x": padded})
+    columns = learn_columns(plain)
+    assert (columns.rows(table) == columns.rows(plain)).all()
+    assert (learn_columns(table).rows(plain) == learn_columns(table).rows(table)).all()
+    assert {*learn_columns(table).table[0].encoding.values} == {"Private", "State", "Federal"}
 
 
 def test_numbered_columns_in_another_order_are_refused():

@@ -160,7 +160,7 @@ def test_wrong_arguments_are_refused_in_words(options, words):
 
 def test_a_guess_is_noted():
     assert "rare" in learned([*words(30, 3), *[f"v{i}" for i in range(30)]]).note
-    assert "text that holds numbers" in learned(["1", "2", "3"] * 20).note
+    assert "kinds={'a': 'number'} reads it as such" in learned(["1", "2", "3"] * 20).note
     assert "alphabet" in learned(["S", "M", "L"] * 20, kinds={"a": "ordered"}).note
     assert "seconds" in learned(pd.to_timedelta(np.arange(N) % 7, "s").to_series()).note
 
@@ -201,3 +201,7 @@ def test_a_printed_table_fits_in_a_terminal():
     lines = str(learn_columns(table)).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "3 columns are read, 3 outputs"
+
+
+def test_one_column_and_one_output_are_singular():
+    assert str(learn_columns({"x": [1.5, 2.0, 7.0]})).endswith("\n1 column is read, 1 output")

@@ -54,7 +54,13 @@ class TextCells:
         return list(distinct)
 
 
-def number_column(text: TextCells, values: Numbers, options: Options, note: str | None) -> Column:
+def number_column(
+    text: TextCells,
+    values: Numbers,
+    options: Options,
+    note: str | None,
+    notation: str | None = None,
+) -> Column:
     """Return a column of numbers, without those that stand for missing ones."""
     notes = [] if note is None else [note]
     for number in options.missing_numbers():
@@ -74,7 +80,9 @@ def number_column(text: TextCells, values: Numbers, options: Options, note: str 
         if len(values) >= FEWEST_ROWS and values[0] in (0, 1) and (np.diff(values) == 1).all():
             notes.append("holds row numbers: leave it out, unless it is meaningful for new rows")
         notes += _sentinel(finite)
-    return Column(text.place.name, "number", values, note="; ".join(notes) or None)
+    return Column(
+        text.place.name, "number", values, note="; ".join(notes) or None, notation=notation
+    )
 
 
 def _sentinel(values: Numbers) -> list[str]:
@@ -102,7 +110,8 @@ def _sentinel(values: Numbers) -> list[str]:
 def text_column(text: TextCells, options: Options, note: str | None = None) -> Column:
     """Return a column of text: its cells as they are, without surrounding spaces."""
     distinct = dict.fromkeys(text.cells)
-    gone = options.missing_in(distinct, as_text=True)
+    is_as_is = text.place.name in options.as_is
+    gone = {""} & {*distinct} if is_as_is else options.missing_in(distinct, as_text=True)
     one: dict[str, str | None] = {cell: cell for cell in distinct} | dict.fromkeys(gone)
     values = np.empty(len(text.cells), object)
     values[:] = list(map(one.__getitem__, text.cells))  # equal cells are one object

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.datasets.mixed.columns import (
-    Numbers,
     TextCells,
     number_column,
     spread,
     spread_times,
     text_column,
 )
-from fastnn.datasets.mixed.kinds import has_thousands, read_numbers
+from fastnn.datasets.mixed.kinds import has_thousands, plain_notation, read_numbers
 from fastnn.datasets.mixed.numbers import Decimal, common_sign, number_of, split_sign
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.times import ZERO, ContradictionError, hours_of, read_times
@@ -47,10 +45,11 @@ def read_as(
         return text_column(text, options)
     present = text.present(options)
     if kind == "number":
-        if text.plain is not None and not has_thousands(text, options, decimal):
-            return number_column(text, text.plain, options, None)
-        values, note = _numbers(text, present, options, decimal, likely)
-        return number_column(text, values, options, note)
+        likely = options.decimal_in(text.place.name, likely)
+        known = decimal or (likely if text.place.name in options.notations else None)
+        if text.plain is not None and not has_thousands(text, options, known):
+            return number_column(text, text.plain, options, None, plain_notation(text))
+        return _number(text, present, options, decimal, likely)
     if kind == "flag":
         flags = {cell: FLAGS.get(cell.lower()) for cell in present}
         _check(text, present, "flag", lambda cell: flags[cell] is not None)
@@ -58,21 +57,22 @@ def read_as(
             text.cells, {cell: flag for cell, flag in flags.items() if flag is not None}
         )
         return Column(text.place.name, "flag", values)
-    times, note = _times(text, present, options)
-    return Column(text.place.name, "time", times, note=note)
+    return _time(text, present, options)
 
 
-def _numbers(
+def _number(
     text: TextCells, present: list[str], options: Options, decimal: Decimal | None, likely: Decimal
-) -> tuple[Numbers, str | None]:
+) -> Column:
     if not present:
-        return np.full(len(text.cells), np.nan), None
+        return number_column(text, np.full(len(text.cells), np.nan), options, None)
     found = read_numbers(present, decimal, likely)
     if found is not None:
-        return spread(text.cells, found[0]), found[1]
+        numbers, note, notation = found
+        return number_column(text, spread(text.cells, numbers), options, note, notation)
     hours = hours_of(present)
     if hours is not None:
-        return spread(text.cells, dict(zip(present, hours.tolist(), strict=True))), None
+        values = spread(text.cells, dict(zip(present, hours.tolist(), strict=True)))
+        return number_column(text, values, options, None)
     sign = common_sign([cell for cell in present if split_sign(cell)[1]])
 
     def is_one(cell: str) -> bool:
@@ -83,15 +83,14 @@ def _numbers(
     _refuse(text, present[0], "number")
 
 
-def _times(
-    text: TextCells, present: list[str], options: Options
-) -> tuple[NDArray[np.datetime64], str | None]:
+def _time(text: TextCells, present: list[str], options: Options) -> Column:
     cells = [cell for cell in present if cell not in ZERO]
     if not cells:
-        return spread_times(text.cells, {}), None
+        return Column(text.place.name, "time", spread_times(text.cells, {}))
+    day_first = options.day_first_in(text.place.name)
     name = "date"  # as one kind is given, 20190131 is a date whatever the column is called
     try:
-        read = read_times(cells, name, options.day_first)
+        read = read_times(cells, name, day_first)
     except ContradictionError as error:
         raise ValueError(f"{text.place.of(0)}: the dates below do not agree: {error}") from None
     if read is None:
@@ -99,13 +98,14 @@ def _times(
         _check(text, cells, "time", lambda cell: read_times([cell], name, True) is not None)
         _check(text, cells, "time", lambda cell: _are_alike(first, cell, name))
         _refuse(text, first, "time")
-    if read.is_undecided and options.day_first is None:
+    if read.is_undecided and day_first is None:
         raise ValueError(
             f"{text.place.of(text.cells.index(cells[0]))}: {cells[0]} may begin with the day or "
             "the month, and no cell of the column decides: specify "
             f"{parameter('day_first', True)} or {parameter('day_first', False)}"
         )
-    return spread_times(text.cells, dict(zip(cells, read.values, strict=True))), read.note
+    values = spread_times(text.cells, dict(zip(cells, read.values, strict=True)))
+    return Column(text.place.name, "time", values, note=read.note, notation=read.notation)
 
 
 def _are_alike(first: str, cell: str, name: str) -> bool:

@@ -99,6 +99,11 @@ def _has_points(column: TextCells) -> bool:
     return any("." in cell for cell in first) and not are_thousands(first)
 
 
+def plain_notation(text: TextCells) -> Decimal | None:
+    """Return the notation of plain numbers: points, if there are any."""
+    return "." if text.packed.has(".") else None
+
+
 def has_thousands(text: TextCells, options: Options, decimal: Decimal | None) -> bool:
     """Return whether points in plain numbers are not decimal points in this table."""
     return decimal == "," and text.packed.has(".") and are_thousands(text.present(options))
@@ -115,6 +120,7 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         What is assumed if neither that nor the cells decide.
     """
     name = text.place.name
+    likely = options.decimal_in(name, likely)
     if text.plain is not None and not has_thousands(text, options, decimal):
         return Guess(_of_plain_numbers(text, text.plain, options))
     cells, present = text.cells, text.present(options)
@@ -131,10 +137,10 @@ def guessed(text: TextCells, options: Options, decimal: Decimal | None, likely: 
         return Guess(text_column(text, options, _zeros_note(present, name)))
     found = read_numbers(present, decimal, likely)
     if found is not None:
-        numbers, note = found
+        numbers, note, notation = found
         if any(map(is_long, present)):
             return Guess(text_column(text, options, _long_note(present, name)))
-        return Guess(number_column(text, spread(cells, numbers), options, note))
+        return Guess(number_column(text, spread(cells, numbers), options, note, notation))
     if form_of(first_date(present), name) is not None:
         column = _guessed_times(text, present, options)
         if column is not None:
@@ -168,7 +174,7 @@ def _of_plain_numbers(text: TextCells, values: Numbers, options: Options) -> Col
         times = _guessed_times(text, present, options) if is_date else None
         if times is not None:
             return times
-    return number_column(text, values, options, None)
+    return number_column(text, values, options, None, plain_notation(text))
 
 
 def _flags(present: Sequence[str]) -> dict[str, float] | None:
@@ -189,8 +195,11 @@ def _are_numbers(present: Sequence[str]) -> bool:
 
 def read_numbers(
     present: Sequence[str], decimal: Decimal | None, likely: Decimal
-) -> tuple[dict[str, float], str | None] | None:
-    """Return the numbers of distinct cells and a note, or None if one of them is not a number."""
+) -> tuple[dict[str, float], str | None, Decimal | None] | None:
+    """Return the numbers of distinct cells, a note and their notation if they have decimals.
+
+    None if one of them is not a number.
+    """
     sign = split_sign(present[0])[1] and common_sign(present)
     first = decimal or likely
     other: Decimal = "," if first == "." else "."
@@ -217,7 +226,8 @@ def read_numbers(
     if sign:
         cell = present[0]
         notes.append(f"{sign} is left out: {cell} is read as {taken[cell]:.15g}")
-    return taken, "; ".join(notes) or None
+    has_marks = any("," in cell or "." in cell for cell in present)
+    return taken, "; ".join(notes) or None, used if has_marks else None
 
 
 def first_date(present: Sequence[str]) -> str:
@@ -227,14 +237,15 @@ def first_date(present: Sequence[str]) -> str:
 
 def _guessed_times(text: TextCells, present: Sequence[str], options: Options) -> Column | None:
     cells = [cell for cell in present if cell not in ZERO]
+    day_first = options.day_first_in(text.place.name)
     try:
-        read = read_times(cells, text.place.name, options.day_first) if cells else None
+        read = read_times(cells, text.place.name, day_first) if cells else None
     except ContradictionError as error:
         return text_column(text, options, f"its dates do not agree, and are read as text: {error}")
     if read is None:
         return None
     values = spread_times(text.cells, dict(zip(cells, read.values, strict=True)))
-    return Column(text.place.name, "time", values, note=read.note)
+    return Column(text.place.name, "time", values, note=read.note, notation=read.notation)
 
 
 def _odd_cells(
@@ -278,7 +289,7 @@ def _zeros_note(codes: Sequence[str], name: str) -> str:
     code = next(cell for cell in codes if is_code(cell))
     return (
         f"its numbers have leading zeros ({code}), as codes do, and are read as text; "
-        f"{parameter('kinds', ...)}{{{name!r}: 'number'}} reads them as numbers"
+        f"{parameter('kinds', {name: 'number'})} reads them as numbers"
     )
 
 
@@ -286,5 +297,5 @@ def _long_note(cells: Sequence[str], name: str) -> str:
     long = next(cell for cell in cells if is_long(cell))
     return (
         f"its whole numbers are too long to be exact ({shown_cell(long)}), and are read as text; "
-        f"{parameter('kinds', ...)}{{{name!r}: 'number'}} rounds them"
+        f"{parameter('kinds', {name: 'number'})} rounds them"
     )

@@ -38,6 +38,8 @@ class Options:
     decimal: Decimal | None
     day_first: bool | None
     missing: frozenset[str]
+    notations: Mapping[str, str] = field(default_factory=dict)
+    as_is: frozenset[str] = frozenset()
     markers: frozenset[str] = SPELLINGS
     markers_of_text: frozenset[str] = OF_TEXT
     _numbers: frozenset[float] = field(init=False)
@@ -50,6 +52,20 @@ class Options:
         """Return which of some stripped cells have no value."""
         markers = self.markers_of_text if as_text else self.markers
         return {cell for cell in markers | self.missing if cell in distinct}
+
+    def decimal_in(self, name: str, likely: Decimal) -> Decimal:
+        """Return what is before the decimals of a column, where nothing in the file decides."""
+        known = self.notations.get(name)
+        if known == ",":
+            return ","
+        return "." if known == "." else likely
+
+    def day_first_in(self, name: str) -> bool | None:
+        """Return whether the day is first in a column's dates, where no cell decides."""
+        known = self.notations.get(name)
+        if self.day_first is None and known in ("day first", "month first"):
+            return known == "day first"
+        return self.day_first
 
     def missing_numbers(self) -> Collection[float]:
         """Return the numbers that stand for missing ones, in whatever notation."""

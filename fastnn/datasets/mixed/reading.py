@@ -29,6 +29,13 @@ from fastnn.validation.parameters import parameter
 
 _LIBSVM = re.compile(r"\s*[-+\d.,]+(\s+qid:\d+)?(\s+\d+:[-+\d.eE]+)+\s*(#.*)?$")
 
+_WRITTEN_WITH = {
+    ".": "decimal points",
+    ",": "decimal commas",
+    "day first": "the day first",
+    "month first": "the month first",
+}
+
 
 def read_text(source: Source, options: Options, encoding: str | None) -> Frame:
     """Read delimited text or ARFF; `fastnn.datasets.read_frame` describes the arguments."""
@@ -98,7 +105,19 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
         text_cells.forget()
     _check_odd_rows(guesses, texts, sheet.lines, source.name)
     found = tuple(guess.column for guess in guesses)
+    notes += [note for column in found if (note := _otherwise(column, options))]
     return Frame(found, n_rows, sheet.has_names, tuple(notes))
+
+
+def _otherwise(column: Column, options: Options) -> str | None:
+    """Return a note about a column that is not written as it was said to be."""
+    here, known = column.notation, options.notations.get(column.name)
+    if here is None or known is None or here == known:
+        return None
+    return (
+        f"column {column.name!r} is written with {_WRITTEN_WITH[here]}, but was with "
+        f"{_WRITTEN_WITH[known]} in training: it is read as written here"
+    )
 
 
 def _names_rows(sheet: Sheet, options: Options) -> bool:

@@ -61,11 +61,20 @@ ZERO = ("0000-00-00", "0000-00-00 00:00:00")
 
 @dataclass(frozen=True)
 class ReadTimes:
-    """Times (n,), what was guessed, and whether nothing decides which of day and month is first."""
+    """Times (n,), what was guessed, and whether nothing decides which of day and month is first.
+
+    `day_first` says how they were read; None if they cannot change places.
+    """
 
     values: Times
     note: str | None
     is_undecided: bool = False
+    day_first: bool | None = None
+
+    @property
+    def notation(self) -> str | None:
+        """How the dates are written, as `Column.notation`."""
+        return {True: "day first", False: "month first", None: None}[self.day_first]
 
 
 class ContradictionError(ValueError):
@@ -123,7 +132,7 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
     if len(found) < len(cells):
         return None
     notes = []
-    is_undecided = False
+    is_undecided, is_first = False, None
     years = _numbers(found, "year")
     if min(len(one["year"]) for one in found) < 4:
         short = np.array([len(one["year"]) == 2 for one in found])
@@ -138,6 +147,7 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
         if decided is None:
             decided = by != "/" if day_first is None else day_first
         days, months = (first, second) if decided else (second, first)
+        is_first = bool(decided)
         if is_undecided and day_first is None:
             here, other = ("day", "month") if decided else ("month", "day")
             notes.append(
@@ -168,7 +178,7 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
     if form == "compact":
         notes.append(f"numbers such as {cells[0]} are read as dates, as the name says")
     values = dates.astype(UNIT) + micros.astype("timedelta64[us]")
-    return ReadTimes(values, "; ".join(notes) or None, is_undecided)
+    return ReadTimes(values, "; ".join(notes) or None, is_undecided, is_first)
 
 
 def _iso_times(cells: Sequence[str]) -> Times | None:
