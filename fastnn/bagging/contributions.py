@@ -1,10 +1,11 @@
-"""Contributions of inputs to an output: its derivative by each input, times the input.
+"""Contributions of inputs to an output: its derivative by each, times what the input differs by.
 
-    c_i = x_i · ∂z_k(x) / ∂x_i,
+    c_i = (x_i − b_i) · ∂z_k(x) / ∂x_i,
 
-with z_k the logit of class k or the predicted number, and the derivative that of back-propagation,
-not an estimate ("gradient × input"; Shrikumar et al., 2016). Inputs are about 0 for a typical value
-of their column, and a missing or unknown one is 0: it contributes nothing.
+with z_k the logit of class k or the predicted number, b the row of typical values
+(`fastnn.tabular.Columns.typical_row`), and the derivative that of back-propagation, not an estimate
+("gradient × input"; Shrikumar et al., 2016). A number at its median contributes nothing, nor does a
+category that was not known; that a cell is missing contributes where training had such cells.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fastnn.ensemble import Ensemble
 def contributions(
     ensemble: Ensemble,
     x: NDArray[np.float32],
+    typical: NDArray[np.float32],
     outputs: NDArray[np.int64],
     sources: Sequence[int],
     n_columns: int,
@@ -31,6 +33,8 @@ def contributions(
     ----------
     ensemble : Ensemble
     x : ndarray of shape (n_rows, n_in)
+    typical : ndarray of shape (n_in,)
+        b.
     outputs : ndarray of shape (n_rows,) int64
         The output that is explained, of each row.
     sources : sequence of int of length n_in
@@ -50,7 +54,7 @@ def contributions(
         by_x = trainer.backward(delta, update=False, input_gradient=True)
         assert by_x is not None
         slopes += by_x
-    by_input = slopes / len(ensemble) * x
+    by_input = slopes / len(ensemble) * (x - typical)
     by_column: NDArray[Any] = np.zeros((n_columns, len(x)))
     np.add.at(by_column, list(sources), by_input.T)
     return by_column.T

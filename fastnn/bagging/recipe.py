@@ -25,7 +25,7 @@ class Recipe:
     """Settings of a fit; the defaults are those of `fastnn.sklearn.TabularClassifier`.
 
     They begin from RealMLP's simple variant (Holzmüller, Grinsztajn and Steinwart, 2024, "Better by
-    default", table A.1).
+    default").
 
     Attributes
     ----------

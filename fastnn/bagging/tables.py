@@ -144,8 +144,12 @@ def fit_table(
     weight, kept = options.get("sample_weight"), np.arange(frame.n_rows)
     if weight is not None:
         kept = np.flatnonzero(weight)  # a row without weight is as if it were not there
-        if not len(kept):
-            raise ValueError("sample_weight is zero for every row: there is nothing to learn from")
+        least = 2 if watched is None else 1
+        if len(kept) < least:
+            raise ValueError(
+                f"sample_weight must be other than zero for at least {least} rows, one to learn and "
+                f"one to watch, got {len(kept)}"
+            )
         frame, y, options["sample_weight"] = frame.rows(kept), y[kept], weight[kept]
     columns = preparation.learn(frame)
     x = columns.rows(frame)

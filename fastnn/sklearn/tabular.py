@@ -205,11 +205,9 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
 
     def _frame(self, X: Any, *y: Any, reset: bool) -> Frame:
         """Return a checked table, with names of columns as scikit-learn records them."""
-        if isinstance(X, Frame):
-            return X
         if isinstance(X, list | tuple) and not (len(X) and isinstance(X[0], Mapping)):
             X = np.array(X, dtype=object)
-        is_table = not issparse(X) and (is_frame(X) or _is_columns(X))
+        is_table = isinstance(X, Frame) or (not issparse(X) and (is_frame(X) or _is_columns(X)))
         if not is_table:
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
         frame = as_frame(X)
@@ -245,8 +243,9 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         self, networks: Ensemble, frame: Frame, outputs: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the contribution of each column to one output of each row, of networks of rows."""
-        x, n_columns = self.columns_.rows(frame), len(self.columns_.table)
-        return contributions(networks, x, outputs, places(self.columns_), n_columns)
+        columns = self.columns_
+        x, typical = columns.rows(frame), columns.typical_row
+        return contributions(networks, x, typical, outputs, places(columns), len(columns.table))
 
     # -- writing --------------------------------------------------------------------------------
 

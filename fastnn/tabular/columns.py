@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.frames import as_frame
-from fastnn.tabular.kinds import as_kind
+from fastnn.tabular.kinds import as_kind, nothing_known
 from fastnn.tabular.matching import matched
 from fastnn.tabular.printed import printed
 from fastnn.tabular.read_column import ReadColumn
@@ -41,6 +41,8 @@ class Columns:
         For each output the index in `names` of the column it comes from.
     n_out : int
         Number of outputs.
+    typical_row : ndarray of shape (n_out,) float32
+        Numbers at their median, no category, nothing missing.
 
     Examples
     --------
@@ -127,6 +129,19 @@ class Columns:
             first = end
         surprises.warn(stacklevel=2)
         return out
+
+    @cached_property
+    def typical_row(self) -> NDArray[np.float32]:
+        """The row (n_out,) of which no cell says anything: numbers at the median, no category."""
+        row = np.zeros((1, self.n_out), np.float32)
+        first = 0
+        for read in self.table:
+            if read.encoding is not None:
+                n_own = len(read.outputs) - read.encoding.indicator
+                missing = nothing_known(read.name, read.encoding.kind)
+                read.encoding.encode(missing, row[:, first : first + n_own])
+                first += len(read.outputs)
+        return row[0]
 
     def to_json(self) -> str:
         """Return the columns as JSON text, from which `from_json` makes an equal value."""

@@ -77,6 +77,13 @@ def missing_in(column: Column) -> NDArray[np.bool_]:
     return np.asarray(np.isnat(values) if column.kind == "time" else np.isnan(values))
 
 
+def nothing_known(name: str, kind: Kind) -> Column:
+    """Return a column of one cell, which is missing."""
+    missing = {"number": np.nan, "flag": np.nan, "text": None, "time": np.datetime64("NaT", "us")}
+    dtype = {"number": np.float64, "flag": np.float64, "text": object, "time": "datetime64[us]"}
+    return Column(name, kind, np.array([missing[kind]], dtype[kind]))
+
+
 def as_kind(column: Column, kind: Kind) -> Column:
     """Return a column read as another kind.
 

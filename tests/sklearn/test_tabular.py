@@ -20,6 +20,7 @@ from support.table_inputs import graph_inputs
 
 import fastnn
 from fastnn.sklearn import TabularClassifier, TabularRegressor
+from fastnn.tabular import as_frame
 
 QUICK = {"n_estimators": 2, "max_iter": 8, "hidden_layer_sizes": (16,), "random_state": 0}
 TABLE = mixed_table(400)
@@ -196,6 +197,30 @@ def test_contributions_are_derivatives_times_inputs():
         model.explain(NEW, "middle")
 
 
+def test_a_typical_cell_contributes_nothing_in_bins_as_well():
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame({"a": rng.normal(5, 1, 801), "b": np.exp(rng.normal(size=801))})
+    x["c"] = rng.choice(["u", "v", "w"], 801)
+    model = regressor(n_bins=8).fit(x, x["a"] + x["b"])
+    median = x[["a", "b"]].median()
+    rows = pd.DataFrame({"a": [median["a"], 7.0], "b": [median["b"]] * 2, "c": [None, None]})
+    with pytest.warns(UserWarning, match="missing cells"):
+        explained = model.explain(rows)
+    np.testing.assert_allclose(explained[0], 0, atol=1e-5)
+    assert explained[1, 0] > 0.3
+    np.testing.assert_allclose(explained[1, 1:], 0, atol=1e-5)
+
+
+def test_a_frame_that_was_read_already_is_learned_as_the_table_it_is():
+    frame = as_frame(TABLE)
+    model = classifier().fit(frame, CLASSES)
+    assert model.n_features_in_ == 7
+    np.testing.assert_array_equal(model.feature_names_in_, TABLE.columns)
+    np.testing.assert_array_equal(
+        model.predict(NEW), classifier().fit(TABLE, CLASSES).predict(as_frame(NEW))
+    )
+
+
 def test_predictions_at_the_edge_of_the_targets_are_explained_too():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2))
@@ -225,6 +250,10 @@ def test_a_row_without_weight_is_as_if_it_were_not_there(make):
     assert np.isfinite(make().fit(TABLE, y, sample_weight=few).oof_score_)
     with pytest.raises(ValueError, match="at least one non-zero number"):
         make().fit(TABLE, y, sample_weight=np.zeros(400))
+    one = np.zeros(400)
+    one[7] = 1.0
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        make().fit(TABLE, y, sample_weight=one)
 
 
 def test_several_targets_are_learned_together():

@@ -315,3 +315,18 @@ def test_outputs_know_their_columns():
 def test_no_rows_make_no_rows():
     columns = learn_columns(TABLE)
     assert columns.rows({"age": [], "sex": [], "city": []}).shape == (0, columns.n_out)
+
+
+@given(tables(), options)
+def test_the_typical_row_is_that_of_missing_cells_without_saying_so(drawn, options):
+    frame = frame_of(drawn)
+    columns = learn_columns(frame, **options)
+    nothing = as_frame(
+        {column.name: np.array([None], object) for column in frame.columns},
+        {column.name: column.kind for column in frame.columns},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        row = columns.rows(nothing)[0]
+    is_indicator = np.array([name.endswith(" is missing") for name in columns.feature_names])
+    np.testing.assert_array_equal(columns.typical_row, np.where(is_indicator, 0, row))
