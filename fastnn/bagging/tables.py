@@ -147,8 +147,7 @@ def fit_table(
         least = 2 if watched is None else 1
         if len(kept) < least:
             raise ValueError(
-                f"sample_weight must be other than zero for at least {least} rows, one to learn and "
-                f"one to watch, got {len(kept)}"
+                f"sample_weight must be other than zero for at least {least} rows, got {len(kept)}"
             )
         frame, y, options["sample_weight"] = frame.rows(kept), y[kept], weight[kept]
     columns = preparation.learn(frame)
