@@ -141,7 +141,8 @@ class Columns:
                 missing = nothing_known(read.name, read.encoding.kind)
                 read.encoding.encode(missing, row[:, first : first + n_own])
                 first += len(read.outputs)
-        return row[0]
+        typical: NDArray[np.float32] = row[0]
+        return typical
 
     def to_json(self) -> str:
         """Return the columns as JSON text, from which `from_json` makes an equal value."""

@@ -79,9 +79,12 @@ def missing_in(column: Column) -> NDArray[np.bool_]:
 
 def nothing_known(name: str, kind: Kind) -> Column:
     """Return a column of one cell, which is missing."""
-    missing = {"number": np.nan, "flag": np.nan, "text": None, "time": np.datetime64("NaT", "us")}
-    dtype = {"number": np.float64, "flag": np.float64, "text": object, "time": "datetime64[us]"}
-    return Column(name, kind, np.array([missing[kind]], dtype[kind]))
+    cell: NDArray[Any] = np.array([np.nan])
+    if kind == "text":
+        cell = np.array([None], object)
+    elif kind == "time":
+        cell = np.array(["NaT"], TIME)
+    return Column(name, kind, cell)
 
 
 def as_kind(column: Column, kind: Kind) -> Column:
