@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 kernels = pytest.importorskip("fastnn.kernels.cython._kernels")
 
@@ -9,7 +11,11 @@ SETS = kernels.instruction_sets()
 N_ROWS = 39  # a part of a vector more than any number of lanes
 
 
-@pytest.fixture(params=[(isa, dtype) for isa in SETS for dtype in ("float32", "float64")], ids=str)
+@pytest.fixture(
+    params=[(isa, dtype) for isa in SETS for dtype in ("float32", "float64")],
+    ids=str,
+    scope="module",
+)
 def table(request):
     isa, dtype = request.param
     made = kernels.Kernels(isa, dtype == "float64")
@@ -61,6 +67,54 @@ def test_cross_entropy_of_a_row_is_the_same_by_itself_and_among_others(table, n_
     made.softmax_cross_entropy(z, labels, weight, smoothing, together)
     np.testing.assert_array_equal(together, alone)
     assert total == sum(loss for loss, is_number in zip(losses, numbers, strict=True) if is_number)
+
+
+# As many rows as lanes and more: the last columns are then summed with rows in the lanes.
+@given(
+    n_rows=st.integers(1, 60), n_in=st.integers(1, 150), n_out=st.integers(1, 40),
+    activation=st.sampled_from(["identity", "relu", "sigmoid"]), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_sums_of_a_row_are_the_same_by_itself_and_among_others(
+    table, n_rows, n_in, n_out, activation, seed
+):
+    made, dtype = table
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, n_in)).astype(dtype)
+    weight = rng.normal(size=(n_in, n_out)).astype(dtype)
+    bias = rng.normal(size=n_out).astype(dtype)
+    code = kernels.ACTIVATIONS.index(activation)
+    together, alone = np.empty((2, n_rows, n_out), dtype)
+    z_together, z_alone = np.empty((2, n_rows, n_out), dtype)
+    made.dense_forward(x, weight, bias, code, together, z_together)
+    for i in range(n_rows):
+        row = slice(i, i + 1)
+        made.dense_forward(x[row], weight, bias, code, alone[row], z_alone[row])
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(z_together, z_alone)
+    sizes = np.abs(x.astype(float)) @ np.abs(weight) + np.abs(bias)
+    exact = x.astype(float) @ weight + bias
+    assert np.all(np.abs(z_together - exact) <= n_in * np.finfo(dtype).eps * sizes)
+
+
+@given(
+    n_rows=st.integers(1, 150), n_in=st.integers(1, 60), n_out=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_gradients_of_a_column_are_the_same_by_itself_and_among_others(
+    table, n_rows, n_in, n_out, seed
+):
+    made, dtype = table
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, n_in)).astype(dtype)
+    delta = rng.normal(size=(n_rows, n_out)).astype(dtype)
+    together, alone = np.empty((2, n_in, n_out), dtype)
+    made.weight_gradient(x, delta, together, None)
+    for i in range(n_in):
+        made.weight_gradient(x[:, i : i + 1], delta, alone[i : i + 1], None)
+    np.testing.assert_array_equal(together, alone)
+    exact = x.T.astype(float) @ delta
+    sizes = np.abs(x.T.astype(float)) @ np.abs(delta)
+    assert np.all(np.abs(together - exact) <= n_rows * np.finfo(dtype).eps * sizes)
 
 
 @pytest.mark.parametrize("kind", ["u1", "own"])

@@ -27,6 +27,7 @@
 #include "groups.h"
 #include "input.h"
 #include "repeat.h"
+#include "tails.h"
 
 #define MOST_TILE_ROWS 14
 
@@ -143,6 +144,10 @@ static tile_function *const TILES[TILE_VECTORS][MOST_TILE_ROWS][2] = {
 #endif
 };
 
+INLINE ptrdiff_t slices(ptrdiff_t n_terms) {
+    return n_terms > SLICE_TERMS ? (n_terms + SLICE_TERMS - 1) / SLICE_TERMS : 1;
+}
+
 /* Columns [first, first + n_columns) of C from the panel of B that holds them: slices of k outside, so
    that one of them serves all rows from L1. */
 static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n_terms,
@@ -150,7 +155,7 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
                           const real *bias) {
     const ptrdiff_t columns = vectors(n_columns), most = MOST_ROWS[columns - 1];
     const ptrdiff_t n_tiles = (n_rows + most - 1) / most;
-    const ptrdiff_t n_slices = n_terms > SLICE_TERMS ? (n_terms + SLICE_TERMS - 1) / SLICE_TERMS : 1;
+    const ptrdiff_t n_slices = slices(n_terms);
     struct slice s = {.tail = first_lanes(n_columns - (columns - 1) * LANES)};
     for (ptrdiff_t k = 0; k < n_slices; k++) {
         const ptrdiff_t from = n_terms * k / n_slices;
@@ -168,6 +173,40 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
                 finish(p->epilogue, next - row, n_columns, s.c, p->out, p->c_row);
         }
     }
+}
+
+/* The last columns of C, with rows in the lanes. Rows that fill no vector are summed once more together
+   with some before them, or, where sums are added to C, in tiles. */
+static void tail_product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdiff_t n_columns,
+                         const real *a, const real *b, real *panel, real *c, const real *bias) {
+    const ptrdiff_t n_slices = p.add ? slices(n_terms) : 1;
+    struct tail_sums s = {.a_row = p.a_row, .a_term = p.a_term, .b_term = p.b_term,
+                          .c_row = p.c_row, .bias = bias, .scale = p.scale, .add = p.add};
+    ptrdiff_t row = 0;
+    if (p.next) prefetch_rows(p.next, 0, n_rows, 0, n_terms);
+    p.next = NULL;
+    if (p.a_row != 1) { /* what a store writes too much, the next one overwrites */
+        for (ptrdiff_t k = 0; k < n_terms; k++) store(panel + k * n_columns, load(b + k * p.b_term));
+        s.b_term = n_columns;
+        b = panel;
+    }
+    while (row < n_rows) {
+        if (n_rows - row < LANES && p.add) break;
+        if (n_rows - row < LANES) row = n_rows - LANES;
+        s.c = c + row * p.c_row;
+        for (ptrdiff_t k = 0; k < n_slices; k++) {
+            const ptrdiff_t from = n_terms * k / n_slices;
+            s.n_terms = n_terms * (k + 1) / n_slices - from;
+            s.a = a + row * p.a_row + from * p.a_term;
+            s.b = b + from * s.b_term;
+            TAILS[n_columns - 1][p.a_row == 1](&s);
+        }
+        if (p.epilogue) finish(p.epilogue, LANES, n_columns, s.c, p.out, p.c_row);
+        row += LANES;
+    }
+    if (row < n_rows)
+        panel_product(&p, n_rows - row, n_terms, n_columns, a + row * p.a_row, b, c + row * p.c_row,
+                      bias);
 }
 
 #define LINE_NUMBERS (64 / (ptrdiff_t)sizeof(real))
@@ -205,14 +244,17 @@ static void transpose_panel(ptrdiff_t n_terms, ptrdiff_t n_columns, const real *
 
 static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdiff_t n_columns,
                     const real *a, const real *b, int b_transposed, real *panel, real *c) {
-    const ptrdiff_t width = vectors(n_columns), n_panels = (width + TILE_VECTORS - 1) / TILE_VECTORS;
+    const ptrdiff_t n_last = b_transposed ? 0 : tail_columns(n_columns, n_rows);
+    const ptrdiff_t width = vectors(n_columns - n_last);
+    const ptrdiff_t n_panels = (width + TILE_VECTORS - 1) / TILE_VECTORS;
     const real *const bias = p.epilogue ? p.epilogue->bias : NULL;
     const ptrdiff_t b_row = p.b_term;
     const int copied = COPIES_PANELS && n_rows >= COPIED_ROWS && b_row >= COPIED_STRIDE;
     for (ptrdiff_t t = 0; t < n_panels; t++) {
         const ptrdiff_t vector = width * t / n_panels, next = width * (t + 1) / n_panels;
         const ptrdiff_t first = vector * LANES;
-        const ptrdiff_t columns = (next * LANES < n_columns ? next * LANES : n_columns) - first;
+        const ptrdiff_t columns =
+            (next * LANES < n_columns - n_last ? next * LANES : n_columns - n_last) - first;
         const real *from = panel;
         p.b_term = (next - vector) * LANES;
         if (b_transposed) {
@@ -226,6 +268,12 @@ static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdi
         panel_product(&p, n_rows, n_terms, columns, a, from, c + first,
                       bias ? bias + first : NULL);
         p.next = NULL;
+    }
+    if (n_last > 0) {
+        const ptrdiff_t first = width * LANES;
+        p.b_term = b_row;
+        tail_product(p, n_rows, n_terms, n_last, a, b + first, panel, c + first,
+                     bias ? bias + first : NULL);
     }
 }
 

@@ -204,6 +204,7 @@ INLINE real max_lanes(vec v) {
    numbers in one instruction, then these as blocks. */
 #if !defined(__GNUC__)
 INLINE void transpose_square(vec *rows) { (void)rows; }
+INLINE void load_transposed(vec *rows, const real *p, ptrdiff_t row) { (void)row, rows[0] = load(p); }
 #else
 
 #if defined(FASTNN_DOUBLE)
@@ -266,14 +267,30 @@ INLINE void transpose_blocks(vec *rows) {
 #endif
 }
 
-INLINE void transpose_square(vec *rows) {
-    UNROLL for (int i = 0; i < N_LANES; i += BLOCK) transpose_blocks(rows + i);
+INLINE void exchange_blocks(vec *rows) {
+    (void)rows;
 #if N_LANES > BLOCK
     EXCHANGE_BLOCKS(BLOCK)
 #endif
 #if N_LANES > 2 * BLOCK
     EXCHANGE_BLOCKS(2 * BLOCK)
 #endif
+}
+
+INLINE void transpose_square(vec *rows) {
+    UNROLL for (int i = 0; i < N_LANES; i += BLOCK) transpose_blocks(rows + i);
+    exchange_blocks(rows);
+}
+
+/* The square whose rows lie `row` numbers apart, transposed; a block is done as soon as it is loaded, so
+   that the square fits the registers. */
+INLINE void load_transposed(vec *rows, const real *p, ptrdiff_t row) {
+    UNROLL for (int i = 0; i < N_LANES; i += BLOCK) {
+        UNROLL for (int j = 0; j < BLOCK; j++) rows[i + j] = load(p + j * row);
+        transpose_blocks(rows + i);
+        p += BLOCK * row;
+    }
+    exchange_blocks(rows);
 }
 #endif
 
