@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
+from fastnn.backends.subnormals import flushed
 from fastnn.validation.arrays import FLOATS, as_rows, may_share_memory
 from fastnn.validation.sparse import check_entries, is_csr, own_csr
 
@@ -17,14 +18,17 @@ class Predicting(Protocol):
 
     name: str
 
-    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
-        """Write the outputs of rows x into `out`."""
+    def predict_frozen(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        """Write the outputs of rows x into `out`; params have no subnormal numbers."""
 
 
 class Predictor(ABC):
     """Predicts like `Network.predict_proba`, with fewer checks.
 
     Later changes of the network do not affect it. It may be called from several threads at once.
+    Subnormal numbers are zero: parameters, inputs and outputs below 2⁻¹²⁶ in float32, 2⁻¹⁰²² in
+    float64. The thread's own floating-point mode is the same before and after a call, and does not
+    change the results.
     """
 
     @abstractmethod
@@ -71,7 +75,7 @@ class TablePredictor(Predictor):
 
 
 class PlainPredictor(Predictor):
-    """A predictor that calls a backend's program ``predict``.
+    """A predictor that calls a backend's program ``predict_frozen``.
 
     Parameters
     ----------
@@ -90,7 +94,7 @@ class PlainPredictor(Predictor):
         self._backend = backend
         self._architecture = architecture
         self._params = architecture.allocate()
-        self._params[...] = params
+        self._params[...] = flushed(params)
         self._reader = reader
 
     @property
@@ -114,7 +118,7 @@ class PlainPredictor(Predictor):
         else:
             written = _written(out, shape, a.dtype)
         target = np.empty(shape, a.dtype) if may_share_memory(written, rows) else written
-        self._backend.predict(
+        self._backend.predict_frozen(
             a, self._params, rows[None] if rows.ndim == 1 else rows, np.atleast_2d(target)
         )
         if target is not written:
