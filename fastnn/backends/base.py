@@ -46,7 +46,6 @@ from fastnn.backends.minibatch import (
 from fastnn.backends.plain_steps import PlainSteps
 from fastnn.backends.predictor import PlainPredictor, Predictor
 from fastnn.backends.steps import Steps, Taken
-from fastnn.backends.subnormals import flush, flushed, flushed_rows
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer, OptimizerState, RMSprop
 from fastnn.system.ctrl_c import ctrl_c_held
 
@@ -198,23 +197,12 @@ class Backend(ABC):
         """Forward through the first n_layers layers, or all of them.
 
         x (n, n_in) of any input kind; out (n, n_out), the last one's outputs. Subnormal numbers are
-        zero: parameters, inputs and the outputs of each layer.
+        zero, as operands and as results.
         """
-        self.predict_frozen(architecture, flushed(params), x, out, n_layers)
-
-    def predict_frozen(
-        self,
-        architecture: Architecture,
-        params: Array,
-        x: Any,
-        out: Array,
-        n_layers: int | None = None,
-    ) -> None:
-        """Do what `predict` does, with parameters without subnormal numbers, as predictors have."""
         layers = list(architecture.views(params))[:n_layers]
         for start in range(0, len(out), PREDICT_ROWS):
             rows = slice(start, start + PREDICT_ROWS)
-            h, last = flushed_rows(gather(architecture, x, rows)), out[rows]
+            h, last = gather(architecture, x, rows), out[rows]
             for i, (layer, weight, bias) in enumerate(layers):
                 is_last = i == len(layers) - 1
                 target = last if is_last else np.empty((len(last), layer.n_out), architecture.dtype)
@@ -223,7 +211,6 @@ class Backend(ABC):
                 self.dense_forward(h, weight, bias, activation, target)
                 if softmax:
                     self.softmax(target, target)
-                flush(target)
                 h = target
 
     def warmup(self, dtypes: Sequence[str] = ("float32",)) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 
 from fastnn.architecture import Architecture, Array, Layer
 from fastnn.backends.dropout import dropout_mask
-from fastnn.backends.subnormals import flushed
 from fastnn.optimizers import Optimizer
 from fastnn.rows.strides import copied_by_rows, lies_by_columns
 from fastnn.validation.arrays import check_below
@@ -108,10 +107,10 @@ def gather(
     dtype = np.dtype(architecture.dtype)
     out = into[: len(batch)] if dense and into is not None else None
     if values.dtype == np.uint8:
-        scale = flushed(dtype.type(architecture.input_scale))
+        scale = dtype.type(architecture.input_scale)
         values = np.multiply(values, scale, out=out, dtype=dtype)
     elif values.dtype != dtype:
-        values = flushed(values).astype(dtype)  # a subnormal float32 is a normal float64
+        values = values.astype(dtype)
     if dense:
         return values
     return type(batch)((values, batch.indices, batch.indptr), shape=batch.shape)

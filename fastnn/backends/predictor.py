@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
-from fastnn.backends.subnormals import flushed
 from fastnn.validation.arrays import FLOATS, as_rows, may_share_memory
 from fastnn.validation.sparse import check_entries, is_csr, own_csr
 
@@ -18,8 +17,8 @@ class Predicting(Protocol):
 
     name: str
 
-    def predict_frozen(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
-        """Write the outputs of rows x into `out`; params have no subnormal numbers."""
+    def predict(self, architecture: Architecture, params: Array, x: Any, out: Array) -> None:
+        """Write the outputs of rows x into `out`."""
 
 
 class Predictor(ABC):
@@ -75,7 +74,7 @@ class TablePredictor(Predictor):
 
 
 class PlainPredictor(Predictor):
-    """A predictor that calls a backend's program ``predict_frozen``.
+    """A predictor that calls a backend's program ``predict``.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ class PlainPredictor(Predictor):
         self._backend = backend
         self._architecture = architecture
         self._params = architecture.allocate()
-        self._params[...] = flushed(params)
+        self._params[...] = params
         self._reader = reader
 
     @property
@@ -118,7 +117,7 @@ class PlainPredictor(Predictor):
         else:
             written = _written(out, shape, a.dtype)
         target = np.empty(shape, a.dtype) if may_share_memory(written, rows) else written
-        self._backend.predict_frozen(
+        self._backend.predict(
             a, self._params, rows[None] if rows.ndim == 1 else rows, np.atleast_2d(target)
         )
         if target is not written:

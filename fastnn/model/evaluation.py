@@ -192,7 +192,7 @@ class Sums:
         if a.classifies:
             self._right += float(weights @ rows_right(a, z, y))
             return
-        error = np.subtract(y, flushed(_NUMBERS[a.output](z)), dtype=np.float64)
+        error = flushed(np.subtract(y, flushed(_NUMBERS[a.output](z)), dtype=np.float64))
         self._squared_error += weights @ flushed(np.square(error))
         self._absolute_error += weights @ np.abs(error)
 

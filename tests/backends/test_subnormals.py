@@ -158,7 +158,7 @@ def test_a_subnormal_scale_of_bytes_is_zero(backend, x_dtype):
         assert (case.outputs(backend) == at_zero).all() == (x_dtype == "uint8")
 
 
-@given(seed=draw.seeds, share=SHARES, size=st.sampled_from([1, 7, 1024, 1025, 3000]),
+@given(seed=draw.seeds, share=SHARES, size=st.sampled_from([1, 7, 3000]),
        dtype=draw.dtypes, every=st.sampled_from([1, 3, -1]))  # fmt: skip
 def test_numbers_are_replaced_in_numpy(seed, share, size, dtype, every):
     rng = np.random.default_rng(seed)

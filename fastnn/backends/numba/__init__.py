@@ -104,16 +104,6 @@ class NumbaBackend(Kernels):
         if y is not out:
             out[...] = y
 
-    def predict_frozen(
-        self,
-        architecture: Architecture,
-        params: Array,
-        x: Any,
-        out: Array,
-        n_layers: int | None = None,
-    ) -> None:
-        self.predict(architecture, params, x, out, n_layers)
-
     @flushing
     def train_epoch(
         self,
