@@ -236,8 +236,8 @@ def _medians(architecture: Architecture) -> slice | int:
     return slice(None) if len(distances) == 1 else distances.index(min(distances))
 
 
-def _number(measured: float) -> float:
-    return float(flushed(np.float64(measured)))
+def _number(measured: Any) -> float:
+    return float(flushed(np.asarray(measured, np.float64)))
 
 
 def _r2(squared_error: Array, variation: Array) -> float:

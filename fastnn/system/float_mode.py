@@ -1,8 +1,8 @@
 """Calls in which subnormal numbers are zero, by the C library's functions on the thread's mode.
 
-``fegetenv`` and ``fesetenv`` (C99, 7.6.4) copy the thread's whole floating-point environment. Where in
-it the control register lies that says what subnormal numbers are is defined by the system's ABI, and
-known here for Linux (``fenv.h`` of glibc and musl); elsewhere calls are left as they are.
+``fegetenv`` and ``fesetenv`` (C99, 7.6.4) copy the thread's whole floating-point environment. The
+place in it of the control register that says what subnormal numbers are is defined by the system's
+ABI, and known here for Linux (``fenv.h`` of glibc and musl); elsewhere calls are left as they are.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ R = TypeVar("R")
 
 _WORDS = 16  # of 32 bits, more than any environment has
 _PLACES = {"x86_64": (7, 0x8040), "aarch64": (0, 1 << 24)}
-"""The word of the environment, and its bits by which operands and results are zero: of MXCSR DAZ and
-FTZ, of FPCR FZ."""
+"""The word of the environment, and its bits by which operands and results are zero: of MXCSR DAZ
+and FTZ, of FPCR FZ."""
 
 
 def _functions() -> tuple[Any, Any] | None:

@@ -20,7 +20,7 @@ _X86 = _MACHINE in ("x86_64", "amd64")
 _ARM = _MACHINE in ("aarch64", "arm64")
 
 FLUSHING = 0
-"""The bits of the mode that are set where subnormal numbers are zero, as operands and as results."""
+"""The bits of the mode that are set where subnormal numbers are zero, as operands and results."""
 
 config: Any = numba.config  # unknown to type checkers
 if not config.DISABLE_JIT:
@@ -28,7 +28,7 @@ if not config.DISABLE_JIT:
 
 
 @intrinsic
-def _read(typing_context):
+def _read_register(typing_context):
     def generate(context, builder, signature, arguments):
         word = ir.IntType(64)
         if _ARM:
@@ -41,7 +41,7 @@ def _read(typing_context):
 
 
 @intrinsic
-def _write(typing_context, mode):
+def _write_register(typing_context, mode):
     def generate(context, builder, signature, arguments):
         if _ARM:
             kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
@@ -64,6 +64,10 @@ def _call_x86(builder, name, word):
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
     builder.call(function, [builder.bitcast(place, byte)])
     return place
+
+
+_read: Any = _read_register  # their signatures are those of their callers
+_write: Any = _write_register
 
 
 @program

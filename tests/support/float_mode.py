@@ -1,8 +1,8 @@
 """The calling thread's floating-point mode, by the C library's own functions.
 
-``fegetenv`` and ``fesetenv`` (C99, 7.6.4) copy the thread's whole floating-point environment, in which
-the control register that says what subnormal numbers are stands at a place that the system's ABI
-defines.
+``fegetenv`` and ``fesetenv`` (C99, 7.6.4) copy the thread's whole floating-point environment, in
+which the control register that says what subnormal numbers are stands at a place that the system's
+ABI defines.
 """
 
 import ctypes
