@@ -641,7 +641,8 @@ class Network(Model):
             ``predictor(x, out=None)`` returns what `predict_proba` does, or the numbers of an
             output that does not classify, for rows (n_rows, n_in) or one row (n_in,). It holds a
             copy of the parameters and may be called from several threads at once. Of a network with
-            `columns` it takes tables; one row is a dict, a list or a series.
+            `columns` it takes tables; one row is a dict, a list or a series. Subnormal numbers
+            (below 2⁻¹²⁶ in float32, 2⁻¹⁰²² in float64) are zero, as in every prediction.
 
         Examples
         --------

@@ -196,7 +196,8 @@ class Backend(ABC):
     ) -> None:
         """Forward through the first n_layers layers, or all of them.
 
-        x (n, n_in) of any input kind; out (n, n_out), the last one's outputs.
+        x (n, n_in) of any input kind; out (n, n_out), the last one's outputs. Subnormal numbers are
+        zero, as operands and as results.
         """
         layers = list(architecture.views(params))[:n_layers]
         for start in range(0, len(out), PREDICT_ROWS):

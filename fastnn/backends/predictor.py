@@ -25,6 +25,9 @@ class Predictor(ABC):
     """Predicts like `Network.predict_proba`, with fewer checks.
 
     Later changes of the network do not affect it. It may be called from several threads at once.
+    Subnormal numbers are zero: parameters, inputs and outputs below 2⁻¹²⁶ in float32, 2⁻¹⁰²² in
+    float64. The thread's own floating-point mode is the same before and after a call, and does not
+    change the results.
     """
 
     @abstractmethod

@@ -16,6 +16,7 @@ import numpy as np
 from fastnn.architecture import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE, Array
 from fastnn.backends.base import Backend, learning_rates
 from fastnn.optimizers import Optimizer
+from fastnn.system.float_mode import flushing
 
 UPDATE_BLOCK = 24_576  # parameters updated at a time: temporaries of 96 KB stay in L2
 
@@ -175,10 +176,20 @@ ELEMENTWISE_LOSS: dict[str, Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 class Reference(Backend):
-    """The kernels in NumPy; the programs are those of `Backend`."""
+    """The kernels in NumPy; the programs are those of `Backend`.
+
+    Subnormal numbers are zero where `fastnn.system.float_mode` can have the processor do that, but
+    not in threads of BLAS.
+    """
 
     name = "numpy"
 
+    predict = flushing(Backend.predict)
+    train_epoch = flushing(Backend.train_epoch)
+    forward = flushing(Backend.forward)
+    backward = flushing(Backend.backward)
+
+    @flushing
     def dense_forward(
         self,
         x: Any,
@@ -199,11 +210,13 @@ class Reference(Backend):
         if activation != "identity":
             out[...] = FORWARD[activation](out)
 
+    @flushing
     def softmax(self, z: Array, out: Array) -> None:
         np.subtract(z, z.max(axis=-1, keepdims=True), out=out)
         np.exp(out, out=out)
         out /= out.sum(axis=-1, keepdims=True)
 
+    @flushing
     def softmax_cross_entropy(
         self,
         z: Array,
@@ -225,6 +238,7 @@ class Reference(Backend):
         losses = np.log(total[:, 0]) - wanted
         return _weighted_sum(losses, sample_weight, delta)
 
+    @flushing
     def elementwise_loss(
         self,
         loss: str,

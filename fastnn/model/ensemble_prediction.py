@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import rows_of
+from fastnn.backends.subnormals import flush
 from fastnn.rows.calls import calls
 from fastnn.rows.shares import Shares
 from fastnn.system.memory_maps import check_whole
@@ -69,6 +70,7 @@ def outputs_together(
                 mean = outputs.mean(axis=0, dtype=np.float64)
                 squares = np.square(outputs - mean) if reduce == "std" else None
                 out[part] = mean if squares is None else np.sqrt(squares.mean(axis=0))
+                flush(out[part])
             bar.update(part.stop - first)
     check_whole(x)
     return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn.architecture import Array
 from fastnn.backends.predictor import Predictor
+from fastnn.backends.subnormals import flush
 from fastnn.rows.checked import RowReader
 
 
@@ -34,4 +35,6 @@ class EnsemblePredictor:
         for predictor in self._predictors[1:]:
             total += predictor(x)
         total /= len(self._predictors)
-        return total.astype(first.dtype)
+        mean = total.astype(first.dtype)
+        flush(mean)
+        return mean

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
 from fastnn.backends.minibatch import rows_right
+from fastnn.backends.subnormals import flushed
 from fastnn.rows.calls import calls
 from fastnn.system.memory_maps import check_whole, walk
 from fastnn.system.progress import progress_bar
@@ -148,16 +149,17 @@ class Totals(NamedTuple):
 
     def measures(self, architecture: Architecture) -> dict[str, float]:
         """Return the loss, and accuracy, or R², RMSE and MAE."""
-        measured = {"loss": float(self.loss / self.weight)}
+        measured = {"loss": _number(self.loss / self.weight)}
         if architecture.classifies:
             measured["accuracy"] = float(self.right / self.weight)
         elif architecture.loss == "quantile":
             absolute = self.absolute_error[_medians(architecture)]
-            measured["mae"] = float(np.mean(absolute / self.weight))
+            measured["mae"] = _number(np.mean(flushed(absolute / self.weight)))
         else:
             measured["r2"] = _r2(self.squared_error, self.variation)
-            measured["rmse"] = float(np.mean(np.sqrt(self.squared_error / self.weight)))
-            measured["mae"] = float(np.mean(self.absolute_error / self.weight))
+            squared = flushed(self.squared_error / self.weight)
+            measured["rmse"] = _number(np.mean(np.sqrt(squared)))
+            measured["mae"] = _number(np.mean(flushed(self.absolute_error / self.weight)))
         return measured
 
 
@@ -185,13 +187,13 @@ class Sums:
 
     def add(self, backend: Backend, rows: slice, z: Array) -> None:
         """Add rows, of which z (n, n_out) are the last layer's."""
-        a, y, weights = self._architecture, self._y[rows], self._weights[rows]
+        a, y, weights = self._architecture, self._targets(rows), self._weights[rows]
         self._loss += backend.loss(a, z, y, weights.astype(a.dtype), np.empty_like(z))
         if a.classifies:
             self._right += float(weights @ rows_right(a, z, y))
             return
-        error = np.subtract(y, _NUMBERS[a.output](z), dtype=np.float64)
-        self._squared_error += weights @ np.square(error)
+        error = flushed(np.subtract(y, flushed(_NUMBERS[a.output](z)), dtype=np.float64))
+        self._squared_error += weights @ flushed(np.square(error))
         self._absolute_error += weights @ np.abs(error)
 
     def totals(self) -> Totals:
@@ -199,11 +201,16 @@ class Sums:
         a, weight = self._architecture, self._weights.sum()
         mean, variation = np.zeros((2, a.n_out))
         if not a.classifies and weight:
-            mean, variation = centre(self._y, self._weights)
+            mean, variation = centre(self._targets(slice(None)), self._weights)
         return Totals(
             self._exponent, weight, self._loss, self._right, self._squared_error,
             self._absolute_error, mean, variation,
         )  # fmt: skip
+
+    def _targets(self, rows: slice) -> Array:
+        """Return targets in which subnormal numbers are zero, or labels."""
+        y = self._y[rows]
+        return flushed(y) if y.dtype.kind == "f" else y
 
     def measures(self) -> dict[str, float]:
         """Return the loss, and accuracy, or R², RMSE and MAE."""
@@ -220,13 +227,17 @@ def centre(y: Array, weights: NDArray[np.float64]) -> tuple[Array, Array]:
         return nothing[0], nothing[1]
     mean = np.average(y, axis=0, weights=weights)
     mean = np.where((y == y[0]).all(axis=0), y[0], mean)
-    return mean, weights @ np.square(y - mean, dtype=np.float64)
+    return mean, weights @ flushed(np.square(y - mean, dtype=np.float64))
 
 
 def _medians(architecture: Architecture) -> slice | int:
     """Return the outputs whose quantile is nearest 0.5: all, or one of several."""
     distances = [abs(q - 0.5) for q in architecture.quantiles]
     return slice(None) if len(distances) == 1 else distances.index(min(distances))
+
+
+def _number(measured: Any) -> float:
+    return float(flushed(np.asarray(measured, np.float64)))
 
 
 def _r2(squared_error: Array, variation: Array) -> float:

@@ -10,8 +10,10 @@ from kernels.cython.table cimport (
     INPUT_FLOAT,
     csr_input,
     epilogue,
+    flush_subnormals,
     kernels,
     masked,
+    restore_float_mode,
     sparse,
     upcoming,
 )
@@ -51,18 +53,22 @@ cdef inline Form form_of(
     it pays below a density of 0.6 V / (V + 2). Measured with 100 rows of 784 random bytes (gather,
     forward and outer against the dense ones): break-even at densities of 0.19, 0.35, 0.46, 0.55 and
     0.5 for 10, 32, 64, 100 and 512 outputs with AVX-512; 0.27, 0.47, 0.57, 0.6 and 0.55 with AVX2.
-    The choice depends on the data and the order only, so a run can be repeated to the bit.
+    The choice depends on the data and the order only, so a run can be repeated to the bit:
+    subnormal numbers are zeros whatever the mode of the caller's thread.
     """
+    cdef uint64_t float_mode
     cdef double width = (n_out + table.lanes - 1) // table.lanes
     cdef Py_ssize_t i, row, n_sampled = min(n_rows, <Py_ssize_t>SAMPLED_ROWS), n_non_zeros = 0
     if x.is_sparse:
         density[0] = <double>entries_between(&x.csr, 0, x.n_rows) / (<double>x.n_rows * x.n_in)
         return CSR
+    float_mode = flush_subnormals()
     for i in range(n_sampled):
         row = i * n_rows // n_sampled
         n_non_zeros += table.count_non_zeros(
             &x.dense, x.n_in, order[row] if order != NULL else row
         )
+    restore_float_mode(float_mode)
     density[0] = <double>n_non_zeros / (<double>n_sampled * x.n_in)
     return MASKED if density[0] < 0.6 * width / (width + 2) else DENSE
 
@@ -109,6 +115,7 @@ cdef inline void lay_out_batch(
 ) noexcept nogil:
     """Lay out the memory of a minibatch of at most n_rows rows."""
     cdef Py_ssize_t row_words
+    cdef uint64_t float_mode
     batch.kernels = table
     batch.n_in = x.n_in
     batch.scale = scale
@@ -131,7 +138,9 @@ cdef inline void lay_out_batch(
             batch.masked.bytes = <unsigned char *>reserve(space, n_rows * batch.masked.bytes_row)
             batch.masked.table = reserve(space, 256 * table.size)
             if space.base != NULL:  # here, once, and not by every thread that fetches rows
+                float_mode = flush_subnormals()
                 table.scale_bytes(scale, batch.masked.table)
+                restore_float_mode(float_mode)
             return
     batch.stride = padded(x.n_in, table.size)
     batch.rows = reserve(space, n_rows * batch.stride * table.size)

@@ -1,7 +1,8 @@
 """The kernels of the contract: each copies its arguments to padded rows and back.
 
 The programs keep their arrays padded and call the same C kernels without copies; these wrappers
-are for code assembled in Python, and for tests. Long inputs are processed block by block.
+are for code assembled in Python, and for tests. Long inputs are processed block by block. As in the
+programs, subnormal numbers are zero.
 """
 
 cdef enum:
@@ -157,6 +158,7 @@ cdef class Kernels:
 
     def dense_forward(self, x, weight, bias, int code, out, preactivation):
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded w = pad("weight", k, weight), b = pad("bias", k, bias, False, True)
         cdef Padded y = pad("out", k, out, True), z = y
         cdef InputBlocks blocks = InputBlocks(self, x, w.n_columns)
@@ -175,6 +177,7 @@ cdef class Kernels:
         has_shape("preactivation", z, blocks.x.n_rows, w.n_columns)
         epilogue.bias, epilogue.activation = b.data, <activation>code
         with nogil:
+            float_mode = flush_subnormals()
             while first < y.n_rows:
                 n_rows = blocks.fetch(first)
                 epilogue.h = y.data + first * y.row * k.size
@@ -183,6 +186,7 @@ cdef class Kernels:
                     z.data + first * y.row * k.size, y.row,
                 )
                 first += n_rows
+            restore_float_mode(float_mode)
         refuse_changed(blocks.is_sound, "x")
         if preactivation is not None:
             z.write_back()
@@ -190,16 +194,20 @@ cdef class Kernels:
 
     def softmax(self, z, out):
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded logits = pad("z", k, z), p = pad("out", k, out, True)
         has_shape("out", p, logits.n_rows, logits.n_columns)
         needs(p.n_columns >= 1, "z", "at least one column wide")
         with nogil:
+            float_mode = flush_subnormals()
             k.softmax(p.n_rows, p.n_columns, logits.data, logits.row, p.data, p.row)
+            restore_float_mode(float_mode)
         p.write_back()
 
     def softmax_cross_entropy(self, z, labels, row_weight, double label_smoothing, delta):
         """Labels int64 and row_weight float64, both contiguous."""
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded logits = pad("z", k, z), d = pad("delta", k, delta, True)
         cdef Array label, weight
         cdef Buffer held = hold_column("labels", labels, d.n_rows, True, &label)
@@ -213,11 +221,13 @@ cdef class Kernels:
             is_outside |= not 0 <= (<const int64_t *>label.data)[i] < d.n_columns
         needs(not is_outside, "labels", "classes 0 to {}", d.n_columns - 1)
         with nogil:
+            float_mode = flush_subnormals()
             k.softmax_cross_entropy(
                 d.n_rows, d.n_columns, logits.data, logits.row, <const int64_t *>label.data,
                 <const double *>weight.data, 1.0, label_smoothing, d.data, d.row, verdicts.loss,
                 verdicts.right,
             )
+            restore_float_mode(float_mode)
         d.write_back()
         return verdicts.total_loss()
 
@@ -226,6 +236,7 @@ cdef class Kernels:
     ):
         """As above; row_weight float64, contiguous; constants one for each column."""
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded last = pad("z", k, z), t = pad("target", k, target)
         cdef Padded c = pad("constants", k, constants)
         cdef Padded d = pad("delta", k, delta, True)
@@ -238,16 +249,19 @@ cdef class Kernels:
         has_shape("constants", c, 1, last.n_columns)
         has_shape("delta", d, last.n_rows, last.n_columns)
         with nogil:
+            float_mode = flush_subnormals()
             k.elementwise_loss(
                 <loss>code, <activation>activation_code, d.n_rows, d.n_columns, last.data,
                 last.row, t.data, t.row, <const double *>weight.data, 1.0, c.data, d.data, d.row,
                 verdicts.loss, verdicts.right,
             )
+            restore_float_mode(float_mode)
         d.write_back()
         return verdicts.total_loss()
 
     def weight_gradient(self, x, delta, weight_grad, bias_grad):
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded d = pad("delta", k, delta), g = pad("weight_grad", k, weight_grad, True)
         cdef Padded b = pad("bias_grad", k, bias_grad, True, True)
         cdef InputBlocks blocks = InputBlocks(self, x, d.n_columns)
@@ -257,6 +271,7 @@ cdef class Kernels:
         has_shape("weight_grad", g, blocks.x.n_in, d.n_columns)
         has_shape("bias_grad", b, 1, d.n_columns)
         with nogil:
+            float_mode = flush_subnormals()
             if d.n_rows == 0:
                 memset(g.data, 0, g.n_rows * g.row * k.size)
             while first < d.n_rows:
@@ -270,6 +285,7 @@ cdef class Kernels:
                 first += n_rows
             if b.data != NULL:
                 k.column_sums(d.n_rows, d.n_columns, d.data, d.row, 1.0, False, b.data)
+            restore_float_mode(float_mode)
         refuse_changed(blocks.is_sound, "x")
         g.write_back()
         if b.data != NULL:
@@ -277,6 +293,7 @@ cdef class Kernels:
 
     def input_gradient(self, delta, weight, int code, y, out):
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded d = pad("delta", k, delta), w = pad("weight", k, weight), h = pad("y", k, y)
         cdef Padded below = pad("out", k, out, True)
         cdef Memory panel = Memory(panel_bytes(d.n_columns, 0, k.size))
@@ -289,6 +306,7 @@ cdef class Kernels:
         has_shape("y", h, d.n_rows, w.n_rows)
         has_shape("out", below, d.n_rows, w.n_rows)
         with nogil:
+            float_mode = flush_subnormals()
             k.backward(
                 d.n_rows, below.n_columns, d.n_columns, d.data, d.row, w.data, w.row, panel.data,
                 below.data, below.row,
@@ -296,10 +314,12 @@ cdef class Kernels:
             k.derive(
                 <activation>code, d.n_rows, below.n_columns, h.data, h.row, below.data, below.row
             )
+            restore_float_mode(float_mode)
         below.write_back()
 
     def update(self, int code, tuple coefficients, double rate, int64_t t, params, grads, state):
         cdef const kernels *k = self.table
+        cdef uint64_t float_mode
         cdef Padded p = pad("params", k, params, True), g = pad("grads", k, grads)
         cdef Padded s = pad("state", k, state, True)
         cdef step step
@@ -311,10 +331,12 @@ cdef class Kernels:
         step.first_decay, step.second_decay, step.epsilon, weight_decay = coefficients
         prepare_step(&step, weight_decay, rate, t)
         with nogil:
+            float_mode = flush_subnormals()
             k.update(
                 &step, p.n_rows, p.n_columns, p.data, p.row, g.data, g.row, s.data,
                 s.data + s.row * k.size,
             )
+            restore_float_mode(float_mode)
         p.write_back()
         if s.n_rows:
             s.write_back()

@@ -175,34 +175,39 @@ cdef class Program:
         cdef Py_ssize_t block, n_non_zeros
         cdef Space space
         cdef bint is_sound = True
+        cdef uint64_t float_mode
         if x.n_rows == 0:
             return 0
         first_layers.n_layers = n_layers
-        with nogil:
-            form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
-        n_threads = self.threads_for(
-            x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0), work_to_wake_for
-        )
-        n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
-        block = min(<Py_ssize_t>PREDICTED_TOGETHER, x.n_rows)
-        n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
-        space.base, space.used = NULL, 0
-        lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
-        memory = self.take_memory(n_threads * space.used)
-        if n_threads == 1:  # what Prediction does, without the object
-            space.base, space.used = memory.data, 0
-            lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+        float_mode = flush_subnormals()  # once for the call: within it, that costs nothing
+        try:
             with nogil:
-                is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
-        else:
-            prediction = Prediction()
-            prediction.net = net
-            prediction.params, prediction.x, prediction.out = params, x, out
-            prediction.memory, prediction.form = memory, form
-            prediction.block, prediction.n_non_zeros = block, n_non_zeros
-            prediction.run(n_threads)
-            is_sound = read_shared(&prediction.n_unsound) == 0
-        self.give_back(memory)
+                form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
+            n_threads = self.threads_for(
+                x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0), work_to_wake_for
+            )
+            n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
+            block = min(<Py_ssize_t>PREDICTED_TOGETHER, x.n_rows)
+            n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
+            space.base, space.used = NULL, 0
+            lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+            memory = self.take_memory(n_threads * space.used)
+            if n_threads == 1:  # what Prediction does, without the object
+                space.base, space.used = memory.data, 0
+                lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+                with nogil:
+                    is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
+            else:
+                prediction = Prediction()
+                prediction.net = net
+                prediction.params, prediction.x, prediction.out = params, x, out
+                prediction.memory, prediction.form = memory, form
+                prediction.block, prediction.n_non_zeros = block, n_non_zeros
+                prediction.run(n_threads)
+                is_sound = read_shared(&prediction.n_unsound) == 0
+            self.give_back(memory)
+        finally:
+            restore_float_mode(float_mode)
         return refuse_changed(is_sound, "x")
 
     # -- training -------------------------------------------------------------------------------

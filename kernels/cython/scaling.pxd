@@ -7,11 +7,13 @@ The gradient by V must be written down first. Members then own rows, so that a r
 one of them, in one order.
 """
 
+from libc.stdint cimport uint64_t
+
 from kernels.cython.groups cimport of_scales, of_weights
 from kernels.cython.network cimport Layer
 from kernels.cython.parts cimport Part, share
 from kernels.cython.shared cimport OwnSpace, Shared, scaled_gradient
-from kernels.cython.table cimport kernels, step
+from kernels.cython.table cimport flush_subnormals, kernels, restore_float_mode, step
 
 
 cdef inline void begin_scaling(Shared *shared) noexcept nogil:
@@ -19,11 +21,14 @@ cdef inline void begin_scaling(Shared *shared) noexcept nogil:
     """
     cdef const kernels *k = shared.net.kernels
     cdef const Layer *layer = &shared.net.layers[0]
+    cdef uint64_t float_mode
     if shared.options.scales_features:
+        float_mode = flush_subnormals()
         k.begin_scaled(
             layer.n_in, layer.n_out, shared.params + layer.weight * k.size, layer.stride,
             shared.raw + layer.weight * k.size, shared.scales,
         )
+        restore_float_mode(float_mode)
 
 
 cdef inline void apply_scaled(

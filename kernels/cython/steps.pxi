@@ -231,6 +231,7 @@ cdef class Steps(StepPass):
         cdef dense_input numbers
         cdef Py_ssize_t i, n_bytes = self.n_out * k.size
         cdef int n_dims = 0
+        cdef uint64_t float_mode
         if type(delta) is self.array:
             n_dims = self.look_at(delta, &seen)
         if n_dims not in (1, 2) or seen.kind not in (b"f", b"d"):
@@ -244,6 +245,7 @@ cdef class Steps(StepPass):
         numbers.row_stride, numbers.column_stride = seen.strides[0], seen.strides[1]
         if not k.lies_within(&numbers, self.n_rows, self.n_out, -self.largest, self.largest):
             raise ValueError("delta must be finite, and within the range of the network's dtype")
+        float_mode = flush_subnormals()
         k.gather(&numbers, NULL, self.n_rows, self.n_out, 1.0, a.delta, a.row)
         for i in range(self.n_rows):
             memset(a.delta + i * a.row * k.size + n_bytes, 0, a.row * k.size - n_bytes)
@@ -252,6 +254,7 @@ cdef class Steps(StepPass):
                 self.shared.net.layers[self.shared.net.n_layers - 1].activation, self.n_rows,
                 self.n_out, a.h, a.row, a.delta, a.row,
             )
+        restore_float_mode(float_mode)
         return 0
 
     cdef char *room_for_input_gradient(self) except NULL:
@@ -268,7 +271,9 @@ cdef class Steps(StepPass):
         cdef const kernels *k = shared.net.kernels
         cdef Array seen
         cdef Py_ssize_t i
+        cdef uint64_t float_mode
         self.look_at(out, &seen)
+        float_mode = flush_subnormals()
         if (shared.x.csr.type if shared.x.is_sparse else shared.x.dense.type) == INPUT_BYTE:
             for i in range(self.n_rows):
                 k.scale(
@@ -279,6 +284,7 @@ cdef class Steps(StepPass):
             self.n_rows, self.n_in, shared.input_gradient, shared.input_gradient_row, seen.data,
             self.n_in * seen.itemsize, seen.itemsize,
         )
+        restore_float_mode(float_mode)
         return 0
 
     def gradient(self):
@@ -288,6 +294,7 @@ cdef class Steps(StepPass):
         cdef Part part
         cdef const Layer *layer
         cdef int i
+        cdef uint64_t float_mode
         self.enter()
         try:
             if self.gradient_place == NOWHERE:
@@ -297,6 +304,7 @@ cdef class Steps(StepPass):
                 )
             if self.gradient_place == IN_DELTAS:
                 self.shared.gradient = self.gradient_buffer()
+                float_mode = flush_subnormals()
                 part.row = part.column = 0
                 for i in range(self.shared.net.n_layers):
                     layer = &self.shared.net.layers[i]
@@ -311,6 +319,7 @@ cdef class Steps(StepPass):
                             self.shared.w.activations[i].row, 1.0, False,
                             self.shared.gradient + layer.bias * k.size,
                         )
+                restore_float_mode(float_mode)
                 self.gradient_place = WRITTEN
             out = self.empty(self.shared.net.n_slots, self.dtype)
             self.look_at(out, &seen)

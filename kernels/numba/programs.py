@@ -4,6 +4,8 @@ A call processes all given rows or minibatches; the type of x and the options do
 type, so that each program is compiled only once for float32 and once for float64 networks.
 """
 
+import math
+
 import numpy as np
 
 from .activations import SOFTMAX, activate
@@ -31,6 +33,8 @@ from .losses import (
 from .network import backward, forward
 from .updates import (
     SGD,
+    SMALLEST_DOUBLE,
+    SMALLEST_FLOAT,
     add_penalty,
     apply_gradient,
     clip_to_norm,
@@ -46,6 +50,7 @@ def predict(x, packed, rows, dropout, model, memory, out):
     """Write the predictions for `rows` of x, as many at a time as fit in memory, to out."""
     last_layer = model.layers[len(model.layers) - 1]
     at_a_time, n_out = len(memory.row_weight), last_layer[N_OUT]
+    tiny = out.dtype.type(SMALLEST_FLOAT if out.itemsize == 4 else SMALLEST_DOUBLE)
     for first in range(0, len(rows), at_a_time):
         batch, predictions = rows[first : first + at_a_time], out[first : first + at_a_time]
         n_rows = len(batch)
@@ -59,7 +64,9 @@ def predict(x, packed, rows, dropout, model, memory, out):
             activate(last_layer[ACTIVATION], z.reshape(z.size))
         for r in range(n_rows):
             for j in range(n_out):
-                predictions[r, j] = z[r, j]
+                # A sum of no products is a bias that no arithmetic has made zero, if subnormal.
+                y = z[r, j]
+                predictions[r, j] = math.copysign(tiny - tiny, y) if abs(y) < tiny else y
 
 
 @program

@@ -12,7 +12,7 @@ differ by at most twice what one errs:
   formula rounds an intermediate that it then magnifies, the bound says so.
 - **An error of an argument** passes on times the largest slope of the function.
 
-Results under the smallest normal number may be flushed to zero.
+Results under the smallest normal number may be flushed to zero, and so may what they are made of.
 """
 
 import math
@@ -68,7 +68,9 @@ def activation(name, z, y, dz, dtype):
             return y * (np.expm1(dz) + ULPS * e) + tiny(dtype)
         case "gelu":
             # erfc(z/√2) magnifies the rounding of its argument by (z/√2) · 2 (z/√2) = z²
-            return SLOPES[name] * dz + y * (ULPS + 2 * z * z) * e + tiny(dtype)
+            return SLOPES[name] * dz + y * (ULPS + 2 * z * z) * e + (1 + z) * tiny(dtype)
+        case "silu" | "mish":  # z times what may be flushed, as in gelu
+            return SLOPES[name] * dz + y * ULPS * e + (1 + z) * tiny(dtype)
         case _:
             return SLOPES.get(name, 1.0) * dz + y * ULPS * e + tiny(dtype)
 

@@ -45,6 +45,7 @@ from fastnn.backends.numba.calls import (
     targets_of,
     training_of,
 )
+from fastnn.backends.numba.float_mode import flushing
 from fastnn.backends.numba.kernels import Kernels
 from fastnn.kernels.numba.arrays import NO_DROPOUT, plain
 from fastnn.kernels.numba.layout import Model
@@ -78,6 +79,7 @@ class NumbaBackend(Kernels):
 
     # -- programs -------------------------------------------------------------------------------
 
+    @flushing
     def predict(
         self,
         architecture: Architecture,
@@ -102,6 +104,7 @@ class NumbaBackend(Kernels):
         if y is not out:
             out[...] = y
 
+    @flushing
     def train_epoch(
         self,
         architecture: Architecture,

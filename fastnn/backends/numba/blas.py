@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Architecture, Array
+from fastnn.backends.numba.float_mode import flushing
 from fastnn.backends.numba.kernels import Kernels, activate, multiply_by_derivative
 from fastnn.kernels.numba.arrays import is_csr
 
@@ -36,6 +37,7 @@ threshold suffices: above it BLAS may use several threads, which the loops do no
 class WithBlas(Kernels):
     """The programs of `Backend`, with NumPy's BLAS for large dense products, the rest compiled."""
 
+    @flushing
     def dense_forward(
         self,
         x: Any,
@@ -55,6 +57,7 @@ class WithBlas(Kernels):
             preactivation[...] = out
         activate(activation, out)
 
+    @flushing
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
@@ -65,6 +68,7 @@ class WithBlas(Kernels):
         if bias_grad is not None:
             delta.sum(axis=0, out=bias_grad)
 
+    @flushing
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastnn.architecture import ALIGNMENT, Array, aligned_zeros
 from fastnn.backends.base import Backend, learning_rates
+from fastnn.backends.numba.float_mode import flushing
 from fastnn.kernels.numba import activations, losses, products, sparse_products, updates
 from fastnn.kernels.numba.arrays import is_csr, plain
 from fastnn.optimizers import Optimizer
@@ -22,6 +23,7 @@ class Kernels(Backend):
 
     name = "numba"
 
+    @flushing
     def dense_forward(
         self,
         x: Any,
@@ -40,12 +42,14 @@ class Kernels(Backend):
         activate(activation, z)
         out[...] = z
 
+    @flushing
     def softmax(self, z: Array, out: Array) -> None:
         rows = plain(np.atleast_2d(z))
         y = np.empty(rows.shape, rows.dtype)
         losses.softmax(rows, rows.shape[1], y)
         out[...] = y.reshape(out.shape)
 
+    @flushing
     def softmax_cross_entropy(
         self,
         z: Array,
@@ -62,6 +66,7 @@ class Kernels(Backend):
         delta[...] = d
         return float(loss)
 
+    @flushing
     def elementwise_loss(
         self,
         loss: str,
@@ -81,6 +86,7 @@ class Kernels(Backend):
         delta[...] = d
         return float(total)
 
+    @flushing
     def weight_gradient(
         self, x: Any, delta: Array, weight_grad: Array, bias_grad: Array | None
     ) -> None:
@@ -89,6 +95,7 @@ class Kernels(Backend):
         if bias_grad is not None:
             delta.sum(axis=0, out=bias_grad)
 
+    @flushing
     def input_gradient(
         self, delta: Array, weight: Array, activation: str, y: Array, out: Array
     ) -> None:
@@ -96,6 +103,7 @@ class Kernels(Backend):
         multiply_by_derivative(activation, y, below)
         out[...] = below
 
+    @flushing
     def update(
         self, optimizer: Optimizer, step: int, params: Array, grads: Array, state: Array
     ) -> None:

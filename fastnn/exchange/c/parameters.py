@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.backends.subnormals import flushed
 from fastnn.exchange.c.eight_bits import QuantizedWeight, in_float32, quantize
 from fastnn.model.model import Model
 from fastnn.model.standardization import Standardization
@@ -126,7 +127,7 @@ def column_name(network: Model, i: int) -> str:
 
 
 def rounded(network: Model, weights: str, columns: Standardization | None) -> Parameters:
-    """Return the parameters of a header for a network.
+    """Return the parameters of a header for a network; those subnormal in float32 are zero.
 
     Parameters
     ----------
@@ -153,9 +154,9 @@ def rounded(network: Model, weights: str, columns: Standardization | None) -> Pa
     stored: list[NDArray[np.float32] | QuantizedWeight] = []
     for i, weight in enumerate([first, *network.weights[1:]], 1):
         weight = in_float32(f"the weights of layer {i}", weight)
-        stored.append(quantize(weight) if weights == "int8" else weight)
+        stored.append(quantize(weight) if weights == "int8" else flushed(weight))
     biases = [
-        None if bias is None else in_float32(f"the biases of layer {i}", bias)
+        None if bias is None else flushed(in_float32(f"the biases of layer {i}", bias))
         for i, bias in enumerate([bias, *network.biases[1:]], 1)
     ]
     return Parameters(inputs, tuple(stored), tuple(biases))
