@@ -119,6 +119,7 @@ from kernels.cython.gate cimport (
     add_one,
     barrier,
     give_way,
+    handicap,
     read_shared,
     seconds_now,
     shared_number,
@@ -142,6 +143,17 @@ from kernels.cython.gradient cimport add_gradient
 from kernels.cython.groups cimport prepare_groups
 from kernels.cython.measuring cimport Measured, Measuring, lay_out_measuring, measure
 from kernels.cython.network cimport Activations, Layer, Network, Workspace, work_of_a_row
+from kernels.cython.pace cimport (
+    ALONE,
+    MOST_PACES,
+    TEAM,
+    Pace,
+    give_back_pace,
+    record,
+    seconds_to_go,
+    take_pace,
+    way_to_go,
+)
 from kernels.cython.parts cimport ROW_BLOCK, Part, rows_of
 from kernels.cython.scaling cimport begin_scaling
 from kernels.cython.prediction cimport PREDICTED_TOGETHER, lay_out_prediction, predict_rows

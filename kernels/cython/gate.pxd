@@ -11,6 +11,7 @@ cdef extern from "simd/barrier.h" nogil:
     void give_way()
     double wait_at(barrier *b, int n_threads)
     double seconds_now()
+    double handicap
 
 
 cdef struct Gate:
@@ -24,3 +25,11 @@ cdef inline void wait(Gate *gate, int member, int n_members) noexcept nogil:
     cdef double seconds = wait_at(gate.barrier, n_members)
     if member == 0:
         gate.waited += seconds
+    elif handicap > 0:
+        be_late()
+
+
+cdef inline void be_late() noexcept nogil:
+    cdef double end = seconds_now() + handicap
+    while seconds_now() < end:
+        give_way()

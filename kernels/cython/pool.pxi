@@ -81,6 +81,17 @@ cdef int go_through(Team team, int n_threads) except -1:
     return 0
 
 
+def set_handicap(double seconds):
+    """Have all threads but the first lose so many seconds at each barrier; return how many before.
+
+    For tests: processors that are far apart, or taken by others, are slow to meet.
+    """
+    global handicap
+    before = handicap
+    handicap = seconds
+    return before
+
+
 def pool_state():
     """Return the number of helpers, and whether they are in use."""
     return pool.n_helpers, read_shared(&pool.taken) != 0

@@ -10,23 +10,28 @@ cdef enum:
 # them in every training step.
 cdef double work_to_wake_for = 4e7, work_to_share = 1e6
 
+# Whether work is timed with a team and without, to go on with what is faster.
+cdef bint teams_are_tried = True
 
-def set_work_for_threads(double to_wake_for, double to_share):
+
+def set_work_for_threads(double to_wake_for, double to_share, bint tries=False):
     """Set the minimum work per thread for using several; tests make it small.
 
     Parameters
     ----------
     to_wake_for, to_share : float
         Multiply-adds of a prediction, and of a training step.
+    tries : bool
+        Whether teams are then tried against one thread, or always work.
 
     Returns
     -------
-    tuple of float
+    tuple of float, float and bool
         The previous values.
     """
-    global work_to_wake_for, work_to_share
-    before = (work_to_wake_for, work_to_share)
-    work_to_wake_for, work_to_share = to_wake_for, to_share
+    global work_to_wake_for, work_to_share, teams_are_tried
+    before = (work_to_wake_for, work_to_share, teams_are_tried)
+    work_to_wake_for, work_to_share, teams_are_tried = to_wake_for, to_share, tries
     return before
 
 
@@ -58,6 +63,7 @@ cdef class Program:
     cdef Memory memory
     cdef Padded loss_constants
     cdef Spare spare
+    cdef Pace[MOST_PACES] prediction_paces, training_paces, step_paces
     cdef object get_num_threads
 
     def __init__(
@@ -102,6 +108,38 @@ cdef class Program:
         if not work >= 2 * work_of_each:
             return 1
         return min(<int>self.get_num_threads(), <int>min(work / work_of_each, 1024.0))
+
+    cdef Pace *pace_of(self, Pace *paces, int n_threads, double work) noexcept:
+        """Return the record of such work, to be given back; NULL where nothing is to be tried."""
+        return take_pace(paces, n_threads, work) if n_threads > 1 and teams_are_tried else NULL
+
+    def paces(self):
+        """Return what was measured with a team and without.
+
+        Returns
+        -------
+        list of tuple
+            ``(kind, n_threads, work, is_team, seconds_alone, seconds_by_team)``: "prediction",
+            "training" or "step"; multiply-adds, rounded up to a power of two; whether the team was
+            chosen; seconds a multiply-add, 0 where not measured.
+        """
+        cdef const Pace *pace
+        cdef int kind, i
+        cdef list found = []
+        for kind, name in enumerate(("prediction", "training", "step")):
+            for i in range(MOST_PACES):
+                if kind == 0:
+                    pace = &self.prediction_paces[i]
+                elif kind == 1:
+                    pace = &self.training_paces[i]
+                else:
+                    pace = &self.step_paces[i]
+                if pace.n_threads > 1:
+                    found.append((
+                        name, pace.n_threads, 2.0**pace.size, pace.choice == TEAM,
+                        pace.per_work[ALONE], pace.per_work[TEAM],
+                    ))
+        return found
 
     # -- memory ---------------------------------------------------------------------------------
 
@@ -163,51 +201,71 @@ cdef class Program:
         self, const char *params, const Input *x, const Array *out, int n_layers
     ) except -1:
         """Predict rows of x that the caller keeps alive, by the first layers."""
-        cdef double density
+        cdef double density, work, begun
         cdef Form form
-        cdef Prediction prediction
         cdef int n_threads
-        cdef Network first_layers = self.net
-        cdef const Network *net = &first_layers
-        cdef Workspace w
-        cdef char *panel
-        cdef Memory memory
-        cdef Py_ssize_t block, n_non_zeros
-        cdef Space space
-        cdef bint is_sound = True
+        cdef Network net = self.net
+        cdef Pace *pace
         cdef uint64_t float_mode
         if x.n_rows == 0:
             return 0
-        first_layers.n_layers = n_layers
+        net.n_layers = n_layers
         float_mode = flush_subnormals()  # once for the call: within it, that costs nothing
         try:
             with nogil:
                 form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
-            n_threads = self.threads_for(
-                x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0), work_to_wake_for
-            )
+            work = x.n_rows * work_of_a_row(&net, density if form != DENSE else 1.0)
+            n_threads = self.threads_for(work, work_to_wake_for)
             n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
-            block = min(<Py_ssize_t>PREDICTED_TOGETHER, x.n_rows)
-            n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
-            space.base, space.used = NULL, 0
-            lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
-            memory = self.take_memory(n_threads * space.used)
-            if n_threads == 1:  # what Prediction does, without the object
-                space.base, space.used = memory.data, 0
-                lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
-                with nogil:
-                    is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
-            else:
-                prediction = Prediction()
-                prediction.net = net
-                prediction.params, prediction.x, prediction.out = params, x, out
-                prediction.memory, prediction.form = memory, form
-                prediction.block, prediction.n_non_zeros = block, n_non_zeros
-                prediction.run(n_threads)
-                is_sound = read_shared(&prediction.n_unsound) == 0
-            self.give_back(memory)
+            pace = self.pace_of(self.prediction_paces, n_threads, work)
+            if pace == NULL:
+                return self.run_by(n_threads, &net, form, params, x, out)
+            begun = seconds_now()
+            try:
+                if way_to_go(pace) == ALONE:
+                    n_threads = 1
+                return self.run_by(n_threads, &net, form, params, x, out)
+            finally:
+                record(pace, work, seconds_now() - begun)
+                give_back_pace(pace)
         finally:
             restore_float_mode(float_mode)
+
+    cdef int run_by(
+        self,
+        int n_threads,
+        const Network *net,
+        Form form,
+        const char *params,
+        const Input *x,
+        const Array *out,
+    ) except -1:
+        """Predict the rows by so many threads."""
+        cdef Prediction prediction
+        cdef Workspace w
+        cdef char *panel
+        cdef Memory memory
+        cdef Py_ssize_t block = min(<Py_ssize_t>PREDICTED_TOGETHER, x.n_rows)
+        cdef Py_ssize_t n_non_zeros = most_non_zeros(x, NULL, x.n_rows, block)
+        cdef Space space
+        cdef bint is_sound
+        space.base, space.used = NULL, 0
+        lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+        memory = self.take_memory(n_threads * space.used)
+        if n_threads == 1:  # what Prediction does, without the object
+            space.base, space.used = memory.data, 0
+            lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
+            with nogil:
+                is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
+        else:
+            prediction = Prediction()
+            prediction.net = net
+            prediction.params, prediction.x, prediction.out = params, x, out
+            prediction.memory, prediction.form = memory, form
+            prediction.block, prediction.n_non_zeros = block, n_non_zeros
+            prediction.run(n_threads)
+            is_sound = read_shared(&prediction.n_unsound) == 0
+        self.give_back(memory)
         return refuse_changed(is_sound, "x")
 
     # -- training -------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ cdef class StepPass(Minibatch):
     # buffers
     cdef Memory memory, gradient_memory
     cdef int n_threads  # that they are laid out for
+    cdef double work_together  # multiply-adds forward
     cdef Py_ssize_t room, room_of_csr  # in rows, in non-zeros
     cdef bint is_of_bytes, drops
 
@@ -118,6 +119,7 @@ cdef class StepPass(Minibatch):
         cdef Space space
         work = together * work_of_a_row(net, 1.0 if form == DENSE else density)
         n_threads = self.program.threads_for(3 * work, work_to_share)
+        self.work_together = work
         if (
             form == shared.w.batch.form
             and together <= self.room
@@ -206,12 +208,25 @@ cdef class StepPass(Minibatch):
         self, int tasks, Py_ssize_t end, Py_ssize_t together, int n_threads
     ) except -1:
         """Go through the rows from `begin` to `end`, so many at a time."""
+        cdef double work = self.work_together * (2 if tasks & GO_BACK else 1) * (
+            (end - self.begin + together - 1) // together
+        )
+        cdef Pace *pace = self.program.pace_of(self.program.step_paces, n_threads, work)
+        cdef double begun
         self.tasks, self.end, self.together = tasks, end, together
-        if n_threads == 1:
-            with nogil:
-                self.work(0, 1)
-        else:
-            self.run(n_threads)
+        if pace != NULL and way_to_go(pace) == ALONE:
+            n_threads = 1
+        begun = seconds_now() if pace != NULL else 0.0
+        try:
+            if n_threads == 1:
+                with nogil:
+                    self.work(0, 1)
+            else:
+                self.run(n_threads)
+        finally:
+            if pace != NULL:
+                record(pace, work, seconds_now() - begun)
+                give_back_pace(pace)
         if read_shared(&self.shared.n_unsound) != 0:
             write_shared(&self.shared.n_unsound, 0)
             refuse_changed(False, "x and y")

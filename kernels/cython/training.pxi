@@ -45,13 +45,14 @@ cdef class Epoch(Team):
     cdef step step  # what does not change from step to step
     cdef double weight_decay
     cdef int64_t n_steps, work_since_signals
-    cdef bint interrupted, dismissed
-    cdef double begun  # when
+    cdef bint interrupted, dismissed, paused
+    cdef double begun, pause_at  # when
     cdef object error  # what ended it
 
     def __init__(self, Program program):
         self.program = program
         self.shared.net, self.shared.gate = &program.net, &self.gate
+        self.pause_at = INFINITY
 
     cdef int train(self) except -1:
         """Check arguments, choose the form of the rows and the threads, lay out memory, and run."""
@@ -82,11 +83,40 @@ cdef class Epoch(Team):
         lay_out(shared, form, n_non_zeros, n_threads, limits_gradient, &space)
         clear_gradient(shared)
         begin_scaling(shared)
-        self.run(n_threads)
+        self.go(n_threads, 3 * work)
         program.give_back(memory)
         if self.interrupted:
             raise self.error
         return refuse_changed(read_shared(&shared.n_unsound) == 0, "x and y")
+
+    cdef int go(self, int n_threads, double work) except -1:
+        """Go through the minibatches, now and then the other way: with the team or without."""
+        cdef Pace *pace = self.program.pace_of(self.program.training_paces, n_threads, work)
+        cdef int way = TEAM
+        cdef int64_t n_before
+        cdef double begun
+        try:
+            while not self.has_ended():
+                n_before, begun = self.n_steps, seconds_now()
+                if pace != NULL:
+                    way = way_to_go(pace)
+                    self.pause_at = begun + seconds_to_go(pace)
+                self.paused = self.dismissed = False
+                self.gate.waited = 0
+                self.run(n_threads if way == TEAM else 1)
+                if pace != NULL:
+                    record(pace, (self.n_steps - n_before) * work, seconds_now() - begun)
+        finally:
+            if pace != NULL:
+                give_back_pace(pace)
+        return 0
+
+    cdef bint has_ended(self) noexcept:
+        return (
+            self.interrupted
+            or read_shared(&self.shared.n_unsound) != 0
+            or self.n_steps * self.shared.options.batch_size >= self.shared.n_order
+        )
 
     cdef int check_rows(self) except -1:
         """Refuse row numbers, labels and CSR entries that are out of bounds."""
@@ -117,8 +147,8 @@ cdef class Epoch(Team):
 
     cdef void work(self, int member, int n_members) noexcept nogil:
         cdef Shared *shared = &self.shared
-        cdef Py_ssize_t begin = 0, n_rows
-        cdef int64_t n_done = 0
+        cdef int64_t n_done = self.n_steps
+        cdef Py_ssize_t begin = n_done * shared.options.batch_size, n_rows
         cdef uint64_t float_mode = flush_subnormals()
         cdef step *steps = shared.own[member].steps
         cdef double count
@@ -146,6 +176,8 @@ cdef class Epoch(Team):
             wait(&self.gate, member, n_members)
             n_done += 1
             begin += n_rows
+            if self.paused:
+                break
             if self.dismissed and n_members > 1:
                 if member > 0:
                     break
@@ -160,6 +192,8 @@ cdef class Epoch(Team):
             self.gate.waited > most_waiting * (seconds_now() - self.begun)
         ):
             self.dismissed = True
+        if seconds_now() >= self.pause_at:
+            self.paused = True
         self.work_since_signals += self.shared.net.n_slots * n_rows
 
     cdef void look_at_signals(self) noexcept nogil:

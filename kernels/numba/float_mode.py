@@ -80,12 +80,17 @@ def _write_mode(mode):
     _write(mode)
 
 
-def float_mode():
-    """Return the calling thread's mode; 0 where there is none to set."""
-    return _read_mode() if FLUSHING else 0
+def _no_mode():
+    return 0
 
 
-def set_float_mode(mode):
-    """Set the calling thread's mode, as `float_mode` has returned it or with `FLUSHING`."""
-    if FLUSHING:
-        _write_mode(mode)
+def _leave_mode(mode):
+    pass
+
+
+# Compiled code itself, with no Python around it: a signal's exception comes after it, not instead.
+float_mode: Any = _read_mode if FLUSHING else _no_mode
+"""Return the calling thread's mode; 0 where there is none to set."""
+
+set_float_mode: Any = _write_mode if FLUSHING else _leave_mode
+"""Set the calling thread's mode, as `float_mode` has returned it or with `FLUSHING`."""

@@ -21,6 +21,7 @@ from support.team_work import Work
 import fastnn
 from fastnn.architecture import Architecture
 from fastnn.backends.minibatch import TrainingOptions
+from fastnn.backends.steps import Taken
 from fastnn.optimizers import Adam, OptimizerState
 
 TEAMS = (2, 3, 7)
@@ -255,6 +256,7 @@ def test_an_interrupt_ends_a_shared_pass_between_two_steps():
     done = run_program("""
 from fastnn.optimizers import SGD, Adam, OptimizerState
 from fastnn.backends.minibatch import TrainingOptions
+from fastnn.backends.steps import Taken
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 seconds, n_passes = 0.1, 300
 for attempt in range(12):  # until it comes in the middle, whatever else the machine does
@@ -328,3 +330,70 @@ def test_python_exits_while_threads_wait():
     under_test("cython")
     done = run_program("work.train(backend); print('done')")
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+# -- whether a team pays --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def handicapped():
+    """All threads but the first lose 4 ms at each barrier: no team can pay."""
+    from fastnn.kernels.cython import _kernels
+
+    before, work = _kernels.set_handicap(0.004), _kernels.set_work_for_threads(1e-9, 1e-9, True)
+    yield
+    _kernels.set_handicap(before)
+    _kernels.set_work_for_threads(*work)
+
+
+def pace_of(kind, program):
+    """Return what was found of the one kind of work that was done."""
+    (found,) = [pace for pace in program.paces() if pace[0] == kind]
+    return found
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_a_slow_team_is_sent_home_and_the_bits_are_the_same(teams, handicapped, n_threads):
+    rng = np.random.default_rng(n_threads)
+    architecture = Architecture((30, 40 + n_threads, 5), ("relu",))  # a program of its own
+    x = rng.normal(size=(2000, 30)).astype("float32")
+    y, order = rng.integers(0, 5, 2000), rng.permutation(2000)
+    start = parameters(rng, architecture)
+    options = TrainingOptions(Adam(0.01), batch_size=20)
+    results = {}
+    for n in (1, n_threads):
+        params, state = start.copy(), OptimizerState(np.zeros((2, len(start)), "float32"))
+        for _ in range(20):  # trials take milliseconds
+            teams[n].train_epoch(architecture, params, state, x, y, order, options)
+        out = np.empty((2000, 5), "float32")
+        for _ in range(200):
+            teams[n].predict(architecture, params, x, out)
+        results[n] = params.tobytes(), out.tobytes(), state.slots.tobytes()
+    assert results[n_threads] == results[1]
+    program = teams[n_threads]._program(architecture)
+    for kind in ("training", "prediction"):
+        _, team, _, is_team, alone, together = pace_of(kind, program)
+        assert team == n_threads
+        assert 0 < alone < together, f"{kind}: {alone} s alone, {together} s by the team"
+        assert not is_team
+
+
+def test_steps_are_taken_alone_where_a_team_is_slow(teams, handicapped):
+    rng = np.random.default_rng(0)
+    architecture = Architecture((30, 47, 5), ("relu",))
+    x, y = rng.normal(size=(64, 30)).astype("float32"), rng.integers(0, 5, 64)
+    start = parameters(rng, architecture)
+    options = TrainingOptions(Adam(0.01), batch_size=64)
+    after = {}
+    for n in (1, 2):
+        params, state = start.copy(), OptimizerState(np.zeros((2, len(start)), "float32"))
+        step = teams[n].steps(
+            architecture, params, state, options, Taken(0, False, False, 0.0, 0.0)
+        )
+        for _ in range(300):
+            step.train(x, y, None, True)
+        after[n] = params.tobytes()
+    assert after[1] == after[2]
+    _, _, _, is_team, alone, together = pace_of("step", teams[2]._program(architecture))
+    assert 0 < alone < together
+    assert not is_team
