@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "compiler.h"
+
 #if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
 #define FLUSH_AND_DENORMALS_ZERO 0x8040u /* MXCSR bits 15 (results) and 6 (operands) */
@@ -23,7 +25,7 @@ static inline uint64_t flush_subnormals(void) {
     const unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | FLUSH_AND_DENORMALS_ZERO);
     return mode;
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
     uint64_t mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
     __asm__ volatile("msr fpcr, %0" : : "r"(mode | (UINT64_C(1) << 24))); /* FZ */
@@ -36,7 +38,7 @@ static inline uint64_t flush_subnormals(void) {
 static inline void restore_float_mode(uint64_t mode) {
 #if defined(__SSE2__) || defined(_M_X64)
     _mm_setcsr((unsigned)mode);
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
     __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 #else
     (void)mode;
