@@ -71,24 +71,18 @@ DIRECTIVES = {
 def find_clang_cl(environment, msvc, is_file=os.path.isfile, ask=subprocess.check_output):
     """Return the path of clang-cl on Windows, or None: MSVC is to compile.
 
-    The environment variable ``CC`` names clang-cl, or MSVC's ``cl``. If it does not, clang-cl is
-    looked for in the Visual Studio whose compiler `msvc` is, on ``PATH``, where LLVM's installer
-    puts it, and in other Visual Studios, which vswhere, started by `ask`, lists.
+    It is looked for in the Visual Studio whose compiler `msvc` is, on ``PATH``, where LLVM's
+    installer puts it, and in other Visual Studios, which vswhere, started by `ask`, lists. The
+    environment variable ``CC`` chooses: ``clang-cl``, which has to be there then, its path, or
+    MSVC's ``cl``.
     """
     on_path = [PureWindowsPath(name) for name in environment.get("PATH", "").split(";") if name]
     named = PureWindowsPath(environment.get("CC", "").strip(' "'))
     stem = named.name.lower().removesuffix(".exe")
     if stem == "cl":
         return None
-    if stem.startswith("clang-cl"):
-        for folder in on_path if named.name == str(named) else [named.parent]:
-            if is_file(path := str(folder / f"{stem}.exe")):
-                return path
-        raise FileNotFoundError(
-            f"CC={named}: there is no such compiler. Without CC clang-cl is looked for in Visual "
-            "Studio and on PATH; CC=cl compiles with MSVC"
-        )
-    if stem:
+    is_named = stem.startswith("clang-cl")
+    if stem and not is_named:
         print(f"CC={named} is ignored: on Windows it may name clang-cl or cl", file=sys.stderr)
 
     # ARM64 runs programs for x64 too.
@@ -99,17 +93,22 @@ def find_clang_cl(environment, msvc, is_file=os.path.isfile, ask=subprocess.chec
     for name in ("ProgramW6432", "ProgramFiles"):
         if name in environment:
             candidates.append(PureWindowsPath(environment[name], "LLVM", "bin"))
+    if named.name != str(named) and is_named:
+        candidates, below = [named.parent], []
+    program = f"{stem}.exe" if is_named else "clang-cl.exe"
     for folder in candidates:
-        if is_file(path := str(folder / "clang-cl.exe")):
+        if is_file(path := str(folder / program)):
             return path
 
     programs = environment.get("ProgramFiles(x86)") or environment.get("ProgramFiles", "")
     vswhere = str(PureWindowsPath(programs, "Microsoft Visual Studio", "Installer", "vswhere.exe"))
     for folder in below if is_file(vswhere) else []:
-        found = ask([vswhere, "-products", "*", "-find", str(folder / "clang-cl.exe")])
+        found = ask([vswhere, "-products", "*", "-find", str(folder / program)])
         for path in found.decode(errors="replace").splitlines():
             if is_file(path):
                 return path
+    if is_named:
+        raise FileNotFoundError(f"CC={named}: there is no such compiler; CC=cl compiles with MSVC")
     return None
 
 

@@ -332,8 +332,8 @@ def _limitation(compiler: str | None) -> str | None:
     if compiler is None:
         return None
     return (
-        f"built by {compiler}, without vector types: the kernels compute number by number, several "
-        "times more slowly than with AVX2 or AVX-512; install clang-cl (in Visual Studio's "
+        f"built by {compiler}, without vector types: the kernels compute number by number, more "
+        "than ten times as slowly as with AVX2 or AVX-512; install clang-cl (in Visual Studio's "
         "installer: C++ Clang tools for Windows) and reinstall fastnn, or use a wheel"
     )
 
