@@ -3,6 +3,7 @@
 Programs of Windows run where Wine and its compilers are installed (`bash .ci/windows`).
 """
 
+import numpy as np
 import pytest
 from support import windows
 from support.windows import CLANG, CLANG_CL, HEADERS, LINUX, MINGW, WINE, needs
@@ -106,3 +107,12 @@ def test_threads_of_windows_come_together(compiled, prefix, tmp_path):
     needs(mingw=MINGW)
     said = windows.run_by_wine(compiled(tmp_path), 3, 60, prefix=prefix)
     assert said.startswith("120 openings, ")
+
+
+def test_a_single_wrong_number_is_a_difference():
+    expected = {"avx2 float outer": np.linspace(-1, 1, 90)}
+    for wrong in (1e-4, np.nan, np.inf):
+        found = {"avx2 float outer": expected["avx2 float outer"].copy()}
+        assert windows.differences(found, expected, BOUND) == []
+        found["avx2 float outer"][45] += wrong
+        assert len(windows.differences(found, expected, BOUND)) == 1
