@@ -87,6 +87,8 @@ class Backend(ABC):
     """Whether the programs themselves check row numbers, labels and CSR entries."""
     isa: str | None = None
     """The instruction set, if compiled code selects one of several."""
+    limitation: str | None = None
+    """What this installation of the backend lacks, and the remedy."""
 
     # -- kernels --------------------------------------------------------------------------------
 

@@ -69,6 +69,8 @@ class CythonBackend(Backend):
     ----------
     isa : str
         The instruction set that the kernels use: "baseline", "avx2", "avx512" or "neon".
+    limitation : str or None
+        What the compiler that built the kernels could not do, and the remedy.
     """
 
     name = "cython"
@@ -85,6 +87,7 @@ class CythonBackend(Backend):
             for dtype in ("float32", "float64")
         }
         self.isa = self._kernels[np.dtype("float32")].isa
+        self.limitation = _limitation(_kernels.compiler_without_vectors())
         self._program = lru_cache(maxsize=64)(self._compile)
         self._last: tuple[Any, Any] = (None, None)
 
@@ -323,6 +326,16 @@ def _factors(architecture: Architecture, optimizer: Optimizer) -> Array | None:
     """Return the factors of groups of parameters, if there are any."""
     rates = optimizer.rate_factors
     return None if rates is None else rates.of(architecture)
+
+
+def _limitation(compiler: str | None) -> str | None:
+    if compiler is None:
+        return None
+    return (
+        f"built by {compiler}, without vector types: the kernels compute number by number, more "
+        "than ten times as slowly as with AVX2 or AVX-512; install clang-cl (in Visual Studio's "
+        "installer: C++ Clang tools for Windows) and reinstall fastnn, or use a wheel"
+    )
 
 
 def _weights(sample_weight: Array | None) -> Array | None:

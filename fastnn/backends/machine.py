@@ -32,7 +32,8 @@ def describe(backend: str = "auto") -> dict[str, Any]:
     -------
     dict
         ``backend`` is its name, or an error message, ``threads`` the number of threads, or an error
-        message; ``backends`` has the reasons why backends are missing.
+        message; ``backends`` has the reasons why backends are missing, and ``limitation`` what the
+        one in use was built without, or None.
     """
     try:
         chosen: Any = backends.get_backend(backend)
@@ -47,6 +48,7 @@ def describe(backend: str = "auto") -> dict[str, Any]:
         "backends": backends.available_backends(),
         "backend": in_use,
         "isa": getattr(chosen, "isa", None),
+        "limitation": None if chosen is None else chosen.limitation,
         "threads": _threads(),
         "processors": threads.available_processors(),
         "blas": _blas(),

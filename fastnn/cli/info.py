@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
         chosen = "  <- in use" if name == found["backend"] else ""
         said = "available" if reason is None else reason
         say(f"  {name:<7} {said}{isa}{chosen}", indent=" " * 10)
+        if name == found["backend"] and found["limitation"]:
+            say(f"          {found['limitation']}", indent=" " * 10)
     if isinstance(found["threads"], int):
         threads = (
             f"{found['threads']} of {found['processors']} allowed, for large operations of cython "

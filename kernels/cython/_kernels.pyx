@@ -201,6 +201,7 @@ from kernels.cython.table cimport (
     restore_float_mode,
     rule,
     runnable_instruction_set,
+    scalar_compiler,
     step,
     vectors_of_rule,
 )

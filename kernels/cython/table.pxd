@@ -273,6 +273,7 @@ cdef extern from "simd/kernels.h" nogil:
 
     const instruction_set *choose_instruction_set(const char *name, int *known)
     const char *runnable_instruction_set(size_t n)
+    const char *scalar_compiler()
 
 cdef extern from "simd/float_mode.h" nogil:
     uint64_t flush_subnormals()

@@ -45,3 +45,9 @@ def instruction_sets():
         found.append(name.decode())
         name = runnable_instruction_set(len(found))
     return found
+
+
+def compiler_without_vectors():
+    """Return the compiler that built this module if it has no vector types, else None."""
+    cdef const char *name = scalar_compiler()
+    return None if name == NULL else name.decode()

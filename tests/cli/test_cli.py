@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.backends import under_test
 from support.command_line import NAMES, CommandLine, table, write_csv
 
 import fastnn
@@ -377,8 +378,8 @@ def test_info_says_what_is_there_and_why_the_rest_is_not(cli, monkeypatch):
     assert "numpy   available  <- in use" in text
     (found,) = cli.json("info")
     assert set(found) == {
-        "fastnn", "python", "platform", "backends", "backend", "isa", "threads", "processors",
-        "blas", "packages", "cache_folder", "location",
+        "fastnn", "python", "platform", "backends", "backend", "isa", "limitation", "threads",
+        "processors", "blas", "packages", "cache_folder", "location",
     }  # fmt: skip
     assert found["fastnn"] == fastnn.__version__
     assert found["packages"]["numpy"] == np.__version__
@@ -391,6 +392,17 @@ def test_info_names_the_instruction_set_of_compiled_backends(cli, compiled, monk
     assert found["isa"] == getattr(compiled, "isa", None)
     if compiled.name == "cython":
         assert f"available ({found['isa']})  <- in use" in cli.ok("info")
+
+
+def test_info_says_what_a_build_without_vector_types_lacks(cli, monkeypatch):
+    under_test("cython")
+    from fastnn.backends import cython, get_backend
+
+    assert cli.json("info")[0]["limitation"] is None
+    monkeypatch.setattr(get_backend("cython"), "limitation", cython._limitation("MSVC 1944"))
+    monkeypatch.setenv("FASTNN_BACKEND", "cython")
+    assert "built by MSVC 1944, without vector types" in cli.ok("info")
+    assert "clang-cl" in cli.json("info")[0]["limitation"]
 
 
 def test_without_a_command_the_help_is_printed(cli):

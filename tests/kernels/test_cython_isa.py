@@ -1,8 +1,10 @@
 """The instruction sets of the Cython backend: the one that was asked for serves."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from support.backends import forced
 kernels = pytest.importorskip("fastnn.kernels.cython._kernels")
 
 SETS = kernels.instruction_sets()
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def asked_for(isa):
@@ -24,6 +27,17 @@ def asked_for(isa):
         check=False,
     )
     return done.stdout.strip(), done.stderr
+
+
+@pytest.mark.skipif(not CPUINFO.exists(), reason="needs /proc/cpuinfo")
+def test_the_instruction_sets_are_those_of_the_processor_as_the_system_sees_it():
+    (flags, *_) = re.findall(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.M) or pytest.skip(
+        "not x86"
+    )
+    flags = set(flags.split())
+    avx2 = {"avx2", "fma", "bmi1", "bmi2"}
+    needs = {"avx512": avx2 | {"avx512f", "avx512dq", "avx512bw", "avx512vl"}, "avx2": avx2}
+    assert [name for name in needs if needs[name] <= flags] + ["baseline"] == SETS
 
 
 @pytest.mark.parametrize("isa", SETS)

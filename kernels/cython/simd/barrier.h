@@ -9,10 +9,24 @@
 
 #include <time.h>
 
-#if defined(_MSC_VER)
-#include <intrin.h>
+#include "compiler.h"
+
+#if defined(_WIN32)
+/* Without its macros named min and max, and interfaces with names as short as `small`. */
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#if !defined(WIN32_LEAN_AND_MEAN)
+#define WIN32_LEAN_AND_MEAN
+#endif
 #include <windows.h>
 #define GIVE_WAY() SwitchToThread()
+#else
+#include <sched.h>
+#define GIVE_WAY() sched_yield()
+#endif
+
+#if defined(_MSC_VER) && !defined(GNU_C)
 #define RELAX() YieldProcessor()
 typedef volatile long shared_number;
 static inline long read_shared(shared_number *n) { return InterlockedOr(n, 0); }
@@ -20,13 +34,6 @@ static inline void write_shared(shared_number *n, long value) { InterlockedExcha
 static inline long add_one(shared_number *n) { return InterlockedIncrement(n); }
 static inline int take(shared_number *n) { return InterlockedCompareExchange(n, 1, 0) == 0; }
 #else
-#if defined(_WIN32)
-#include <windows.h>
-#define GIVE_WAY() SwitchToThread()
-#else
-#include <sched.h>
-#define GIVE_WAY() sched_yield()
-#endif
 #if defined(__x86_64__) || defined(__i386__)
 #define RELAX() __builtin_ia32_pause()
 #elif defined(__aarch64__)

@@ -55,7 +55,7 @@ struct slice {
 
 /* Ask for a line that is about to be changed; it arrives while the tile is being summed. */
 INLINE void prefetch_for_write(const void *p) {
-#if defined(__GNUC__)
+#if defined(GNU_C)
     __builtin_prefetch(p, 1, 3);
 #else
     (void)p;
@@ -63,7 +63,7 @@ INLINE void prefetch_for_write(const void *p) {
 }
 
 INLINE void prefetch_into_l2(const void *p) {
-#if defined(__GNUC__)
+#if defined(GNU_C)
     __builtin_prefetch(p, 0, 2);
 #else
     (void)p;

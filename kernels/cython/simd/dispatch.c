@@ -1,11 +1,12 @@
-/* Which instruction set serves this process: decided from cpuid and, since the system must save the
-   wide registers too, from XGETBV (both are what __builtin_cpu_supports reads). */
+/* Which instruction set serves this process: decided from what its processor says (processor.h). */
 
 #include <string.h>
 
+#include "compiler.h"
 #include "kernels.h"
 
 #if defined(FASTNN_X86)
+#include "processor.h"
 #define ON_X86(...) __VA_ARGS__
 #else
 #define ON_X86(...)
@@ -17,16 +18,11 @@
 #endif
 #define EVERYWHERE(...) __VA_ARGS__
 
-#define HAS(FEATURE) __builtin_cpu_supports(FEATURE)
-#define HAS_AVX2 (HAS("avx2") && HAS("fma") && HAS("bmi") && HAS("bmi2"))
-#define HAS_AVX512 \
-    (HAS("avx512f") && HAS("avx512dq") && HAS("avx512bw") && HAS("avx512vl") && HAS_AVX2)
-
 /* The instruction sets, widest first: of which machines, and whether this processor has it. Each is
    a header in targets/ too, and has its flags in setup.py. */
 #define INSTRUCTION_SETS(X) \
-    X(avx512, ON_X86, HAS_AVX512) \
-    X(avx2, ON_X86, HAS_AVX2) \
+    X(avx512, ON_X86, runs_avx512()) \
+    X(avx2, ON_X86, runs_avx2()) \
     X(neon, ON_ARM64, 1) \
     X(baseline, EVERYWHERE, 1)
 
@@ -42,9 +38,6 @@ static const struct instruction_set BUILT_SETS[] = {INSTRUCTION_SETS(ENTRY)};
 static const char *const KNOWN[] = {INSTRUCTION_SETS(TEXT)};
 
 static int runs_here(const char *name) {
-#if defined(FASTNN_X86)
-    __builtin_cpu_init();
-#endif
 #define CASE(NAME, BUILT, RUNS) BUILT(if (!strcmp(name, #NAME)) return RUNS;)
     INSTRUCTION_SETS(CASE)
 #undef CASE
@@ -67,3 +60,11 @@ const char *runnable_instruction_set(size_t n) {
         if (runs_here(BUILT_SETS[i].name) && n-- == 0) return BUILT_SETS[i].name;
     return NULL;
 }
+
+#if defined(GNU_C)
+#define IS_SCALAR 0
+#else
+#define IS_SCALAR 1
+#endif
+
+const char *scalar_compiler(void) { return IS_SCALAR ? COMPILER : NULL; }

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "compiler.h"
+
 #if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
 #define FLUSH_AND_DENORMALS_ZERO 0x8040u /* MXCSR bits 15 (results) and 6 (operands) */
@@ -21,7 +23,7 @@
 static inline int flushes_both(unsigned mode) {
     return (mode & FLUSH_AND_DENORMALS_ZERO) == FLUSH_AND_DENORMALS_ZERO;
 }
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
 #define FLUSH_TO_ZERO (UINT64_C(1) << 24) /* FPCR.FZ: operands and results */
 #endif
 
@@ -31,7 +33,7 @@ static inline uint64_t flush_subnormals(void) {
     const unsigned mode = _mm_getcsr();
     if (!flushes_both(mode)) _mm_setcsr(mode | FLUSH_AND_DENORMALS_ZERO);
     return mode;
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
     uint64_t mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
     if (!(mode & FLUSH_TO_ZERO)) __asm__ volatile("msr fpcr, %0" : : "r"(mode | FLUSH_TO_ZERO));
@@ -44,7 +46,7 @@ static inline uint64_t flush_subnormals(void) {
 static inline void restore_float_mode(uint64_t mode) {
 #if defined(__SSE2__) || defined(_M_X64)
     if (!flushes_both((unsigned)mode)) _mm_setcsr((unsigned)mode);
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && defined(GNU_C)
     if (!(mode & FLUSH_TO_ZERO)) __asm__ volatile("msr fpcr, %0" : : "r"(mode));
 #else
     (void)mode;

@@ -111,7 +111,7 @@ static int holds_flags(const struct dense_input *x, ptrdiff_t n_rows, ptrdiff_t 
 /* Ask for columns [first, last) of rows [begin, end) of those to come. */
 INLINE void prefetch_rows(const struct upcoming *next, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t first,
                           ptrdiff_t last) {
-#if defined(__GNUC__)
+#if defined(GNU_C)
     const ptrdiff_t stride = next->input.column_stride, distance = stride < 0 ? -stride : stride;
     /* Every line once: one for several columns, or, of columns that lie far apart, one for each. */
     const ptrdiff_t columns = distance == 0 ? last - first

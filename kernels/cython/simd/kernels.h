@@ -279,4 +279,8 @@ const struct instruction_set *choose_instruction_set(const char *name, int *know
 /* The name of the n-th instruction set that runs here, the widest being the 0th; NULL behind the last. */
 const char *runnable_instruction_set(size_t n);
 
+/* The compiler that built this, if it has no vector types, so that the baseline computes number by number;
+   NULL if it has. */
+const char *scalar_compiler(void);
+
 #endif

@@ -15,7 +15,7 @@ INLINE void find_rows(const struct dense_input *x, const int64_t *const *orders,
         rows[lane] = x->data + (ptrdiff_t)orders[lane][i] * x->row_stride;
 }
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #if !defined(LOAD_BLOCKS)
 #define LOAD_BLOCKS(row, step, at) load((const real *)((row)[0] + (at)))
 #endif

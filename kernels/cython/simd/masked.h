@@ -26,7 +26,7 @@
 
 INLINE ptrdiff_t words_for(ptrdiff_t n) { return (n + WORD_BITS - 1) / WORD_BITS; }
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 INLINE int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
 INLINE int count_bits(uint64_t word) { return __builtin_popcountll(word); }
 #else

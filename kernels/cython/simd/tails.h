@@ -14,11 +14,13 @@
 #include "repeat.h"
 #include "vector.h"
 
-#if VECTOR_BYTES / NUMBER_BYTES == 16
+#if !defined(GNU_C)
+#define MOST_TAIL_COLUMNS 1
+#elif N_LANES == 16
 #define MOST_TAIL_COLUMNS 8
-#elif VECTOR_BYTES / NUMBER_BYTES == 8
+#elif N_LANES == 8
 #define MOST_TAIL_COLUMNS 4
-#elif VECTOR_BYTES / NUMBER_BYTES == 4
+#elif N_LANES == 4
 #define MOST_TAIL_COLUMNS 2
 #else
 #define MOST_TAIL_COLUMNS 1

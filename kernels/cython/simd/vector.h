@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "kernels.h"
 
 #ifdef FASTNN_DOUBLE
@@ -23,7 +24,7 @@ typedef int32_t integer;
 typedef uint32_t word;
 #endif
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #define INLINE static inline __attribute__((always_inline))
 #else
 #define INLINE static inline
@@ -34,7 +35,7 @@ typedef uint32_t word;
 #define TARGET_HEADER(NAME) TEXT(targets/NAME.h)
 #include TARGET_HEADER(FASTNN_TARGET)
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
 typedef integer bits __attribute__((vector_size(VECTOR_BYTES)));
@@ -202,7 +203,7 @@ INLINE real max_lanes(vec v) {
 
 /* Transpose LANES vectors of LANES numbers: squares as wide as 16 bytes first, where processors exchange
    numbers in one instruction, then these as blocks. */
-#if !defined(__GNUC__)
+#if !defined(GNU_C)
 INLINE void transpose_square(vec *rows) { (void)rows; }
 INLINE void load_transposed(vec *rows, const real *p, ptrdiff_t row) { (void)row, rows[0] = load(p); }
 #else

@@ -7,7 +7,7 @@
 #else
 
 #define VECTOR_BYTES 16
-#if defined(__GNUC__) && defined(__SSE2__)
+#if defined(GNU_C) && defined(__SSE2__)
 #include <immintrin.h>
 #define X86_PREFIX _mm_
 #define X86_TYPE __m128
@@ -46,7 +46,7 @@
 #define COLUMNS_TOGETHER 1
 #define DELTA_BYTES 0
 
-#if defined(__GNUC__) && defined(__SSE2__)
+#if defined(GNU_C) && defined(__SSE2__)
 #define HAS_MASK_OF_BYTES
 INLINE uint64_t mask_of_bytes(const unsigned char *p) {
     uint64_t zeros = 0;

@@ -1,7 +1,7 @@
 /* NEON, which every AArch64 processor has: 32 registers of 16 bytes. */
 
 #define VECTOR_BYTES 16
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #define VECTOR_REGISTER "+w"
 #endif
 
