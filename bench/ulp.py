@@ -4,7 +4,8 @@ An error is counted in units in the last place of the exact value y,
 
     |got − y| / ulp(y),      ulp(y) = 2^(e − 23) for 2^e <= |y| < 2^(e+1),
 
-and no less than the smallest subnormal. Infinity counts as the power of two that comes after the
+and no less than the smallest subnormal. Subnormal numbers are zero to the kernels: where z or y is
+one, y is zero too. Infinity counts as the power of two that comes after the
 largest number, so that an overflow one number early or late is an error of one unit. A NaN for a
 number, or a number for a NaN, is an infinite error. The exact value is NumPy's in float64, whose
 own error is some 10⁻⁸ of a float32's unit.
@@ -71,15 +72,23 @@ def activation(kernels: CythonBackend, name: str, z: np.ndarray) -> np.ndarray:
 
 
 def exact(name: str, z: np.ndarray) -> np.ndarray:
-    """Return name(z) as NumPy has it in the next wider type."""
+    """Return name(z) as NumPy has it in the next wider type, subnormal numbers as zero."""
+    smallest = np.finfo(z.dtype).smallest_normal
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signaling NaNs, too
         wide = z.astype(np.float64 if z.dtype == np.float32 else np.longdouble)
-        if name == "exp":
-            return np.exp(wide)
-        if name == "tanh":
-            return np.tanh(wide)
-        e = np.exp(-np.abs(wide))  # 1 / (1 + e^-z) would lose what is small below zero
-        return np.where(wide < 0, e, 1) / (1 + e)
+        wide[np.abs(wide) < smallest] = 0
+        y = _exact(name, wide)
+    y[np.abs(y) < smallest] = 0
+    return y
+
+
+def _exact(name: str, wide: np.ndarray) -> np.ndarray:
+    if name == "exp":
+        return np.exp(wide)
+    if name == "tanh":
+        return np.tanh(wide)
+    e = np.exp(-np.abs(wide))  # 1 / (1 + e^-z) would lose what is small below zero
+    return np.where(wide < 0, e, 1) / (1 + e)
 
 
 def errors(got: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ by instruction set and dtype, knows the number type (see
 The parts, each of which depends on those before it:
 
     table                                the C kernels and their types
-    arrays, parts, gate                  memory layout; division of work among threads
+    arrays, parts, gate, pace            memory layout; division of work among threads
     batch, network, prediction           a minibatch, and the forward pass
     shared, dropout, loss, groups,
     gradient, scaling, limits, step      a step of training
