@@ -59,7 +59,7 @@ def test_instruction_set_that_cannot_serve_is_an_error_that_lists_those_that_can
 @pytest.mark.parametrize("isa", SETS)
 @pytest.mark.parametrize("density", [0.0, 0.05, 0.15, 0.5, 1.0])
 @pytest.mark.parametrize("n_out", [1, 17, 112, 130])
-def test_zeros_are_skipped_without_a_change_of_bits(isa, density, n_out):
+def test_zero_bytes_are_skipped_without_a_change_of_bits(isa, density, n_out):
     # One chain of multiply-adds an output, in the order of the columns: with zeros or without.
     generator = np.random.default_rng(5)
     kept = generator.random((70, 150)) < density
@@ -69,6 +69,25 @@ def test_zeros_are_skipped_without_a_change_of_bits(isa, density, n_out):
     outs = []
     for rows in (x, np.vstack([x, np.full((4000, 150), 7, "u1")])):  # the second counts as dense
         out = np.empty((len(rows), n_out), "float32")
+        table.dense_forward(rows, weight, None, 0, out, None)
+        outs.append(out[:70])
+    np.testing.assert_array_equal(*outs)
+
+
+@pytest.mark.parametrize("isa", SETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_in", [1, 63, 64, 65, 150])  # a word of a mask has 64 columns
+def test_zero_numbers_are_skipped_and_no_others(isa, dtype, n_in):
+    generator = np.random.default_rng(6)
+    x = np.where(generator.random((70, n_in)) < 0.1, generator.normal(size=(70, n_in)), 0.0)
+    x[3, 0], x[5, n_in - 1], x[7, n_in // 2] = np.nan, np.inf, 1e-30
+    x[generator.random(x.shape) < 0.1] *= -0.0
+    x = x.astype(dtype)
+    weight = generator.normal(size=(n_in, 17)).astype(dtype)
+    table = kernels.Kernels(isa, dtype == "float64")
+    outs = []
+    for rows in (x, np.vstack([x, np.full((4000, n_in), 7, dtype)])):  # the second counts as dense
+        out = np.empty((len(rows), 17), dtype)
         table.dense_forward(rows, weight, None, 0, out, None)
         outs.append(out[:70])
     np.testing.assert_array_equal(*outs)

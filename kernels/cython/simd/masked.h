@@ -65,6 +65,9 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
 
 INLINE uint64_t mask_of_numbers(const real *p, ptrdiff_t n) {
     uint64_t mask = 0;
+#if defined(HAS_MASK_OF_NUMBERS)
+    if (n == WORD_BITS) return mask_of_64_numbers(p);
+#endif
     for (ptrdiff_t i = 0; i < n; i++) mask |= (uint64_t)(p[i] != 0) << i;
     return mask;
 }

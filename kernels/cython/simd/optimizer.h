@@ -127,7 +127,7 @@ INLINE double sum_of(int squares, ptrdiff_t n, const real *w) {
     double sums[PENALTY_SUMS] = {0.0}, sum = 0.0;
     ptrdiff_t i = 0;
     for (; i + PENALTY_SUMS <= n; i += PENALTY_SUMS)
-        for (int k = 0; k < PENALTY_SUMS; k++) {
+        UNROLL for (int k = 0; k < PENALTY_SUMS; k++) {
             const double value = w[i + k];
             sums[k] += squares ? value * value : fabs(value);
         }

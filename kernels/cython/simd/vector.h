@@ -169,9 +169,11 @@ INLINE real first_lane(vec v) {
     return lane;
 }
 
-/* Sum and maximum over the lanes, by halves; the maximum of lanes with a NaN is NaN. */
+/* Sum and maximum over the lanes, by halves; the maximum of lanes with a NaN is NaN. `loaded`, because
+   GCC else keeps what a loop sums up in `lane` while the loop runs. */
 INLINE real sum_lanes(vec v) {
     real lane[sizeof(vec) / sizeof(real)];
+    v = loaded(v);
     memcpy(lane, &v, sizeof v);
     for (ptrdiff_t half = LANES / 2; half; half /= 2)
         for (ptrdiff_t i = 0; i < half; i++) lane[i] += lane[i + half];
@@ -192,6 +194,7 @@ INLINE vec sum_vectors(vec *v) {
 
 INLINE real max_lanes(vec v) {
     real lane[sizeof(vec) / sizeof(real)];
+    v = loaded(v);
     memcpy(lane, &v, sizeof v);
     for (ptrdiff_t half = LANES / 2; half; half /= 2)
         for (ptrdiff_t i = 0; i < half; i++) {
