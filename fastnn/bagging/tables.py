@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -81,22 +83,30 @@ class TableFit:
     histories : list of History
         Of each network.
     temperature : float
-    importances : ndarray of shape (n_columns,)
-        See `fastnn.bagging.importances`; of a column that is left out, 0.
+    measure_importances : callable
+        Returns `importances`.
     left_out : ndarray of int64
         Rows that some network has not learned, all of those watched if others were.
     predictions : ndarray
         For these rows, what the network says that has not learned them: probabilities
         (n_left_out, n_classes), or numbers (n_left_out, n_out).
+    importances : ndarray of shape (n_columns,)
+        See `fastnn.bagging.importances`; of a column that is left out, 0. Measured when they are
+        first asked for.
     """
 
     ensemble: Ensemble
     columns: Columns
     histories: list[History]
     temperature: float
-    importances: NDArray[np.float64]
+    measure_importances: Callable[[], NDArray[np.float64]]
     left_out: NDArray[np.int64]
     predictions: NDArray[Any]
+
+    @cached_property
+    def importances(self) -> NDArray[np.float64]:
+        """What each column of the table is worth."""
+        return self.measure_importances()
 
 
 def places(columns: Columns) -> list[int]:
@@ -141,6 +151,7 @@ def fit_table(
     KeyboardInterrupt
         If no network has completed an epoch.
     """
+    start, limit = time.perf_counter(), options.get("time_limit")
     weight, kept = options.get("sample_weight"), np.arange(frame.n_rows)
     if weight is not None:
         kept = np.flatnonzero(weight)  # a row without weight is as if it were not there
@@ -153,6 +164,8 @@ def fit_table(
     columns = preparation.learn(frame)
     x = columns.rows(frame)
     rows = None if watched is None else watched.rows(columns)
+    if limit is not None:
+        options["time_limit"] = max(limit - (time.perf_counter() - start), 1e-9)
     bag = train(
         x, y, n_classes=n_classes, recipe=recipe, n_models=n_models, seed=seed, watched=rows,
         **options,
@@ -167,16 +180,17 @@ def fit_table(
         left_out = kept[left_out]
     predict = ensemble.predict_proba if n_classes else ensemble.predict
     predictions = predict(x, groups=models, progress=False)
-    importances = permutation_importances(
-        ensemble, x, y, models, places(columns), len(frame.columns), np.random.default_rng(seed)
-    )
+    measure_importances = partial(
+        permutation_importances, ensemble, x, y, models, places(columns), len(frame.columns),
+        np.random.default_rng(seed), None if limit is None else start + limit,
+    )  # fmt: skip
     ensemble.columns = columns
     return TableFit(
         ensemble,
         columns,
         bag.histories,
         bag.temperature,
-        importances,
+        measure_importances,
         left_out,
         predictions.reshape(len(y), -1),
     )

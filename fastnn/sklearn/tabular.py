@@ -194,8 +194,9 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
                     if self.verbose == "auto"
                     else bool(self.verbose),
                 )
+                self.feature_importances_ = fitted.importances
             self.ensemble_, self.columns_ = fitted.ensemble, fitted.columns
-            self.histories_, self.feature_importances_ = fitted.histories, fitted.importances
+            self.histories_ = fitted.histories
             for name in OUT_OF_FOLD:
                 self.__dict__.pop(name, None)
             self._learned(fitted)
