@@ -2,8 +2,8 @@
 
 Permutation importance (Breiman, 2001, "Random forests", section 10), of rows that the network which
 answers has not learned. The rows of a table are numbers already; the numbers of one column are
-shuffled together, which is to shuffle the column. Of the first layer, with the inputs J of a column,
-only a part has to be computed again:
+shuffled together, which is to shuffle the column. If a column has the inputs J, only a part of the
+first layer has to be computed again:
 
     z = x W_1 + b_1  (n_rows, n_hidden),    z' = z + (x'_J − x_J) W_1[J]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 
 from fastnn.bagging.importances import permutation_importances
 from fastnn.bagging.recipe import LARGE_TABLE, Recipe
+from fastnn.bagging.targets import standardization_of
 from fastnn.bagging.training import train
 from fastnn.ensemble import Ensemble
+from fastnn.model.standardization import Standardization
 from fastnn.tabular import Columns, Frame, learn_columns
 from fastnn.training.history import History
+
+MOST_DEVIATIONS = 1e15
+"""Of a target that is watched: squares of more overflow in float32."""
 
 BINS = 16
 """Of the piecewise-linear encoding, of tables of at least `LARGE_TABLE` rows."""
@@ -28,14 +33,14 @@ class Preparation:
 
     Attributes
     ----------
-    kinds : mapping
-    drop : collection of str
+    kinds : mapping, optional
+    drop : collection of str, optional
     n_bins : int or "auto"
         "auto": 16 for tables of at least 1,500 rows, else none.
     """
 
-    kinds: Mapping[str, Any] = field(default_factory=dict)
-    drop: Collection[str] = ()
+    kinds: Mapping[str, Any] | None = None
+    drop: Collection[str] | None = ()
     n_bins: int | Literal["auto"] = "auto"
 
     def learn(self, frame: Frame) -> Columns:
@@ -69,6 +74,23 @@ class Watched:
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{self.name}: {error}") from None
+
+    def check_targets(self, learned: Standardization) -> None:
+        """Check that numbers are not so far from those that are learned that squares overflow.
+
+        Raises
+        ------
+        ValueError
+            If one is; the message has it as it came.
+        """
+        far = np.abs(learned.apply(self.y, np.float64)) > MOST_DEVIATIONS
+        if far.any():
+            row = int(far.any(axis=1).argmax())
+            raise ValueError(
+                f"{self.name}: y must hold numbers like those that are learned, got "
+                f"{self.y[row][far[row]][0]:g} in row {row}, more than {MOST_DEVIATIONS:g} times "
+                "their standard deviation from their mean"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +183,10 @@ def fit_table(
                 f"sample_weight must be other than zero for at least {least} rows, got {len(kept)}"
             )
         frame, y, options["sample_weight"] = frame.rows(kept), y[kept], weight[kept]
+    if not n_classes:
+        learned = standardization_of(y, options.get("sample_weight"), kept)
+        if watched is not None:
+            watched.check_targets(learned)
     columns = preparation.learn(frame)
     x = columns.rows(frame)
     rows = None if watched is None else watched.rows(columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def array_column(name: str, values: Any) -> Column:
         return column
     filled = column.values.copy()
     filled[mask] = {"text": None, "time": np.datetime64("NaT")}.get(column.kind, np.nan)
-    return Column(name, column.kind, filled, note=column.note)
+    return replace(column, values=filled)
 
 
 def _of_dtype(name: str, values: NDArray[Any]) -> Column:
@@ -53,7 +54,7 @@ def _of_dtype(name: str, values: NDArray[Any]) -> Column:
     if kind == "O":
         return object_column(name, values)
     if kind == "M":
-        return Column(name, "time", values.astype(TIME))
+        return Column(name, "time", values.astype(TIME), has_zone=False)
     if kind == "m":
         seconds = values.astype("timedelta64[us]") / np.timedelta64(1, "s")
         return Column(name, "number", seconds, note="durations are read in seconds")

@@ -51,7 +51,8 @@ def arrow_column(name: str, array: Any) -> Column:
         zone = getattr(dtype, "tz", None)
         times = array.cast(pa.timestamp("us", zone), safe=False)
         values = times.to_numpy(**_copying(array)).astype(TIME)
-        return Column(name, "time", values, note=None if zone is None else UTC_NOTE)
+        note = None if zone is None else UTC_NOTE
+        return Column(name, "time", values, note=note, has_zone=zone is not None)
     if has.is_duration(dtype) or has.is_time(dtype):
         what = "durations" if has.is_duration(dtype) else "times of day"
         per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.unit]

@@ -34,6 +34,8 @@ class Column:
     notation : {".", ",", "day first", "month first"}, optional
         How its numbers or dates are written in a text file, if they have decimals, or a day and a
         month that could change places.
+    has_zone : bool, optional
+        Of times, whether they had a time zone; None if that is not known.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Column:
     is_ordered: bool = False
     note: str | None = None
     notation: str | None = None
+    has_zone: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.tabular.cells import TIME, number_text
+from fastnn.tabular.cells import TIME, number_text, one_of_zones
 from fastnn.tabular.frame import Column, Kind
 from fastnn.validation.values import describe, shortened
 
@@ -112,7 +112,35 @@ def as_kind(column: Column, kind: Kind) -> Column:
             f"x must hold {_PLURALS[kind]} in its column {shortened(repr(column.name))}, got "
             f"{_PLURALS[column.kind]}{hint}"
         )
-    return replace(column, kind=kind, values=convert(column), categories=None, is_ordered=False)
+    values = convert(column)
+    has_zone = _has_zone(column) if kind == "time" else None
+    return replace(
+        column, kind=kind, values=values, categories=None, is_ordered=False, has_zone=has_zone
+    )
+
+
+def check_zone(expected: bool | None, column: Column) -> None:
+    """Check that times have a time zone as those of training, if both are known.
+
+    Raises
+    ------
+    ValueError
+        If they have one and those of training had none, or the reverse: hours and days differ.
+    """
+    has = column.has_zone
+    if expected is None or has is None or has == expected or missing_in(column).all():
+        return
+    words = {True: "with a time zone", False: "without a time zone"}
+    how = {
+        True: "say of which zone they are, as by dt.tz_localize of pandas or dt.replace_time_zone "
+        "of polars",
+        False: "convert them to the zone that training meant, and leave it out, as by "
+        "dt.tz_localize(None) of pandas or dt.replace_time_zone(None) of polars",
+    }
+    raise ValueError(
+        f"x must hold times {words[expected]} in its column {shortened(repr(column.name))}, as in "
+        f"training, got times {words[has]}: {how[expected]}"
+    )
 
 
 def number_of(text: str) -> float | None:
@@ -136,6 +164,13 @@ def _flag_of_text(column: Column) -> NDArray[np.float64]:
 
 def _time_of_text(column: Column) -> NDArray[np.datetime64]:
     return _parsed(column, _time, TIME, "times as 2024-12-31 or 2024-12-31T23:59:59")
+
+
+def _has_zone(column: Column) -> bool | None:
+    """Return whether times that text holds have a zone; None if there are none."""
+    texts = factorized(column.values)[1]
+    zones = [dt.datetime.fromisoformat(text.strip()).tzinfo is not None for text in texts]
+    return one_of_zones(column.name, texts, zones)
 
 
 def _time(text: str) -> np.datetime64 | None:

@@ -17,7 +17,7 @@ from fastnn.tabular.frame import Column, Kind
 from fastnn.tabular.frames import as_frame
 from fastnn.tabular.identifiers import why_number, why_text
 from fastnn.tabular.kinds import as_kind, factorized, number_of
-from fastnn.tabular.names import check_known
+from fastnn.tabular.names import by_name, check_known, names_in
 from fastnn.tabular.numbers import Binned, Scaled, bin_edges, center_and_scale, check_finite
 from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time, microseconds, varying_parts
@@ -41,8 +41,8 @@ def learn_columns(
     frame: Any,
     *,
     kinds: Mapping[str, str | Sequence[str]] | None = None,
-    drop: Collection[str] = (),
-    keep: Collection[str] = (),
+    drop: Collection[str] | None = (),
+    keep: Collection[str] | None = (),
     max_categories: int = 100,
     min_count: int = 3,
     n_bins: int = 0,
@@ -57,6 +57,8 @@ def learn_columns(
     kinds : mapping of str to str, optional
         By name, how to read columns otherwise than is decided here: "number", "category",
         "ordered" (or the categories as a sequence, lowest first), "flag", "time", or "drop".
+        Such a column is not left out because it looks like an identifier. Names that are not text
+        count as the text of them: 2019 as "2019".
     drop : collection of str
         Columns to leave out.
     keep : collection of str
@@ -96,7 +98,8 @@ def learn_columns(
         check_count("n_bins", n_bins, 0),
         check_flag("missing_indicators", missing_indicators),
     )
-    kinds = {} if kinds is None else kinds
+    kinds = by_name("kinds", kinds)
+    drop, keep = names_in("drop", drop), names_in("keep", keep)
     for argument, given in (("kinds", kinds), ("drop", drop), ("keep", keep)):
         check_known(argument, given, table.names)
     for name, choice in kinds.items():
@@ -195,7 +198,7 @@ def _time(column: Column, options: Options) -> ReadColumn:
     center, scale = center_and_scale(microseconds(known))
     indicator = had_missing and options.missing_indicators
     encoding = Time(int(center), scale / 1e6, varying_parts(known), indicator)
-    return ReadColumn(column.name, "time", encoding, had_missing)
+    return ReadColumn(column.name, "time", encoding, had_missing, has_zone=column.has_zone)
 
 
 def _text(column: Column, place: int, options: Options, *, keeps: bool) -> ReadColumn:

@@ -40,10 +40,11 @@ def pandas_column(name: str, series: Any) -> Column:
         return _categorical(name, series)
     if hasattr(dtype, "freq") and dtype.kind == "O":  # periods
         times = series.dt.to_timestamp().to_numpy().astype(TIME)
-        return Column(name, "time", times, note="periods are read as the times they start at")
+        note = "periods are read as the times they start at"
+        return Column(name, "time", times, note=note, has_zone=False)
     if getattr(dtype, "tz", None) is not None:
         times = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype(TIME)
-        return Column(name, "time", times, note=UTC_NOTE)
+        return Column(name, "time", times, note=UTC_NOTE, has_zone=True)
     if hasattr(dtype, "fill_value") and hasattr(series, "sparse"):
         return array_column(name, series.sparse.to_dense().to_numpy())
     if isinstance(dtype, np.dtype):

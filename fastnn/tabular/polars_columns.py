@@ -31,6 +31,8 @@ def polars_column(name: str, series: Any) -> Column:
     dtype = series.dtype
     if dtype == pl.Boolean:
         return Column(name, "flag", _floats(series, pl))
+    if str(dtype) in ("Int128", "UInt128"):  # which NumPy has not
+        return object_column(name, _objects(series))
     if dtype.is_integer() and not series.null_count():
         return number_column(name, series.to_numpy())
     if dtype.is_numeric():
@@ -46,7 +48,8 @@ def polars_column(name: str, series: Any) -> Column:
         if zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         times = series.cast(pl.Datetime("us")).to_numpy().astype(TIME)
-        return Column(name, "time", times, note=None if zone is None else UTC_NOTE)
+        note = None if zone is None else UTC_NOTE
+        return Column(name, "time", times, note=note, has_zone=zone is not None)
     if dtype == pl.Duration:
         return Column(name, "number", _floats(series.dt.total_microseconds(), pl) / 1e6,
                       note="durations are read in seconds")  # fmt: skip

@@ -367,11 +367,11 @@ def test_a_c_header_is_of_numbers_and_flags(tmp_path):
         classifier().fit(TABLE, CLASSES).to_c(tmp_path / "club.h")
 
 
-def test_classes_that_files_cannot_hold_are_numbers_with_a_warning(tmp_path):
+def test_classes_that_files_cannot_hold_are_text_with_a_warning(tmp_path):
     table = TABLE[["age", "income"]]
     years = np.array(["2020", "2021"] * 200, "datetime64[Y]")
     model = classifier().fit(table, years)
-    with pytest.warns(UserWarning, match="labels are written as numbers"):
+    with pytest.warns(UserWarning, match="classes are written as text"):
         model.to_c(tmp_path / "net.h")
 
 

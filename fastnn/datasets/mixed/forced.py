@@ -105,7 +105,10 @@ def _time(text: TextCells, present: list[str], options: Options) -> Column:
             f"{parameter('day_first', True)} or {parameter('day_first', False)}"
         )
     values = spread_times(text.cells, dict(zip(cells, read.values, strict=True)))
-    return Column(text.place.name, "time", values, note=read.note, notation=read.notation)
+    return Column(
+        text.place.name, "time", values, note=read.note, notation=read.notation,
+        has_zone=read.has_zone,
+    )  # fmt: skip
 
 
 def _are_alike(first: str, cell: str, name: str) -> bool:
