@@ -160,8 +160,8 @@ def test_missing_cells_are_the_median_and_are_counted_if_there_were_none_in_trai
         ([True, False, True], 1, True),
         (["1", "2", "1"], 1.0, "1"),
         (["0.5", "2", "0.5"], 0.5, "0.5"),
-        ([dt.datetime(2024, 1, 1), dt.datetime(2024, 5, 1)], "2024-03-01T12:00+01:00",
-         dt.datetime(2024, 3, 1, 11)),
+        ([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 5, 1, tzinfo=dt.UTC)],
+         "2024-03-01T12:00+01:00", dt.datetime(2024, 3, 1, 11, tzinfo=dt.UTC)),
     ],
 )  # fmt: skip
 def test_cells_of_another_type_are_read_as_in_training(learned, given, same):
