@@ -245,11 +245,11 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
             of_class = weights_of_classes(self.class_weight, classes, classes[y], weight)
             weight = of_class if weight is None else of_class * weight
         if weight is not None:
-            counted = np.unique(y[weight != 0])
-            if len(counted) == 1:
+            counted = y[weight != 0]
+            if len(counted) > 1 and (counted == counted[0]).all():
                 raise ValueError(
                     f"y must hold at least two classes in rows with a weight, got one, "
-                    f"{self.classes_[counted[0]]!r}: sample_weight, or class_weight, is zero for "
+                    f"{self.classes_.tolist()[counted[0]]!r}: sample_weight, or class_weight, is zero for "
                     "all others"
                 )
         return weight
