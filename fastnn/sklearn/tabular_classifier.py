@@ -249,8 +249,8 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
             if len(counted) > 1 and (counted == counted[0]).all():
                 raise ValueError(
                     f"y must hold at least two classes in rows with a weight, got one, "
-                    f"{self.classes_.tolist()[counted[0]]!r}: sample_weight, or class_weight, is zero "
-                    "for all others"
+                    f"{self.classes_.tolist()[counted[0]]!r}: sample_weight, or class_weight, is "
+                    "zero for all others"
                 )
         return weight
 
