@@ -77,6 +77,11 @@ def missing_in(column: Column) -> NDArray[np.bool_]:
     return np.asarray(np.isnat(values) if column.kind == "time" else np.isnan(values))
 
 
+def not_read(name: str, n_rows: int) -> Column:
+    """Return what stands for a column that is not looked at: text, all of it missing."""
+    return Column(name, "text", np.full(n_rows, None, object))
+
+
 def nothing_known(name: str, kind: Kind) -> Column:
     """Return a column of one cell, which is missing."""
     cell: NDArray[Any] = np.array([np.nan])

@@ -24,6 +24,12 @@ from fastnn.tabular.times import Time, microseconds, varying_parts
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import check_choice, check_count, check_flag, describe, shortened
 
+DROPPED = "dropped"
+"""Why a column is left out that the caller does not want."""
+
+MOST_SHOWN = 6
+"""Columns that an error names."""
+
 CHOICES = ("number", "category", "ordered", "flag", "time", "drop")
 
 
@@ -114,16 +120,31 @@ def learn_columns(
         found.append(replace(read, note="; ".join(notes) or None, notation=notation))
     columns = Columns(tuple(found), table.has_names)
     if not columns.n_out:
-        why = "".join(f"\n  {name}: {reason}" for name, reason in columns.left_out.items())
-        raise ValueError(f"x has no column to learn from; left out are{why or ' none'}")
+        raise ValueError(_nothing_left(columns))
     return columns
+
+
+def _nothing_left(columns: Columns) -> str:
+    """Return the error of a table without a column to learn from."""
+    if not columns.table:
+        return "x has no columns; expected at least one to learn from"
+    left_out = [f"{shortened(repr(n))} ({why})" for n, why in columns.left_out.items()]
+    shown = ", ".join(left_out[:MOST_SHOWN])
+    if len(left_out) > MOST_SHOWN:
+        shown += f" and {len(left_out) - MOST_SHOWN} others"
+    first = next((name for name, why in columns.left_out.items() if why != DROPPED), None)
+    advice = "drop fewer"
+    if first is not None:
+        how = parameter("kinds", {first: "category"})
+        advice = f"add a column that differs between rows, or say how to read one, as by {how}"
+    return f"x has no column to learn from, as all are left out: {shown}; {advice}"
 
 
 def _read(
     column: Column, choice: str | Sequence[str] | None, place: int, options: Options, *, keeps: bool
 ) -> ReadColumn:
     if choice == "drop":
-        return ReadColumn(column.name, column.kind, None, note="dropped")
+        return ReadColumn(column.name, column.kind, None, note=DROPPED)
     if choice is None:
         if column.kind == "number":
             return _number(column, place, options, looks=not keeps)
