@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from fastnn.tabular.columns import Columns
 from fastnn.tabular.flags import Flag, OnlyMissing
 from fastnn.tabular.frame import Column, Kind
 from fastnn.tabular.frames import as_frame
+from fastnn.tabular.hints import hint_of
 from fastnn.tabular.identifiers import why_number, why_text
 from fastnn.tabular.kinds import as_kind, factorized, number_of
 from fastnn.tabular.names import check_known
@@ -88,6 +90,11 @@ def learn_columns(
         If an argument is invalid, names a column that there is not, or asks for a kind that a cell
         cannot be read as; or if no column is left.
 
+    Warns
+    -----
+    UserWarning
+        If text is left out that holds dates, or numbers with commas.
+
     Examples
     --------
     >>> from fastnn.tabular import learn_columns
@@ -110,14 +117,23 @@ def learn_columns(
             check_choice(f"kinds[{shortened(repr(name))}]", choice, CHOICES)
     if not table.n_rows:
         raise ValueError("x has no rows to learn its columns from")
-    found = []
+    found, hints = [], []
     for place, column in enumerate(table.columns):
         own = "drop" if column.name in drop else kinds.get(column.name)
         read = _read(column, own, place, options, keeps=column.name in keep)
-        notes = [note for note in (column.note, read.note) if note]
+        hint = hint_of(column) if own is None else None
+        if hint is not None and read.encoding is None:
+            hints.append(f"{shortened(repr(column.name))} ({hint})")
+        notes = [note for note in (column.note, read.note, hint) if note]
         is_as_written = read.encoding is not None and read.encoding.kind == column.kind
         notation = column.notation if is_as_written else None
         found.append(replace(read, note="; ".join(notes) or None, notation=notation))
+    if hints:
+        warnings.warn(
+            f"x has text that is left out, but may be more: {', '.join(hints[:MOST_SHOWN])}",
+            UserWarning,
+            stacklevel=2,
+        )
     columns = Columns(tuple(found), table.has_names)
     if not columns.n_out:
         raise ValueError(_nothing_left(columns))

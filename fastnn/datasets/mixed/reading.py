@@ -24,9 +24,9 @@ from fastnn.datasets.mixed.numbers import Decimal
 from fastnn.datasets.mixed.options import Options, Place, shown_cell
 from fastnn.datasets.mixed.packed import BYTES_OF_A_CELL
 from fastnn.datasets.readers.columns import left_out, name_rows
-from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.sources import Source
 from fastnn.tabular.frame import Column, Frame
+from fastnn.tabular.identifiers import is_written_for_rows
 from fastnn.tabular.kinds import not_read
 from fastnn.validation.frames import some
 from fastnn.validation.parameters import parameter
@@ -140,7 +140,7 @@ def _names_rows(sheet: Sheet, options: Options) -> bool:
     if sheet.row_names:
         return True
     name = "" if 0 in sheet.unnamed else sheet.names[0]
-    return sheet.has_names and name.lower() in ROW_NAMES and name_rows(sheet.columns[0].cells())
+    return sheet.has_names and is_written_for_rows(name) and name_rows(sheet.columns[0].cells())
 
 
 def _check_odd_rows(
