@@ -22,8 +22,10 @@ from fastnn.tabular.cells import TIME, number_text, one_of_zones
 from fastnn.tabular.frame import Column, Kind
 from fastnn.validation.values import describe, shortened
 
-_FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
-          "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
+FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
+         "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
+"""What text means as a flag, in lower case, in files too."""
+
 _PLURALS = {"number": "numbers", "flag": "flags", "text": "text", "time": "times"}
 _EMPTY = {"number": np.nan, "flag": np.nan, "text": None, "time": np.datetime64("NaT", "us")}
 _DTYPES = {"number": np.dtype(float), "flag": np.dtype(float), "text": np.dtype(object),
@@ -75,6 +77,11 @@ def missing_in(column: Column) -> NDArray[np.bool_]:
         return factorized(column.values)[0] < 0
     values = column.values
     return np.asarray(np.isnat(values) if column.kind == "time" else np.isnan(values))
+
+
+def not_read(name: str, n_rows: int) -> Column:
+    """Return what stands for a column that is not looked at: text, all of it missing."""
+    return Column(name, "text", np.full(n_rows, None, object))
 
 
 def nothing_known(name: str, kind: Kind) -> Column:
@@ -157,13 +164,13 @@ def _number_of_text(column: Column) -> NDArray[np.float64]:
 
 def _flag_of_text(column: Column) -> NDArray[np.float64]:
     return _parsed(
-        column, lambda text: _FLAGS.get(text.strip().lower()), np.dtype(float),
+        column, lambda text: FLAGS.get(text.strip().lower()), np.dtype(float),
         "flags, such as true and false or yes and no",
     )  # fmt: skip
 
 
 def _time_of_text(column: Column) -> NDArray[np.datetime64]:
-    return _parsed(column, _time, TIME, "times as 2024-12-31 or 2024-12-31T23:59:59")
+    return _parsed(column, time_of, TIME, "times as 2024-12-31 or 2024-12-31T23:59:59")
 
 
 def _has_zone(column: Column) -> bool | None:
@@ -173,7 +180,8 @@ def _has_zone(column: Column) -> bool | None:
     return one_of_zones(column.name, texts, zones)
 
 
-def _time(text: str) -> np.datetime64 | None:
+def time_of(text: str) -> np.datetime64 | None:
+    """Return text in ISO 8601 as a time, in UTC if it has an offset; None if it is not one."""
     try:
         time = dt.datetime.fromisoformat(text.strip())
     except ValueError:

@@ -19,10 +19,8 @@ from fastnn.datasets.mixed.numbers import Decimal, common_sign, number_of, split
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.times import ZERO, ContradictionError, hours_of, read_times
 from fastnn.tabular.frame import Column, Kind
+from fastnn.tabular.kinds import FLAGS
 from fastnn.validation.parameters import parameter
-
-FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
-         "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
 
 _EXPECTED = {
     "number": "a number",
