@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.frame import Column
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import describe, shortened
 
 TIME = np.dtype("datetime64[us]")
@@ -63,8 +64,10 @@ def object_column(name: str, cells: NDArray[Any]) -> Column:
         seconds = np.array([_seconds(value) for value in values])
         return Column(name, "number", seconds, note="durations are read in seconds")
     if found <= {"flag", "number"}:
-        kind = "flag" if found == {"flag"} else "number"
-        return Column(name, kind, _floats(name, values, _number))  # type: ignore[arg-type]
+        floats = _floats(name, values, _number)
+        if found == {"flag"}:
+            return Column(name, "flag", floats)
+        return number_column(name, floats, were_whole=any(map(_is_whole, kinds)))
     what = " and ".join(_WORDS[kind] for kind in sorted(found))
     raise TypeError(
         f"x must hold one kind of value in each column, but its column {shortened(repr(name))} "
@@ -89,6 +92,10 @@ def _kind_of(kind: type) -> str | None:
     if issubclass(kind, dt.date | np.datetime64):
         return "time"
     return "number" if issubclass(kind, numbers.Real | Decimal) else None
+
+
+def _is_whole(kind: type) -> bool:
+    return issubclass(kind, numbers.Integral) and kind is not bool
 
 
 def is_missing(value: Any) -> bool:

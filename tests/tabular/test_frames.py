@@ -193,6 +193,42 @@ def test_a_number_as_text_reads_as_that_number(value):
     assert not text.endswith(".0")
 
 
+WHOLE = {
+    "array": lambda cells: np.array(cells),
+    "list": list,
+    "objects": lambda cells: np.array(cells, object),
+    "pandas": lambda cells: pd.Series(cells, dtype="Int64"),
+    "pandas of arrow": lambda cells: pd.Series(cells, dtype="int64[pyarrow]"),
+    "polars": pl.Series,
+    "arrow": pa.array,
+    "rows": lambda cells: [[0.5, cell] for cell in cells],
+}
+
+
+@pytest.mark.parametrize("form", WHOLE)
+@given(st.integers(-(2**62), 2**62), st.booleans())
+def test_whole_numbers_that_a_float_may_round_are_noted_missing_ones_or_not(form, number, missing):
+    for value in (number, *(sign * 2**53 + more for sign in (1, -1) for more in (-1, 0, 1))):
+        cells = [1, value] + [None] * (missing and form != "array")
+        made = WHOLE[form](cells)
+        found = as_frame(made)["column 2"] if form == "rows" else column(made)
+        assert found.values[1] == float(value)
+        assert (found.note is not None) == (abs(value) >= 2**53)
+        assert found.note is None or "2⁵³ on are rounded" in found.note
+
+
+@given(
+    st.lists(st.sampled_from([st.booleans(), st.integers(0, 1), st.floats(0, 1), st.none()]),
+             min_size=1, max_size=4),
+    st.integers(1, 4), st.data(),
+)  # fmt: skip
+def test_rows_and_columns_of_the_same_cells_have_the_same_kinds(cells, n_rows, data):
+    drawn = [data.draw(st.lists(of, min_size=n_rows, max_size=n_rows)) for of in cells]
+    by_rows = as_frame([list(row) for row in zip(*drawn, strict=True)])
+    by_name = as_frame({f"column {i + 1}": column for i, column in enumerate(drawn)})
+    assert same_frame(by_rows, by_name)
+
+
 def test_a_part_of_a_frame_has_those_rows_and_columns():
     frame = as_frame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
     part = frame.rows(np.array([2, 0]))
