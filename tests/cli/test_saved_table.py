@@ -332,3 +332,14 @@ def test_columns_prints_what_would_be_done_and_trains_nothing(cli):
     assert not (cli.folder / "ship.safetensors").exists()
     (found,) = cli.json("columns", "ship.csv", "--target", "Fare")
     assert (found["task"], found["rows"]) == ("regression", {"known": 90, "without_target": 0})
+
+
+@pytest.mark.parametrize("at_a_time", [1, 7, 90])
+def test_long_tables_are_written_in_pieces_row_by_row(cli, at_a_time, monkeypatch):
+    words = ("predict", "ship.safetensors", "ship.csv", "--keep", "PassengerId,Name", "--proba")
+    table, records = cli.ok(*words), cli.ok(*words, "--json")
+    monkeypatch.setattr("fastnn.cli.predict.ROWS_AT_A_TIME", at_a_time)
+    assert cli.ok(*words) == table
+    assert cli.ok(*words, "--json") == records
+    kept = [row[HEADER.index("PassengerId")] for row in ROWS]
+    assert [row[0] for row in read(table)[1:]] == [str(cell) for cell in kept]

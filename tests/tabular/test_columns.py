@@ -362,3 +362,29 @@ def test_the_typical_row_is_that_of_the_medians(n_bins):
     columns = learn_columns(table, n_bins=n_bins)
     medians = {column.name: [column.encoding.center] for column in columns.table}
     np.testing.assert_array_equal(columns.typical_row, columns.rows(medians)[0])
+
+
+def test_cells_that_were_missing_in_training_too_are_no_surprise():
+    columns = learn_columns({"a": [1.0, None, 2.5, 7.0] * 10}, missing_indicators=False)
+    assert columns.rows({"a": [None]}).tolist() == [[0.0]]
+
+
+@given(st.floats(-50, 50), st.booleans())
+def test_the_first_and_the_last_bin_extend_by_as_much_as_is_bounded(share, is_last):
+    columns = learn_columns({"a": np.arange(9.0)}, kinds={"a": "number"}, n_bins=4)
+    edges = columns.table[0].encoding.edges
+    assert set(edges) <= set(range(9))  # numbers of the training table
+    low, high = edges[-2:] if is_last else edges[:2]
+    row = columns.rows({"a": [low + share * (high - low)]})[0]
+    inside = np.clip(share, 0, 1)
+    beyond = max(share - inside, 0) if is_last else min(share - inside, 0)
+    expected = inside + beyond / math.sqrt(1 + (beyond / 3) ** 2)
+    assert row[-1 if is_last else 0] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@given(st.integers(-1000, 1015), st.integers(0, 2**32 - 1))
+def test_numbers_of_any_size_are_scaled_alike(exponent, seed):
+    x = np.random.default_rng(seed).uniform(-1, 1, 21)
+    plain = learn_columns({"a": x}).rows({"a": x})
+    large = np.ldexp(x, exponent + 8)
+    np.testing.assert_allclose(learn_columns({"a": large}).rows({"a": large}), plain, rtol=1e-6)

@@ -246,3 +246,23 @@ def test_no_library_is_imported_for_a_table_of_none():
         "assert not {'pandas', 'polars', 'pyarrow'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@given(st.integers(0, 10**6))
+def test_durations_and_times_of_day_of_arrow_are_in_seconds(unit, milliseconds):
+    count = {"s": milliseconds // 1000, "ms": milliseconds, "us": milliseconds * 1000,
+             "ns": milliseconds * 10**6}[unit]  # fmt: skip
+    seconds = milliseconds // 1000 if unit == "s" else milliseconds / 1000
+    of_day = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    for kind in (pa.duration(unit), of_day):
+        found = column(pa.array([count, None], kind))
+        np.testing.assert_allclose(found.values, [seconds, np.nan])
+
+
+def test_a_column_read_as_another_kind_has_no_categories_and_days_have_no_hours():
+    sizes = pd.Series(pd.Categorical(["1", "2", None], ordered=True))
+    as_number = as_frame({"a": sizes}, {"a": "number"})["a"]
+    assert (as_number.categories, as_number.is_ordered) == (None, False)
+    days = as_frame({"a": [DAY.date(), None, dt.date(2024, 3, 1)]}, {"a": "text"})["a"]
+    assert days.values.tolist() == ["2024-02-29", None, "2024-03-01"]
