@@ -224,11 +224,11 @@ def test_no_fold_learns_the_rows_that_it_is_asked_about(cli, words, monkeypatch)
     learned, asked = [], []
 
     def fit(frame, *args, **options):
-        learned.append({*map(str, zip(*(column.values for column in frame.columns)))})
+        learned.append({*map(str, zip(*(column.values for column in frame.columns), strict=True))})
         return fit_table(frame, *args, **options)
 
     def outputs(model, of):
-        asked.append({*map(str, zip(*(column.values for column in of.frame.columns)))})
+        asked.append({*map(str, zip(*(column.values for column in of.frame.columns), strict=True))})
         return train_table_outputs(model, of)
 
     monkeypatch.setattr("fastnn.cli.train_table.fit_table", fit)

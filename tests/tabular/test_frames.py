@@ -3,6 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -266,3 +267,26 @@ def test_a_column_read_as_another_kind_has_no_categories_and_days_have_no_hours(
     assert (as_number.categories, as_number.is_ordered) == (None, False)
     days = as_frame({"a": [DAY.date(), None, dt.date(2024, 3, 1)]}, {"a": "text"})["a"]
     assert days.values.tolist() == ["2024-02-29", None, "2024-03-01"]
+
+
+def test_some_rows_keep_what_is_known_of_the_table():
+    frame = replace(as_frame(np.eye(3)), notes=("read as UTF-16",))
+    for which in (slice(1), np.array([2, 0]), np.array([True, False, True])):
+        assert (frame.rows(which).has_names, frame.rows(which).notes) == (False, frame.notes)
+
+
+@given(st.permutations(range(3)))
+def test_numbers_as_names_are_positions_only_in_their_order(order):
+    frame = as_frame(pd.DataFrame({i: [float(i)] for i in order}))
+    assert frame.has_names == (list(order) != [0, 1, 2])
+    assert [column.values[0] for column in frame.columns] == list(order)
+    if frame.has_names:
+        assert frame.names == tuple(map(str, order))
+
+
+@given(st.lists(st.sets(st.sampled_from("abc"), min_size=1), min_size=1, max_size=5))
+def test_a_name_that_some_rows_lack_is_missing_there(rows):
+    frame = as_frame([dict.fromkeys(names, 1.0) for names in rows])
+    assert set(frame.names) == set().union(*rows)
+    for column in frame.columns:
+        assert np.isnan(column.values).tolist() == [column.name not in names for names in rows]
