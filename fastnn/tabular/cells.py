@@ -95,7 +95,7 @@ def _kind_of(kind: type) -> str | None:
 
 
 def _is_whole(kind: type) -> bool:
-    return issubclass(kind, numbers.Integral) and kind is not bool
+    return _kind_of(kind) == "number" and issubclass(kind, numbers.Integral)
 
 
 def is_missing(value: Any) -> bool:
