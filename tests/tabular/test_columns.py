@@ -388,3 +388,13 @@ def test_numbers_of_any_size_are_scaled_alike(exponent, seed):
     plain = learn_columns({"a": x}).rows({"a": x})
     large = np.ldexp(x, exponent + 8)
     np.testing.assert_allclose(learn_columns({"a": large}).rows({"a": large}), plain, rtol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_median_of_the_largest_numbers_of_both_signs_is_between_them(seed):
+    size = np.random.default_rng(seed).uniform(0.9, 0.99, 20)
+    size = np.ldexp(np.where(np.arange(20) % 2, size, -size), 1024)  # no difference fits in a float
+    columns = learn_columns({"a": size})
+    assert abs(columns.table[0].encoding.center) <= np.ldexp(0.05, 1024)
+    rows = columns.rows({"a": size})[:, 0]
+    np.testing.assert_array_equal(np.sign(rows), np.sign(size))
