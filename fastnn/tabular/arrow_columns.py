@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.tabular.arrays import number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
 from fastnn.tabular.libraries import is_of
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import shortened
 
 
@@ -42,9 +42,7 @@ def arrow_column(name: str, array: Any) -> Column:
     if has.is_boolean(dtype):
         return Column(name, "flag", _floats(array.cast(pa.int8())))
     if has.is_integer(dtype):
-        if array.null_count:
-            return Column(name, "number", _floats(array))
-        return number_column(name, array.to_numpy(**_copying(array)))
+        return number_column(name, _floats(array), were_whole=True)
     if has.is_floating(dtype) or has.is_decimal(dtype):
         return Column(name, "number", _floats(array.cast(pa.float64())))
     if has.is_date(dtype) or has.is_timestamp(dtype):

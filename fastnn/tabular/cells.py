@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.frame import Column
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import describe, shortened
 
 TIME = np.dtype("datetime64[us]")
@@ -66,8 +67,10 @@ def object_column(name: str, cells: NDArray[Any]) -> Column:
         what = {"duration": "durations", "time of day": "times of day"}[found.pop()]
         return Column(name, "number", seconds, note=f"{what} are read in seconds")
     if found <= {"flag", "number"}:
-        kind = "flag" if found == {"flag"} else "number"
-        return Column(name, kind, _floats(name, values, _number))  # type: ignore[arg-type]
+        floats = _floats(name, values, _number)
+        if found == {"flag"}:
+            return Column(name, "flag", floats)
+        return number_column(name, floats, were_whole=any(map(_is_whole, kinds)))
     what = " and ".join(_WORDS[kind] for kind in sorted(found))
     raise TypeError(
         f"x must hold one kind of value in each column, but its column {shortened(repr(name))} "
@@ -114,6 +117,10 @@ def _kind_of(kind: type) -> str | None:
     if issubclass(kind, dt.time):
         return "time of day"
     return "number" if issubclass(kind, numbers.Real | Decimal) else None
+
+
+def _is_whole(kind: type) -> bool:
+    return _kind_of(kind) == "number" and issubclass(kind, numbers.Integral)
 
 
 def is_missing(value: Any) -> bool:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.tabular.arrays import array_column, number_column
+from fastnn.tabular.arrays import array_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
 from fastnn.tabular.libraries import is_of
+from fastnn.tabular.whole_numbers import number_column
 
 
 def is_pandas(x: Any) -> bool:
@@ -52,9 +53,8 @@ def pandas_column(name: str, series: Any) -> Column:
     if hasattr(dtype, "na_value") and dtype.kind in "biuf":  # nullable
         if dtype.kind == "b":
             return Column(name, "flag", series.to_numpy(np.float64, na_value=np.nan))
-        if dtype.kind in "iu" and not series.hasnans:
-            return number_column(name, series.to_numpy(dtype.numpy_dtype))
-        return Column(name, "number", series.to_numpy(np.float64, na_value=np.nan))
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        return number_column(name, numbers, were_whole=dtype.kind != "f")
     return object_column(name, series.to_numpy(object))  # text, and other libraries' types
 
 

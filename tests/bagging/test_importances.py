@@ -115,3 +115,28 @@ def test_many_columns_and_little_time_are_of_fewer_rows(monkeypatch):
     assert measured(1.0, 0.0) == [2000, importances.LEAST_ROWS]
     monkeypatch.setattr(importances, "ROWS_OF_ALL", 5 * 300)
     assert measured(1.0, None) == [300]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_keep_their_models_when_they_are_drawn(seed):
+    rng = np.random.default_rng(seed)
+    ensemble = linear([1.0, 0, 0, 0, 0])
+    ensemble.weights[0][1] = 0
+    ensemble.weights[0][1, 1, 0] = 2.0
+    models = rng.integers(0, 2, len(X))
+    y = ensemble.predict(X, groups=models)[:, None].astype(np.float64)
+    found = permutation_importances(ensemble, X, y, models, range(5), 5, rng)
+    share = models.mean()
+    expected = 2 * np.array([1 - share, 4 * share, 0, 0, 0]) / y.var()
+    np.testing.assert_allclose(found, expected, rtol=0.2, atol=1e-12)
+
+
+def test_few_rows_are_shuffled_several_times():
+    ensemble = linear([1.0, 0, 0, 0, 0])
+    x = X[:50]
+    y = ensemble.predict(x)[:, None].astype(np.float64)
+    found = [
+        permutation_importances(ensemble, x, y, None, range(5), 5, np.random.default_rng(seed))[0]
+        for seed in range(20)
+    ]
+    assert np.std(found) < 0.1  # of one shuffle 2 / sqrt(50)
