@@ -16,7 +16,7 @@ from support.odd_tables import NETWORKS, flats, passengers, without, write
 
 import fastnn
 from fastnn.cli.saved_table import _notations
-from fastnn.tabular import Columns, learn_columns
+from fastnn.tabular import learn_columns
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 
@@ -374,5 +374,5 @@ def test_numbers_without_decimals_are_written_like_the_others_if_these_are_alike
     )
     table = [replace(column, notation=written[column.name]) for column in columns.table]
     names = list(written) if has_names else [f"column {i + 1}" for i in range(len(written))]
-    found = _notations(Columns(tuple(table), has_names), names)
+    found = _notations(table, names)
     assert found == {names[list(written).index(name)]: mark for name, mark in expected.items()}
