@@ -146,10 +146,11 @@ def mae(y: Numbers, predicted: Numbers, weight: Weights = None) -> float:
 
 def r2(y: Numbers, predicted: Numbers, weight: Weights = None) -> float:
     """Return 1 − Σ(y − ŷ)² / Σ(y − ȳ)², averaged over outputs; see `fastnn.model.evaluation`."""
-    errors = np.average(np.square(y - predicted), axis=0, weights=weight)
-    spread = np.average(
-        np.square(y - np.average(y, axis=0, weights=weight)), axis=0, weights=weight
-    )
+    centred = y - np.average(y, axis=0, weights=weight)
+    unit = np.abs(centred).max(axis=0)
+    unit = np.where((unit > 0) & (unit < 1e-100), unit, 1.0)  # squares underflow
+    errors = np.average(np.square((y - predicted) / unit), axis=0, weights=weight)
+    spread = np.average(np.square(centred / unit), axis=0, weights=weight)
     errors, spread = np.atleast_1d(errors), np.atleast_1d(spread)
     constant = spread == 0
     of_output = 1 - errors / np.where(constant, 1.0, spread)

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from fastnn.ensemble import Ensemble
 
+BLOCK = 1_024
+"""Rows that are explained at a time: a trainer has room for so many."""
+
 
 def contributions(
     ensemble: Ensemble,
@@ -45,15 +48,17 @@ def contributions(
     -------
     ndarray of shape (n_rows, n_columns) float64
     """
-    delta = np.zeros((len(x), ensemble.architecture.n_out), ensemble.architecture.dtype)
-    delta[np.arange(len(x)), outputs] = 1
+    a = ensemble.architecture
     slopes = np.zeros(x.shape)
     for network in ensemble:
-        trainer = network.trainer()
-        trainer.forward(x)
-        by_x = trainer.backward(delta, update=False, input_gradient=True)
-        assert by_x is not None
-        slopes += by_x
+        trainer = network.trainer(max_rows=BLOCK)
+        for first in range(0, len(x), BLOCK):
+            rows = slice(first, first + BLOCK)
+            trainer.forward(x[rows])
+            delta = np.eye(a.n_out, dtype=a.dtype)[outputs[rows]]
+            by_x = trainer.backward(delta, update=False, input_gradient=True)
+            assert by_x is not None
+            slopes[rows] += by_x
     by_input = slopes / len(ensemble) * (x - typical)
     by_column: NDArray[Any] = np.zeros((n_columns, len(x)))
     np.add.at(by_column, list(sources), by_input.T)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +13,15 @@ from numpy.typing import NDArray
 
 from fastnn.bagging.importances import permutation_importances
 from fastnn.bagging.recipe import LARGE_TABLE, Recipe
+from fastnn.bagging.targets import standardization_of
 from fastnn.bagging.training import train
 from fastnn.ensemble import Ensemble
+from fastnn.model.standardization import Standardization
 from fastnn.tabular import Columns, Frame, learn_columns
 from fastnn.training.history import History
+
+MOST_DEVIATIONS = 1e15
+"""Of a target that is watched: squares of more overflow in float32."""
 
 BINS = 16
 """Of the piecewise-linear encoding, of tables of at least `LARGE_TABLE` rows."""
@@ -26,14 +33,14 @@ class Preparation:
 
     Attributes
     ----------
-    kinds : mapping
-    drop : collection of str
+    kinds : mapping, optional
+    drop : collection of str, optional
     n_bins : int or "auto"
         "auto": 16 for tables of at least 1,500 rows, else none.
     """
 
-    kinds: Mapping[str, Any] = field(default_factory=dict)
-    drop: Collection[str] = ()
+    kinds: Mapping[str, Any] | None = None
+    drop: Collection[str] | None = ()
     n_bins: int | Literal["auto"] = "auto"
 
     def learn(self, frame: Frame) -> Columns:
@@ -68,6 +75,23 @@ class Watched:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{self.name}: {error}") from None
 
+    def check_targets(self, learned: Standardization) -> None:
+        """Check that numbers are not so far from those that are learned that squares overflow.
+
+        Raises
+        ------
+        ValueError
+            If one is; the message has it as it came.
+        """
+        far = np.abs(learned.apply(self.y, np.float64)) > MOST_DEVIATIONS
+        if far.any():
+            row = int(far.any(axis=1).argmax())
+            raise ValueError(
+                f"{self.name}: y must hold numbers like those that are learned, got "
+                f"{self.y[row][far[row]][0]:g} in row {row}, more than {MOST_DEVIATIONS:g} times "
+                "their standard deviation from their mean"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class TableFit:
@@ -81,22 +105,30 @@ class TableFit:
     histories : list of History
         Of each network.
     temperature : float
-    importances : ndarray of shape (n_columns,)
-        See `fastnn.bagging.importances`; of a column that is left out, 0.
+    measure_importances : callable
+        Returns `importances`.
     left_out : ndarray of int64
         Rows that some network has not learned, all of those watched if others were.
     predictions : ndarray
         For these rows, what the network says that has not learned them: probabilities
         (n_left_out, n_classes), or numbers (n_left_out, n_out).
+    importances : ndarray of shape (n_columns,)
+        See `fastnn.bagging.importances`; of a column that is left out, 0. Measured when they are
+        first asked for.
     """
 
     ensemble: Ensemble
     columns: Columns
     histories: list[History]
     temperature: float
-    importances: NDArray[np.float64]
+    measure_importances: Callable[[], NDArray[np.float64]]
     left_out: NDArray[np.int64]
     predictions: NDArray[Any]
+
+    @cached_property
+    def importances(self) -> NDArray[np.float64]:
+        """What each column of the table is worth."""
+        return self.measure_importances()
 
 
 def places(columns: Columns) -> list[int]:
@@ -141,6 +173,7 @@ def fit_table(
     KeyboardInterrupt
         If no network has completed an epoch.
     """
+    start, limit = time.perf_counter(), options.get("time_limit")
     weight, kept = options.get("sample_weight"), np.arange(frame.n_rows)
     if weight is not None:
         kept = np.flatnonzero(weight)  # a row without weight is as if it were not there
@@ -150,9 +183,15 @@ def fit_table(
                 f"sample_weight must be other than zero for at least {least} rows, got {len(kept)}"
             )
         frame, y, options["sample_weight"] = frame.rows(kept), y[kept], weight[kept]
+    if not n_classes:
+        learned = standardization_of(y, options.get("sample_weight"), kept)
+        if watched is not None:
+            watched.check_targets(learned)
     columns = preparation.learn(frame)
     x = columns.rows(frame)
     rows = None if watched is None else watched.rows(columns)
+    if limit is not None:
+        options["time_limit"] = max(limit - (time.perf_counter() - start), 1e-9)
     bag = train(
         x, y, n_classes=n_classes, recipe=recipe, n_models=n_models, seed=seed, watched=rows,
         **options,
@@ -167,16 +206,17 @@ def fit_table(
         left_out = kept[left_out]
     predict = ensemble.predict_proba if n_classes else ensemble.predict
     predictions = predict(x, groups=models, progress=False)
-    importances = permutation_importances(
-        ensemble, x, y, models, places(columns), len(frame.columns), np.random.default_rng(seed)
-    )
+    measure_importances = partial(
+        permutation_importances, ensemble, x, y, models, places(columns), len(frame.columns),
+        np.random.default_rng(seed), None if limit is None else start + limit,
+    )  # fmt: skip
     ensemble.columns = columns
     return TableFit(
         ensemble,
         columns,
         bag.histories,
         bag.temperature,
-        importances,
+        measure_importances,
         left_out,
         predictions.reshape(len(y), -1),
     )

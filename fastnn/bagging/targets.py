@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fastnn.architecture import Architecture
 from fastnn.ensemble import Ensemble
 from fastnn.model.ensemble_model import EnsembleModel, room_for
-from fastnn.model.standardization import Standardization, fold
+from fastnn.model.standardization import SMALLEST, Standardization, fold
 from fastnn.rows.generators import Generators
 
 LARGEST = 1e100
@@ -96,28 +96,41 @@ def without_bounds(ensemble: Ensemble) -> Ensemble:
 
 
 def standardization_of(
-    y: NDArray[np.float64], weight: NDArray[np.float64] | None
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    numbers: NDArray[np.int64] | None = None,
 ) -> Standardization:
     """Return the standardization of targets (n_rows, n_out), weighted if there are weights.
+
+    `numbers` are those of the rows in the user's table, for errors, if not 0, 1, …
 
     Raises
     ------
     ValueError
-        If a target is too large to be squared and added up.
+        If a target is too large to be squared and added up; or if they differ, but by less than
+        1e-300.
     """
     largest = np.abs(y).max(axis=1)
     if largest.max() > LARGEST:
         row = int(largest.argmax())
         raise ValueError(
             f"targets must be within ±{LARGEST:g}, got {y[row][np.abs(y[row]).argmax()]:g} in row "
-            f"{row}: scale them down"
+            f"{row if numbers is None else numbers[row]}: scale them down"
+        )
+    differ = (y != y[0]).any(axis=0) & (np.abs(y - y[0]).max(axis=0) < SMALLEST)
+    if differ.any():
+        raise ValueError(
+            f"targets must differ by at least {SMALLEST:g}, got {y[0][differ][0]:g} and others as "
+            "near: scale them up"
         )
     if weight is None:
         return Standardization.of(y)
     mean = np.average(y, axis=0, weights=weight)
-    return Standardization.of_moments(
-        mean, np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight))
-    )
+    centred = y - mean
+    unit = np.abs(centred).max(axis=0)  # squares of tiny numbers underflow
+    unit[unit == 0] = 1.0
+    mean_square = np.average(np.square(centred / unit), axis=0, weights=weight)
+    return Standardization.of_moments(mean, unit * np.sqrt(mean_square))
 
 
 def needs_float64(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import csv
+import io
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from fastnn.bagging.tables import Preparation
+from fastnn.cli.reading import source_name
 from fastnn.cli.target import Target
+from fastnn.tabular import Columns, Frame
 from fastnn.tabular.learning import CHOICES
 from fastnn.tabular.names import check_known, near
 
@@ -22,7 +28,8 @@ def add_column_options(parser: Any) -> None:
         type=names,
         action="append",
         metavar="NAME[,NAME…]",
-        help="columns to leave out; may be repeated",
+        help="columns to leave out, whatever they hold; may be repeated. A comma may be part of a "
+        "column's name, in quotes if there are several: '\"Price, old\",age'",
     )
     parser.add_argument(
         "--kind",
@@ -34,9 +41,39 @@ def add_column_options(parser: Any) -> None:
     )
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Return the names in ``"age,sex"``."""
-    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+def names(text: str) -> str:
+    """Return names of columns as they came: only the table tells whether a comma is in a name."""
+    return text
+
+
+def quoted(name: str) -> str:
+    """Return a name as the only one in an argument, whatever it contains."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def resolved(given: Sequence[str] | None, known: Collection[str]) -> tuple[str, ...]:
+    """Return the names in arguments such as ``"age,sex"``, each once.
+
+    An argument that is the name of a column is that, also with commas. Others are read as a line of
+    CSV, in which a name with commas stands in quotes.
+
+    >>> resolved(["age,sex", "Price, old", '"a,b",c'], ["age", "Price, old"])
+    ('age', 'sex', 'Price, old', 'a,b', 'c')
+    """
+    found: list[str] = []
+    for text in given or ():
+        if text in known:
+            found.append(text)
+            continue
+        parts = chain.from_iterable(csv.reader(io.StringIO(text, ""), skipinitialspace=True))
+        found += [part.strip() for part in parts if part.strip()]
+    return tuple(dict.fromkeys(found))
+
+
+def dropped(options: argparse.Namespace) -> Callable[[Sequence[str]], Collection[str]]:
+    """Return the function that returns which of a table's columns are left out by the options."""
+    of_kind = [name for name, kind in kinds_of(options).items() if kind == "drop"]
+    return lambda known: {*resolved(options.drop, known), *of_kind}
 
 
 def kind(text: str) -> tuple[str, str | tuple[str, ...]]:
@@ -68,6 +105,15 @@ def kinds_read(kinds: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
     return {name: kind for name, kind in found.items() if kind is not None}
 
 
+def learned(options: argparse.Namespace, how: Preparation, frame: Frame) -> Columns:
+    """Return what the columns of a training table become; an error names the file."""
+    try:
+        return how.learn(frame)
+    except ValueError as error:
+        said = re.sub("^x ", f"{source_name(options.data)} ", str(error))
+        raise ValueError(said) from None
+
+
 def preparation(options: argparse.Namespace, columns: Sequence[str], target: Target) -> Preparation:
     """Return how columns are read, for a table with so named ones beside the target.
 
@@ -77,12 +123,12 @@ def preparation(options: argparse.Namespace, columns: Sequence[str], target: Tar
         If an option names a column that there is not, or the target.
     """
     kinds = kinds_of(options)
-    dropped = [name for several in options.drop or () for name in several]
-    for option, given in (("--drop", dropped), ("--kind", list(kinds))):
-        if target.name in given:
-            advice = "--target selects another"
-            if option == "--kind":
-                advice = "--task says whether it holds classes or numbers, and " + advice
-            raise ValueError(f"{option} names {target.name!r}, which is the target: {advice}")
+    drop = resolved(options.drop, columns)
+    if target.name in kinds:
+        raise ValueError(
+            f"--kind names {target.name!r}, which is the target: --task says whether it holds "
+            "classes or numbers, and --target selects another"
+        )
+    for option, given in (("--drop", drop), ("--kind", list(kinds))):
         check_known(option, given, columns)
-    return Preparation(kinds, dropped)
+    return Preparation(kinds, drop)

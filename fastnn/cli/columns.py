@@ -7,7 +7,14 @@ from typing import Any
 
 from fastnn.cli import options as words
 from fastnn.cli import streams
-from fastnn.cli.column_options import add_column_options, kinds_of, kinds_read, preparation
+from fastnn.cli.column_options import (
+    add_column_options,
+    dropped,
+    kinds_of,
+    kinds_read,
+    learned,
+    preparation,
+)
 from fastnn.cli.reading import add_text_options, is_table_file, read_again
 from fastnn.cli.table_announcement import described, notes_of, said_of_target
 from fastnn.cli.target import problem
@@ -50,9 +57,9 @@ def run(options: argparse.Namespace) -> int:
             f"{named(options.data)} is no table of columns: expected a CSV or Parquet file"
         )
     with read_again(options.data):
-        whole = problem(options, kinds_read(kinds_of(options)))
+        whole = problem(options, kinds_read(kinds_of(options)), dropped(options))
     how = preparation(options, whole.frame.names, whole.target)
-    columns = how.learn(whole.frame)
+    columns = learned(options, how, whole.frame)
     if options.json:
         rows = {"known": len(whole.labels), "without_target": whole.n_missing}
         words.print_json({**described(whole, columns), "rows": rows})

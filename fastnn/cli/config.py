@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from fastnn.cli.column_options import names, quoted
 from fastnn.system.printable import named
 from fastnn.validation.values import describe
 
@@ -95,6 +96,8 @@ def _words(name: str, value: Any, action: argparse.Action) -> list[str]:
     else:
         return [f"{option}={_word(value)}"]
     if type(action).__name__ == "_AppendAction":
+        if action.type is names and isinstance(value, list):
+            parts = [quoted(part) for part in parts]
         return [f"{option}={part}" for part in parts]
     return [f"{option}={','.join(parts)}"]
 

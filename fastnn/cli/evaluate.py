@@ -9,10 +9,9 @@ from fastnn.backends import get_backend
 from fastnn.cli import evaluate_table
 from fastnn.cli import options as words
 from fastnn.cli.data import largest_class, measured_on, test_data
-from fastnn.cli.reading import add_text_options, check_text_options
+from fastnn.cli.reading import add_text_options, check_text_options, source_name
 from fastnn.cli.saved_table import takes_tables
 from fastnn.cli.streams import say
-from fastnn.system.printable import named
 
 
 def add_parser(commands: Any) -> None:
@@ -54,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         if rows.n_others:
             words.note(
-                f"{named(options.data)} is the file that the network was trained on: it is "
+                f"{source_name(options.data)} is the file that the network was trained on: it is "
                 f"evaluated on the {len(rows.x):,} held-out test rows, not on the other "
                 f"{rows.n_others:,}",
                 options,

@@ -8,14 +8,16 @@ from typing import Any
 from fastnn.backends import get_backend
 from fastnn.cli import options as words
 from fastnn.cli import streams
+from fastnn.cli.reading import source_name
 from fastnn.cli.saved_table import asked, classes_of, labelled, probabilities
-from fastnn.cli.score_table import lines, rarer, scores_of, simplest_guess
+from fastnn.cli.score_table import lines, rarer, scores_of, scores_of_guess, simplest_guess
 from fastnn.cli.table_announcement import positive
 from fastnn.system.printable import named
 
 
 def run(options: argparse.Namespace, model: Any) -> int:
     """Read, predict, and print the scores beside those of the simplest guess."""
+    source = source_name(options.data)
     rows = labelled(options, model)
     classes = classes_of(model)
     n_classes = 0 if classes is None else len(classes)
@@ -24,7 +26,9 @@ def run(options: argparse.Namespace, model: Any) -> int:
     predictions = probabilities(model, predictions)
     of = rarer(rows.y, n_classes)
     scores = scores_of(rows.y, predictions, n_classes, of)
-    guess = scores_of(rows.y, simplest_guess(rows.y, len(rows.y), n_classes), n_classes, of)
+    stored = _stored_guess(model, n_classes)
+    of_rows = simplest_guess(rows.y, n_classes) if stored is None else stored
+    guess = scores_of_guess(rows.y, of_rows, n_classes, of)
     if options.json:
         which = "test" if rows.n_others else "all"
         words.print_json(
@@ -35,6 +39,7 @@ def run(options: argparse.Namespace, model: Any) -> int:
                 "learned": rows.all_learned,
                 which: scores,
                 "simplest_guess": guess,
+                "simplest_guess_knows": "these rows" if stored is None else "training rows",
             }
         )
         return 0
@@ -44,14 +49,21 @@ def run(options: argparse.Namespace, model: Any) -> int:
         words.note(f"{rows.n_missing:,} rows without a target are left out", options)
     if rows.n_others:
         words.note(
-            f"{named(options.data)} is the file that the network was trained on: it is evaluated "
+            f"{source} is the file that the network was trained on: it is evaluated "
             f"on the {len(rows.y):,} held-out test rows, not on the other {rows.n_others:,}",
             options,
         )
     if rows.all_learned:
         words.note(
-            f"the network was trained on all rows of {named(options.data)}, without test rows: "
+            f"the network was trained on all rows of {source}, without test rows: "
             "scores of new rows are lower",
+            options,
+        )
+    if stored is None:
+        words.note(
+            f"{named(options.model)} does not hold the "
+            f"{'frequencies of classes' if n_classes else 'mean of targets'} in training: the "
+            "simplest guess knows those of these rows",
             options,
         )
     header = "test rows" if rows.n_others else "all rows"
@@ -59,3 +71,9 @@ def run(options: argparse.Namespace, model: Any) -> int:
     for line in lines(columns, [len(rows.y)] * 2, positive(classes, rows.y)):
         streams.say_verbatim(f"{line}\n")
     return 0
+
+
+def _stored_guess(model: Any, n_classes: int) -> tuple[float, ...] | None:
+    """Return what a network remembers of its training targets; None if it is not of these."""
+    guess: tuple[float, ...] | None = model.trained_on.simplest_guess
+    return guess if guess is not None and len(guess) == (n_classes or 1) else None

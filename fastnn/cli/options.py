@@ -327,9 +327,14 @@ def measures(values: Mapping[str, float]) -> str:
     return "  ".join(
         f"{name.replace('_', ' ')} {value:.2%}"
         if name.endswith("accuracy") or name == "largest_class"
-        else f"{name.replace('_', ' ')} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}"
+        else f"{name.replace('_', ' ')} {_measured(name, value)}"
         for name, value in values.items()
     ).replace("%", " %")
+
+
+def _measured(name: str, value: float) -> str:
+    small = name in ("rmse", "mae") and 0 < abs(value) < 0.01  # in units of any size
+    return f"{value:{'.4g' if small or abs(value) >= 1e6 else '.4f'}}"
 
 
 def _plain(value: Any) -> Any:

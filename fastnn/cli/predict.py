@@ -6,7 +6,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         pieces = _json_lines(predictions, p, kept)
     elif options.proba or kept:
+        outputs = _output_names(predictions, model, with_p=p is not None)
+        kept = _renamed(options, kept, outputs)
         pieces = _table_lines(predictions, p, kept, model)
     elif options.output is None and is_terminal(sys.stdout):
         pieces = _readable_lines(predictions)
@@ -116,8 +118,7 @@ def _predicted(
     """Return predictions, probabilities if they are asked for, and the columns that are kept."""
     wants_p = model.architecture.classifies and (options.json or options.proba)
     if takes_tables(model):
-        keep = [name for several in options.keep or () for name in several]
-        found = table_rows(options, model, keep=keep)
+        found = table_rows(options, model, keep=options.keep)
         kept = {c.name: c.values.tolist() for c in found.kept}
         for text in found.frame.notes:
             words.note_at_the_end(f"note: {text}", options)
@@ -188,13 +189,9 @@ def _table_lines(
     predictions: Array, p_of_rows: Array | None, kept: Mapping[str, list[Any]], model: Any
 ) -> Iterator[str]:
     """Yield CSV with a header: kept columns, the prediction, the probability of each class."""
-    n_out = predictions.shape[1] if predictions.ndim == 2 else 1
-    outputs = ["prediction"] if n_out == 1 else [f"prediction {k + 1}" for k in range(n_out)]
-    header = [*kept, *outputs]
-    if p_of_rows is not None:
-        header += [f"probability of {name}" for name in class_names(model)]
+    header = _output_names(predictions, model, with_p=p_of_rows is not None)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(header)
+    csv.writer(text, lineterminator="\n").writerow([*kept, *header])
     yield text.getvalue()
     for rows, several in _several(predictions):
         cells = [values[rows] for values in kept.values()]
@@ -205,6 +202,32 @@ def _table_lines(
             own = prediction if isinstance(prediction, list) else [prediction]
             writer.writerow([*(values[i] for values in cells), *own, *(() if p is None else p[i])])
         yield text.getvalue()
+
+
+def _output_names(predictions: Array, model: Any, *, with_p: bool) -> list[str]:
+    """Return the names of the columns that are written beside those that are kept."""
+    n_out = predictions.shape[1] if predictions.ndim == 2 else 1
+    names = ["prediction"] if n_out == 1 else [f"prediction {k + 1}" for k in range(n_out)]
+    return names + [f"probability of {name}" for name in class_names(model)] * with_p
+
+
+def _renamed(
+    options: argparse.Namespace, kept: Mapping[str, list[Any]], outputs: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return the kept columns, under other names those that are called as an output is."""
+    found: dict[str, list[Any]] = {}
+    for name, values in kept.items():
+        new = name
+        while new in outputs or (new != name and (new in kept or new in found)):
+            new += " (kept)"
+        if new != name:
+            words.note_at_the_end(
+                f"note: the column {name!r} of the file is written as {new!r}, beside that of the "
+                "predictions",
+                options,
+            )
+        found[new] = values
+    return found
 
 
 def class_names(model: Any) -> list[str]:

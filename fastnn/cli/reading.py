@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -63,8 +63,12 @@ def read(
     kinds: Mapping[str, Any] | None = None,
     notations: Mapping[str, str] | None = None,
     as_is: Collection[str] = (),
+    drop: Callable[[Sequence[str]], Collection[str]] | None = None,
 ) -> Frame:
-    """Return the table in the file, or in standard input, that a command was given."""
+    """Return the table in the file, or in standard input, that a command was given.
+
+    `drop` returns which columns are not looked at, given the names of all.
+    """
     path = check_file(options.data)
     if path == STANDARD_INPUT and hasattr(sys.stdin, "again"):
         sys.stdin.buffer.seek(0)
@@ -80,7 +84,13 @@ def read(
         encoding=options.encoding,
         notations=notations,
         as_is=as_is,
+        drop=drop or (),
     )
+
+
+def source_name(data: str) -> str:
+    """Return what notes and errors call the file, or standard input, that a command was given."""
+    return "standard input" if data == STANDARD_INPUT else named(data)
 
 
 @contextmanager

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.cli import reading
-from fastnn.cli.target import as_written, held_out_rows, labels_of, target_column
+from fastnn.cli.column_options import resolved
+from fastnn.cli.target import as_written, given_column, held_out_rows, known_rows, labels_of
 from fastnn.datasets.task import Task
 from fastnn.system.printable import named
 from fastnn.tabular import Columns, Frame
 from fastnn.tabular.frame import Column
-from fastnn.tabular.kinds import missing_in
 from fastnn.tabular.names import check_known
+from fastnn.tabular.read_column import ReadColumn
 from fastnn.training.fit_description import rows_checksum
 from fastnn.validation.frames import some
 
@@ -49,9 +51,12 @@ def rows(
     model: Any,
     *,
     given: str | None = None,
-    keep: Collection[str] = (),
+    keep: Sequence[str] | None = None,
 ) -> Rows:
-    """Read a file as the training table was read; columns are matched by name later.
+    """Read a file as the training table was read.
+
+    Its columns are matched by name later, or by position if the file or the network has no names,
+    with a note. Others than those that are read are not looked at.
 
     Parameters
     ----------
@@ -60,78 +65,120 @@ def rows(
         With columns.
     given : str, optional
         The column of the target, by default the one in training.
-    keep : collection of str
-        Columns to be copied.
+    keep : sequence of str, optional
+        Columns to be copied, as `fastnn.cli.column_options.resolved` takes them.
 
     Raises
     ------
     ValueError
-        If a cell cannot be read as in training, or a column to keep is not there.
+        If a cell cannot be read as in training, or a column to keep is not there; or if columns
+        are matched by position and their number is another.
     """
     columns: Columns = model.columns
-    label = model.trained_on.label_name
     with reading.read_again(options.data):
-        kinds = {column.name: column.encoding.kind for column in columns.table if column.encoding}
-        kinds |= {name: "text" for name in keep if name not in kinds}
-        if not columns.has_names:
-            kinds = _kinds_by_position(reading.read(options), columns, label)
-        kinds_of_x = {name: kind for name, kind in kinds.items() if name != label}
-        frame = reading.read(options, kinds_of_x, _notations(columns, list(kinds)))
-        check_known("--keep", keep, frame.names)
-        if given is not None:
-            label = target_column(frame, given, _source(options)).name
-        target = None
-        if label in frame.names and not _is_complete(frame, columns):
-            target = as_written(options, frame[label], kinds)
+        found = None
+        if columns.has_names:
+            found = _by_name(options, columns, model.trained_on.label_name, given)
+        if found is None or not found.frame.has_names:
+            found = _by_position(options, columns, model.trained_on.label_name, given)
+        names = resolved(keep, found.names)
+        check_known("--keep", names, found.names)
         kept: tuple[Column, ...] = ()
-        if keep:
-            again = reading.read(options, dict.fromkeys(frame.names, "text"), as_is=keep)
-            kept = tuple(again[name] for name in keep)
+        if names:
+            kinds = dict.fromkeys(names, "text")
+            again = reading.read(options, kinds, as_is=names, drop=lambda all: {*all} - {*names})
+            kept = tuple(again[name] for name in names)
+        target = found.target
+        if target is not None:
+            target = as_written(options, target, {target.name: target.kind})
     known = {column.name for column in columns.table}
-    others = [name for name in keep if name not in known]
-    if columns.has_names:
-        names = [label] if label is not None and label not in known else []
-    else:
-        names = [] if target is None else [target.name]
-    return Rows(frame.without([*names, *others]), target, kept)
+    only_kept = [name for name in names if name not in known] if found.frame.has_names else []
+    return Rows(found.frame.without(only_kept), target, kept)
 
 
-def _notations(columns: Columns, names: Sequence[str]) -> dict[str, str]:
-    """Return how columns were written in the training file, by name, or by place of `names`.
+class _Read(NamedTuple):
+    """Columns to predict from, the target if the file has it, and the names of all columns."""
+
+    frame: Frame
+    target: Column | None
+    names: tuple[str, ...]
+
+
+def _by_name(
+    options: argparse.Namespace, columns: Columns, label: str | None, given: str | None
+) -> _Read:
+    """Read the columns that the network reads, and the target."""
+    read = {column.name: column for column in columns.table if column.encoding}
+    target = label
+
+    def unread(names: Sequence[str]) -> Collection[str]:
+        nonlocal target
+        if given is not None:
+            target = given_column(names, given, reading.source_name(options.data)).name
+        return {*names} - {*read, target} if {*names} & {*read} else ()
+
+    kinds = {name: c.encoding.kind for name, c in read.items() if c.encoding and name != label}
+    frame = reading.read(options, kinds, _notations(list(read.values()), list(read)), drop=unread)
+    found = frame[target] if target is not None and target in frame.names else None
+    known = {column.name for column in columns.table}
+    others = [name for name in (label, target) if name is not None and name not in known]
+    return _Read(frame.without(others), found, frame.names)
+
+
+def _by_position(
+    options: argparse.Namespace, columns: Columns, label: str | None, given: str | None
+) -> _Read:
+    """Read a file whose columns are those of the training table in its order, as a note says.
+
+    It may have the target, too, if that is selected or its name tells which it is.
+    """
+    source, n = reading.source_name(options.data), len(columns.table)
+    plain = reading.read(options)
+    names, target = list(plain.names), None
+    if given is not None:
+        target = given_column(names, given, source).name
+    elif label in names and len(names) == n + 1:
+        target = label
+    features = [name for name in names if name != target]
+    why = f"{source} has no header" if not plain.has_names else "the network knows no names"
+    trained = [column.name for column in columns.table]
+    if len(features) != n:
+        advice = ""
+        if len(names) == n + 1 and given is None:
+            advice = "; if one is the target, " + (
+                "select it, as --target -1 the last one"
+                if options.command == "evaluate"
+                else "leave it out, or write the names of all into a first line"
+            )
+        raise ValueError(
+            f"columns are matched by position, since {why}: expected the {n} columns of the "
+            f"training table in its order, {some(trained)}, got {len(features)}"
+            f"{' beside the target' if target is not None else ''}{advice}"
+        )
+    read = [(name, c) for name, c in zip(features, columns.table, strict=True) if c.encoding]
+    kinds = {name: c.encoding.kind for name, c in read if c.encoding}
+    notations = _notations([c for _, c in read], [name for name, _ in read])
+    frame = reading.read(options, kinds, notations)
+    note = f"columns are matched by position, as {some(trained)}, since {why}"
+    if not plain.has_names and columns.has_names:
+        note += " (--header if its first line holds names)"
+    found = None if target is None else frame[target]
+    frame = frame.without(() if target is None else (target,))
+    return _Read(replace(frame, notes=(*frame.notes, note)), found, tuple(names))
+
+
+def _notations(read: Sequence[ReadColumn], names: Sequence[str]) -> dict[str, str]:
+    """Return how columns were written in the training file, by their names in another.
 
     Numbers without decimals are like the others, if these are alike.
     """
-    read = [column for column in columns.table if column.encoding is not None]
-    if not columns.has_names:
-        read = read if len(read) == len(names) else []
-    else:
-        names = [column.name for column in read]
     marks = {column.notation for column in read if column.notation in (".", ",")}
     mark = marks.pop() if len(marks) == 1 else None
     found = {
         name: column.notation or (mark if column.read_as == "number" else None)
-        for name, column in zip(names, read, strict=False)
+        for name, column in zip(names, read, strict=True)
     }
     return {name: notation for name, notation in found.items() if notation is not None}
-
-
-def _is_complete(frame: Frame, columns: Columns) -> bool:
-    """Return whether a table without names has all columns but that of the target."""
-    return not columns.has_names and len(frame.columns) == len(columns.table)
-
-
-def _kinds_by_position(frame: Frame, columns: Columns, label: str | None) -> dict[str, Any]:
-    """Return the kinds for a file without names, whose columns are numbered."""
-    names = list(frame.names)
-    if len(names) == len(columns.table) + 1 and label in names:
-        names.remove(label)
-    if len(names) != len(columns.table):
-        return {}
-    return {
-        name: column.encoding.kind
-        for name, column in zip(names, columns.table, strict=True)
-        if column.encoding is not None
-    }
 
 
 def classes_of(model: Any) -> tuple[Any, ...] | None:
@@ -157,11 +204,9 @@ def asked(options: argparse.Namespace, call: Any, frame: Frame) -> Any:
         text = str(error)
         if not text.startswith("x "):
             raise
-        raise ValueError(f"{_source(options)}: its table {text.removeprefix('x ')}") from None
-
-
-def _source(options: argparse.Namespace) -> str:
-    return "standard input" if options.data == "-" else named(options.data)
+        raise ValueError(
+            f"{reading.source_name(options.data)}: its table {text.removeprefix('x ')}"
+        ) from None
 
 
 class Labelled(NamedTuple):
@@ -197,7 +242,7 @@ def labelled(options: argparse.Namespace, model: Any) -> Labelled:
     ValueError
         If there is no target, or one that is none of the network's classes.
     """
-    source = _source(options)
+    source = reading.source_name(options.data)
     a = model.architecture
     if a.classifies and not a.one_class_a_row:
         raise ValueError(
@@ -215,14 +260,12 @@ def labelled(options: argparse.Namespace, model: Any) -> Labelled:
             f"{source} has no column {model.trained_on.label_name!r}, which the network predicts: "
             f"it has {some(found.frame.names)}; select another with --target"
         )
-    missing = missing_in(found.target)
-    if missing.all():
-        raise ValueError(f"{source}: all cells of the target {found.target.name!r} are missing")
-    known = np.flatnonzero(~missing)
+    known = known_rows(found.target, source)
     frame = found.frame.rows(known)
-    labels = labels_of(found.target, source)[known]
+    labels = labels_of(found.frame, found.target, source)
+    n_missing = len(labels) - len(known)
+    labels = labels[known]
     y = _targets(model, labels, found.target.name, source)
-    n_missing = int(missing.sum())
     checksum = model.trained_on.training_rows
     if checksum is None:
         return Labelled(frame, y, found.target.name, n_missing, 0, False)

@@ -25,6 +25,12 @@ NAMES = {
 }
 """The scores, as they are called in tables."""
 
+IN_UNITS = ("rmse", "mae")
+"""Scores in the units of the target, of which any size may be usual."""
+
+SMALL, LARGE = 0.01, 1e6
+"""Between these, numbers are shown with fixed decimals; beyond, with significant digits."""
+
 
 def scores_of(
     y: NDArray[Any], predictions: NDArray[Any], n_classes: int, positive: int = 1
@@ -68,27 +74,38 @@ def rarer(y: NDArray[Any], n_classes: int) -> int:
     return int(n_classes != 2 or np.count_nonzero(y) <= len(y) / 2)
 
 
-def simplest_guess(learned: NDArray[Any], n_rows: int, n_classes: int) -> NDArray[Any]:
-    """Return what somebody would predict who knows only the targets of training rows.
+def simplest_guess(learned: NDArray[Any], n_classes: int) -> NDArray[np.float64]:
+    """Return what somebody would predict for any row who knows only the targets of training rows.
 
-    For so many rows: the frequencies of the classes (n_rows, n_classes), or the mean (n_rows, 1).
+    The frequencies of the classes (n_classes,), or the mean (1,).
     """
     if n_classes:
-        guess = np.bincount(learned, minlength=n_classes) / len(learned)
-    else:
-        guess = learned.mean(axis=0)
-    return np.tile(guess, (n_rows, 1))
+        return np.bincount(learned, minlength=n_classes) / len(learned)
+    return np.asarray(learned.mean(axis=0), np.float64)
+
+
+def scores_of_guess(
+    y: NDArray[Any], guess: Sequence[float] | NDArray[Any], n_classes: int, positive: int = 1
+) -> Scores:
+    """Return the scores of a simplest guess, the same for all rows; `y` as in `scores_of`."""
+    return scores_of(y, np.tile(guess, (len(y), 1)), n_classes, positive)
 
 
 def shown(name: str, value: float, like: float | None = None) -> str:
-    """Return a score as text: shares of rows in percent, others with as many digits as `like`."""
+    """Return a score as text: shares of rows in percent, others with as many digits as `like`.
+
+    >>> shown("rmse", 14.2499), shown("rmse", 1.4e-05), shown("r2", -0.0021)
+    ('14.2499', '1.4e-05', '-0.0021')
+    """
     if not np.isfinite(value):
         return "-"
     if name.endswith("accuracy"):
         return f"{value:.2%}".replace("%", " %")
     size = abs(value if like is None else like)
+    if size >= LARGE or (0 < size < SMALL and name in IN_UNITS):
+        return f"{value:.4g}"
     decimals = 4 if size < 100 else 2 if size < 1e4 else 0
-    return f"{value:,.{decimals}f}" if size < 1e12 else f"{value:.4g}"
+    return f"{value:,.{decimals}f}"
 
 
 def cells(

@@ -70,6 +70,8 @@ def said_of_target(whole: Problem) -> list[str]:
 def notes_of(whole: Problem) -> list[str]:
     """Return what else was guessed or left out while reading."""
     notes = list(whole.frame.notes)
+    if whole.note is not None:
+        notes.append(f"target {whole.target.name!r}: {whole.note}")
     if whole.n_missing:
         rows = "row is" if whole.n_missing == 1 else "rows are"
         notes.append(f"{whole.n_missing:,} {rows} left out, since the target is missing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.bagging.targets import LARGEST
 from fastnn.cli import reading
-from fastnn.cli.options import STANDARD_INPUT
 from fastnn.cli.settings import default_name
 from fastnn.datasets.readers.label_column import LABEL_NAMES
 from fastnn.datasets.tables import DEFAULT_TEST, Table
 from fastnn.datasets.task import Task, TaskChoice, choose_task
-from fastnn.system.printable import named
 from fastnn.tabular.frame import Column, Frame
 from fastnn.tabular.identifiers import is_named_so, why_number, why_text
 from fastnn.tabular.kinds import factorized, missing_in
@@ -76,6 +75,8 @@ class Problem:
         Columns of the file, that of the target too.
     n_missing : int
         Rows that are left out, since their target is missing.
+    note : str or None
+        What was guessed about the target's cells.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Problem:
     choice: TaskChoice
     n_columns: int
     n_missing: int
+    note: str | None = None
 
     @property
     def y(self) -> NDArray[Any]:
@@ -120,7 +122,11 @@ def held_out_rows(labels: NDArray[Any], task: Task) -> tuple[NDArray[np.int64], 
     return train, test
 
 
-def problem(options: argparse.Namespace, kinds: Any) -> Problem:
+def problem(
+    options: argparse.Namespace,
+    kinds: Any,
+    drop: Callable[[Sequence[str]], Collection[str]],
+) -> Problem:
     """Read a table and choose the column to be predicted and the task.
 
     Parameters
@@ -128,23 +134,32 @@ def problem(options: argparse.Namespace, kinds: Any) -> Problem:
     options : argparse.Namespace
     kinds : mapping
         Kinds of columns that are not guessed, for `read_frame`.
+    drop : callable
+        Returns which columns are not looked at, given the names of all.
 
     Raises
     ------
     ValueError
         If the table cannot be read, or there is no such column, or nothing to learn in it.
     """
-    source = named(options.data) if options.data != STANDARD_INPUT else "standard input"
-    frame = reading.read(options, kinds)
+    source = reading.source_name(options.data)
+    frame = reading.read(options, kinds, drop=drop)
     target = target_column(frame, options.label, source)
+    if target.name in drop(frame.names):
+        raise ValueError(
+            f"--drop or --kind leaves out {target.name!r}, which is the target: --target selects "
+            "another"
+        )
     column = as_written(options, frame[target.name], kinds)
-    missing = missing_in(column)
-    if missing.all():
-        raise ValueError(f"{source}: all cells of the target {target.name!r} are missing")
-    known = np.flatnonzero(~missing)
-    labels = labels_of(column, source)[known]
-    choice, classes = choose_task([labels], options.task)
-    if classes is not None and len(classes) < 2:
+    known = known_rows(column, source)
+    labels = labels_of(frame, column, source)[known]
+    try:
+        choice, classes = choose_task([labels], options.task)
+    except ValueError as error:
+        raise ValueError(f"{source}, target {said(target)}: {error}") from None
+    if classes is None:
+        _check_sizes(frame, labels, known, target.name, source)
+    elif len(classes) < 2:
         raise ValueError(
             f"all rows of {source} have one class, {classes[0].item()!r}: there must be at least "
             f"two. The target is {said(target)}"
@@ -157,7 +172,8 @@ def problem(options: argparse.Namespace, kinds: Any) -> Problem:
         target,
         choice,
         len(frame.columns),
-        int(missing.sum()),
+        len(column.values) - len(known),
+        column.note,
     )
 
 
@@ -183,11 +199,18 @@ def target_column(frame: Frame, given: str | None, source: str) -> Target:
             "learn from and one to predict (--delimiter says what separates them)"
         )
     if given is not None:
-        return _given(names, given, source)
+        return given_column(names, given, source)
     return _by_name(names) or _last(frame)
 
 
-def _given(names: Sequence[str], given: str, source: str) -> Target:
+def given_column(names: Sequence[str], given: str, source: str) -> Target:
+    """Return the column of that name, or index.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     if given in names:
         return Target(list(names).index(given), given)
     try:
@@ -259,15 +282,50 @@ def as_written(options: argparse.Namespace, column: Column, kinds: Any) -> Colum
     """Return a column of flags as the words in the file; others as they are."""
     if column.kind != "flag":
         return column
-    again = reading.read(options, {**(kinds or {}), column.name: "text"})[column.name]
+    again = reading.read(
+        options,
+        {**(kinds or {}), column.name: "text"},
+        drop=lambda names: {*names} - {column.name},
+    )[column.name]
     if {*again.values.tolist()} <= {"0", "1", None}:  # flags of a Parquet file
         words = [FLAGS.get(value) for value in column.values.tolist()]
         return replace(again, values=np.array(words, object))
     return again
 
 
-def labels_of(column: Column, source: str) -> NDArray[Any]:
+def known_rows(column: Column, source: str) -> NDArray[np.int64]:
+    """Return the numbers of the rows whose target is not missing.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    missing = missing_in(column)
+    if missing.all():
+        why = f" ({column.note})" if column.note else ""
+        raise ValueError(f"{source}: all cells of the target {column.name!r} are missing{why}")
+    return np.flatnonzero(~missing)
+
+
+def _check_sizes(
+    frame: Frame, labels: NDArray[Any], known: NDArray[np.int64], name: str, source: str
+) -> None:
+    """Refuse targets whose squares overflow, which are those of rows `known`; name the place."""
+    too_large = np.flatnonzero(np.abs(labels) > LARGEST)
+    if len(too_large):
+        first = too_large[0]
+        raise ValueError(
+            f"{source}, {frame.place_of(known[first])}: the target {name!r} is {labels[first]}, "
+            f"and must be within ±{LARGEST:g}: correct it, leave the row out, or scale all targets "
+            "down"
+        )
+
+
+def labels_of(frame: Frame, column: Column, source: str) -> NDArray[Any]:
     """Return the cells of a target as labels: int64, float64, or text; missing ones as anything.
+
+    `column` is one of the frame's.
 
     Raises
     ------
@@ -283,8 +341,13 @@ def labels_of(column: Column, source: str) -> NDArray[Any]:
     if column.kind == "text":
         return np.array(["" if value is None else value for value in values.tolist()], str)
     known = values[~np.isnan(values)]
-    if np.isinf(known).any():
-        raise ValueError(f"{source}: the target {column.name!r} holds infinite numbers")
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise ValueError(
+            f"{source}: the target {column.name!r} holds infinite numbers, {len(infinite):,} of "
+            f"{len(values):,}, the first in {frame.place_of(infinite[0])}: make them missing, or "
+            "correct them"
+        )
     filled = np.where(np.isnan(values), 0.0, values)
     is_whole = (known == np.trunc(known)).all() and (np.abs(known) < 2**53).all()
     return filled.astype(np.int64) if is_whole else filled

@@ -18,10 +18,10 @@ from fastnn.bagging.tables import Preparation, TableFit, fit_table
 from fastnn.cli import options as words
 from fastnn.cli import table_announcement
 from fastnn.cli.class_weights import weights_of
-from fastnn.cli.column_options import kinds_of, kinds_read, preparation
+from fastnn.cli.column_options import dropped, kinds_of, kinds_read, learned, preparation
 from fastnn.cli.cross_validation import cross_validated, folds_of
 from fastnn.cli.report import check_report
-from fastnn.cli.score_table import Scores, rarer, scores_of, simplest_guess
+from fastnn.cli.score_table import Scores, rarer, scores_of, scores_of_guess, simplest_guess
 from fastnn.cli.settings import class_names, default_name
 from fastnn.cli.table_report import write_report
 from fastnn.cli.target import Problem, problem
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         }
     )
     check_report(options)
-    whole = problem(options, kinds_read(kinds_of(options)))
+    whole = problem(options, kinds_read(kinds_of(options)), dropped(options))
     if len(whole.labels) < LEAST_ROWS:
         raise ValueError(
             f"{whole.name} has {len(whole.labels)} rows with a target, too few to learn from: "
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     train, test = (whole, None) if options.cv else whole.held_out()
     learner = _Learner(options, how)
     learner.check(train)
-    columns = how.learn(train.frame)
+    columns = learned(options, how, train.frame)
     table_announcement.announce(options, whole, train, test, columns)
     table_announcement.say_networks(options, learner.n_models(train), learner.recipe(train),
                                     columns.n_out, train.n_classes, backend.name)  # fmt: skip
@@ -71,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         training_rows=rows_checksum(fit.columns.rows(train.frame), train.y),
         n_rows=len(train.labels),
         temperature=fit.temperature if train.n_classes else None,
+        simplest_guess=tuple(simplest_guess(train.y, train.n_classes).tolist()),
     )
     ensemble.save(path)  # first of all, so that nothing is lost if a later step fails
 
@@ -182,11 +183,11 @@ class _Learner:
         fit = self.fit(train)
         if any(history.stopped == "interrupted" for history in fit.histories):
             raise KeyboardInterrupt
-        guess = simplest_guess(train.y, len(asked), whole.n_classes)
+        guess = simplest_guess(train.y, whole.n_classes)
         of = rarer(whole.y, whole.n_classes)
         return (
             scores_of(test.y, outputs(fit.ensemble, test), whole.n_classes, of),
-            scores_of(test.y, guess, whole.n_classes, of),
+            scores_of_guess(test.y, guess, whole.n_classes, of),
         )
 
 
@@ -226,16 +227,19 @@ def measured(
     found = {}
     n_classes = train.n_classes
 
+    guess = simplest_guess(train.y, n_classes)
+
     def score(y: NDArray[Any], predictions: NDArray[Any]) -> tuple[Scores, int]:
         return scores_of(y, predictions, n_classes, positive), len(y)
 
+    def score_guess(y: NDArray[Any]) -> tuple[Scores, int]:
+        return scores_of_guess(y, guess, n_classes, positive), len(y)
+
     if test is not None and len(test.labels):
         found["test"] = score(test.y, outputs(fit.ensemble, test))
-        guess = simplest_guess(train.y, len(test.labels), n_classes)
-        found["simplest_guess"] = score(test.y, guess)
+        found["simplest_guess"] = score_guess(test.y)
     rows = fit.left_out
     found["left_out"] = score(train.y[rows], fit.predictions)
     if test is None:
-        guess = simplest_guess(train.y, len(rows), n_classes)
-        found["simplest_guess"] = score(train.y[rows], guess)
+        found["simplest_guess"] = score_guess(train.y[rows])
     return found

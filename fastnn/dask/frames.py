@@ -12,7 +12,6 @@ from fastnn.dask.files import Files
 from fastnn.dask.tables import Table, n_partitions
 from fastnn.datasets.readers.columns import are_distinct, left_out
 from fastnn.datasets.readers.csv import delimiter_of, header_or_not
-from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.csv_header import SAMPLE_ROWS as HEADER_ROWS
 from fastnn.datasets.readers.label_column import (
     SAMPLE_ROWS,
@@ -23,6 +22,7 @@ from fastnn.datasets.readers.label_column import (
 from fastnn.datasets.readers.sources import PACKED
 from fastnn.system.packages import imported
 from fastnn.system.printable import named
+from fastnn.tabular.identifiers import is_written_for_rows
 from fastnn.validation import frame_values
 from fastnn.validation.frames import some
 from fastnn.validation.parameters import parameter
@@ -103,7 +103,7 @@ def _table(files: Files, frame: Any, label: Any, client: Any, *, has_header: boo
     column = _label_of(files, frame, label)
     features = [i for i in range(len(names)) if i != column.index]
     notes = []
-    for i in [i for i in features if names[i].lower() in ROW_NAMES]:
+    for i in [i for i in features if is_written_for_rows(names[i])]:
         if len(features) > 1:
             features.remove(i)
             notes.append(left_out(i + 1, names[i]))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fastnn.datasets.readers.sources import Source, opened
 from fastnn.datasets.readers.zipped import unzipped
 from fastnn.system.file_kinds import BY_KEY
 from fastnn.system.memory_budget import memory_errors_of
-from fastnn.tabular.frame import NOTATIONS, Frame, Kind
+from fastnn.tabular.frame import NOTATIONS, Column, Frame, Kind
+from fastnn.tabular.kinds import as_kind, not_read
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import check_choice, check_instance, describe
 
@@ -31,6 +33,7 @@ def read_frame(
     encoding: str | None = None,
     notations: Mapping[str, str] | None = None,
     as_is: Collection[str] = (),
+    drop: Collection[str] | Callable[[Sequence[str]], Collection[str]] = (),
 ) -> Frame:
     """Read a table with columns of numbers, flags, text and times from a text or Parquet file.
 
@@ -80,6 +83,9 @@ def read_frame(
         otherwise is read so, and named in the notes.
     as_is : collection of str, optional
         Columns of text whose cells are all kept, such as NA; only empty ones are missing.
+    drop : collection of str, or callable
+        Columns that are not looked at, whatever they hold, or a function that returns them, given
+        the names of all. They remain in the frame as text, all of it missing.
 
     Returns
     -------
@@ -122,7 +128,7 @@ def read_frame(
     for name, notation in notations.items():
         check_choice(f"notations[{name!r}]", notation, NOTATIONS)
     options = Options(
-        kinds, header, delimiter, decimal, day_first, words, notations, frozenset(as_is)
+        kinds, header, delimiter, decimal, day_first, words, notations, frozenset(as_is), drop
     )
     with opened(path) as packed, memory_errors_of(packed.name), unzipped(packed) as source:
         if source.kind is BY_KEY["parquet"]:
@@ -164,7 +170,6 @@ def _check_encoding(encoding: str | None) -> None:
 
 def _read_parquet(source: Source, options: Options) -> Frame:
     from fastnn.datasets.readers.parquet import parquet_frame
-    from fastnn.tabular.frames import as_frame
 
     for name in ("header", "delimiter", "decimal", "day_first", "missing"):
         if getattr(options, name) not in (None, frozenset()):
@@ -172,11 +177,30 @@ def _read_parquet(source: Source, options: Options) -> Frame:
                 f"{source.name} is a Parquet file, but {parameter(name)} is for text files: omit it"
             )
     table = parquet_frame(source)
-    names = {str(name) for name in table.columns}
-    found: Frame = as_frame(
-        table, {name: kind for name, kind in options.kinds.items() if name in names}
-    )
-    return found
+    names = list(map(str, table.columns))
+    dropped = options.dropped(names)
+    columns = [
+        not_read(name, len(table))
+        if name in dropped
+        else _column_of_parquet(source, table[[key]], name, options)
+        for name, key in zip(names, table.columns, strict=True)
+    ]
+    return Frame(tuple(columns), len(table))
+
+
+def _column_of_parquet(source: Source, table: Any, name: str, options: Options) -> Column:
+    """Return the only column of a frame of Polars or pandas; errors name the file."""
+    from fastnn.tabular.frames import as_frame
+
+    try:
+        found: Column = replace(as_frame(table).columns[0], name=name)
+        return as_kind(found, options.kinds.get(name, found.kind))
+    except (TypeError, ValueError) as error:
+        said, _, _ = str(error).partition(": ")
+        raise type(error)(
+            f"{source.name}{said.removeprefix('x')}: correct its cells, or leave the column out "
+            f"with {parameter('drop', name)}"
+        ) from None
 
 
 def _check_format(source: Source) -> None:

@@ -11,8 +11,8 @@ on, and one for its biases, ``biases.0`` (n_out,), without padding. Its metadata
     class_labels    JSON: a list, or null
     trained_on      JSON: inputs, feature_names, label_name, mean, deviation, training_rows (see
                     `fastnn.rows.trained_on`), or null; where the network carries columns, columns:
-                    their JSON, as text (see `fastnn.tabular.stored`); n_rows and temperature where
-                    they are known
+                    their JSON, as text (see `fastnn.tabular.stored`); n_rows, temperature and
+                    simplest_guess where they are known
     input_scale     present only until it is inferred from the first training rows
     checksum        CRC-32 of everything (see `fastnn.system.checksums.file_checksum`)
 

@@ -32,6 +32,7 @@ from fastnn.system.memory_maps import walk
 from fastnn.validation.values import (
     check_choice,
     check_count,
+    check_in_range,
     check_instance,
     check_positive,
     describe,
@@ -47,8 +48,10 @@ IMAGE_SCALE = 1.0 / 255.0
 BRIGHT = 128
 """The smallest byte in the upper half of the range, which images use and codes do not."""
 
-NEWER = ("columns", "n_rows", "temperature")
+NEWER = ("columns", "n_rows", "temperature", "simplest_guess")
 """Fields that files of older versions do not have."""
+
+LARGEST = np.finfo(np.float64).max.item()
 
 LOOKED_AT = 4096
 """Number of rows of floats that are examined; bytes are examined until one is `BRIGHT`."""
@@ -84,6 +87,9 @@ class TrainedOn:
     temperature : float, optional
         By which the logits of a classifier were divided after training, for its probabilities to
         be honest (see `fastnn.bagging.calibration`).
+    simplest_guess : tuple of float, optional
+        What the targets of the training rows say of any row: the frequency of each class, or the
+        mean of each target. Scores are compared with those of it.
     """
 
     inputs: Inputs = "numbers"
@@ -95,13 +101,14 @@ class TrainedOn:
     columns: Columns | None = None
     n_rows: int | None = None
     temperature: float | None = None
+    simplest_guess: tuple[float, ...] | None = None
 
     @cached_property
     def same_kind(self) -> tuple[Any, ...] | None:
         """`inputs`, `feature_names` and `label_name`, if nothing else is known of the rows."""
         known = (
             *(self.mean, self.deviation, self.training_rows, self.columns),
-            *(self.n_rows, self.temperature),
+            *(self.n_rows, self.temperature, self.simplest_guess),
         )
         if any(each is not None for each in known):
             return None
@@ -260,6 +267,11 @@ def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
         n_rows = check_count("n_rows", n_rows)
     if temperature is not None:
         temperature = check_positive("temperature", temperature)
+    guess = fields["simplest_guess"]
+    if guess is not None:
+        if not isinstance(guess, list | tuple) or not guess:
+            raise TypeError(f"simplest_guess must be a list of numbers, got {describe(guess)}")
+        guess = tuple(check_in_range("simplest_guess", value, -LARGEST, LARGEST) for value in guess)
     return TrainedOn(
         inputs,  # type: ignore[arg-type]
         names,
@@ -270,4 +282,5 @@ def checked_trained_on(found: Mapping[str, Any], n_in: int) -> TrainedOn:
         columns,
         n_rows,
         temperature,
+        guess,
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from fastnn.rows.trained_on import TrainedOn, kind_of, takes_bytes
+from fastnn.sklearn.labels import sound_labels
 from fastnn.validation import (
     bad_column,
     check_fits_dtype,
@@ -39,6 +40,7 @@ def checked_x_y(
     """Return rows, and labels or targets (n_samples,) or (n_samples, n_outputs)."""
     if not reset and _is_sound(estimator, X) and are_plain_targets(y, len(X)):
         return X, y
+    y = y if y_numeric else sound_labels(y)
     X, y = _validated(estimator, X, y, reset=reset, multi_output=True, y_numeric=y_numeric)
     if y_numeric:
         check_numbers(y)

@@ -11,12 +11,84 @@ from scipy.sparse import issparse
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from fastnn.architecture import Architecture
 from fastnn.network import Network
+from fastnn.tabular.cells import is_missing
 from fastnn.validation import check_class_labels
 
 MANY_ROWS = 20  # from where on scikit-learn wonders whether labels are as many as rows
 
 SHOWN = 10  # labels in a message
+
+
+def sound_labels(y: Any) -> Any:
+    """Return labels as they came; those of Python objects as an array of the type they all have.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, or some are text and others numbers; the message has the row.
+    """
+    if y is None or isinstance(y, str | bytes) or issparse(y) or not hasattr(y, "__len__"):
+        return y
+    if isinstance(y, list | tuple):  # of which NumPy would make text, if some are
+        if any(isinstance(label, list | tuple | np.ndarray) for label in y):
+            return y
+        array = np.empty(len(y), object)
+        array[:] = y
+    else:
+        array = np.asarray(y)
+    if array.dtype.kind not in "OTfmM" or not array.size:
+        return y
+    labels = array.astype(object).ravel().tolist()
+    of_type = {kind: _type_of(kind) for kind in set(map(type, labels))}
+    numbers = [i for i, label in enumerate(labels) if is_missing(label)]
+    if numbers:
+        rows = [i // (array.size // len(array)) for i in numbers]
+        more = f" and {len(rows) - 1:,} others" if len(rows) > 1 else ""
+        raise ValueError(
+            f"y has no label in row {rows[0]}{more} (Input y contains NaN): leave such rows out, "
+            "of X too"
+        )
+    if array.dtype.kind != "O":
+        return y
+    if {"text", "number"} <= set(of_type.values()):
+        first, other = labels[0], next(v for v in labels if not _are_alike(v, labels[0]))
+        raise ValueError(
+            f"y must hold labels of one type, got {first!r} ({type(first).__name__}) in row 0 and "
+            f"{other!r} ({type(other).__name__}) in row {labels.index(other)}: convert them, as by "
+            "[str(label) for label in y]"
+        )
+    if len(of_type) == 1 and "number" in of_type.values() and not isinstance(y, list | tuple):
+        return np.array(labels).reshape(array.shape)
+    return y
+
+
+def _are_alike(one: Any, other: Any) -> bool:
+    return _type_of(type(one)) == _type_of(type(other))
+
+
+def _type_of(kind: type) -> str:
+    if issubclass(kind, str):
+        return "text"
+    return "number" if issubclass(kind, bool | int | float | np.number | np.bool_) else "other"
+
+
+def labels_for_files(
+    classes: NDArray[Any], architecture: Architecture
+) -> tuple[tuple[Any, ...] | None, bool]:
+    """Return classes as labels of a network, and whether they are their text instead.
+
+    Files hold text and numbers. Of other classes, such as times, labels are the text of them; there
+    are none if that is not distinct, or there is one class.
+    """
+    try:
+        return check_class_labels(classes, architecture), False
+    except TypeError:
+        texts = [str(label) for label in classes]
+        return (tuple(texts) if len(set(texts)) == len(texts) else None), True
+    except ValueError:
+        return None, True
 
 
 def check_kind(name: str, y: NDArray[Any], binarizer: LabelBinarizer) -> None:
@@ -93,11 +165,7 @@ def labels_of_network(network: Network, binarizer: LabelBinarizer) -> tuple[Any,
     counted = classes.dtype.kind in "iuf" and np.array_equal(classes, np.arange(len(classes)))
     if counted:  # the default of a network
         return None
-    try:
-        a = network.architecture
-        return check_class_labels(classes, a)
-    except (TypeError, ValueError):  # a single class, or a type that files cannot store
-        return None
+    return labels_for_files(classes, network.architecture)[0]
 
 
 def _values(y: NDArray[Any]) -> str:

@@ -30,6 +30,7 @@ from fastnn.sklearn.training import undone_if_it_fails
 from fastnn.sklearn.validation_rows import ValidationRows, validation_rows
 from fastnn.system.terminal import is_terminal
 from fastnn.tabular import Columns, Frame, as_frame
+from fastnn.tabular.polars_columns import is_polars
 from fastnn.training.history import History
 from fastnn.validation import check_choice, check_count, check_in_range, check_positive
 from fastnn.validation.frames import is_frame
@@ -56,7 +57,7 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
     dropout: float
     n_bins: int | Literal["auto"]
     kinds: Mapping[str, str] | None
-    drop: Collection[str]
+    drop: Collection[str] | None
     time_limit: float | None
     random_state: int | np.random.RandomState | None
     callbacks: Callbacks
@@ -133,7 +134,8 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), optional
             By default every sample has weight 1.
         eval_set : (X, y), optional
-            Samples to choose the best epoch by, instead of those that each network leaves out.
+            Samples to choose the best epoch by, and the temperature of a classifier, instead of
+            those that each network leaves out.
         X_val, y_val : optional
             Another way to pass `eval_set`, for pipelines.
 
@@ -164,6 +166,10 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
             raise InvalidParameterError(str(error)) from None
         with undone_if_it_fails(self):
             frame = self._frame(X, y, reset=True)
+            if not frame.n_rows:
+                raise ValueError(
+                    "X must have at least 2 samples, one to learn and one to watch, got 0 samples"
+                )
             targets, n_classes = self._targets(y, reset=True)
             if frame.n_rows != len(targets):
                 raise ValueError(
@@ -181,7 +187,7 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
                     targets,
                     n_classes=n_classes,
                     recipe=recipe,
-                    preparation=Preparation(self.kinds or {}, self.drop, n_bins),
+                    preparation=Preparation(self.kinds, self.drop, n_bins),
                     n_models=n_models,
                     seed=seed,
                     watched=None if watched is None else self._watched(watched),
@@ -194,8 +200,9 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
                     if self.verbose == "auto"
                     else bool(self.verbose),
                 )
+                self.feature_importances_ = fitted.importances
             self.ensemble_, self.columns_ = fitted.ensemble, fitted.columns
-            self.histories_, self.feature_importances_ = fitted.histories, fitted.importances
+            self.histories_ = fitted.histories
             for name in OUT_OF_FOLD:
                 self.__dict__.pop(name, None)
             self._learned(fitted)
@@ -207,7 +214,7 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         """Return a checked table, with names of columns as scikit-learn records them."""
         if isinstance(X, list | tuple) and not (len(X) and isinstance(X[0], Mapping)):
             X = np.array(X, dtype=object)
-        is_table = isinstance(X, Frame) or (not issparse(X) and (is_frame(X) or _is_columns(X)))
+        is_table = isinstance(X, Frame) or (not issparse(X) and (_is_columns(X) or is_frame(X)))
         if not is_table:
             X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
         frame = as_frame(X)
@@ -295,10 +302,10 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
 
     def _warn_of_classes(self) -> None:
         """Warn if files cannot hold the classes, such as times."""
-        if hasattr(self, "classes_") and self.ensemble_.class_labels is None:
+        if getattr(self, "_are_text", False):
             warnings.warn(
-                f"labels are written as numbers, 0 for classes_[0]: files hold text, numbers and "
-                f"flags, not classes such as {self.classes_[0]!r}",
+                f"classes are written as text, {str(self.classes_[0])!r} for classes_[0]: files "
+                f"hold text, numbers and flags, not classes such as {self.classes_[0]!r}",
                 UserWarning,
                 stacklevel=3,
             )
@@ -319,7 +326,8 @@ def _is_columns(X: Any) -> bool:
     if isinstance(X, Mapping) or getattr(getattr(X, "dtype", None), "names", None):
         return True
     rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
-    return rows or hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__")
+    is_lazy = is_polars(X) and hasattr(X, "collect")  # which `as_frame` refuses in words
+    return rows or is_lazy or hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__")
 
 
 def _several(callbacks: Callbacks | None) -> Sequence[Any]:

@@ -15,9 +15,9 @@ from sklearn.utils.validation import _check_y, column_or_1d
 from fastnn import scores
 from fastnn.bagging.recipe import CLASSES, N_MODELS, Recipe
 from fastnn.bagging.tables import TableFit
-from fastnn.sklearn.labels import weights_of_classes
+from fastnn.sklearn.labels import labels_for_files, sound_labels, weights_of_classes
 from fastnn.sklearn.tabular import Callbacks, TabularModel
-from fastnn.validation import check_class_labels, check_in_range
+from fastnn.validation import check_in_range
 from fastnn.vocabulary import BackendName
 
 
@@ -74,7 +74,8 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
     columns_ : fastnn.tabular.Columns
         How each column was read; ``print(classifier.columns_)`` shows it.
     ensemble_ : fastnn.Ensemble
-        The networks; ``classifier.ensemble_.save(path)`` writes them with the columns.
+        The networks; ``classifier.ensemble_.save(path)`` writes them with the columns. Classes that
+        files cannot hold, such as times, are text there: ``str(label)``.
     feature_importances_ : ndarray of shape (n_features_in_,)
         The increase of the log-loss of rows that were left out, if a column's values are shuffled.
     oof_score_ : float
@@ -122,7 +123,7 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
         dropout: float = CLASSES.dropout,
         n_bins: int | Literal["auto"] = "auto",
         kinds: Mapping[str, str] | None = None,
-        drop: Collection[str] = (),
+        drop: Collection[str] | None = (),
         class_weight: Mapping[Any, float] | str | None = None,
         calibrate: bool = True,
         time_limit: float | None = None,
@@ -219,7 +220,7 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
         return self._recipe_from(CLASSES, label_smoothing=smoothing)
 
     def _targets(self, y: Any, *, reset: bool) -> tuple[NDArray[Any], int]:
-        y = _check_y(column_or_1d(y, warn=True), estimator=self)
+        y = _check_y(column_or_1d(sound_labels(y), warn=True), estimator=self)
         check_classification_targets(y)
         if reset:
             self.classes_, numbers = np.unique(y, return_inverse=True)
@@ -239,17 +240,24 @@ class TabularClassifier(ClassifierMixin, TabularModel):  # type: ignore[misc]
     def _weights(
         self, y: NDArray[Any], weight: NDArray[np.float64] | None
     ) -> NDArray[np.float64] | None:
-        if self.class_weight is None:
-            return weight
-        of_class = weights_of_classes(self.class_weight, self.classes_, self.classes_[y], weight)
-        return of_class if weight is None else of_class * weight
+        if self.class_weight is not None:
+            classes = self.classes_
+            of_class = weights_of_classes(self.class_weight, classes, classes[y], weight)
+            weight = of_class if weight is None else of_class * weight
+        if weight is not None:
+            counted = y[weight != 0]
+            if len(counted) > 1 and (counted == counted[0]).all():
+                raise ValueError(
+                    f"y must hold at least two classes in rows with a weight, got one, "
+                    f"{self.classes_.tolist()[counted[0]]!r}: sample_weight, or class_weight, is "
+                    "zero for all others"
+                )
+        return weight
 
     def _learned(self, fitted: TableFit) -> None:
         self.temperature_, ensemble = fitted.temperature, fitted.ensemble
-        try:
-            ensemble.class_labels = check_class_labels(self.classes_, ensemble.architecture)
-        except (TypeError, ValueError):  # of a type that files cannot hold
-            ensemble.class_labels = None
+        labels, self._are_text = labels_for_files(self.classes_, ensemble.architecture)
+        ensemble.class_labels = labels
 
     def _out_of_fold(self, y: NDArray[Any], fitted: TableFit) -> None:
         p, rows = fitted.predictions, fitted.left_out

@@ -81,7 +81,7 @@ n_threads, backend
         dropout: float = NUMBERS.dropout,
         n_bins: int | Literal["auto"] = "auto",
         kinds: Mapping[str, str] | None = None,
-        drop: Collection[str] = (),
+        drop: Collection[str] | None = (),
         time_limit: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         callbacks: Callbacks = (),

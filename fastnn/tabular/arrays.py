@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,8 @@ from numpy.typing import NDArray
 
 from fastnn.tabular.cells import TIME, object_column
 from fastnn.tabular.frame import Column
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import as_array, shortened
-
-EXACT = 2.0**53
-"""Below it float64 holds every whole number."""
 
 
 def array_column(name: str, values: Any) -> Column:
@@ -39,7 +38,7 @@ def array_column(name: str, values: Any) -> Column:
         return column
     filled = column.values.copy()
     filled[mask] = {"text": None, "time": np.datetime64("NaT")}.get(column.kind, np.nan)
-    return Column(name, column.kind, filled, note=column.note)
+    return replace(column, values=filled)
 
 
 def _of_dtype(name: str, values: NDArray[Any]) -> Column:
@@ -47,13 +46,14 @@ def _of_dtype(name: str, values: NDArray[Any]) -> Column:
     if kind == "b":
         return Column(name, "flag", values.astype(np.float64))
     if kind in "iuf":
-        return number_column(name, values)
+        numbers = np.asarray(values, np.float64)
+        return number_column(name, numbers, were_whole=kind != "f")
     if kind in "SUT":
         return object_column(name, values.astype(object))
     if kind == "O":
         return object_column(name, values)
     if kind == "M":
-        return Column(name, "time", values.astype(TIME))
+        return Column(name, "time", values.astype(TIME), has_zone=False)
     if kind == "m":
         seconds = values.astype("timedelta64[us]") / np.timedelta64(1, "s")
         return Column(name, "number", seconds, note="durations are read in seconds")
@@ -61,15 +61,6 @@ def _of_dtype(name: str, values: NDArray[Any]) -> Column:
         f"x must hold text, numbers, flags or times, but its column {shortened(repr(name))} has "
         f"the dtype {values.dtype}: leave it out, or make columns of it"
     )
-
-
-def number_column(name: str, values: NDArray[Any]) -> Column:
-    """Return numbers (n_rows,) of any real dtype as a column."""
-    numbers = np.asarray(values, np.float64)
-    is_exact = values.dtype.kind == "f" or values.dtype.itemsize < 8
-    if is_exact or not np.any(np.abs(numbers) > EXACT):
-        return Column(name, "number", numbers)
-    return Column(name, "number", numbers, note="whole numbers above 2⁵³ are rounded")
 
 
 def columns_of_rows(x: Any) -> list[Column]:
@@ -91,10 +82,10 @@ def columns_of_rows(x: Any) -> list[Column]:
 
 def _table(rows: Any) -> NDArray[Any]:
     array = as_array("x", [] if not len(rows) else list(map(list, rows)))
-    if array.dtype.kind in "biuf" and not isinstance(rows[0][0], bool):
+    if array.dtype.kind in "biuf" and len({type(cell) for row in rows for cell in row}) <= 1:
         return array
     table = np.empty((len(rows), len(rows[0]) if len(rows) else 0), object)
-    for i, row in enumerate(rows):  # NumPy would make text of a row that holds some
+    for i, row in enumerate(rows):  # NumPy would make text, or floats, of flags and whole numbers
         table[i] = _objects(row)
     return table
 

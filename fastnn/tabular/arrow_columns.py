@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.tabular.arrays import number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
 from fastnn.tabular.libraries import is_of
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import shortened
 
 
@@ -42,16 +42,15 @@ def arrow_column(name: str, array: Any) -> Column:
     if has.is_boolean(dtype):
         return Column(name, "flag", _floats(array.cast(pa.int8())))
     if has.is_integer(dtype):
-        if array.null_count:
-            return Column(name, "number", _floats(array))
-        return number_column(name, array.to_numpy(**_copying(array)))
+        return number_column(name, _floats(array), were_whole=True)
     if has.is_floating(dtype) or has.is_decimal(dtype):
         return Column(name, "number", _floats(array.cast(pa.float64())))
     if has.is_date(dtype) or has.is_timestamp(dtype):
         zone = getattr(dtype, "tz", None)
         times = array.cast(pa.timestamp("us", zone), safe=False)
         values = times.to_numpy(**_copying(array)).astype(TIME)
-        return Column(name, "time", values, note=None if zone is None else UTC_NOTE)
+        note = None if zone is None else UTC_NOTE
+        return Column(name, "time", values, note=note, has_zone=zone is not None)
     if has.is_duration(dtype) or has.is_time(dtype):
         what = "durations" if has.is_duration(dtype) else "times of day"
         per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[dtype.unit]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.frame import Column
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import describe, shortened
 
 TIME = np.dtype("datetime64[us]")
 UTC_NOTE = "times with a time zone are read in UTC"
 _MISSING = ("NoneType", "NAType", "NaTType")
 _WORDS = {"flag": "flags", "number": "numbers", "text": "text", "time": "times",
-          "duration": "durations"}  # fmt: skip
+          "duration": "durations", "time of day": "times of day"}  # fmt: skip
 
 
 def object_column(name: str, cells: NDArray[Any]) -> Column:
@@ -56,20 +57,45 @@ def object_column(name: str, cells: NDArray[Any]) -> Column:
     if "text" in found:
         return _text(name, cells, values, found, plain=set(kinds) <= {str, type(None)})
     if found == {"time"}:
-        aware = any(getattr(value, "tzinfo", None) is not None for value in values)
+        known = [value for value in values if not is_missing(value)]
+        zones = [getattr(value, "tzinfo", None) is not None for value in known]
+        aware = one_of_zones(name, known, zones)
         times = np.array([_time(value) for value in values], TIME)
-        return Column(name, "time", times, note=UTC_NOTE if aware else None)
-    if found == {"duration"}:
+        return Column(name, "time", times, note=UTC_NOTE if aware else None, has_zone=aware)
+    if len(found) == 1 and found <= {"duration", "time of day"}:
         seconds = np.array([_seconds(value) for value in values])
-        return Column(name, "number", seconds, note="durations are read in seconds")
+        what = {"duration": "durations", "time of day": "times of day"}[found.pop()]
+        return Column(name, "number", seconds, note=f"{what} are read in seconds")
     if found <= {"flag", "number"}:
-        kind = "flag" if found == {"flag"} else "number"
-        return Column(name, kind, _floats(name, values, _number))  # type: ignore[arg-type]
+        floats = _floats(name, values, _number)
+        if found == {"flag"}:
+            return Column(name, "flag", floats)
+        return number_column(name, floats, were_whole=any(map(_is_whole, kinds)))
     what = " and ".join(_WORDS[kind] for kind in sorted(found))
     raise TypeError(
         f"x must hold one kind of value in each column, but its column {shortened(repr(name))} "
         f"holds {what}: convert it first, or leave it out"
     )
+
+
+def one_of_zones(name: str, values: Sequence[Any], zones: Sequence[bool]) -> bool | None:
+    """Return whether times have a zone, each of which has or has not; None if there are none.
+
+    Raises
+    ------
+    ValueError
+        If some have and others have not: these could be of any zone.
+    """
+    if not zones:
+        return None
+    if len(set(zones)) > 1:
+        with_zone, without = values[zones.index(True)], values[zones.index(False)]
+        raise ValueError(
+            f"x must hold times with a time zone, or without, but its column "
+            f"{shortened(repr(name))} holds both, such as {shortened(str(with_zone))} and "
+            f"{shortened(str(without))}: give all the same zone"
+        )
+    return zones[0]
 
 
 def number_text(value: float) -> str:
@@ -88,7 +114,13 @@ def _kind_of(kind: type) -> str | None:
         return "duration"
     if issubclass(kind, dt.date | np.datetime64):
         return "time"
+    if issubclass(kind, dt.time):
+        return "time of day"
     return "number" if issubclass(kind, numbers.Real | Decimal) else None
+
+
+def _is_whole(kind: type) -> bool:
+    return _kind_of(kind) == "number" and issubclass(kind, numbers.Integral)
 
 
 def is_missing(value: Any) -> bool:
@@ -172,4 +204,6 @@ def _seconds(value: Any) -> float:
         return math.nan
     if isinstance(value, np.timedelta64):
         return float(value / np.timedelta64(1, "us")) / 1e6
+    if isinstance(value, dt.time):
+        return 3600.0 * value.hour + 60.0 * value.minute + value.second + value.microsecond / 1e6
     return float(value.total_seconds())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.tabular.frames import as_frame
-from fastnn.tabular.kinds import as_kind, nothing_known
+from fastnn.tabular.kinds import as_kind, check_zone, nothing_known
 from fastnn.tabular.matching import matched
 from fastnn.tabular.printed import printed
 from fastnn.tabular.read_column import ReadColumn
@@ -104,6 +104,7 @@ class Columns:
         ------
         TypeError, ValueError
             If columns are missing, or a cell cannot be read as in training; the message names them.
+            If times have a time zone, and those of training had none, or the reverse.
 
         Warns
         -----
@@ -121,6 +122,7 @@ class Columns:
             end = first + len(read.outputs)
             n_own = len(read.outputs) - read.encoding.indicator
             converted = as_kind(column, read.encoding.kind)
+            check_zone(read.has_zone, converted)
             own = out[:, first : first + n_own]
             missing = read.encoding.encode(converted, own)
             if read.encoding.indicator:

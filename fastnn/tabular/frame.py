@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["number", "flag", "text", "time"]
@@ -34,6 +35,8 @@ class Column:
     notation : {".", ",", "day first", "month first"}, optional
         How its numbers or dates are written in a text file, if they have decimals, or a day and a
         month that could change places.
+    has_zone : bool, optional
+        Of times, whether they had a time zone; None if that is not known.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Column:
     is_ordered: bool = False
     note: str | None = None
     notation: str | None = None
+    has_zone: bool | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +61,15 @@ class Frame:
         Whether the names are the user's own, so that columns can be matched by them.
     notes : tuple of str
         What was guessed about the table.
+    lines : ndarray of shape (n_rows,), optional
+        Of a text file, the line of each row, from 1.
     """
 
     columns: tuple[Column, ...]
     n_rows: int
     has_names: bool = True
     notes: tuple[str, ...] = ()
+    lines: NDArray[np.int64] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,4 +91,9 @@ class Frame:
         """Return some of the rows: a slice, row numbers or a mask."""
         columns = tuple(replace(column, values=column.values[which]) for column in self.columns)
         n_rows = len(columns[0].values) if columns else 0
-        return Frame(columns, n_rows, self.has_names, self.notes)
+        lines = None if self.lines is None else self.lines[which]
+        return Frame(columns, n_rows, self.has_names, self.notes, lines)
+
+    def place_of(self, row: int) -> str:
+        """Return where a row is in the file, for errors: its line, or its number from 0."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"

@@ -16,7 +16,7 @@ from fastnn.tabular.arrays import array_column, columns_of_rows
 from fastnn.tabular.arrow_columns import arrow_column, arrow_columns, is_arrow
 from fastnn.tabular.frame import Column, Frame, Kind
 from fastnn.tabular.kinds import as_kind, stripped
-from fastnn.tabular.names import check_known
+from fastnn.tabular.names import by_name, check_known
 from fastnn.tabular.pandas_columns import is_pandas, pandas_column, pandas_columns
 from fastnn.tabular.polars_columns import is_polars, polars_column
 from fastnn.validation.values import check_choice, describe, shortened
@@ -57,11 +57,12 @@ def as_frame(x: Any, kinds: Mapping[str, Kind] | None = None) -> Frame:
     [('age', 'number'), ('city', 'text')]
     """
     frame = x if isinstance(x, Frame) else _read(x)
-    if not kinds:
-        return frame
+    kinds = by_name("kinds", kinds)
     check_known("kinds", kinds, frame.names)
     for name, kind in kinds.items():
         check_choice(f"kinds[{name!r}]", kind, KINDS)
+    if not kinds:
+        return frame
     return replace(
         frame,
         columns=tuple(as_kind(c, kinds[c.name]) if c.name in kinds else c for c in frame.columns),
@@ -77,6 +78,12 @@ def _read(x: Any) -> Frame:
         return _named([(name, x[name]) for name in x.columns])
     if is_arrow(x) and hasattr(x, "schema") and hasattr(x, "columns"):
         return _named(arrow_columns(x))
+    if (is_pandas(x) or is_polars(x)) and hasattr(x, "to_frame"):
+        row = "x.to_frame().T" if is_pandas(x) else "x.to_frame().transpose()"
+        raise ValueError(
+            f"x must be a table, got a Series of {len(x)}: one column is x.to_frame(), one row "
+            f"{row}"
+        )
     if isinstance(x, Mapping):
         return _named(list(x.items()))
     if isinstance(x, np.ndarray):

@@ -20,19 +20,42 @@ NEARLY_ALL = 0.95
 WORDS = 4
 """Words per cell, on average, from which text of many values is free text."""
 
-_NAMED = re.compile(
-    r"(?i:(id|idx|index|key|uuid|guid|row|rownames?|row[ _]?(id|no|nr|num|number|index)|no|nr|#"
-    r"|unnamed: ?\d+|(.*[ _.-])(id|uuid|guid|no|nr))|level_\d+|record)|.*[a-z](Id|ID)"
+_WRITTEN = r"|unnamed: ?0|row[._ ]?names?|__index_level_\d+__"
+_OF_ROWS = _WRITTEN + r"|unnamed: ?\d+|index|level_\d+"
+_NAMED = (
+    r"(id|idx|key|uuid|guid|row|row[ _]?(id|no|nr|num|number|index)|no|nr|#|record"
+    r"|(.*[ _.-])(id|uuid|guid|no|nr))"
 )
+_IS_WRITTEN = re.compile(f"(?i:{_WRITTEN})")
+_IS_OF_ROWS = re.compile(f"(?i:{_OF_ROWS})")
+_IS_NAMED = re.compile(f"(?i:{_OF_ROWS}|{_NAMED})|.*[a-z](Id|ID)")
+
+
+def is_written_for_rows(name: str) -> bool:
+    """Return whether only pandas and R call a column so, one of row numbers or names.
+
+    >>> is_written_for_rows("Unnamed: 0"), is_written_for_rows("index")
+    (True, False)
+    """
+    return _IS_WRITTEN.fullmatch(name.strip()) is not None
+
+
+def is_of_rows(name: str) -> bool:
+    """Return whether pandas or R, or a person, may call a column so that holds row numbers.
+
+    >>> is_of_rows("Unnamed: 0"), is_of_rows("index"), is_of_rows("id")
+    (True, True, False)
+    """
+    return _IS_OF_ROWS.fullmatch(name.strip()) is not None
 
 
 def is_named_so(name: str) -> bool:
-    """Return whether a name is that of an identifier: id, passenger_id, PassengerId, index.
+    """Return whether a name is one of those, or of an identifier: id, passenger_id, PassengerId.
 
     >>> is_named_so("PassengerId"), is_named_so("paid")
     (True, False)
     """
-    return _NAMED.fullmatch(name.strip()) is not None
+    return _IS_NAMED.fullmatch(name.strip()) is not None
 
 
 def why_number(name: str, x: NDArray[np.float64], place: int, *, is_complete: bool) -> str | None:

@@ -18,12 +18,14 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.tabular.cells import TIME, number_text
+from fastnn.tabular.cells import TIME, number_text, one_of_zones
 from fastnn.tabular.frame import Column, Kind
 from fastnn.validation.values import describe, shortened
 
-_FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
-          "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
+FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
+         "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
+"""What text means as a flag, in lower case, in files too."""
+
 _PLURALS = {"number": "numbers", "flag": "flags", "text": "text", "time": "times"}
 _EMPTY = {"number": np.nan, "flag": np.nan, "text": None, "time": np.datetime64("NaT", "us")}
 _DTYPES = {"number": np.dtype(float), "flag": np.dtype(float), "text": np.dtype(object),
@@ -77,6 +79,11 @@ def missing_in(column: Column) -> NDArray[np.bool_]:
     return np.asarray(np.isnat(values) if column.kind == "time" else np.isnan(values))
 
 
+def not_read(name: str, n_rows: int) -> Column:
+    """Return what stands for a column that is not looked at: text, all of it missing."""
+    return Column(name, "text", np.full(n_rows, None, object))
+
+
 def nothing_known(name: str, kind: Kind) -> Column:
     """Return a column of one cell, which is missing."""
     cell: NDArray[Any] = np.array([np.nan])
@@ -112,7 +119,35 @@ def as_kind(column: Column, kind: Kind) -> Column:
             f"x must hold {_PLURALS[kind]} in its column {shortened(repr(column.name))}, got "
             f"{_PLURALS[column.kind]}{hint}"
         )
-    return replace(column, kind=kind, values=convert(column), categories=None, is_ordered=False)
+    values = convert(column)
+    has_zone = _has_zone(column) if kind == "time" else None
+    return replace(
+        column, kind=kind, values=values, categories=None, is_ordered=False, has_zone=has_zone
+    )
+
+
+def check_zone(expected: bool | None, column: Column) -> None:
+    """Check that times have a time zone as those of training, if both are known.
+
+    Raises
+    ------
+    ValueError
+        If they have one and those of training had none, or the reverse: hours and days differ.
+    """
+    has = column.has_zone
+    if expected is None or has is None or has == expected or missing_in(column).all():
+        return
+    words = {True: "with a time zone", False: "without a time zone"}
+    how = {
+        True: "say of which zone they are, as by dt.tz_localize of pandas or dt.replace_time_zone "
+        "of polars",
+        False: "convert them to the zone that training meant, and leave it out, as by "
+        "dt.tz_localize(None) of pandas or dt.replace_time_zone(None) of polars",
+    }
+    raise ValueError(
+        f"x must hold times {words[expected]} in its column {shortened(repr(column.name))}, as in "
+        f"training, got times {words[has]}: {how[expected]}"
+    )
 
 
 def number_of(text: str) -> float | None:
@@ -129,16 +164,24 @@ def _number_of_text(column: Column) -> NDArray[np.float64]:
 
 def _flag_of_text(column: Column) -> NDArray[np.float64]:
     return _parsed(
-        column, lambda text: _FLAGS.get(text.strip().lower()), np.dtype(float),
+        column, lambda text: FLAGS.get(text.strip().lower()), np.dtype(float),
         "flags, such as true and false or yes and no",
     )  # fmt: skip
 
 
 def _time_of_text(column: Column) -> NDArray[np.datetime64]:
-    return _parsed(column, _time, TIME, "times as 2024-12-31 or 2024-12-31T23:59:59")
+    return _parsed(column, time_of, TIME, "times as 2024-12-31 or 2024-12-31T23:59:59")
 
 
-def _time(text: str) -> np.datetime64 | None:
+def _has_zone(column: Column) -> bool | None:
+    """Return whether times that text holds have a zone; None if there are none."""
+    texts = factorized(column.values)[1]
+    zones = [dt.datetime.fromisoformat(text.strip()).tzinfo is not None for text in texts]
+    return one_of_zones(column.name, texts, zones)
+
+
+def time_of(text: str) -> np.datetime64 | None:
+    """Return text in ISO 8601 as a time, in UTC if it has an offset; None if it is not one."""
     try:
         time = dt.datetime.fromisoformat(text.strip())
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,14 +16,21 @@ from fastnn.tabular.columns import Columns
 from fastnn.tabular.flags import Flag, OnlyMissing
 from fastnn.tabular.frame import Column, Kind
 from fastnn.tabular.frames import as_frame
+from fastnn.tabular.hints import hint_of
 from fastnn.tabular.identifiers import why_number, why_text
 from fastnn.tabular.kinds import as_kind, factorized, number_of
-from fastnn.tabular.names import check_known
+from fastnn.tabular.names import by_name, check_known, names_in
 from fastnn.tabular.numbers import Binned, Scaled, bin_edges, center_and_scale, check_finite
 from fastnn.tabular.read_column import Encoding, ReadColumn
 from fastnn.tabular.times import Time, microseconds, varying_parts
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import check_choice, check_count, check_flag, describe, shortened
+
+DROPPED = "dropped"
+"""Why a column is left out that the caller does not want."""
+
+MOST_SHOWN = 6
+"""Columns that an error names."""
 
 CHOICES = ("number", "category", "ordered", "flag", "time", "drop")
 
@@ -41,8 +49,8 @@ def learn_columns(
     frame: Any,
     *,
     kinds: Mapping[str, str | Sequence[str]] | None = None,
-    drop: Collection[str] = (),
-    keep: Collection[str] = (),
+    drop: Collection[str] | None = (),
+    keep: Collection[str] | None = (),
     max_categories: int = 100,
     min_count: int = 3,
     n_bins: int = 0,
@@ -57,6 +65,8 @@ def learn_columns(
     kinds : mapping of str to str, optional
         By name, how to read columns otherwise than is decided here: "number", "category",
         "ordered" (or the categories as a sequence, lowest first), "flag", "time", or "drop".
+        Such a column is not left out because it looks like an identifier. Names that are not text
+        count as the text of them: 2019 as "2019".
     drop : collection of str
         Columns to leave out.
     keep : collection of str
@@ -82,6 +92,11 @@ def learn_columns(
         If an argument is invalid, names a column that there is not, or asks for a kind that a cell
         cannot be read as; or if no column is left.
 
+    Warns
+    -----
+    UserWarning
+        If text is left out that holds dates, or numbers with commas.
+
     Examples
     --------
     >>> from fastnn.tabular import learn_columns
@@ -96,7 +111,8 @@ def learn_columns(
         check_count("n_bins", n_bins, 0),
         check_flag("missing_indicators", missing_indicators),
     )
-    kinds = {} if kinds is None else kinds
+    kinds = by_name("kinds", kinds)
+    drop, keep = names_in("drop", drop), names_in("keep", keep)
     for argument, given in (("kinds", kinds), ("drop", drop), ("keep", keep)):
         check_known(argument, given, table.names)
     for name, choice in kinds.items():
@@ -104,26 +120,50 @@ def learn_columns(
             check_choice(f"kinds[{shortened(repr(name))}]", choice, CHOICES)
     if not table.n_rows:
         raise ValueError("x has no rows to learn its columns from")
-    found = []
+    found, hints = [], []
     for place, column in enumerate(table.columns):
         own = "drop" if column.name in drop else kinds.get(column.name)
         read = _read(column, own, place, options, keeps=column.name in keep)
-        notes = [note for note in (column.note, read.note) if note]
+        hint = hint_of(column) if own is None else None
+        if hint is not None and read.encoding is None:
+            hints.append(f"{shortened(repr(column.name))} ({hint})")
+        notes = [note for note in (column.note, read.note, hint) if note]
         is_as_written = read.encoding is not None and read.encoding.kind == column.kind
         notation = column.notation if is_as_written else None
         found.append(replace(read, note="; ".join(notes) or None, notation=notation))
+    if hints:
+        warnings.warn(
+            f"x has text that is left out, but may be more: {', '.join(hints[:MOST_SHOWN])}",
+            UserWarning,
+            stacklevel=2,
+        )
     columns = Columns(tuple(found), table.has_names)
     if not columns.n_out:
-        why = "".join(f"\n  {name}: {reason}" for name, reason in columns.left_out.items())
-        raise ValueError(f"x has no column to learn from; left out are{why or ' none'}")
+        raise ValueError(_nothing_left(columns))
     return columns
+
+
+def _nothing_left(columns: Columns) -> str:
+    """Return the error of a table without a column to learn from."""
+    if not columns.table:
+        return "x has no columns; expected at least one to learn from"
+    left_out = [f"{shortened(repr(n))} ({why})" for n, why in columns.left_out.items()]
+    shown = ", ".join(left_out[:MOST_SHOWN])
+    if len(left_out) > MOST_SHOWN:
+        shown += f" and {len(left_out) - MOST_SHOWN} others"
+    first = next((name for name, why in columns.left_out.items() if why != DROPPED), None)
+    advice = "drop fewer"
+    if first is not None:
+        how = parameter("kinds", {first: "category"})
+        advice = f"add a column that differs between rows, or say how to read one, as by {how}"
+    return f"x has no column to learn from, as all are left out: {shown}; {advice}"
 
 
 def _read(
     column: Column, choice: str | Sequence[str] | None, place: int, options: Options, *, keeps: bool
 ) -> ReadColumn:
     if choice == "drop":
-        return ReadColumn(column.name, column.kind, None, note="dropped")
+        return ReadColumn(column.name, column.kind, None, note=DROPPED)
     if choice is None:
         if column.kind == "number":
             return _number(column, place, options, looks=not keeps)
@@ -195,7 +235,7 @@ def _time(column: Column, options: Options) -> ReadColumn:
     center, scale = center_and_scale(microseconds(known))
     indicator = had_missing and options.missing_indicators
     encoding = Time(int(center), scale / 1e6, varying_parts(known), indicator)
-    return ReadColumn(column.name, "time", encoding, had_missing)
+    return ReadColumn(column.name, "time", encoding, had_missing, has_zone=column.has_zone)
 
 
 def _text(column: Column, place: int, options: Options, *, keeps: bool) -> ReadColumn:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Collection
 from typing import Protocol
 
 from fastnn.tabular.frame import Column, Frame
+from fastnn.tabular.identifiers import is_of_rows
 from fastnn.tabular.names import near
 from fastnn.validation.frames import check_numbered_columns, some
 from fastnn.validation.values import shortened
-
-_ROW_NAMES = re.compile(r"(?i:unnamed: \d+|row[._ ]?names?|index|level_\d+|__index_level_\d+__)?")
-"""What pandas and R call the numbers or names of rows."""
 
 
 class Known(Protocol):
@@ -77,7 +74,7 @@ def matched(trained: Trained, frame: Frame, ignored: Collection[str]) -> list[Co
             f"x must have the columns that were trained on, {some(trained.names)}, in any order: "
             f"it lacks {_listed(missing, unknown)}{also}"
         )
-    unknown = [name for name in unknown if _ROW_NAMES.fullmatch(name) is None]
+    unknown = [name for name in unknown if not is_of_rows(name)]
     if unknown:
         columns = "a column" if len(unknown) == 1 else "columns"
         warnings.warn(

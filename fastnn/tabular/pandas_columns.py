@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.tabular.arrays import array_column, number_column
+from fastnn.tabular.arrays import array_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.kinds import as_kind
 from fastnn.tabular.libraries import is_of
+from fastnn.tabular.whole_numbers import number_column
 
 
 def is_pandas(x: Any) -> bool:
@@ -40,10 +41,11 @@ def pandas_column(name: str, series: Any) -> Column:
         return _categorical(name, series)
     if hasattr(dtype, "freq") and dtype.kind == "O":  # periods
         times = series.dt.to_timestamp().to_numpy().astype(TIME)
-        return Column(name, "time", times, note="periods are read as the times they start at")
+        note = "periods are read as the times they start at"
+        return Column(name, "time", times, note=note, has_zone=False)
     if getattr(dtype, "tz", None) is not None:
         times = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype(TIME)
-        return Column(name, "time", times, note=UTC_NOTE)
+        return Column(name, "time", times, note=UTC_NOTE, has_zone=True)
     if hasattr(dtype, "fill_value") and hasattr(series, "sparse"):
         return array_column(name, series.sparse.to_dense().to_numpy())
     if isinstance(dtype, np.dtype):
@@ -51,9 +53,8 @@ def pandas_column(name: str, series: Any) -> Column:
     if hasattr(dtype, "na_value") and dtype.kind in "biuf":  # nullable
         if dtype.kind == "b":
             return Column(name, "flag", series.to_numpy(np.float64, na_value=np.nan))
-        if dtype.kind in "iu" and not series.hasnans:
-            return number_column(name, series.to_numpy(dtype.numpy_dtype))
-        return Column(name, "number", series.to_numpy(np.float64, na_value=np.nan))
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        return number_column(name, numbers, were_whole=dtype.kind != "f")
     return object_column(name, series.to_numpy(object))  # text, and other libraries' types
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.tabular.arrays import number_column
 from fastnn.tabular.cells import TIME, UTC_NOTE, object_column
 from fastnn.tabular.frame import Column
 from fastnn.tabular.libraries import is_of
+from fastnn.tabular.whole_numbers import number_column
 from fastnn.validation.values import shortened
 
 
@@ -31,10 +31,10 @@ def polars_column(name: str, series: Any) -> Column:
     dtype = series.dtype
     if dtype == pl.Boolean:
         return Column(name, "flag", _floats(series, pl))
-    if dtype.is_integer() and not series.null_count():
-        return number_column(name, series.to_numpy())
+    if str(dtype) in ("Int128", "UInt128"):  # which NumPy has not
+        return object_column(name, _objects(series))
     if dtype.is_numeric():
-        return Column(name, "number", _floats(series, pl))
+        return number_column(name, _floats(series, pl), were_whole=dtype.is_integer())
     if dtype in (pl.Categorical, pl.Enum):
         texts = series.cast(pl.String)
         known = dtype.categories if dtype == pl.Enum else texts.drop_nulls().unique().sort()
@@ -46,7 +46,8 @@ def polars_column(name: str, series: Any) -> Column:
         if zone is not None:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         times = series.cast(pl.Datetime("us")).to_numpy().astype(TIME)
-        return Column(name, "time", times, note=None if zone is None else UTC_NOTE)
+        note = None if zone is None else UTC_NOTE
+        return Column(name, "time", times, note=note, has_zone=zone is not None)
     if dtype == pl.Duration:
         return Column(name, "number", _floats(series.dt.total_microseconds(), pl) / 1e6,
                       note="durations are read in seconds")  # fmt: skip

@@ -54,6 +54,8 @@ class ReadColumn:
         Of the categories that are not missing, how many were "any other" in training.
     notation : str, optional
         Of the training file, as `Column.notation`.
+    has_zone : bool, optional
+        Of times, as `Column.has_zone`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ReadColumn:
     note: str | None = None
     other_share: float = 0.0
     notation: str | None = None
+    has_zone: bool | None = None
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from fastnn.validation.values import check_choice, check_flag, check_in_range, d
 VERSION = 1
 MOST_OUTPUTS = 10**6
 MOST_CHARACTERS = 10**8
-OPTIONAL: dict[str, Any] = {"other_share": 0.0, "notation": None}
+OPTIONAL: dict[str, Any] = {"other_share": 0.0, "notation": None, "has_zone": None}
 """Fields of a column that are left out where they have these values, as in files of old."""
 
 READ_AS = ("number", "flag", "category", "ordered", "text", "time")
@@ -98,7 +98,7 @@ def _read_column(found: Any) -> ReadColumn:
     for key in ("name", "note"):
         if not isinstance(found[key], str) and (key == "name" or found[key] is not None):
             raise TypeError(f"the {key} of a column must be text, got {describe(found[key])}")
-    notation = found["notation"]
+    notation, has_zone = found["notation"], found["has_zone"]
     return ReadColumn(
         found["name"],
         check_choice("read_as", found["read_as"], READ_AS),
@@ -107,6 +107,7 @@ def _read_column(found: Any) -> ReadColumn:
         found["note"],
         check_in_range("other_share", found["other_share"], 0.0, 1.0),
         None if notation is None else check_choice("notation", notation, NOTATIONS),
+        None if has_zone is None else check_flag("has_zone", has_zone),
     )
 
 

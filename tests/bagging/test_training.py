@@ -174,3 +174,24 @@ def test_targets_that_cannot_be_squared_are_refused_with_their_row():
     y[7] = -1e200
     with pytest.raises(ValueError, match=r"within ±1e\+100, got -1e\+200 in row 7"):
         bag(y, 0, NUMBERS)
+
+
+def test_the_best_epoch_is_that_of_weighted_rows():
+    weight = np.random.default_rng(3).integers(1, 50, len(T)).astype(float)
+    whole = bag(T, 0, NUMBERS, epochs=10, sample_weight=weight)
+    variance = np.average(np.square(T[:, 0] - np.average(T[:, 0], weights=weight)), weights=weight)
+    for i, history in enumerate(whole.histories):
+        rows = whole.folds == i
+        squares = np.square(whole.ensemble[i].predict(X[rows]) - T[rows, 0])
+        loss = np.average(squares, weights=weight[rows]) / 2 / variance
+        assert loss == pytest.approx(min(history["val_loss"]), rel=0.02)
+
+
+@pytest.mark.parametrize(("y", "n_classes", "of"), [(Y, 2, CLASSES), (T, 0, NUMBERS)])
+def test_networks_are_made_as_the_recipe_says(y, n_classes, of):
+    ensemble = bag(y, n_classes, of, epochs=2).ensemble
+    a = ensemble.architecture
+    assert a.label_smoothing == (of.label_smoothing if n_classes else 0)
+    assert set(a.activations) - {"relu"} == {of.activation}
+    assert ensemble.seeds is not None
+    assert ensemble.trained_on.inputs == "numbers"

@@ -67,3 +67,8 @@ def test_bash_completes(cli, words, found):
 def test_another_shell_is_refused(cli):
     assert cli("completion", "csh") == 2
     assert "invalid choice: 'csh'" in cli.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_helps_are_as_argparse_prints_them(cli, shell):
+    assert "%%" not in cli.ok("completion", shell)

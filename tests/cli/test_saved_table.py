@@ -5,6 +5,7 @@ import io
 import re
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from support.command_line import CommandLine
 from support.odd_tables import NETWORKS, flats, passengers, without, write
 
 import fastnn
+from fastnn.cli.saved_table import _notations
+from fastnn.tabular import learn_columns
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 
@@ -260,6 +263,17 @@ def test_an_ensemble_of_numbers_is_asked_as_a_network_is(cli):
     assert "a network for each group of rows" in cli.err
 
 
+@pytest.mark.parametrize("at_a_time", [1, 7, 90])
+def test_long_tables_are_written_in_pieces_row_by_row(cli, at_a_time, monkeypatch):
+    words = ("predict", "ship.safetensors", "ship.csv", "--keep", "PassengerId,Name", "--proba")
+    table, records = cli.ok(*words), cli.ok(*words, "--json")
+    monkeypatch.setattr("fastnn.cli.predict.ROWS_AT_A_TIME", at_a_time)
+    assert cli.ok(*words) == table
+    assert cli.ok(*words, "--json") == records
+    kept = [row[HEADER.index("PassengerId")] for row in ROWS]
+    assert [row[0] for row in read(table)[1:]] == [str(cell) for cell in kept]
+
+
 # -- evaluate -------------------------------------------------------------------------------------
 
 
@@ -331,4 +345,34 @@ def test_columns_prints_what_would_be_done_and_trains_nothing(cli):
     assert "dropped" in out
     assert not (cli.folder / "ship.safetensors").exists()
     (found,) = cli.json("columns", "ship.csv", "--target", "Fare")
+    n_missing = sum(row[HEADER.index("Age")] == "" for row in ROWS)
+    assert n_missing > 0
     assert (found["task"], found["rows"]) == ("regression", {"known": 90, "without_target": 0})
+    (found,) = cli.json("columns", "ship.csv", "--target", "Age")
+    assert found["rows"] == {"known": 90 - n_missing, "without_target": n_missing}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"a": ",", "b": None}, {"a": ",", "b": ","}),
+        ({"a": None, "b": "."}, {"a": ".", "b": "."}),
+        ({"a": ",", "b": "."}, {"a": ",", "b": "."}),
+        ({"a": ",", "b": ".", "c": None}, {"a": ",", "b": "."}),
+        ({"a": None, "b": None}, {}),
+        ({"a": None, "day": "day first"}, {"day": "day first"}),
+        ({"a": ",", "day": None}, {"a": ","}),
+    ],
+)
+@pytest.mark.parametrize("has_names", [True, False])
+def test_numbers_without_decimals_are_written_like_the_others_if_these_are_alike(
+    written, expected, has_names
+):
+    days = np.arange(20).astype("M8[D]")
+    columns = learn_columns(
+        {name: days if name == "day" else np.arange(20.0) ** 0.5 for name in written}
+    )
+    table = [replace(column, notation=written[column.name]) for column in columns.table]
+    names = list(written) if has_names else [f"column {i + 1}" for i in range(len(written))]
+    found = _notations(table, names)
+    assert found == {names[list(written).index(name)]: mark for name, mark in expected.items()}

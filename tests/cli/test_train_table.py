@@ -16,6 +16,9 @@ from support.command_line import CommandLine
 from support.odd_tables import NETWORKS, flats, passengers, without, write
 
 import fastnn
+from fastnn.bagging.recipe import CLASSES, NUMBERS
+from fastnn.bagging.tables import fit_table
+from fastnn.cli.train_table import outputs as train_table_outputs
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 
@@ -214,6 +217,36 @@ def test_how_text_is_read_can_be_said(cli):
     write(cli.folder / "bare.csv", None, flats()[1], delimiter=";")
     data, _ = train(cli, "bare.csv", "--no-header", "--target", "1")
     assert data["target"] == "column 2"
+
+
+@pytest.mark.parametrize("words", [("ship.csv",), ("flats.csv", "--target", "Preis")])
+def test_no_fold_learns_the_rows_that_it_is_asked_about(cli, words, monkeypatch):
+    learned, asked = [], []
+
+    def fit(frame, *args, **options):
+        learned.append({*map(str, zip(*(column.values for column in frame.columns), strict=True))})
+        return fit_table(frame, *args, **options)
+
+    def outputs(model, of):
+        asked.append({*map(str, zip(*(column.values for column in of.frame.columns), strict=True))})
+        return train_table_outputs(model, of)
+
+    monkeypatch.setattr("fastnn.cli.train_table.fit_table", fit)
+    monkeypatch.setattr("fastnn.cli.train_table.outputs", outputs)
+    train(cli, *words, "--cv", "3")
+    assert len(learned) == 4  # the last one of all rows
+    for rows, others in zip(learned[:3], asked[:3], strict=True):
+        assert not rows & others
+        assert rows | others == learned[3]
+
+
+@pytest.mark.parametrize(
+    ("words", "recipe"), [(("ship.csv",), CLASSES), (("flats.csv", "--target", "Preis"), NUMBERS)]
+)
+def test_defaults_are_those_of_the_task(cli, words, recipe):
+    train(cli, *words)
+    name = words[0].replace(".csv", ".safetensors")
+    assert fastnn.load(name).architecture.activations[0] == recipe.activation
 
 
 def test_cross_validation_learns_all_rows_afterwards(cli):

@@ -4,10 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from fastnn.datasets import read_frame
 
 NAN = float("nan")
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def day(text):
@@ -103,6 +106,32 @@ TEXTS = {
     ),
     "crlf": ("age,city\r\n31,Rome\r\n42,Oslo\r\n", AGES, ""),
     "cr": ("age,city\r31,Rome\r42,Oslo\r", AGES, ""),
+    "utf-32": ("age,city\n31,Rome\n42,Oslo\n".encode("utf-32"), AGES, "read as UTF-32"),
+    "quotes beside an apostrophe": (
+        "age,city\n31,'Rome'\n42,'s Gravenhage\n",
+        {"age": ("number", [31, 42]), "city": ("text", ["'Rome'", "'s Gravenhage"])},
+        "",
+    ),
+    "a comment with values": (
+        "# survey,2019\n31,Rome\n42,Oslo\n",
+        {"column 1": ("number", [31, 42]), "column 2": ("text", ["Rome", "Oslo"])},
+        "1 comment above",
+    ),
+    "an empty column with a name": (
+        "age,city,note\n31,Rome,\n42,Oslo,\n",
+        {**AGES, "note": ("number", [None, None])},
+        "holds no values",
+    ),
+    "write.table with names of rows": (
+        '"age" "city"\n"x" 31 "Rome"\n"y" 42 "Oslo"\n',
+        AGES,
+        "was left out",
+    ),
+    "decimal points and commas": (
+        "a;b\n1.5;0,25\n2.5;1,5\n",
+        {"a": ("number", [1.5, 2.5]), "b": ("number", [0.25, 1.5])},
+        "decimal commas",
+    ),
     "blank lines": ("\n\nage,city\n\n31,Rome\n   \n42,Oslo\n\n", AGES, ""),
     "the end of a file in DOS": ("age,city\n31,Rome\n42,Oslo\n\x1a", AGES, ""),
     "comments": ("# a survey\n# of 2\nage,city\n31,Rome\n42,Oslo\n", AGES, "2 comments above"),
@@ -284,6 +313,16 @@ COLUMNS = {
         "missing='-999'",
     ),
     "no sentinel": (",", ["997", "998", "999", "999"], "number", [997, 998, 999, 999], ""),
+    "a sentinel once": (",", ["1", "2", "-999", "3"], "number", [1, 2, -999, 3], ""),
+    "a sentinel of its sign": (
+        ",",
+        ["-1", "-2", "-999", "-999"],
+        "number",
+        [-1, -2, -999, -999],
+        "",
+    ),
+    "counts from 5": (",", list(map(str, range(5, 17))), "number", range(5, 17), ""),
+    "two signs": (",", ["$5%", "$6%"], "text", ["$5%", "$6%"], ""),
     "row numbers": (",", list(map(str, range(1, 13))), "number", range(1, 13), "holds row numbers"),
     "no values": (",", ["", "NA"], "number", [None, None], "holds no values"),
     # missing
@@ -651,6 +690,40 @@ def test_what_is_no_table_is_refused_by_name(read, reason):
     with pytest.raises(ValueError, match=re.escape(message)) as refused:
         read(content)
     assert "table.csv" in str(refused.value)
+
+
+@one_folder
+@given(
+    st.integers(2, 5), st.integers(1, 8), st.integers(1, 7), st.sampled_from([",", ";", "\t"]),
+)  # fmt: skip
+def test_a_row_of_another_width_is_refused_with_its_line(read, n, row, width, delimiter):
+    """Or read, if all that it has more is one empty cell."""
+    assume(width != n)
+    cells = [delimiter.join(["1.5"] * n)] * 9
+    cells[row] = delimiter.join(["2.5"] * width)
+    lines = [delimiter.join("abcde"[:n]), *cells]
+    with pytest.raises(ValueError, match=f"line {row + 2}: {width} column"):
+        read("\n".join(lines) + "\n", delimiter=delimiter)
+    lines[row + 1] = delimiter.join([*["2.5"] * n, " "])
+    frame = read("\n".join(lines) + "\n", delimiter=delimiter)
+    assert frame.n_rows == 9
+    assert [column.values[row] for column in frame.columns] == [2.5] * n
+
+
+@pytest.mark.parametrize(
+    ("cells", "notation"),
+    [
+        (["1.5", "2"], "."), (["1,5", "2"], ","), (["1", "2"], None), (["$1", "$2"], None),
+        (["$1.5", "$2"], "."), (["31.12.2019", "1.2.2020"], "day first"),
+        (["12/31/2019", "1/2/2020"], "month first"), (["2019-12-31", "2020-02-01"], None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("given_kind", [False, True])
+def test_how_a_column_is_written_is_kept(read, cells, notation, given_kind):
+    kinds = {"a": "time" if cells[0].count("/") == 2 or len(cells[0]) > 8 else "number"}
+    frame = read("a;b\n" + "".join(f"{cell};x\n" for cell in cells),
+                 kinds=kinds if given_kind else None)  # fmt: skip
+    assert frame["a"].notation == notation
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,29 @@ def test_a_class_neither_there_nor_predicted_is_left_out_of_f1():
     y, predicted = np.array([0, 0, 2, 2]), np.array([0, 2, 2, 2])
     expected = metrics.f1_score(y, predicted, average="macro")
     assert scores.f1(y, predicted, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_reliability_is_counted_row_by_row(seed):
+    rng = np.random.default_rng(seed)
+    p, y = rng.dirichlet([1, 1, 1], 200), rng.integers(0, 3, 200)
+    weight = rng.integers(1, 9, 200).astype(float)
+    of_bin, confidence, right = scores.reliability(y, p, weight, 5)
+    at = np.minimum((p.max(axis=1) * 5).astype(int), 4)
+    error = 0.0
+    for k in range(5):
+        rows = at == k
+        assert of_bin[k] == weight[rows].sum()
+        if rows.any():
+            mean = np.average(p.max(axis=1)[rows], weights=weight[rows])
+            share = np.average((p.argmax(axis=1) == y)[rows], weights=weight[rows])
+            assert (confidence[k], right[k]) == pytest.approx((mean, share))
+            error += weight[rows].sum() * abs(mean - share)
+    found = scores.calibration_error(y, p, weight, 5)
+    assert found == pytest.approx(error / weight.sum())
+
+
+@pytest.mark.parametrize("errors", [[0.0, 0.0], [0.0, 1.0], [0.5, 1.0]])
+def test_of_a_constant_r2_is_one_if_it_is_predicted_and_else_zero(errors):
+    y = np.full((5, 2), 3.0)
+    assert scores.r2(y, y + errors) == np.mean([error == 0 for error in errors])

@@ -19,6 +19,7 @@ from support.learnable_tables import mixed_table, score_of
 from support.table_inputs import graph_inputs
 
 import fastnn
+from fastnn.bagging.tables import fit_table
 from fastnn.sklearn import TabularClassifier, TabularRegressor
 from fastnn.tabular import as_frame
 
@@ -367,11 +368,11 @@ def test_a_c_header_is_of_numbers_and_flags(tmp_path):
         classifier().fit(TABLE, CLASSES).to_c(tmp_path / "club.h")
 
 
-def test_classes_that_files_cannot_hold_are_numbers_with_a_warning(tmp_path):
+def test_classes_that_files_cannot_hold_are_text_with_a_warning(tmp_path):
     table = TABLE[["age", "income"]]
     years = np.array(["2020", "2021"] * 200, "datetime64[Y]")
     model = classifier().fit(table, years)
-    with pytest.warns(UserWarning, match="labels are written as numbers"):
+    with pytest.warns(UserWarning, match="classes are written as text"):
         model.to_c(tmp_path / "net.h")
 
 
@@ -379,3 +380,41 @@ def test_only_a_fitted_estimator_is_written(tmp_path):
     for write in (classifier().to_onnx, regressor().to_c):
         with pytest.raises(NotFittedError):
             write(tmp_path / "net")
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+@pytest.mark.parametrize("seed", range(3))
+def test_parameters_reach_the_fit(make, seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    given = {
+        "activation": str(rng.choice(["relu", "tanh"])),
+        "max_iter": int(rng.integers(2, 5)),
+        "batch_size": int(rng.integers(20, 99)),
+        "learning_rate_init": float(rng.uniform(0.001, 0.01)),
+        "weight_decay": float(rng.random()),
+        "dropout": float(rng.random()),
+    }
+    preparation = {"drop": ["city"], "kinds": {"age": "ordered"}, "n_bins": int(rng.integers(2, 5))}
+    calls = []
+
+    def seen(*args, **options):
+        calls.append(options)
+        return fit_table(*args, **options)
+
+    monkeypatch.setattr("fastnn.sklearn.tabular.fit_table", seen)
+    model = make(
+        **given,
+        **preparation,
+        n_estimators=3,
+        time_limit=1000.0,
+        backend="numpy",
+        random_state=seed,
+    )
+    model.fit(TABLE, CLASSES if make is classifier else NUMBERS)
+    (options,) = calls
+    names = {"max_iter": "epochs", "learning_rate_init": "learning_rate"}
+    for name, value in given.items():
+        assert getattr(options["recipe"], names.get(name, name)) == value
+    for name, value in preparation.items():
+        assert getattr(options["preparation"], name) == value
+    assert (options["n_models"], options["time_limit"], options["backend"]) == (3, 1000.0, "numpy")

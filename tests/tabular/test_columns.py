@@ -138,6 +138,30 @@ def test_unknown_and_missing_categories_are_all_zeros():
         assert (columns.rows([row | {"city": None}])[:, city] == 0).all()
 
 
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_ordered_categories_are_a_thermometer_and_two_values_are_signs(seed, indicators):
+    rng = np.random.default_rng(seed)
+    order = [f"c{i}" for i in rng.permutation(int(rng.integers(3, 7)))]
+    table = {
+        "size": [*order * 3, *[None] * 2],
+        "two": ["u", "v", *rng.choice(["u", "v"], 3 * len(order))],
+    }
+    columns = learn_columns(table, kinds={"size": order}, missing_indicators=indicators)
+    first = columns.table[1].encoding.values[0]
+    sizes, twos = [*order, None, "new"], ["u", "v", None, "new"]
+    cells = [(rng.choice(np.array(sizes, object)), twos[rng.integers(4)]) for _ in range(20)]
+    expected = []
+    for size, two in cells:
+        rank = order.index(size) if size in order else None
+        steps = [0 if rank is None else 1 if rank >= k else -1 for k in range(1, len(order))]
+        sign = 0 if two not in ("u", "v") else 1 if two == first else -1
+        expected.append([*steps, *([size is None] if indicators else []), sign])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = columns.rows({"size": [c[0] for c in cells], "two": [c[1] for c in cells]})
+    np.testing.assert_array_equal(rows, expected)
+
+
 def test_an_unknown_category_is_one_of_the_rare_ones_if_there_were_any():
     columns = learn_columns({"a": ["x"] * 9 + ["y"] * 9 + ["u", "v"]})
     assert columns.rows({"a": ["u", "never seen", "x"]}).tolist() == [
@@ -160,8 +184,8 @@ def test_missing_cells_are_the_median_and_are_counted_if_there_were_none_in_trai
         ([True, False, True], 1, True),
         (["1", "2", "1"], 1.0, "1"),
         (["0.5", "2", "0.5"], 0.5, "0.5"),
-        ([dt.datetime(2024, 1, 1), dt.datetime(2024, 5, 1)], "2024-03-01T12:00+01:00",
-         dt.datetime(2024, 3, 1, 11)),
+        ([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 5, 1, tzinfo=dt.UTC)],
+         "2024-03-01T12:00+01:00", dt.datetime(2024, 3, 1, 11, tzinfo=dt.UTC)),
     ],
 )  # fmt: skip
 def test_cells_of_another_type_are_read_as_in_training(learned, given, same):
@@ -330,3 +354,47 @@ def test_the_typical_row_is_that_of_missing_cells_without_saying_so(drawn, optio
         row = columns.rows(nothing)[0]
     is_indicator = np.array([name.endswith(" is missing") for name in columns.feature_names])
     np.testing.assert_array_equal(columns.typical_row, np.where(is_indicator, 0, row))
+
+
+@pytest.mark.parametrize("n_bins", [0, 4])
+def test_the_typical_row_is_that_of_the_medians(n_bins):
+    table = {"a": [1.0, None, 2.5, 7.0] * 10, "b": RNG.normal(size=40), "c": RNG.random(40)}
+    columns = learn_columns(table, n_bins=n_bins)
+    medians = {column.name: [column.encoding.center] for column in columns.table}
+    np.testing.assert_array_equal(columns.typical_row, columns.rows(medians)[0])
+
+
+def test_cells_that_were_missing_in_training_too_are_no_surprise():
+    columns = learn_columns({"a": [1.0, None, 2.5, 7.0] * 10}, missing_indicators=False)
+    assert columns.rows({"a": [None]}).tolist() == [[0.0]]
+
+
+@given(st.floats(-50, 50), st.booleans())
+def test_the_first_and_the_last_bin_extend_by_as_much_as_is_bounded(share, is_last):
+    columns = learn_columns({"a": np.arange(9.0)}, kinds={"a": "number"}, n_bins=4)
+    edges = columns.table[0].encoding.edges
+    assert set(edges) <= set(range(9))  # numbers of the training table
+    low, high = edges[-2:] if is_last else edges[:2]
+    row = columns.rows({"a": [low + share * (high - low)]})[0]
+    inside = np.clip(share, 0, 1)
+    beyond = max(share - inside, 0) if is_last else min(share - inside, 0)
+    expected = inside + beyond / math.sqrt(1 + (beyond / 3) ** 2)
+    assert row[-1 if is_last else 0] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@given(st.integers(-1000, 1015), st.integers(0, 2**32 - 1))
+def test_numbers_of_any_size_are_scaled_alike(exponent, seed):
+    x = np.random.default_rng(seed).uniform(-1, 1, 21)
+    plain = learn_columns({"a": x}).rows({"a": x})
+    large = np.ldexp(x, exponent + 8)
+    np.testing.assert_allclose(learn_columns({"a": large}).rows({"a": large}), plain, rtol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_median_of_the_largest_numbers_of_both_signs_is_between_them(seed):
+    size = np.random.default_rng(seed).uniform(0.9, 0.99, 20)
+    size = np.ldexp(np.where(np.arange(20) % 2, size, -size), 1024)  # no difference fits in a float
+    columns = learn_columns({"a": size})
+    assert abs(columns.table[0].encoding.center) <= np.ldexp(0.05, 1024)
+    rows = columns.rows({"a": size})[:, 0]
+    np.testing.assert_array_equal(np.sign(rows), np.sign(size))

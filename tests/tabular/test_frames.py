@@ -3,6 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -193,6 +194,42 @@ def test_a_number_as_text_reads_as_that_number(value):
     assert not text.endswith(".0")
 
 
+WHOLE = {
+    "array": lambda cells: np.array(cells),
+    "list": list,
+    "objects": lambda cells: np.array(cells, object),
+    "pandas": lambda cells: pd.Series(cells, dtype="Int64"),
+    "pandas of arrow": lambda cells: pd.Series(cells, dtype="int64[pyarrow]"),
+    "polars": pl.Series,
+    "arrow": pa.array,
+    "rows": lambda cells: [[0.5, cell] for cell in cells],
+}
+
+
+@pytest.mark.parametrize("form", WHOLE)
+@given(st.integers(-(2**62), 2**62), st.booleans())
+def test_whole_numbers_that_a_float_may_round_are_noted_missing_ones_or_not(form, number, missing):
+    for value in (number, *(sign * 2**53 + more for sign in (1, -1) for more in (-1, 0, 1))):
+        cells = [1, value] + [None] * (missing and form != "array")
+        made = WHOLE[form](cells)
+        found = as_frame(made)["column 2"] if form == "rows" else column(made)
+        assert found.values[1] == float(value)
+        assert (found.note is not None) == (abs(value) >= 2**53)
+        assert found.note is None or "2⁵³ on are rounded" in found.note
+
+
+@given(
+    st.lists(st.sampled_from([st.booleans(), st.integers(0, 1), st.floats(0, 1), st.none()]),
+             min_size=1, max_size=4),
+    st.integers(1, 4), st.data(),
+)  # fmt: skip
+def test_rows_and_columns_of_the_same_cells_have_the_same_kinds(cells, n_rows, data):
+    drawn = [data.draw(st.lists(of, min_size=n_rows, max_size=n_rows)) for of in cells]
+    by_rows = as_frame([list(row) for row in zip(*drawn, strict=True)])
+    by_name = as_frame({f"column {i + 1}": column for i, column in enumerate(drawn)})
+    assert same_frame(by_rows, by_name)
+
+
 def test_a_part_of_a_frame_has_those_rows_and_columns():
     frame = as_frame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
     part = frame.rows(np.array([2, 0]))
@@ -210,3 +247,46 @@ def test_no_library_is_imported_for_a_table_of_none():
         "assert not {'pandas', 'polars', 'pyarrow'} & set(sys.modules), sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@given(st.integers(0, 10**6))
+def test_durations_and_times_of_day_of_arrow_are_in_seconds(unit, milliseconds):
+    count = {"s": milliseconds // 1000, "ms": milliseconds, "us": milliseconds * 1000,
+             "ns": milliseconds * 10**6}[unit]  # fmt: skip
+    seconds = milliseconds // 1000 if unit == "s" else milliseconds / 1000
+    of_day = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
+    for kind in (pa.duration(unit), of_day):
+        found = column(pa.array([count, None], kind))
+        np.testing.assert_allclose(found.values, [seconds, np.nan])
+
+
+def test_a_column_read_as_another_kind_has_no_categories_and_days_have_no_hours():
+    sizes = pd.Series(pd.Categorical(["1", "2", None], ordered=True))
+    as_number = as_frame({"a": sizes}, {"a": "number"})["a"]
+    assert (as_number.categories, as_number.is_ordered) == (None, False)
+    days = as_frame({"a": [DAY.date(), None, dt.date(2024, 3, 1)]}, {"a": "text"})["a"]
+    assert days.values.tolist() == ["2024-02-29", None, "2024-03-01"]
+
+
+def test_some_rows_keep_what_is_known_of_the_table():
+    frame = replace(as_frame(np.eye(3)), notes=("read as UTF-16",))
+    for which in (slice(1), np.array([2, 0]), np.array([True, False, True])):
+        assert (frame.rows(which).has_names, frame.rows(which).notes) == (False, frame.notes)
+
+
+@given(st.permutations(range(3)))
+def test_numbers_as_names_are_positions_only_in_their_order(order):
+    frame = as_frame(pd.DataFrame({i: [float(i)] for i in order}))
+    assert frame.has_names == (list(order) != [0, 1, 2])
+    assert [column.values[0] for column in frame.columns] == list(order)
+    if frame.has_names:
+        assert frame.names == tuple(map(str, order))
+
+
+@given(st.lists(st.sets(st.sampled_from("abc"), min_size=1), min_size=1, max_size=5))
+def test_a_name_that_some_rows_lack_is_missing_there(rows):
+    frame = as_frame([dict.fromkeys(names, 1.0) for names in rows])
+    assert set(frame.names) == set().union(*rows)
+    for column in frame.columns:
+        assert np.isnan(column.values).tolist() == [column.name not in names for names in rows]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnn.tabular import learn_columns
+from fastnn.tabular.identifiers import why_text
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -205,3 +206,19 @@ def test_a_printed_table_fits_in_a_terminal():
 
 def test_one_column_and_one_output_are_singular():
     assert str(learn_columns({"x": [1.5, 2.0, 7.0]})).endswith("\n1 column is read, 1 output")
+
+
+@pytest.mark.parametrize("value", [1.0, True, "x", np.datetime64("2024-01-01")])
+def test_of_one_value_only_an_indicator_says_something(value):
+    values = np.array([value, None] * (N // 2), object)
+    assert learned(values).outputs == ("a is missing",)
+    assert learned(values, missing_indicators=False).encoding is None
+
+
+@given(st.integers(10, 60), st.data())
+def test_text_of_many_values_is_left_out_from_so_many_on(n, data):
+    n_distinct = data.draw(st.integers(1, n))
+    for words, least in (("one", 0.95), ("w x y z", 0.5)):
+        texts = [f"{words}{i}" for i in range(n_distinct)]
+        is_left_out = n_distinct > n / 2 and n_distinct >= least * n
+        assert (why_text(texts, n) is not None) == is_left_out

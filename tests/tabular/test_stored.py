@@ -117,6 +117,16 @@ def test_what_is_not_columns_is_refused_in_words(text, words):
         Columns.from_json(text)
 
 
+@pytest.mark.parametrize("steps", [[], [1, 1], [2, 1], [1, 3], [0.5]])
+def test_steps_of_ordered_categories_are_some_of_them(steps):
+    fields = json.loads(COLUMNS.to_json())
+    (size,) = (column for column in fields["table"] if column["name"] == "size")
+    assert size["encoding"]["steps"] == [1, 2]
+    size["encoding"]["steps"] = steps
+    with pytest.raises((TypeError, ValueError), match="steps must"):
+        Columns.from_json(json.dumps(fields))
+
+
 def test_a_name_twice_is_refused():
     fields = json.loads(COLUMNS.to_json())
     fields["table"][1]["name"] = fields["table"][0]["name"]

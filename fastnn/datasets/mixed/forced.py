@@ -19,10 +19,8 @@ from fastnn.datasets.mixed.numbers import Decimal, common_sign, number_of, split
 from fastnn.datasets.mixed.options import Options, shown_cell
 from fastnn.datasets.mixed.times import ZERO, ContradictionError, hours_of, read_times
 from fastnn.tabular.frame import Column, Kind
+from fastnn.tabular.kinds import FLAGS
 from fastnn.validation.parameters import parameter
-
-FLAGS = {"true": 1.0, "yes": 1.0, "t": 1.0, "y": 1.0, "1": 1.0, "1.0": 1.0,
-         "false": 0.0, "no": 0.0, "f": 0.0, "n": 0.0, "0": 0.0, "0.0": 0.0}  # fmt: skip
 
 _EXPECTED = {
     "number": "a number",
@@ -105,7 +103,10 @@ def _time(text: TextCells, present: list[str], options: Options) -> Column:
             f"{parameter('day_first', True)} or {parameter('day_first', False)}"
         )
     values = spread_times(text.cells, dict(zip(cells, read.values, strict=True)))
-    return Column(text.place.name, "time", values, note=read.note, notation=read.notation)
+    return Column(
+        text.place.name, "time", values, note=read.note, notation=read.notation,
+        has_zone=read.has_zone,
+    )  # fmt: skip
 
 
 def _are_alike(first: str, cell: str, name: str) -> bool:

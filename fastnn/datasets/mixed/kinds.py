@@ -245,7 +245,10 @@ def _guessed_times(text: TextCells, present: Sequence[str], options: Options) ->
     if read is None:
         return None
     values = spread_times(text.cells, dict(zip(cells, read.values, strict=True)))
-    return Column(text.place.name, "time", values, note=read.note, notation=read.notation)
+    return Column(
+        text.place.name, "time", values, note=read.note, notation=read.notation,
+        has_zone=read.has_zone,
+    )  # fmt: skip
 
 
 def _odd_cells(

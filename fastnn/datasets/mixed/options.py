@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastnn.datasets.mixed.numbers import Decimal, number_of
@@ -40,6 +40,7 @@ class Options:
     missing: frozenset[str]
     notations: Mapping[str, str] = field(default_factory=dict)
     as_is: frozenset[str] = frozenset()
+    drop: Collection[str] | Callable[[Sequence[str]], Collection[str]] = ()
     markers: frozenset[str] = SPELLINGS
     markers_of_text: frozenset[str] = OF_TEXT
     _numbers: frozenset[float] = field(init=False)
@@ -52,6 +53,10 @@ class Options:
         """Return which of some stripped cells have no value."""
         markers = self.markers_of_text if as_text else self.markers
         return {cell for cell in markers | self.missing if cell in distinct}
+
+    def dropped(self, names: Sequence[str]) -> Collection[str]:
+        """Return which columns are not looked at, of a table with these."""
+        return self.drop(names) if callable(self.drop) else self.drop
 
     def decimal_in(self, name: str, likely: Decimal) -> Decimal:
         """Return what is before the decimals of a column, where nothing in the file decides."""

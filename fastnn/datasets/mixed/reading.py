@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnn.datasets.mixed.arff import MISSING as ARFF_MISSING
 from fastnn.datasets.mixed.arff import Attribute, begins_arff, read_head, row_dialect
 from fastnn.datasets.mixed.cells import Sheet, filled, read_cells
@@ -21,9 +24,10 @@ from fastnn.datasets.mixed.numbers import Decimal
 from fastnn.datasets.mixed.options import Options, Place, shown_cell
 from fastnn.datasets.mixed.packed import BYTES_OF_A_CELL
 from fastnn.datasets.readers.columns import left_out, name_rows
-from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.sources import Source
 from fastnn.tabular.frame import Column, Frame
+from fastnn.tabular.identifiers import is_written_for_rows
+from fastnn.tabular.kinds import not_read
 from fastnn.validation.frames import some
 from fastnn.validation.parameters import parameter
 
@@ -86,12 +90,17 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
         TextCells(Place(source.name, sheet.lines, i, sheet.names[i]), sheet.columns[i])
         for i in columns
     ]
-    decimal = decimal_of(texts, options, sheet.delimiter)
+    dropped = options.dropped([text.place.name for text in texts])
+    looked_at = [text for text in texts if text.place.name not in dropped]
+    decimal = decimal_of(looked_at, options, sheet.delimiter)
     likely: Decimal = "," if sheet.delimiter == ";" else "."
     guesses = []
     n_rows = len(sheet.lines)
     for text_cells in texts:
         name = text_cells.place.name
+        if name in dropped:
+            guesses.append(Guess(not_read(name, n_rows)))
+            continue
         source.budget.check(
             text_cells.packed.n_bytes + BYTES_OF_A_CELL * n_rows,
             f"column {name!r} has {n_rows} cells, which are looked at",
@@ -106,7 +115,11 @@ def _read(source: Source, lines: Lines, options: Options) -> Frame:
     _check_odd_rows(guesses, texts, sheet.lines, source.name)
     found = tuple(guess.column for guess in guesses)
     notes += [note for column in found if (note := _otherwise(column, options))]
-    return Frame(found, n_rows, sheet.has_names, tuple(notes))
+    return Frame(found, n_rows, sheet.has_names, tuple(notes), _lines(sheet))
+
+
+def _lines(sheet: Sheet) -> NDArray[np.int64]:
+    return np.array(sheet.lines, np.int64)
 
 
 def _otherwise(column: Column, options: Options) -> str | None:
@@ -127,7 +140,7 @@ def _names_rows(sheet: Sheet, options: Options) -> bool:
     if sheet.row_names:
         return True
     name = "" if 0 in sheet.unnamed else sheet.names[0]
-    return sheet.has_names and name.lower() in ROW_NAMES and name_rows(sheet.columns[0].cells())
+    return sheet.has_names and is_written_for_rows(name) and name_rows(sheet.columns[0].cells())
 
 
 def _check_odd_rows(
@@ -173,10 +186,14 @@ def _read_arff(source: Source, text: Iterator[str], options: Options) -> Frame:
         [attribute.name for attribute in attributes],
     )
     columns = []
+    dropped = options.dropped(sheet.names)
     for i, attribute in enumerate(attributes):
+        if sheet.names[i] in dropped:
+            columns.append(not_read(sheet.names[i], len(sheet.lines)))
+            continue
         place = Place(source.name, sheet.lines, i, sheet.names[i])
         columns.append(_declared(TextCells(place, sheet.columns[i]), attribute, options))
-    return Frame(tuple(columns), len(sheet.lines), True, tuple(sheet.notes))
+    return Frame(tuple(columns), len(sheet.lines), True, tuple(sheet.notes), _lines(sheet))
 
 
 def _declared(text: TextCells, attribute: Attribute, options: Options) -> Column:

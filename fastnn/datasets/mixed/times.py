@@ -63,13 +63,15 @@ ZERO = ("0000-00-00", "0000-00-00 00:00:00")
 class ReadTimes:
     """Times (n,), what was guessed, and whether nothing decides which of day and month is first.
 
-    `day_first` says how they were read; None if they cannot change places.
+    `day_first` says how they were read; None if they cannot change places. `has_zone` says whether
+    they have a time zone; None if only some have.
     """
 
     values: Times
     note: str | None
     is_undecided: bool = False
     day_first: bool | None = None
+    has_zone: bool | None = None
 
     @property
     def notation(self) -> str | None:
@@ -123,7 +125,7 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
         If the cells do not agree on which comes first.
     """
     if (values := _iso_times(cells)) is not None:
-        return ReadTimes(values, None)
+        return ReadTimes(values, None, has_zone=_one_of([cell[-1] == "Z" for cell in cells]))
     form = form_of(cells[0], name)
     if form is None:
         return None
@@ -178,7 +180,13 @@ def read_times(cells: Sequence[str], name: str, day_first: bool | None) -> ReadT
     if form == "compact":
         notes.append(f"numbers such as {cells[0]} are read as dates, as the name says")
     values = dates.astype(UNIT) + micros.astype("timedelta64[us]")
-    return ReadTimes(values, "; ".join(notes) or None, is_undecided, is_first)
+    has_zone = _one_of([one["zone"] is not None for one in found])
+    return ReadTimes(values, "; ".join(notes) or None, is_undecided, is_first, has_zone)
+
+
+def _one_of(zones: Sequence[bool]) -> bool | None:
+    """Return whether all times have a zone, or none has; None if only some have."""
+    return zones[0] if len(set(zones)) == 1 else None
 
 
 def _iso_times(cells: Sequence[str]) -> Times | None:

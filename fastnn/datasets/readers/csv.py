@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, name_rows, row_numbers
 from fastnn.datasets.readers.conversion import first_not_finite
 from fastnn.datasets.readers.csv_cells import FLAGS, is_flag, is_number, shown
-from fastnn.datasets.readers.csv_header import ROW_NAMES, SAMPLE_ROWS, is_header, is_numbered
+from fastnn.datasets.readers.csv_header import SAMPLE_ROWS, is_header, is_numbered
 from fastnn.datasets.readers.csv_refusals import BadCells, Layout, label_array
 from fastnn.datasets.readers.csv_text import UNCOUNTED, Held, Text, bytes_of_cells
 from fastnn.datasets.readers.known_columns import KnownColumns
 from fastnn.datasets.readers.label_column import LabelColumn, check_guess, label_column
 from fastnn.datasets.readers.sources import Source
+from fastnn.tabular.identifiers import is_written_for_rows
 from fastnn.validation.frames import some
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened
@@ -187,7 +188,7 @@ def _layout(
 ) -> Layout:
     names = [(cell if is_header else "") or f"column {i}" for i, cell in enumerate(cells, start=1)]
     enough = len(cells) - (column.index is not None) > 1
-    names_rows = is_header and column.index != 0 and enough and cells[0].lower() in ROW_NAMES
+    names_rows = is_header and column.index != 0 and enough and is_written_for_rows(cells[0])
     names_rows = names_rows and names[0] not in (known.features or ())  # it was learned from
     return Layout(name, names, column.index, column.reason is not None, names_rows)
 

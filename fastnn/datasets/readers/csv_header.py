@@ -10,13 +10,11 @@ from collections.abc import Sequence
 
 from fastnn.datasets.readers.csv_cells import is_flag, is_missing, is_number, is_whole
 from fastnn.datasets.readers.label_column import LABEL_NAMES
+from fastnn.tabular.identifiers import is_written_for_rows
 
 SURE, SUSPECTED = 10, 3
 """How many columns numbered from 0 are a header in any case, and how many may be one: rows of data
 that begin 0, 1, 2 are not rare in small examples."""
-
-ROW_NAMES = ("", "unnamed: 0", "rownames", "row.names", "__index_level_0__")
-"""What the first column is called if it names the rows, as pandas and R write it, in lower case."""
 
 SAMPLE_ROWS = 20
 """Rows below the first line that tell whether it is a header."""
@@ -62,9 +60,10 @@ def _numbered_header(
     words: Sequence[int],
 ) -> bool | None:
     """Return whether a line 0, 1, 2 …, with or without words between, is a header."""
-    usual = (*LABEL_NAMES, *ROW_NAMES)
     named = any(
-        first[i].strip().lower() in usual or (below and all(is_number(row[i]) for row in below))
+        first[i].strip().lower() in LABEL_NAMES
+        or is_written_for_rows(first[i])
+        or (below and all(is_number(row[i]) for row in below))
         for i in words
     )
     if named and (first[words[0]].strip() or len(words) > 1 or len(numbers) >= SUSPECTED):

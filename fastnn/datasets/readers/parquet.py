@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.datasets.readers.columns import Columns, are_distinct, left_out, name_rows, row_numbers
-from fastnn.datasets.readers.csv_header import ROW_NAMES
 from fastnn.datasets.readers.known_columns import KnownColumns
 from fastnn.datasets.readers.label_column import check_guess, label_column
 from fastnn.datasets.readers.parquet_footer import promise_of, read_footer
 from fastnn.datasets.readers.parquet_sizes import check_sizes
 from fastnn.datasets.readers.sources import Source
+from fastnn.tabular.identifiers import is_written_for_rows
 from fastnn.validation.parameters import parameter
 from fastnn.validation.values import shortened, words_of
 
@@ -38,7 +38,7 @@ def read_parquet(source: Source, label: str | int | None, known: KnownColumns) -
     column = label_column(wanted, names, len(names), source.name)
     features = [i for i in range(len(names)) if i != column.index]
     notes = []
-    for i in [i for i in features if names[i].lower() in ROW_NAMES]:
+    for i in [i for i in features if is_written_for_rows(names[i])]:
         cells = [str(value) for value in _values(frame, i, source).tolist()]
         if len(features) > 1 and names[i] not in (known.features or ()) and name_rows(cells):
             features.remove(i)
