@@ -2,7 +2,8 @@
 
 How much two threads gain depends on how far apart their processors are and on who else uses them,
 which no program can know beforehand. The results have the same bits either way, so the first steps
-are timed both ways; what is slower is tried again now and then, ever more rarely while it stays slower.
+are timed both ways; what is slower is tried again now and then, ever more rarely while it remains
+slower.
 """
 
 from libc.math cimport frexp
