@@ -3,7 +3,7 @@
 How much two threads gain depends on how far apart their processors are and on who else uses them,
 which no program can know beforehand. The results have the same bits either way, so the first steps
 are timed both ways; what is slower is tried again now and then, ever more rarely while it remains
-slower.
+slower, and so rarely that trials lose 2 % of the time at most.
 """
 
 from libc.math cimport frexp
@@ -18,6 +18,7 @@ cdef enum:
     SHORTEST_RUN = 20_000  # of the chosen way, before the other is tried again
     LONGEST_RUN = 2_000_000
     MOST_PERCENT = 97  # of the chosen way's time, for the other to be chosen
+    RUN_PER_LOSS = 50  # seconds of the chosen way for each that a trial has lost
 
 
 cdef struct Pace:
@@ -67,12 +68,14 @@ cdef inline double seconds_to_go(const Pace *pace) noexcept nogil:
 cdef inline void record(Pace *pace, double work, double seconds) noexcept nogil:
     """Note how long work took on the way to go, and choose how to go on."""
     cdef int way = way_to_go(pace), other = 1 - way
+    cdef double lost
     pace.work[way] += work
     pace.seconds[way] += seconds
     if not pace.is_trial:
         pace.left -= seconds
     if pace.seconds[way] < 1e-6 * TRIAL or pace.work[way] <= 0:
         return
+    lost = pace.seconds[way] - pace.work[way] * pace.per_work[other]
     pace.per_work[way] = pace.seconds[way] / pace.work[way]
     pace.work[way] = pace.seconds[way] = 0
     if pace.is_trial:
@@ -80,7 +83,7 @@ cdef inline void record(Pace *pace, double work, double seconds) noexcept nogil:
         if pace.per_work[way] < 0.01 * MOST_PERCENT * pace.per_work[other]:
             pace.choice, pace.run = way, 1e-6 * SHORTEST_RUN
         else:
-            pace.run = min(2 * pace.run, 1e-6 * LONGEST_RUN)
+            pace.run = max(min(2 * pace.run, 1e-6 * LONGEST_RUN), RUN_PER_LOSS * lost)
         pace.left = pace.run
     elif pace.left <= 0 or (
         pace.per_work[other] < 0.01 * MOST_PERCENT * pace.per_work[way]
