@@ -78,6 +78,7 @@ def activation(name, z, y, dz, dtype):
 def derivative(name, y, d, dtype):
     """Of the activation's derivative ``d``, taken from y (z, for gelu, silu and mish)."""
     e, y = eps(dtype), y.astype(np.float64)
+    flushed = (1 + np.abs(y)) * tiny(dtype)  # what is taken as zero, by itself or times z
     match name:
         case "identity" | "relu":
             return np.zeros_like(y)
@@ -94,14 +95,14 @@ def derivative(name, y, d, dtype):
         case "gelu":  # Φ + z φ may cancel; exp(−z²/2) magnifies its argument's rounding
             phi = np.exp(-0.5 * y * y) / math.sqrt(2 * math.pi)
             cdf = np.vectorize(math.erfc, otypes=[float])(-y * math.sqrt(0.5)) / 2
-            return (ULPS + 2 * y * y) * e * (cdf + np.abs(y) * phi) + tiny(dtype)
+            return (ULPS + 2 * y * y) * e * (cdf + np.abs(y) * phi) + flushed
         case "silu":  # s (1 + z (1 − s)) may cancel, and 1 − s rounds to something up to 1
             s = 0.5 * (1 + np.tanh(0.5 * y))
             size = s * (1 + np.abs(y) * (1 - s))
-            return ULPS * e * size + 2 * e * s * np.abs(y) + tiny(dtype)
+            return ULPS * e * size + 2 * e * s * np.abs(y) + flushed
         case "mish":  # t + z t' may cancel; each is a quotient of sums and products of exp
             t, slope = tanh_softplus(y)
-            return ULPS * e * (t + np.abs(y) * slope) + tiny(dtype)
+            return ULPS * e * (t + np.abs(y) * slope) + flushed
 
 
 def input_gradient(delta, weight, name, y, slope, product, dtype):
@@ -112,6 +113,7 @@ def input_gradient(delta, weight, name, y, slope, product, dtype):
         dot * slope
         + (product + dot) * derivative(name, y, slope, dtype)
         + 2 * eps(dtype) * product * slope
+        + tiny(dtype)
     )
 
 

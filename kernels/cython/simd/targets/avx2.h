@@ -48,6 +48,25 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
              (uint32_t)_mm256_movemask_epi8(low));
 }
 
+#define HAS_MASK_OF_NUMBERS
+INLINE uint64_t mask_of_64_numbers(const real *p) {
+    uint64_t mask = 0;
+#ifdef FASTNN_DOUBLE
+    const __m256d zero = _mm256_setzero_pd();
+    for (int i = 0; i < 64; i += 4)
+        mask |= (uint64_t)(unsigned)_mm256_movemask_pd(
+                    _mm256_cmp_pd(_mm256_loadu_pd(p + i), zero, _CMP_NEQ_UQ))
+                << i;
+#else
+    const __m256 zero = _mm256_setzero_ps();
+    for (int i = 0; i < 64; i += 8)
+        mask |= (uint64_t)(unsigned)_mm256_movemask_ps(
+                    _mm256_cmp_ps(_mm256_loadu_ps(p + i), zero, _CMP_NEQ_UQ))
+                << i;
+#endif
+    return mask;
+}
+
 /* 16 bytes of each of two rows. */
 INLINE __m256i load_blocks(const void *a, const void *b) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(a)), _mm_loadu_si128(b), 1);

@@ -51,6 +51,21 @@ INLINE uint64_t mask_of_bytes(const unsigned char *p) {
     return _mm512_test_epi8_mask(bytes, bytes);
 }
 
+#define HAS_MASK_OF_NUMBERS
+INLINE uint64_t mask_of_64_numbers(const real *p) {
+    uint64_t mask = 0;
+#ifdef FASTNN_DOUBLE
+    for (int i = 0; i < 64; i += 8)
+        mask |= (uint64_t)_mm512_cmp_pd_mask(_mm512_loadu_pd(p + i), _mm512_setzero_pd(), _CMP_NEQ_UQ)
+                << i;
+#else
+    for (int i = 0; i < 64; i += 16)
+        mask |= (uint64_t)_mm512_cmp_ps_mask(_mm512_loadu_ps(p + i), _mm512_setzero_ps(), _CMP_NEQ_UQ)
+                << i;
+#endif
+    return mask;
+}
+
 /* y · 2^n in one instruction (exponential.h) */
 #define TIMES_POWER_OF_TWO(y, n) ((vec)X86(scalef)((xvec)(y), (xvec)(n)))
 
