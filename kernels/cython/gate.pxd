@@ -8,7 +8,7 @@ cdef extern from "simd/barrier.h" nogil:
     void write_shared(shared_number *n, long value)
     long add_one(shared_number *n)
     bint take(shared_number *n)
-    void give_way()
+    void give_way(long n)
     double wait_at(barrier *b, int n_threads)
     double seconds_now()
     double handicap
@@ -32,4 +32,4 @@ cdef inline void wait(Gate *gate, int member, int n_members) noexcept nogil:
 cdef inline void be_late() noexcept nogil:
     cdef double end = seconds_now() + handicap
     while seconds_now() < end:
-        give_way()
+        give_way(0)

@@ -165,6 +165,7 @@ cdef class Fits(Team):
         cdef uint64_t float_mode = flush_subnormals()
         cdef Py_ssize_t i = self.next_model()
         cdef OwnFits *own = &self.own[member]
+        cdef long n_looks = 0
         if member == 0:
             self.float_mode = float_mode
         while i >= 0:
@@ -176,7 +177,8 @@ cdef class Fits(Team):
         if member > 0:
             add_one(&self.n_left)
         while member == 0 and read_shared(&self.n_left) < n_members - 1:
-            give_way()
+            give_way(n_looks)
+            n_looks += 1
             if seconds_now() - self.last_look > seconds_between_looks:
                 self.look_up()
         restore_float_mode(float_mode)

@@ -61,6 +61,7 @@ cdef int helpers(int wanted) except -1:
 cdef int go_through(Team team, int n_threads) except -1:
     """Do the team's work with at most so many threads, including this one; see `Team.run`."""
     cdef int n_helpers = 0, i
+    cdef long n_looks = 0
     if n_threads <= 1 or not take(&pool.taken):
         with nogil:
             team.work(0, 1)
@@ -75,7 +76,8 @@ cdef int go_through(Team team, int n_threads) except -1:
         with nogil:
             team.work(0, 1 + n_helpers)
             while read_shared(&pool.done) < n_helpers:
-                give_way()
+                give_way(n_looks)
+                n_looks += 1
     finally:
         write_shared(&pool.taken, 0)
     return 0

@@ -2,7 +2,8 @@
 
    The last to arrive opens the gate for all. The others watch it: for some microseconds without a
    break, since the others are usually about to come, then giving way to other threads at each look,
-   for the one that is missing may be waiting for this very processor. */
+   for the one that is missing may be waiting for this very processor; then asleep between looks, so
+   that a team whose members do not get processors takes none from other programs. */
 
 #ifndef FASTNN_BARRIER_H
 #define FASTNN_BARRIER_H
@@ -56,6 +57,8 @@ static inline int take(shared_number *n) {
 #endif
 
 #define SPINS 2000 /* 30 to 100 µs */
+#define YIELDS 20
+#define NAP_MICROSECONDS 50
 
 /* Zeros to begin with. The numbers lie in cache lines of their own: those who watch one are not
    disturbed by changes of the other. */
@@ -69,7 +72,19 @@ struct barrier {
 /* Seconds that all but the first lose at each barrier: tests see what is done about slow processors. */
 static double handicap = 0.0;
 
-static inline void give_way(void) { GIVE_WAY(); }
+/* Between the looks of one who waits, counted from 0. */
+static inline void give_way(long n) {
+    if (n < YIELDS) {
+        GIVE_WAY();
+        return;
+    }
+#if defined(_WIN32)
+    Sleep(1);
+#else
+    const struct timespec nap = {0, 1000 * NAP_MICROSECONDS};
+    nanosleep(&nap, NULL);
+#endif
+}
 
 /* Of a clock that nobody sets. */
 static inline double seconds_now(void) {
@@ -100,7 +115,7 @@ static inline double wait_at(struct barrier *b, int n_threads) {
         RELAX();
     }
     const double begin = seconds_now();
-    while (read_shared(&b->opened) == before) give_way();
+    for (long n = 0; read_shared(&b->opened) == before; n++) give_way(n);
     return seconds_now() - begin;
 }
 
