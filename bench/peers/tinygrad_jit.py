@@ -1,4 +1,8 @@
-"""tinygrad: `TinyJit` on the CPU, its kernels compiled by clang, the fastest of a beam search."""
+"""tinygrad: `TinyJit` on the CPU, its kernels compiled by clang as its heuristics choose them.
+
+Its beam search (``BEAM=2``) also tries kernels of several threads, and fails where only one is
+allowed.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ from peers import base
 if shutil.which("clang") is None:
     raise ImportError("no clang, which tinygrad compiles with")
 os.environ.setdefault("DEV", "CPU")
-os.environ.setdefault("BEAM", "2")
 os.environ.setdefault("THREADS", str(int(os.environ.get("OMP_NUM_THREADS", "1") != "1")))
 
-from tinygrad import Device, Tensor, TinyJit  # noqa: E402 (it reads the variables)
-from tinygrad.nn import optim, state  # noqa: E402
+# tinygrad reads the variables when it is imported
+from tinygrad import Context, Device, Tensor, TinyJit
+from tinygrad.nn import optim, state
 
 
 def logits(activation: str, parameters: list[Tensor], x: Tensor) -> Tensor:
@@ -43,8 +47,6 @@ class Trainer(base.Trainer):
         super().__init__(case, x, y)
         self.labels = Tensor(y.astype(np.int32)).realize()
         self.tensors = [Tensor(p).realize() for p in self.start]
-        for tensor in self.tensors:
-            tensor.requires_grad_(True)
         kind = {"sgd": optim.SGD, "adam": optim.Adam}[case.optimizer]
         self.optimizer = kind(self.tensors, lr=case.learning_rate)
         self.state = state.get_state_dict(self.optimizer)
@@ -59,7 +61,7 @@ class Trainer(base.Trainer):
             tensor.assign(Tensor(self.at_start[name])).realize()
 
     def one_pass(self, order: NDArray[np.int64]) -> None:
-        with Tensor.train():
+        with Context(TRAINING=1):
             for rows in order.astype(np.int32).reshape(-1, self.case.batch_size):
                 self.step(Tensor(rows).realize())
         synchronize()
