@@ -11,10 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cases import PIXEL, Array, Net, TrainCase, as_float32
+from cases import Array, Net, as_float32
 from peers import base
 
 if shutil.which("clang") is None:
@@ -23,8 +20,7 @@ os.environ.setdefault("DEV", "CPU")
 os.environ.setdefault("THREADS", str(int(os.environ.get("OMP_NUM_THREADS", "1") != "1")))
 
 # tinygrad reads the variables when it is imported
-from tinygrad import Context, Device, Tensor, TinyJit
-from tinygrad.nn import optim, state
+from tinygrad import Device, Tensor, TinyJit
 
 
 def logits(activation: str, parameters: list[Tensor], x: Tensor) -> Tensor:
@@ -38,45 +34,6 @@ def logits(activation: str, parameters: list[Tensor], x: Tensor) -> Tensor:
 def synchronize() -> None:
     """Wait for what has been queued."""
     Device[Device.DEFAULT].synchronize()
-
-
-class Trainer(base.Trainer):
-    """A whole step in one jitted function, which gathers its rows by index."""
-
-    def __init__(self, case: TrainCase, x: Array, y: NDArray[np.int64]) -> None:
-        super().__init__(case, x, y)
-        self.labels = Tensor(y.astype(np.int32)).realize()
-        self.tensors = [Tensor(p).realize() for p in self.start]
-        kind = {"sgd": optim.SGD, "adam": optim.Adam}[case.optimizer]
-        self.optimizer = kind(self.tensors, lr=case.learning_rate)
-        self.state = state.get_state_dict(self.optimizer)
-        self.at_start = {name: tensor.numpy().copy() for name, tensor in self.state.items()}
-        self.step = TinyJit(self._step)
-
-    def convert(self, x: Array) -> Tensor:
-        return Tensor(x).realize()
-
-    def reset(self) -> None:
-        for name, tensor in self.state.items():
-            tensor.assign(Tensor(self.at_start[name])).realize()
-
-    def one_pass(self, order: NDArray[np.int64]) -> None:
-        with Context(TRAINING=1):
-            for rows in order.astype(np.int32).reshape(-1, self.case.batch_size):
-                self.step(Tensor(rows).realize())
-        synchronize()
-
-    def _step(self, rows: Tensor) -> None:
-        x = self.x[rows]
-        if self.x.dtype.itemsize == 1:
-            x = x.float() * PIXEL
-        self.optimizer.zero_grad()
-        z = logits(self.case.net.activation, self.tensors, x)
-        z.sparse_categorical_crossentropy(self.labels[rows]).backward()
-        self.optimizer.step()
-
-    def parameters(self) -> list[Array]:
-        return [tensor.numpy().copy() for tensor in self.tensors]
 
 
 class Predictor(base.Predictor):
