@@ -16,6 +16,7 @@ from harness.peak import VECTOR_BITS
 
 PACKAGES = (
     "fastnn", "numpy", "numba", "torch", "scikit-learn", "scipy", "jax", "jaxlib", "onnxruntime",
+    "openvino", "ai-edge-litert", "executorch", "tract", "tinygrad",
 )  # fmt: skip
 FLAGS = (
     "sse2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni",

@@ -22,6 +22,12 @@ MODULES = {
     "jax": "peers.jax_jit",
     "onnxruntime": "peers.onnx_runtime",
     "onnxruntime-bound": "peers.onnx_bound",
+    "openvino": "peers.openvino_bound",
+    "litert": "peers.litert",
+    "executorch": "peers.executorch_xnnpack",
+    "tract": "peers.tract_onnx",
+    "tinygrad": "peers.tinygrad_jit",
+    "fann": "peers.fann",
 }
 LABELS = {
     "numpy": "NumPy, tuned",
@@ -32,9 +38,22 @@ LABELS = {
     "jax": "JAX jit",
     "onnxruntime": "ONNX Runtime",
     "onnxruntime-bound": "ONNX, bound",
+    "openvino": "OpenVINO",
+    "litert": "LiteRT",
+    "executorch": "ExecuTorch",
+    "tract": "tract",
+    "tinygrad": "tinygrad",
+    "fann": "FANN",
 }
 DEFAULT = ("numpy", "torch", "sklearn", "jax", "onnxruntime", "onnxruntime-bound")
-"""torch.compile takes a C++ compiler and half a minute a case: only when it is asked for."""
+"""The rest runs only when it is asked for: torch.compile takes a C++ compiler and half a minute a
+case, and what follows ONNX Runtime has large packages of its own."""
+BENCH = 'pip install ".[bench]" brings the peers'
+RUNTIMES = 'pip install ".[bench,bench-runtimes]" brings it'
+BROUGHT_BY = dict.fromkeys(("openvino", "litert", "executorch", "tract"), RUNTIMES) | {
+    "tinygrad": f"{RUNTIMES}; it takes clang too",
+    "fann": "Debian's package libfann2 brings it",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,7 @@ def find(
         try:
             maker = getattr(import_module(MODULES[name]), kind, None)
         except ImportError as error:
-            absent[LABELS[name]] = f'{error}; pip install ".[bench]" brings the peers'
+            absent[LABELS[name]] = f"{error}; {BROUGHT_BY.get(name, BENCH)}"
         else:
             if maker is not None:
                 found.append(Contestant(LABELS[name], maker))

@@ -23,7 +23,7 @@ SHORT_FORM = {
 
 PEERS = (
     "numpy", "numpy-kernels", "torch", "torch-compile", "sklearn", "jax", "onnxruntime",
-    "onnxruntime-bound",
+    "onnxruntime-bound", "openvino", "litert", "executorch", "tract", "tinygrad", "fann",
 )  # fmt: skip
 
 
