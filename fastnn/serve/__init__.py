@@ -80,6 +80,4 @@ def app(
         raise ValueError("token must be text that is not blank")
     check_in_range("poll_seconds", poll_seconds, 0.0, 86400.0)
     folder = None if metrics_folder is None else os.fspath(metrics_folder)
-    return Application(
-        Repository(models, backend), limits or Limits(), token, poll_seconds, folder
-    )
+    return Application(Repository(models, backend), limits or Limits(), token, poll_seconds, folder)

@@ -30,7 +30,7 @@ from fastnn.serve.body import GoneError, Receive, body_of
 from fastnn.serve.limits import Limits
 from fastnn.serve.message import HEADER_LENGTH, JSON, encoded, parsed, request_of, response_of
 from fastnn.serve.metrics import CONTENT_TYPE, Metrics
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.repository import Repository, Version
 from fastnn.serve.served_model import ServedModel
 from fastnn.system.version import __version__
@@ -100,7 +100,7 @@ class Application:
         poll_seconds: float = 1.0,
         metrics_folder: str | None = None,
     ) -> None:
-        self.models, self._limits = models, limits
+        self.models, self.limits = models, limits
         self._token = None if token is None else token.encode()
         self._poll_seconds = poll_seconds
         self.metrics = Metrics([(one.name, one.version) for one in models.all], metrics_folder)
@@ -120,15 +120,15 @@ class Application:
         start, exchange = time.perf_counter(), Exchange()
         try:
             answer = await self._answer(scope, receive, exchange)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             answer = _error(refusal)
         except GoneError:
             return
         except MemoryError:
-            answer = _error(Refusal(503, "there is not enough memory for this request"))
+            answer = _error(RefusedError(503, "there is not enough memory for this request"))
         except Exception:
             LOG.exception("a request failed: %s %s", scope["method"], shown(scope["path"]))
-            answer = _error(Refusal(500, "the server failed; its log says why"))
+            answer = _error(RefusedError(500, "the server failed; its log says why"))
         seconds, version = time.perf_counter() - start, exchange.version
         number = None if version is None else version.number
         self.metrics.count(number, answer.status, seconds, exchange.n_rows)
@@ -196,7 +196,7 @@ class Application:
             return _json(self._metadata(version) if what is None else {"ready": True})
         found = self._general(parts)
         if found is None:
-            raise Refusal(404, f"there is nothing at {shown(path)}; models are at /v2/models")
+            raise RefusedError(404, f"there is nothing at {shown(path)}; models are at /v2/models")
         _check_method(scope, "GET", "HEAD")
         return found
 
@@ -204,7 +204,7 @@ class Application:
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         right = hmac.compare_digest(given.strip(), self._token or b"")
         if not (right and scheme.lower() == b"bearer"):
-            raise Refusal(
+            raise RefusedError(
                 401,
                 "the request must carry the server's token, as Authorization: Bearer TOKEN",
                 ((b"www-authenticate", b"Bearer"),),
@@ -234,7 +234,7 @@ class Application:
             number, rest = rest[1], rest[2:]
         version = self.models.find(name, number)
         if rest not in ((), ("ready",), ("infer",), ("records",)):
-            raise Refusal(
+            raise RefusedError(
                 404,
                 f"there is nothing at …/{shown('/'.join(rest))} of a model; there is ready, infer "
                 "and records",
@@ -255,15 +255,15 @@ class Application:
         receive: Receive,
         exchange: Exchange,
     ) -> Answer:
-        if self._waiting >= self._limits.waiting:
-            raise Refusal(
+        if self._waiting >= self.limits.waiting:
+            raise RefusedError(
                 503,
                 f"the server is busy with {self._waiting} requests; ask again later",
                 ((b"retry-after", b"1"), (b"connection", b"close")),
             )
         self._waiting += 1
         try:
-            body = await body_of(receive, headers, self._limits)
+            body = await body_of(receive, headers, self.limits)
             served = version.served  # one and the same for all of the request
             work = (_Inference if what == "infer" else _Records)(version, served, headers)
             if len(body) <= LOOP_BYTES:
@@ -283,20 +283,20 @@ class Application:
             self._waiting -= 1
 
     def _checked(self, n_rows: int) -> int:
-        if n_rows > self._limits.rows:
-            raise Refusal(
-                413, f"a request must have at most {self._limits.rows:,} rows, got {n_rows:,}"
+        if n_rows > self.limits.rows:
+            raise RefusedError(
+                413, f"a request must have at most {self.limits.rows:,} rows, got {n_rows:,}"
             )
         return n_rows
 
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(get_num_threads(), "fastnn-serve")
-        loop, seconds = asyncio.get_running_loop(), self._limits.seconds
+        loop, seconds = asyncio.get_running_loop(), self.limits.seconds
         try:
             return await asyncio.wait_for(loop.run_in_executor(self._pool, work), seconds)
         except TimeoutError:
-            raise Refusal(
+            raise RefusedError(
                 503, f"the request was not answered within {seconds:g} seconds"
             ) from None
 
@@ -337,7 +337,7 @@ class _Records:
     def read(self, body: bytes) -> None:
         records = parsed(body).get("records")
         if not isinstance(records, list) or not all(type(one) is dict for one in records):
-            raise Refusal(
+            raise RefusedError(
                 400,
                 'the request must have "records", a list of objects with a value for each column; '
                 f"got {shown(records)}",
@@ -360,14 +360,14 @@ def _json(found: Any) -> Answer:
     return Answer(200, [JSON], encoded(found))
 
 
-def _error(refusal: Refusal) -> Answer:
+def _error(refusal: RefusedError) -> Answer:
     text = refusal.text.encode("utf-8", "backslashreplace").decode()
     return Answer(refusal.status, [JSON, *refusal.headers], encoded({"error": text}))
 
 
 def _check_method(scope: Any, *methods: str) -> None:
     if scope["method"] not in methods:
-        raise Refusal(
+        raise RefusedError(
             405,
             f"{shown(scope['path'])} takes {' and '.join(methods)}, got {scope['method']}",
             ((b"allow", ", ".join(methods).encode()),),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastnn.serve.limits import Limits
-from fastnn.serve.refusal import Refusal
+from fastnn.serve.refused import RefusedError
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -30,14 +30,14 @@ async def body_of(receive: Receive, headers: Mapping[bytes, bytes], limits: Limi
 
     Raises
     ------
-    Refusal
+    RefusedError
         413 if it is too large, before reading more than the limit; 408 if it takes too long; 415
         if it is compressed.
     GoneError
     """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"", b"identity"):
-        raise Refusal(
+        raise RefusedError(
             415, "the body must not be compressed: send it without Content-Encoding", CLOSE
         )
     length = headers.get(b"content-length", b"")
@@ -47,7 +47,7 @@ async def body_of(receive: Receive, headers: Mapping[bytes, bytes], limits: Limi
         async with asyncio.timeout(limits.seconds):
             return await _read(receive, limits)
     except TimeoutError:
-        raise Refusal(
+        raise RefusedError(
             408, f"the body must arrive within {limits.seconds:g} seconds, and did not", CLOSE
         ) from None
 
@@ -67,7 +67,7 @@ async def _read(receive: Receive, limits: Limits) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _too_large(limits: Limits, got: str) -> Refusal:
-    return Refusal(
+def _too_large(limits: Limits, got: str) -> RefusedError:
+    return RefusedError(
         413, f"the body must have at most {limits.body_bytes:,} bytes, got {got}", CLOSE
     )

@@ -18,7 +18,7 @@ import numpy as np
 
 from fastnn.rows.trained_on import checked_columns
 from fastnn.serve.numbers import wrong_columns
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.tensors import Description, Tensor
 from fastnn.tabular.cells import TIME
 from fastnn.tabular.frame import Column, Frame
@@ -60,7 +60,7 @@ class ColumnInputs:
 
         Raises
         ------
-        Refusal
+        RefusedError
             If a column is missing or unknown, the shapes differ, or a cell cannot be read.
         """
         missing = [shown(name) for name in self._kinds if name not in inputs]
@@ -68,7 +68,7 @@ class ColumnInputs:
         if missing or unknown:
             lacks = f"lacks {some(missing)}" if missing else ""
             more = f"has {some(unknown)}, which the model does not take" if unknown else ""
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"the inputs must be the columns {some(list(self._kinds))}: the request "
                 f"{' and '.join(filter(None, (lacks, more)))}",
@@ -84,7 +84,7 @@ class ColumnInputs:
     def _cells(self, tensor: Tensor, n_rows: int) -> Any:
         values = tensor.values
         if values.shape not in ((n_rows,), (n_rows, 1)):
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"input {shown(tensor.name)} must have the shape [rows, 1] or [rows], with as many "
                 f"rows as the other inputs, {n_rows:,}; got {list(values.shape)}",
@@ -104,29 +104,31 @@ class ColumnInputs:
         try:
             return as_frame({tensor.name: values}).columns[0]
         except (TypeError, ValueError) as error:
-            raise Refusal(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None
 
     def read_records(self, records: Sequence[Mapping[str, Any]]) -> tuple[Any, list[str]]:
         """Return the rows of records, dicts from the names of columns to cells.
 
         Raises
         ------
-        Refusal
+        RefusedError
             If a record lacks a column or has one that is unknown, or a cell cannot be read.
         """
         for i, record in enumerate(records):
             if not (self._kinds.keys() <= record.keys() <= self._known):
-                raise Refusal(400, wrong_columns(i, record, tuple(self._kinds), tuple(self._known)))
+                raise RefusedError(
+                    400, wrong_columns(i, record, tuple(self._kinds), tuple(self._known))
+                )
         table = {name: [record[name] for record in records] for name in self._kinds}
         table |= {name: [None] * len(records) for name in self._columns.left_out}
         try:
             frame = as_frame(table)
         except (TypeError, ValueError, OverflowError) as error:
-            raise Refusal(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None
         return self._rows(frame)
 
     def _rows(self, frame: Frame) -> tuple[Any, list[str]]:
         try:
             return self._columns.rows_and_remarks(frame)
         except (TypeError, ValueError) as error:
-            raise Refusal(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.tensors import (
     DATATYPES,
     Description,
@@ -55,17 +55,19 @@ def parsed(text: bytes | memoryview, what: str = "the body") -> dict[str, Any]:
 
     Raises
     ------
-    Refusal
+    RefusedError
         If it is something else, or not JSON, as NaN is not.
     """
     try:
         found = json.loads(str(text, "utf-8"), parse_constant=_no_number)
     except RecursionError:
-        raise Refusal(400, f"{what} must be JSON; got lists or objects nested too deeply") from None
+        raise RefusedError(
+            400, f"{what} must be JSON; got lists or objects nested too deeply"
+        ) from None
     except ValueError as error:
-        raise Refusal(400, f"{what} must be JSON; got {len(text):,} bytes: {error}") from None
+        raise RefusedError(400, f"{what} must be JSON; got {len(text):,} bytes: {error}") from None
     if not isinstance(found, dict):
-        raise Refusal(400, f"{what} must be a JSON object, got {shown(found)}")
+        raise RefusedError(400, f"{what} must be a JSON object, got {shown(found)}")
     return found
 
 
@@ -90,7 +92,7 @@ def request_of(
 
     Raises
     ------
-    Refusal
+    RefusedError
         If it is not as the protocol says.
     """
     view, size = memoryview(body), len(body)
@@ -104,24 +106,26 @@ def request_of(
     inputs: dict[str, Tensor] = {}
     given = found.get("inputs")
     if not isinstance(given, list) or not given:
-        raise Refusal(400, f'the request must have "inputs", a list of tensors; got {shown(given)}')
+        raise RefusedError(
+            400, f'the request must have "inputs", a list of tensors; got {shown(given)}'
+        )
     for entry in given:
         tensor = _input(_object("an input", entry), binary, takes_null)
         if tensor.name in inputs:
-            raise Refusal(400, f"the request has the input {shown(tensor.name)} twice")
+            raise RefusedError(400, f"the request has the input {shown(tensor.name)} twice")
         inputs[tensor.name] = tensor
     binary.check_end()
     is_binary = _flag("binary_data_output", parameters, default=False)
     key = found.get("id")
     if key is not None and not isinstance(key, str):
-        raise Refusal(400, f"the id of the request must be a string, got {shown(key)}")
+        raise RefusedError(400, f"the id of the request must be a string, got {shown(key)}")
     return Request(key, inputs, _wanted(found.get("outputs"), is_binary), is_binary)
 
 
 def _size(text: bytes, n_bytes: int) -> int:
     size = int(text) if text.isdigit() and len(text) < 20 else -1
     if not 0 <= size <= n_bytes:
-        raise Refusal(
+        raise RefusedError(
             400,
             f"Inference-Header-Content-Length must be the size of the JSON, at most the "
             f"{n_bytes:,} bytes of the body; got {shown(text.decode('latin-1'))}",
@@ -131,7 +135,7 @@ def _size(text: bytes, n_bytes: int) -> int:
 
 def _only_input(data: memoryview, described: Sequence[Description]) -> dict[str, Tensor]:
     if len(described) != 1:
-        raise Refusal(
+        raise RefusedError(
             400,
             "Inference-Header-Content-Length: 0 is for models of one input; this has "
             f"{len(described)}",
@@ -139,7 +143,7 @@ def _only_input(data: memoryview, described: Sequence[Description]) -> dict[str,
     name, datatype, shape = described[0]
     row = math.prod(shape[1:]) * DATATYPES[datatype].itemsize
     if not data or datatype == "BYTES" or len(data) % row:
-        raise Refusal(
+        raise RefusedError(
             400,
             f"the body must be rows of {shape[1]:,} numbers of datatype {datatype}, {row:,} bytes "
             f"each; got {len(data):,} bytes",
@@ -156,7 +160,7 @@ class _Binary:
     def take(self, name: str, size: Any) -> memoryview:
         left = len(self._data) - self._place
         if type(size) is not int or not 0 <= size <= left:
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"binary_data_size of input {shown(name)} must be at most the {left:,} bytes that "
                 f"are left behind the JSON, got {shown(size)}",
@@ -167,7 +171,7 @@ class _Binary:
     def check_end(self) -> None:
         left = len(self._data) - self._place
         if left:
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"the inputs' binary_data_size must add up to the {len(self._data):,} bytes behind "
                 f"the JSON: {left:,} are left over",
@@ -177,16 +181,16 @@ class _Binary:
 def _input(entry: Mapping[str, Any], binary: _Binary, takes_null: bool) -> Tensor:
     name = entry.get("name")
     if not isinstance(name, str):
-        raise Refusal(400, f"an input must have a name, a string; got {shown(name)}")
+        raise RefusedError(400, f"an input must have a name, a string; got {shown(name)}")
     datatype = checked_datatype(name, entry.get("datatype"))
     shape = checked_shape(name, entry.get("shape"))
     parameters = _parameters(entry, f"input {shown(name)}")
     if "binary_data_size" in parameters:
         if "data" in entry:
-            raise Refusal(400, f"input {shown(name)} has both data and binary_data_size")
+            raise RefusedError(400, f"input {shown(name)} has both data and binary_data_size")
         return from_bytes(name, datatype, shape, binary.take(name, parameters["binary_data_size"]))
     if "data" not in entry:
-        raise Refusal(400, f"input {shown(name)} must have data, or a binary_data_size")
+        raise RefusedError(400, f"input {shown(name)} must have data, or a binary_data_size")
     return from_json(name, datatype, shape, entry["data"], takes_null=takes_null)
 
 
@@ -194,12 +198,14 @@ def _wanted(given: Any, is_binary: bool) -> dict[str, bool]:
     if given is None:
         return {}
     if not isinstance(given, list):
-        raise Refusal(400, f"outputs must be a list of objects with a name, got {shown(given)}")
+        raise RefusedError(
+            400, f"outputs must be a list of objects with a name, got {shown(given)}"
+        )
     wanted: dict[str, bool] = {}
     for entry in given:
         name = _object("an output", entry).get("name")
         if not isinstance(name, str):
-            raise Refusal(400, f"an output must have a name, a string; got {shown(name)}")
+            raise RefusedError(400, f"an output must have a name, a string; got {shown(name)}")
         parameters = _parameters(entry, f"output {shown(name)}")
         wanted[name] = _flag("binary_data", parameters, default=is_binary)
     return wanted
@@ -209,20 +215,20 @@ def _parameters(entry: Mapping[str, Any], what: str) -> dict[str, Any]:
     parameters = _object(f"parameters of {what}", entry.get("parameters", {}))
     for name in _NOT_DONE:
         if name in parameters:
-            raise Refusal(400, f"{what} has the parameter {name}, which is not supported here")
+            raise RefusedError(400, f"{what} has the parameter {name}, which is not supported here")
     return parameters
 
 
 def _flag(name: str, parameters: Mapping[str, Any], default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        raise Refusal(400, f"{name} must be true or false, got {shown(value)}")
+        raise RefusedError(400, f"{name} must be true or false, got {shown(value)}")
     return value
 
 
 def _object(what: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Refusal(400, f"{what} must be a JSON object, got {shown(value)}")
+        raise RefusedError(400, f"{what} must be a JSON object, got {shown(value)}")
     return value
 
 

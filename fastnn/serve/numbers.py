@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.rows.checked import checked_x
 from fastnn.rows.trained_on import takes_bytes
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.tensors import Description, Tensor
 from fastnn.validation.frames import some
 
@@ -50,24 +50,24 @@ class NumberInput:
 
         Raises
         ------
-        Refusal
+        RefusedError
             If there are other inputs, or its datatype, shape or numbers are wrong.
         """
         tensor, n_in = inputs.get(INPUT), self._architecture.n_in
         if tensor is None or len(inputs) > 1:
-            raise Refusal(
+            raise RefusedError(
                 400, f"the model has one input, 'x'; got {some([shown(name) for name in inputs])}"
             )
         values = tensor.values
         if tensor.datatype not in TAKEN:
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"input 'x' must have datatype {', '.join(TAKEN[:-1])} or {TAKEN[-1]}, got "
                 f"{tensor.datatype}",
             )
         if values.ndim != 2 or values.shape[1] != n_in:
             hint = f": for one row, [1, {n_in}]" if values.shape == (n_in,) else ""
-            raise Refusal(
+            raise RefusedError(
                 400,
                 f"input 'x' must have the shape [rows, {n_in}], got {list(values.shape)}{hint}",
             )
@@ -78,11 +78,11 @@ class NumberInput:
 
         Raises
         ------
-        Refusal
+        RefusedError
             If the network does not know names of columns, or the records do not have these.
         """
         if self._names is None:
-            raise Refusal(
+            raise RefusedError(
                 400,
                 "the model was trained without names of columns, so that it does not take records; "
                 "send the input 'x' to …/infer",
@@ -90,12 +90,12 @@ class NumberInput:
         expected = set(self._names)
         for i, record in enumerate(records):
             if record.keys() != expected:
-                raise Refusal(400, wrong_columns(i, record, self._names, ()))
+                raise RefusedError(400, wrong_columns(i, record, self._names, ()))
         flat = [record[name] for record in records for name in self._names]
         for i, value in enumerate(flat):
             if type(value) not in (int, float):
                 row, column = divmod(i, len(self._names))
-                raise Refusal(
+                raise RefusedError(
                     400,
                     f"column {shown(self._names[column])} of record {row} must be a number, got "
                     f"{shown(value)}",
@@ -103,14 +103,14 @@ class NumberInput:
         try:
             values = np.array(flat, np.float64).reshape(len(records), len(self._names))
         except OverflowError as error:
-            raise Refusal(400, f"a number of the records is too large: {error}") from None
+            raise RefusedError(400, f"a number of the records is too large: {error}") from None
         return self._checked(values), []
 
     def _checked(self, values: Any) -> Any:
         try:
             return checked_x(self._architecture, self._trained_on, values)
         except (TypeError, ValueError) as error:
-            raise Refusal(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None
 
 
 def wrong_columns(

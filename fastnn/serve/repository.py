@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnn.loading import load
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.served_model import ServedModel
 from fastnn.validation.frames import some
 from fastnn.validation.values import describe
@@ -184,19 +184,19 @@ class Repository:
 
         Raises
         ------
-        Refusal
+        RefusedError
             404, if there is none.
         """
         newest = self._newest.get(name)
         if newest is None:
-            raise Refusal(
+            raise RefusedError(
                 404, f"there is no model {shown(name)}; there is {some(list(self._by_name))}"
             )
         if version is None:
             return newest
         found = self._by_name[name].get(version)
         if found is None:
-            raise Refusal(
+            raise RefusedError(
                 404,
                 f"model {shown(name)} has no version {shown(version)}; it has "
                 f"{some(self.versions(name))}",

@@ -11,7 +11,7 @@ from fastnn.architecture import Array
 from fastnn.model.prediction import answers
 from fastnn.serve.columns import ColumnInputs
 from fastnn.serve.numbers import NumberInput
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 from fastnn.serve.tensors import Description, Tensor
 from fastnn.validation.frames import some
 
@@ -62,7 +62,7 @@ class ServedModel:
         self._predictor = predictor.of_rows if is_table else predictor
         n_networks = len(model) if hasattr(model, "n_models") else 1
         n_columns = len(self.inputs.described) if is_table else 0
-        self._seconds_per_row = (
+        self._seconds_per_row: float = (
             a.n_parameters * n_networks * SECONDS_PER_PRODUCT + n_columns * SECONDS_PER_CELL
         )
         self._seconds = n_columns * SECONDS_PER_COLUMN
@@ -91,7 +91,9 @@ class ServedModel:
         known = [one.name for one in self.outputs]
         for name in names:
             if name not in known:
-                raise Refusal(400, f"the model has no output {shown(name)}; it has {some(known)}")
+                raise RefusedError(
+                    400, f"the model has no output {shown(name)}; it has {some(known)}"
+                )
 
     def predict(self, rows: Any, names: Mapping[str, bool]) -> list[Tensor]:
         """Return the outputs of rows (n_rows, n_in): those named, in that order, or all."""
@@ -106,7 +108,8 @@ class ServedModel:
 
     def numbers(self, rows: Any) -> Array:
         """Return probabilities or predictions (n_rows, n_out)."""
-        return self._predictor(rows)
+        found: Array = self._predictor(rows)
+        return found
 
     def answers(self, numbers: Array) -> Tensor:
         """Return the labels of probabilities (n_rows, n_out): class labels, numbers of classes."""
@@ -119,7 +122,7 @@ class ServedModel:
         """Return a dict for each of the rows: label and probabilities, or prediction."""
         numbers = self.numbers(rows)
         if not np.isfinite(numbers).all():
-            raise Refusal(500, "a prediction is not finite, which JSON does not have")
+            raise RefusedError(500, "a prediction is not finite, which JSON does not have")
         each = numbers.tolist()
         if not self._architecture.classifies:
             return [{PREDICTION: row[0] if len(row) == 1 else row} for row in each]

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.serve.refusal import Refusal, shown
+from fastnn.serve.refused import RefusedError, shown
 
-DATATYPES = {
+DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
     "UINT8": np.dtype("<u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"),
     "UINT64": np.dtype("<u8"),
@@ -34,7 +34,9 @@ DATATYPES = {
 
 MOST_DIMENSIONS = 8
 
-_PYTHON = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
+_PYTHON: dict[str, set[type]] = {
+    "b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str},
+}  # fmt: skip
 _WORDS = {"b": "true or false", "u": "whole numbers", "i": "whole numbers", "f": "numbers",
           "O": "strings"}  # fmt: skip
 
@@ -79,7 +81,7 @@ class Description(NamedTuple):
 def checked_datatype(name: str, datatype: Any) -> str:
     """Return a datatype of the protocol, or refuse it."""
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        raise Refusal(
+        raise RefusedError(
             400,
             f"input {shown(name)} must have a datatype of {', '.join(DATATYPES)}; got "
             f"{shown(datatype)}",
@@ -90,11 +92,11 @@ def checked_datatype(name: str, datatype: Any) -> str:
 def checked_shape(name: str, shape: Any) -> tuple[int, ...]:
     """Return a shape of non-negative whole numbers, or refuse it."""
     if not isinstance(shape, list) or not 1 <= len(shape) <= MOST_DIMENSIONS:
-        raise Refusal(
+        raise RefusedError(
             400, f"input {shown(name)} must have a shape, such as [1, 4]; got {shown(shape)}"
         )
     if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
-        raise Refusal(
+        raise RefusedError(
             400,
             f"the shape of input {shown(name)} must hold whole numbers of at least 0; got "
             f"{shown(shape)}",
@@ -118,17 +120,18 @@ def from_json(
 
     Raises
     ------
-    Refusal
+    RefusedError
         If the number or the types of the elements are wrong, or one is too large.
     """
     flat, dtype = _flat(name, shape, data), DATATYPES[datatype]
     kinds = set(map(type, flat))
     has_null = takes_null and type(None) in kinds
     known = [v for v in flat if v is not None] if has_null else flat
-    if not kinds - ({type(None)} if has_null else set()) <= _PYTHON[dtype.kind]:
-        wrong = next(v for v in known if type(v) not in _PYTHON[dtype.kind])
+    right = _PYTHON[dtype.kind]
+    if kinds - ({type(None)} if has_null else set()) - right:
+        wrong = next(v for v in known if type(v) not in right)
         null = ", or null" if takes_null else ""
-        raise Refusal(
+        raise RefusedError(
             400,
             f"data of input {shown(name)} must be {_WORDS[dtype.kind]}{null}, as {datatype} is; "
             f"got {shown(wrong)}",
@@ -153,7 +156,7 @@ def from_json(
 def _flat(name: str, shape: tuple[int, ...], data: Any) -> list[Any]:
     """Return the elements of a list that is flat, or nested as the shape says."""
     if not isinstance(data, list):
-        raise Refusal(400, f"data of input {shown(name)} must be a list, got {shown(data)}")
+        raise RefusedError(400, f"data of input {shown(name)} must be a list, got {shown(data)}")
     parts = data
     if len(shape) > 1 and data and type(data[0]) is list:
         parts = [data]
@@ -161,14 +164,14 @@ def _flat(name: str, shape: tuple[int, ...], data: Any) -> list[Any]:
             for part in parts:
                 if type(part) is not list or len(part) != n:
                     got = f"a list of {len(part):,}" if type(part) is list else shown(part)
-                    raise Refusal(
+                    raise RefusedError(
                         400,
                         f"data of input {shown(name)} must be flat, or nested as its shape "
                         f"{list(shape)} says; got {got} where a list of {n:,} was expected",
                     )
             parts = list(chain.from_iterable(parts))
     if len(parts) != (n_elements := math.prod(shape)):
-        raise Refusal(
+        raise RefusedError(
             400,
             f"data of input {shown(name)} must hold the {n_elements:,} elements of its shape "
             f"{list(shape)}, got {len(parts):,}",
@@ -186,8 +189,8 @@ def _check_fits(name: str, datatype: str, numbers: list[Any]) -> None:
             raise _too_large(name, datatype, extreme)
 
 
-def _too_large(name: str, datatype: str, value: Any) -> Refusal:
-    return Refusal(
+def _too_large(name: str, datatype: str, value: Any) -> RefusedError:
+    return RefusedError(
         400, f"data of input {shown(name)} holds {shown(value)}, which {datatype} cannot hold"
     )
 
@@ -204,7 +207,7 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: memoryvie
 
     Raises
     ------
-    Refusal
+    RefusedError
         If its size is wrong, or text is not UTF-8.
     """
     n_elements, dtype = math.prod(shape), DATATYPES[datatype]
@@ -212,7 +215,7 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: memoryvie
         return Tensor(name, datatype, _texts(name, n_elements, data).reshape(shape))
     expected = n_elements * dtype.itemsize
     if len(data) != expected:
-        raise Refusal(
+        raise RefusedError(
             400,
             f"input {shown(name)} of datatype {datatype} and shape {list(shape)} must have a "
             f"binary_data_size of {expected:,}, got {len(data):,}",
@@ -226,7 +229,7 @@ def from_bytes(name: str, datatype: str, shape: tuple[int, ...], data: memoryvie
 
 def _texts(name: str, n_elements: int, data: memoryview) -> NDArray[Any]:
     if len(data) < 4 * n_elements:
-        raise Refusal(
+        raise RefusedError(
             400,
             f"input {shown(name)} must hold {n_elements:,} elements of BYTES, each with its length "
             f"in 4 bytes; got {len(data):,} bytes",
@@ -237,18 +240,18 @@ def _texts(name: str, n_elements: int, data: memoryview) -> NDArray[Any]:
         if end <= len(data):
             place, end = end, end + struct.unpack_from("<I", data, place)[0]
         if end > len(data):
-            raise Refusal(
+            raise RefusedError(
                 400, f"element {i} of input {shown(name)} ends behind its {len(data):,} bytes"
             )
         try:
             values[i] = str(data[place:end], "utf-8")
         except UnicodeDecodeError as error:
-            raise Refusal(
+            raise RefusedError(
                 400, f"element {i} of input {shown(name)} must be text in UTF-8: {error.reason}"
             ) from None
         place = end
     if place != len(data):
-        raise Refusal(
+        raise RefusedError(
             400,
             f"input {shown(name)} must hold {n_elements:,} elements of BYTES: "
             f"{len(data) - place:,} bytes are left over",
@@ -270,12 +273,12 @@ def as_list(tensor: Tensor) -> list[Any]:
 
     Raises
     ------
-    Refusal
+    RefusedError
         If a number is not finite, which JSON cannot express.
     """
     values = tensor.values
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise Refusal(
+        raise RefusedError(
             500,
             f"output {shown(tensor.name)} holds a number that is not finite, which JSON does not "
             'have: ask for "binary_data": true',

@@ -1,9 +1,9 @@
-"""`Refusal`: a request that is answered with an error."""
+"""`RefusedError`: a request that is answered with an error."""
 
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818: it is an answer, not a fault
+class RefusedError(Exception):
     """A request that cannot be answered; it becomes the protocol's ``{"error": text}``.
 
     Parameters
