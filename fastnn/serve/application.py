@@ -255,6 +255,7 @@ class Application:
         receive: Receive,
         exchange: Exchange,
     ) -> Answer:
+        body = await body_of(receive, headers, self.limits)  # slow clients keep nobody waiting
         if self._waiting >= self.limits.waiting:
             raise RefusedError(
                 503,
@@ -263,7 +264,6 @@ class Application:
             )
         self._waiting += 1
         try:
-            body = await body_of(receive, headers, self.limits)
             served = version.served  # one and the same for all of the request
             work = (_Inference if what == "infer" else _Records)(version, served, headers)
             if len(body) <= LOOP_BYTES:

@@ -20,7 +20,8 @@ class Limits:
     seconds : float, default 30
         Time in which a client must send a request (408), and in which it is answered (503).
     waiting : int, default 64
-        Requests in work at the same time, per process; further ones are refused (503).
+        Requests that are whole and in work at the same time, per process; further ones are refused
+        (503).
     """
 
     body_bytes: int = 64 << 20
