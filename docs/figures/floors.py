@@ -22,6 +22,6 @@ FLOORS = (
     ("bagging",),
     ("loading",),
     ("sklearn", "report"),
-    ("dask",),
+    ("dask", "serve"),
     ("cli",),
 )

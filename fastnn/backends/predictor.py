@@ -68,6 +68,11 @@ class TablePredictor(Predictor):
     def __init__(self, predictor: Predictor, reader: Any) -> None:
         self._predictor, self._reader = predictor, reader
 
+    @property
+    def of_rows(self) -> Predictor:
+        """The predictor of rows of numbers, as the columns make them."""
+        return self._predictor
+
     def __call__(self, x: Any, out: Array | None = None) -> Array:
         """Return the outputs of a table, or of one row: a dict, a list or a series."""
         return self._predictor(self._reader(x), out)

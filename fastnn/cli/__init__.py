@@ -22,6 +22,7 @@ from fastnn.cli import (
     export,
     info,
     predict,
+    serve,
     show,
     streams,
     train,
@@ -83,7 +84,9 @@ def parser() -> tuple[_Parser, Mapping[str, _Parser]]:
     )
     main_parser.add_argument("--version", action="version", version=f"fastnn {__version__}")
     commands = main_parser.add_subparsers(dest="command", metavar="COMMAND")
-    for command in (train, evaluate, predict, columns, show, export, info, bench, completion):
+    for command in (
+        train, evaluate, predict, serve, columns, show, export, info, bench, completion,
+    ):  # fmt: skip
         command.add_parser(commands)
     main_parser.set_defaults(remarks=())
     return main_parser, commands.choices

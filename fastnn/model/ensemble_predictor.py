@@ -26,6 +26,11 @@ class EnsemblePredictor:
     def __init__(self, predictors: Iterable[Predictor], reader: RowReader | None = None) -> None:
         self._predictors, self._reader = tuple(predictors), reader
 
+    @property
+    def of_rows(self) -> EnsemblePredictor:
+        """The predictor of rows of numbers, as the columns make them."""
+        return EnsemblePredictor(self._predictors)
+
     def __call__(self, x: Any) -> Array:
         """Return the mean output (n_rows, n_out), or (n_out,) for one row."""
         if self._reader is not None:

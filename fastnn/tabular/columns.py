@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.tabular.frame import Frame
 from fastnn.tabular.frames import as_frame
 from fastnn.tabular.kinds import as_kind, check_zone, nothing_known
 from fastnn.tabular.matching import matched
@@ -113,7 +114,42 @@ class Columns:
             of training's: any in a column without the output "any other", else more than half of
             them. If the table has further columns, which are ignored.
         """
-        frame = as_frame(x)
+        out, surprises = self._read(as_frame(x), ignored)
+        surprises.warn(stacklevel=2)
+        return out
+
+    def rows_and_remarks(
+        self, x: Any, *, ignored: Collection[str] = ()
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        """Return what `rows` does, and what it warns of cells as sentences instead of warnings.
+
+        Parameters
+        ----------
+        x, ignored
+            As of `rows`.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_rows, n_out)
+        remarks : list of str
+            On missing cells and on values that training had not.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As from `rows`.
+
+        Warns
+        -----
+        UserWarning
+            If the table has further columns, which are ignored.
+        """
+        out, surprises = self._read(as_frame(x), ignored)
+        return out, surprises.sentences()
+
+    def _read(
+        self, frame: Frame, ignored: Collection[str]
+    ) -> tuple[NDArray[np.float32], Surprises]:
         out = np.zeros((frame.n_rows, self.n_out), np.float32)
         first, surprises = 0, Surprises()
         for read, column in zip(self.table, matched(self, frame, ignored), strict=True):
@@ -129,8 +165,7 @@ class Columns:
                 out[:, end - 1] = missing
             surprises.note(read, converted, own, missing)
             first = end
-        surprises.warn(stacklevel=2)
-        return out
+        return out, surprises
 
     @cached_property
     def typical_row(self) -> NDArray[np.float32]:

@@ -55,12 +55,16 @@ class Surprises:
 
     def warn(self, stacklevel: int) -> None:
         """Warn of all that was found, once for missing cells and once for unseen values."""
+        for text in self.sentences():
+            warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
+
+    def sentences(self) -> list[str]:
+        """Return what was found: a sentence on missing cells, and one on unseen values."""
+        found = []
         if self._missing:
-            warnings.warn(
+            found.append(
                 f"x has missing cells in columns that had none in training: {some(self._missing)}; "
-                "they are read as the median, or as no category",
-                UserWarning,
-                stacklevel=stacklevel + 1,
+                "they are read as the median, or as no category"
             )
         if self._unseen:
             rarely = ", or rarely" if self._is_other[True] else ""
@@ -69,11 +73,10 @@ class Surprises:
             shown = ", ".join(self._unseen[:MOST_SHOWN])
             if len(self._unseen) > MOST_SHOWN:
                 shown += f" and {len(self._unseen) - MOST_SHOWN} others"
-            warnings.warn(
-                f"x has values that training had not{rarely}: {shown}; they are read as {read_as}",
-                UserWarning,
-                stacklevel=stacklevel + 1,
+            found.append(
+                f"x has values that training had not{rarely}: {shown}; they are read as {read_as}"
             )
+        return found
 
 
 def _are_many(n_other: int, n_known: int, share: float) -> bool:

@@ -1,0 +1,63 @@
+"""uvicorn's connections, with bounds on the time of what uvicorn waits for without one.
+
+An application sees a request when its headers are complete. A client that never completes them, or
+that never reads its response, would keep its connection for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+except ImportError:  # httptools is optional
+    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+
+
+class Connection(Protocol):  # type: ignore[misc, valid-type, unused-ignore]
+    """A connection of an `Application`, with its limit of time.
+
+    It is closed if the headers of a request do not arrive within that time, or if a response is not
+    read within that time after the connection became idle.
+    """
+
+    _deadline: Any = None
+
+    @property
+    def _seconds(self) -> float:
+        seconds: float = self.app.limits.seconds
+        return seconds
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Read, and wait for the rest of the headers if they are not complete."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, whether or not the client has read what it was sent."""
+        super().timeout_keep_alive_handler()
+        if self.transport.is_closing():
+            self._stop_waiting()
+            self._deadline = self.loop.call_later(self._seconds, self.transport.abort)
+
+    def _wait(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._seconds, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
