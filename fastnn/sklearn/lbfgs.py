@@ -143,6 +143,7 @@ class Objective:
         self._architecture, self._sums, self._total = architecture, sums, total
         self._l2, self._factor, self._offset = l2, factor, offset
         self._params = architecture.allocate()
+        self._places = _places(architecture, self._params)
         is_used = np.zeros(architecture.n_slots, bool)
         architecture.copy_parameters(np.ones_like(is_used), is_used)
         self._slots = np.flatnonzero(is_used)
@@ -151,7 +152,7 @@ class Objective:
 
     def __call__(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient; params (n_parameters,), without padding."""
-        self._params[self._slots] = params
+        _write(self._places, params)
         loss, slopes = self._sums(self._params)
         gradient = slopes.take(self._slots) / self._total
         weights = params[self._weights]
@@ -167,8 +168,24 @@ class Objective:
     def unpacked(self, params: NDArray[np.float64]) -> Array:
         """Return them in the network's layout and dtype."""
         padded = self._architecture.allocate()
-        padded[self._slots] = params
+        _write(_places(self._architecture, padded), params)
         return padded
+
+
+def _places(architecture: Architecture, padded: Array) -> list[Array]:
+    """Return views of the weights, then of the biases, in the order of parameters without padding.
+
+    To copy through them takes a tenth of an assignment to indices.
+    """
+    biases = (bias for bias in architecture.biases(padded) if bias is not None)
+    return [*architecture.weights(padded), *biases]
+
+
+def _write(places: list[Array], params: NDArray[np.float64]) -> None:
+    begin = 0
+    for place in places:
+        place[...] = params[begin : begin + place.size].reshape(place.shape)
+        begin += place.size
 
 
 class Sums:
