@@ -147,16 +147,18 @@ class Objective:
         is_used = np.zeros(architecture.n_slots, bool)
         architecture.copy_parameters(np.ones_like(is_used), is_used)
         self._slots = np.flatnonzero(is_used)
-        self._weights = slice(np.count_nonzero(is_used[: architecture.n_weight_slots]))
+        n_weights = np.count_nonzero(is_used[: architecture.n_weight_slots])
+        self._weights, self._shrinkage = slice(n_weights), np.empty(n_weights)
         self.loss = np.nan
 
     def __call__(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient; params (n_parameters,), without padding."""
         _write(self._places, params)
         loss, slopes = self._sums(self._params)
-        gradient = slopes.take(self._slots) / self._total
+        gradient = slopes.take(self._slots)
+        gradient /= self._total
         weights = params[self._weights]
-        gradient[self._weights] += self._l2 * weights
+        gradient[self._weights] += np.multiply(weights, self._l2, out=self._shrinkage)
         penalty = 0.5 * self._l2 * float(weights @ weights)
         self.loss = self._factor * (loss / self._total) + self._offset + penalty
         return self.loss, gradient.astype(np.float64, copy=False)
