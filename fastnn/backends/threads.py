@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -123,15 +124,16 @@ _NO_BLAS = nullcontext()
 
 
 def blas_limited(uses_blas: bool, multiply_adds: float = math.inf) -> AbstractContextManager[None]:
-    """Hold NumPy's BLAS, if it is used, to as many threads as were asked for and its work is worth.
+    """Hold BLAS, if it is used, to as many threads as were asked for and its work is worth.
 
-    Several blocks may be active at once, in several threads: the smallest limit applies, and the
-    last one to end restores the original number.
+    This applies to NumPy's BLAS and, once it is loaded, to SciPy's. Several blocks may be active at
+    once, in several threads: the smallest limit applies, and the last one to end restores the
+    original number.
 
     Parameters
     ----------
     uses_blas : bool
-        Whether NumPy's BLAS computes the products.
+        Whether BLAS is used within the block.
     multiply_adds : float
         Of the largest product.
     """
@@ -165,19 +167,23 @@ def _limited_to(multiply_adds: float) -> Iterator[None]:
 
 _limits: dict[object, int] = {}
 _limits_lock = threading.Lock()
-_unlimited: list[int] = []  # threads of each library while no limit is in force
+_unlimited: list[tuple[Any, int]] = []  # libraries, with their threads before they were limited
 
 
 def _limit_blas(libraries: Sequence[Any], block: object, limit: int | None) -> None:
     """Set or remove the limit of a block."""
     with _limits_lock:
         if not _limits:
-            _unlimited[:] = [library.get_num_threads() for library in libraries]
+            _unlimited.clear()
+        known = {library.filepath for library, _ in _unlimited}
+        _unlimited.extend(
+            (each, each.get_num_threads()) for each in libraries if each.filepath not in known
+        )
         if limit is None:
             _limits.pop(block, None)
         else:
             _limits[block] = limit
-        for library, before in zip(libraries, _unlimited, strict=True):
+        for library, before in _unlimited:
             n_threads = min(_limits.values(), default=before)
             if library.get_num_threads() != n_threads:
                 library.set_num_threads(n_threads)
@@ -189,7 +195,7 @@ def _forget_limits() -> None:
     _limits_lock = threading.Lock()
     if _limits:
         _limits.clear()
-        for library, n_threads in zip(_blas_libraries() or (), _unlimited, strict=False):
+        for library, n_threads in _unlimited:
             library.set_num_threads(n_threads)
 
 
@@ -215,9 +221,14 @@ def _openmp_threads() -> int | None:
         return None
 
 
-@cache
 def _blas_libraries() -> Sequence[Any] | None:
     """Return threadpoolctl's controllers of the loaded BLAS; None without threadpoolctl."""
+    return _blas_beside("scipy.linalg.cython_blas" in sys.modules)
+
+
+@cache
+def _blas_beside(scipys: bool) -> Sequence[Any] | None:
+    """Look for them, once before SciPy's is loaded, and once after."""
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError:

@@ -1,7 +1,8 @@
 """Training by L-BFGS: SciPy's minimizer on the loss over all rows.
 
-The gradient comes from the backend's ``train_epoch``, in minibatches whose activations fit in the
-cache: with momentum 1 and learning rate 0 the weights do not change, and the state becomes
+The minimizer sees the parameters without their padding, in scikit-learn's order: weights, then
+biases. The gradient comes from the backend's ``train_epoch``, in minibatches whose activations fit
+in the cache: with momentum 1 and learning rate 0 the weights do not change, and the state becomes
 the sum of the minibatch gradients.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastnn.architecture import Architecture, Array
 from fastnn.backends.base import Backend
-from fastnn.backends.minibatch import TrainingOptions
+from fastnn.backends.minibatch import TrainingOptions, largest_product
+from fastnn.backends.threads import blas_limited
 from fastnn.network import Network
 from fastnn.optimizers import OptimizerState
 from fastnn.sklearn.callback_support import FitTasks
@@ -63,7 +66,7 @@ def minimize_loss(
     """
     if verbose:
         print(f"L-BFGS, {network.architecture.n_parameters} parameters")
-    start = network.parameters.astype(np.float64)
+    start = objective.packed(network.parameters)
     iterations = Iterations(objective, start, tasks, snapshot, verbose)
     try:
         result = minimize(
@@ -75,10 +78,10 @@ def minimize_loss(
             options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol, "ftol": ftol},
         )
     except EndedError:
-        network.parameters = iterations.params
+        network.parameters = objective.unpacked(iterations.params)
         return iterations.loss, iterations.n_done
     iterations.end_unfinished()
-    network.parameters = result.x
+    network.parameters = objective.unpacked(result.x)
     if not result.success:
         warnings.warn(
             f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): "
@@ -88,6 +91,22 @@ def minimize_loss(
             stacklevel=7,
         )
     return float(result.fun), min(int(result.nit), max_iter)
+
+
+def minimizer_limited(architecture: Architecture, uses_blas: bool) -> AbstractContextManager[None]:
+    """Hold the BLAS of SciPy's minimizer to one thread, as its work is worth no more.
+
+    In each iteration it solves a triangular system of up to 20 equations, which OpenBLAS shares
+    among all its threads. They wait for each other: with two other busy processes on two
+    processors a fit of iris took twenty times as long.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    uses_blas : bool
+        Whether BLAS also computes the products of the network, which then decide.
+    """
+    return blas_limited(True, largest_product(architecture, ROWS) if uses_blas else 0.0)
 
 
 class Objective:
@@ -124,18 +143,51 @@ class Objective:
         self._architecture, self._sums, self._total = architecture, sums, total
         self._l2, self._factor, self._offset = l2, factor, offset
         self._params = architecture.allocate()
+        self._places = _places(architecture, self._params)
+        is_used = np.zeros(architecture.n_slots, bool)
+        architecture.copy_parameters(np.ones_like(is_used), is_used)
+        self._slots = np.flatnonzero(is_used)
+        n_weights = np.count_nonzero(is_used[: architecture.n_weight_slots])
+        self._weights, self._shrinkage = slice(n_weights), np.empty(n_weights)
         self.loss = np.nan
 
     def __call__(self, params: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the loss and its gradient; params (n_slots,) in the network's layout."""
-        self._params[...] = params
+        """Return the loss and its gradient; params (n_parameters,), without padding."""
+        _write(self._places, params)
         loss, slopes = self._sums(self._params)
-        gradient = slopes / self._total
-        weights = slice(self._architecture.n_weight_slots)
-        gradient[weights] += self._l2 * params[weights]
-        penalty = 0.5 * self._l2 * float(params[weights] @ params[weights])
+        gradient = slopes.take(self._slots)
+        gradient /= self._total
+        weights = params[self._weights]
+        gradient[self._weights] += np.multiply(weights, self._l2, out=self._shrinkage)
+        penalty = 0.5 * self._l2 * float(weights @ weights)
         self.loss = self._factor * (loss / self._total) + self._offset + penalty
         return self.loss, gradient.astype(np.float64, copy=False)
+
+    def packed(self, params: Array) -> NDArray[np.float64]:
+        """Return a copy of parameters in the network's layout without their padding."""
+        return params.take(self._slots).astype(np.float64)
+
+    def unpacked(self, params: NDArray[np.float64]) -> Array:
+        """Return them in the network's layout and dtype."""
+        padded = self._architecture.allocate()
+        _write(_places(self._architecture, padded), params)
+        return padded
+
+
+def _places(architecture: Architecture, padded: Array) -> list[Array]:
+    """Return views of the weights, then of the biases, in the order of parameters without padding.
+
+    To copy through them takes a tenth of an assignment to indices.
+    """
+    biases = (bias for bias in architecture.biases(padded) if bias is not None)
+    return [*architecture.weights(padded), *biases]
+
+
+def _write(places: list[Array], params: NDArray[np.float64]) -> None:
+    begin = 0
+    for place in places:
+        place[...] = params[begin : begin + place.size].reshape(place.shape)
+        begin += place.size
 
 
 class Sums:
@@ -177,8 +229,8 @@ class Iterations:
     Attributes
     ----------
     n_done : int
-    params : ndarray of shape (n_slots,)
-        After the last iteration.
+    params : ndarray of shape (n_parameters,)
+        After the last iteration, without padding.
     loss : float
         Of these parameters; NaN before the first iteration.
     """
@@ -220,4 +272,4 @@ class Iterations:
 
     def _attributes(self) -> dict[str, Any]:
         loss = {"loss": self.loss} if self.n_done else {}
-        return self._snapshot(self.params, n_iter=self.n_done, **loss)
+        return self._snapshot(self._objective.unpacked(self.params), n_iter=self.n_done, **loss)

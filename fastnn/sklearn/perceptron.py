@@ -27,7 +27,7 @@ from fastnn.rows.strides import by_rows
 from fastnn.sklearn.callback_support import CallbackSupportMixin, FitTasks, fit_tasks, snapshot
 from fastnn.sklearn.history import History, shown, taken_from
 from fastnn.sklearn.inputs import checked_x, trained_on
-from fastnn.sklearn.lbfgs import Objective, Sums, minimize_loss
+from fastnn.sklearn.lbfgs import Objective, Sums, minimize_loss, minimizer_limited
 from fastnn.sklearn.parameters import Parameters
 from fastnn.sklearn.problem import Problem
 from fastnn.sklearn.stochastic import Stochastic
@@ -249,17 +249,19 @@ class Perceptron(CallbackSupportMixin, Parameters):  # type: ignore[misc]
         """Minimize the loss whose sums, without `offset`, over rows of weight `total` are given."""
         network = self.network_
         l2, factor = self._l2(total, total), self._loss_factor
-        loss, n_iter = minimize_loss(
-            network,
-            Objective(network.architecture, sums, total, l2, factor, offset),
-            self.max_iter,
-            self.max_fun,
-            self.tol,
-            self._ftol,
-            bool(self.verbose) and self.verbose != "bar",
-            tasks,
-            partial(snapshot, self),
-        )
+        uses_blas = get_backend(network.backend).uses_blas
+        with minimizer_limited(network.architecture, uses_blas):
+            loss, n_iter = minimize_loss(
+                network,
+                Objective(network.architecture, sums, total, l2, factor, offset),
+                self.max_iter,
+                self.max_fun,
+                self.tol,
+                self._ftol,
+                bool(self.verbose) and self.verbose != "bar",
+                tasks,
+                partial(snapshot, self),
+            )
         check_not_replaced(network, self.network_)
         self._history.loss, self._history.n_iter = loss, n_iter
 

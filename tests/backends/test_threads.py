@@ -173,7 +173,7 @@ def blas_threads():
     controller = threadpoolctl.ThreadpoolController().select(user_api="blas")
     if not controller.lib_controllers:
         pytest.skip("no BLAS that threadpoolctl knows")
-    threads._blas_libraries.cache_clear()  # scipy may have brought a BLAS of its own meanwhile
+    threads._blas_beside.cache_clear()  # another library may have been loaded meanwhile
     with controller.limit(limits=2):
         yield lambda: max(library["num_threads"] for library in controller.info())
 
@@ -257,15 +257,48 @@ def test_blocks_that_overlap_bring_back_the_number_before(blas_threads, order):
         assert blas_threads() == (1 if began else 2)
 
 
+LATER = """
+import sys
+from threadpoolctl import threadpool_info
+from fastnn.backends import threads
+
+def numbers():
+    return {i["filepath"]: i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
+
+alone = numbers()
+early = threads.blas_limited(True, 1.0)
+early.__enter__()
+assert "scipy.linalg.cython_blas" not in sys.modules
+import scipy.linalg.cython_blas
+before = {**numbers(), **alone}
+late = threads.blas_limited(True, 1.0)
+late.__enter__()
+assert set(numbers().values()) == {1}, numbers()
+for block in FIRST_TO_END:
+    assert set(numbers().values()) == {1}, numbers()
+    block.__exit__(None, None, None)
+assert numbers() == before, (numbers(), before)
+"""
+
+
+@pytest.mark.parametrize("order", ["early, late", "late, early"])
+def test_a_blas_that_is_loaded_later_is_limited_too(order):
+    pytest.importorskip("threadpoolctl")
+    pytest.importorskip("scipy")
+    code = LATER.replace("FIRST_TO_END", f"({order})")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
 def test_without_threadpoolctl_all_works_with_a_word(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    threads._blas_libraries.cache_clear()
+    threads._blas_beside.cache_clear()
     try:
         fastnn.set_num_threads(1)
         with pytest.warns(RuntimeWarning, match="install threadpoolctl"):
             assert small_network().fit(*blobs(), epochs=1).n_epochs == 1
     finally:
-        threads._blas_libraries.cache_clear()
+        threads._blas_beside.cache_clear()
 
 
 # -- threadpoolctl --------------------------------------------------------------------------------
