@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+Protocol: Any
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Protocol
+    from uvicorn.protocols.http import httptools_impl
+
+    Protocol = httptools_impl.HttpToolsProtocol
 except ImportError:  # httptools is optional
-    from uvicorn.protocols.http.h11_impl import H11Protocol as Protocol
+    from uvicorn.protocols.http import h11_impl
+
+    Protocol = h11_impl.H11Protocol
 
 
 class Connection(Protocol):  # type: ignore[misc, valid-type, unused-ignore]
