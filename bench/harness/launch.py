@@ -147,7 +147,7 @@ def _parser(name: str, description: str, case_names: Sequence[str]) -> argparse.
         nargs="+",
         default=[],
         metavar="NAME",
-        help=f"which to run, '*' allowed; there are: {', '.join(case_names)}",
+        help=f"which to run, '*' allowed; there are: {', '.join(case_names).replace('%', '%%')}",
     )
     add(
         "--backend",

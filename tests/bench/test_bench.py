@@ -171,3 +171,11 @@ def test_the_command_names_the_peers_that_there_are(bench):
     from fastnn.cli.bench import PEERS
 
     assert tuple(peers.MODULES) == PEERS
+
+
+@pytest.mark.parametrize("script", ["train.py", "kernels.py"])  # some kernels' names have a %
+def test_every_name_of_a_case_can_be_read_in_the_help(script):
+    code, stdout, stderr = run(script, "--help")
+    assert code == 0, stderr
+    assert "--cases" in stdout
+    assert "%%" not in stdout

@@ -42,8 +42,8 @@ INLINE void add_tail_terms(vec *sum, const vec *a, const real *b, ptrdiff_t b_te
         UNROLL for (int j = 0; j < columns; j++) sum[j] += a[k] * broadcast(b[k * b_term + j]);
 }
 
-/* LANES rows of C; where they are transposed, B's columns lie without a gap. columns and unit (whether A's rows are neighbours) are constants where this is
-   inlined. */
+/* LANES rows of C; where squares of A are transposed, B's columns lie without a gap. columns and unit
+   (whether A's rows are neighbours) are constants where this is inlined. */
 INLINE void sum_tail(const struct tail_sums *s, const int columns, const int unit) {
     vec sum[sizeof(vec) / sizeof(real)], a[sizeof(vec) / sizeof(real)];
     ptrdiff_t k = 0;

@@ -1,6 +1,6 @@
 /* NEON, which every AArch64 processor has: 32 registers of 16 bytes. */
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 #include <arm_neon.h>
 #endif
 
@@ -43,7 +43,7 @@
 #define COLUMNS_TOGETHER 1
 #define DELTA_BYTES 0
 
-#if defined(__GNUC__)
+#if defined(GNU_C)
 /* The bits of 64 bytes, all ones where the number is zero. Sums of neighbours, three times: of eight
    bytes' bits one byte. */
 INLINE uint64_t mask_from_zeros(const uint8x16_t *is_zero) {
