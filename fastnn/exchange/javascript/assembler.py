@@ -6,8 +6,8 @@ instructions, in which operands stand inside the instruction that takes them,
     (func $twice (export "twice") (param $x i32) (result i32)
       (i32.shl (local.get $x) (i32.const 1)))
 
-one imported memory, functions, ``block``, ``loop``, ``if`` and calls. Comments go from ``;;`` to the
-end of a line. Encodings are those of the WebAssembly core specification 2.0, chapter 5.
+one imported memory, functions, ``block``, ``loop``, ``if`` and calls. Comments go from ``;;`` to
+the end of a line. Encodings are those of the WebAssembly core specification 2.0, chapter 5.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def assembled(text: str) -> bytes:
         If an instruction, a name or a field is unknown.
     """
     (module,) = _read(text)
-    fields = list(_lists(module))[0:]
+    fields = list(_lists(module))
     imports = [field for field in fields if field[0] == "import"]
     functions = [_function(field) for field in fields if field[0] == "func"]
     signatures = [_signature(function) for function in functions]

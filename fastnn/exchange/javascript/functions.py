@@ -22,7 +22,8 @@ DENSE = """\
       for (let row = 0; row < nRows; row++) {
         const first = x + row * nIn;
         for (let j = 0; j < width; j += 4) {
-          let a = f32[bias + j], b = f32[bias + j + 1], c = f32[bias + j + 2], d = f32[bias + j + 3];
+          let a = f32[bias + j], b = f32[bias + j + 1];
+          let c = f32[bias + j + 2], d = f32[bias + j + 3];
           for (let i = first, w = weight + j; i < first + nIn; i++, w += width) {
             const x_i = f32[i];
             a += x_i * f32[w];

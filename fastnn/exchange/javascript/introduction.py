@@ -30,11 +30,13 @@ def introduction(network: Model, parameters: Parameters) -> str:
         "",
         *aligned(calls),
         "",
-        f"x is a Float32Array, a Float64Array or an array of {a.n_in} numbers, or of several rows of",
-        "them, one after the other; or a Uint8Array or Uint8ClampedArray, whose bytes count as",
-        "info.inputScale times their value. out is a Float32Array; predict(x, out) writes into one.",
+        f"x is a Float32Array, a Float64Array or an array of {a.n_in} numbers, or of several rows",
+        "of them, one after the other; or a Uint8Array or Uint8ClampedArray, whose bytes count as",
+        "info.inputScale times their value. out is a Float32Array; predict(x, out) writes into it.",
         *(
-            ["The first layer takes inputs that are centred or scaled first: float has too few digits."]
+            [
+                "The first layer takes inputs that are centred or scaled first: float has too few digits."
+            ]
             * (parameters.inputs is not None)
         ),
     ]

@@ -5,11 +5,11 @@ float32 in vectors of four. A layer
 
     out (n_rows, 4 n_vectors) = bias + x (n_rows, n_in) @ weight,    sums from the first input on
 
-keeps its weights in *panels* of at most 8 vectors of columns, row by row, so that one row of x streams
-through them and a panel serves all rows while it is in the cache. A tile of the result is in
-registers: one row times a panel, or four rows times two vectors. Each number is summed in the same
-order in both, so that a row has the same bits alone or among others; and WebAssembly rounds the same
-everywhere, so that all engines return the same.
+keeps its weights in *panels* of at most 8 vectors of columns, row by row, so that one row of x
+streams through them and a panel serves all rows while it is in the cache. A tile of the result is
+in registers: one row times a panel, or four rows times two vectors. Each number is summed in the
+same order in both, so that a row has the same bits alone or among others; and WebAssembly rounds
+the same everywhere, so that all engines return the same.
 
 exp and what rests on it are those of the compiled kernels, ``kernels/cython/simd/exponential.h``.
 """
@@ -31,10 +31,17 @@ CDF = (
     5.185632e-05, -2.0389947e-04, -9.4675075e-04, 1.0171296e-03, 6.9374652e-03, -1.0462445e-02,
     -4.7258191e-02, 2.3001771e-01, -5.0933218e-01, 7.2908372e-01,
 )  # fmt: skip
-"""Of the normal distribution: Φ(−u) = e^(−u²/2) P(q) / (u + 3) with q = (u − 3) / (u + 3), where P is
-the polynomial of least relative error, 2e-8, for 0 ≤ u ≤ 14.5; highest power first."""
+"""Of the normal distribution: Φ(−u) = e^(−u²/2) P(q) / (u + 3) with q = (u − 3) / (u + 3), where
+P is the polynomial of least relative error, 2e-8, for 0 ≤ u ≤ 14.5; highest power first."""
 
-EXP = (1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.50000001201)
+EXP = (
+    1.98756915e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    0.50000001201,
+)
 """Of e^r = 1 + r + r² P(r), |r| ≤ ln 2 / 2: Moshier's minimax coefficients (Cephes, expf)."""
 
 LN2_HIGH, LN2_LOW = 0.693145751953125, 1.428606765330187e-06
@@ -242,8 +249,8 @@ _HALF = f"(i32x4.shr_s {_N} (i32.const 1))"
 
 INNER = {
     "exp_of": f"""\
-;; e^z: 2^n · e^r, with 2^n in two factors, so that results overflow to infinity and go down to zero.
-;; Beyond -104 and 89 it is zero and infinity; NaN stays, which pmin and pmax let pass.
+;; e^z: 2^n · e^r, with 2^n in two factors, so that results overflow to infinity and go down to
+;; zero. Beyond -104 and 89 it is zero and infinity; NaN stays, which pmin and pmax let pass.
 (func $exp_of (param $z v128) (result v128) (local $e v128) (local $r v128) (local $n v128)
   (local.set $z (f32x4.pmin (f32x4.pmax {_Z} {_splat(-104.0)}) {_splat(89.0)}))
 {_REDUCE}
@@ -311,8 +318,7 @@ EXPRESSIONS = {
     (local.set $s (f32x4.mul {_E} {_E}))
     (local.set $r (f32x4.add (f32x4.add {_E} {_E}) {_choose(_NEGATIVE, _S, _ONE)}))
     (local.set $s (f32x4.mul {_choose(_NEGATIVE, _ONE, _S)} {_TWO}))""",
-        f"(f32x4.mul (f32x4.pmax {_Z} {_splat(-104.0)})"
-        f" (f32x4.div {_R} (f32x4.add {_R} {_S})))",
+        f"(f32x4.mul (f32x4.pmax {_Z} {_splat(-104.0)}) (f32x4.div {_R} (f32x4.add {_R} {_S})))",
     ),
     "softplus": (  # max(z, 0) + log(1 + e^-|z|)
         f"""{_E_MINUS_ABS}
@@ -378,11 +384,13 @@ SOFTMAX = f"""\
     {_across("f32x4.max")}
     (local.set $z {_R})
     (local.set $r {_ZERO})
-    {_each_vector(
+    {
+    _each_vector(
         f"(local.set $e (call $exp_of (f32x4.sub {_AT_P} {_Z})))",
         f"(v128.store (local.get $p) {_E})",
         f"(local.set $r (f32x4.add {_R} {_E}))",
-    )}
+    )
+}
     {_across("f32x4.add")}
     {_each_vector(f"(v128.store (local.get $p) (f32x4.div {_AT_P} {_R}))")}
     (local.set $at (local.get $end))

@@ -4,11 +4,11 @@ The module computes, for rows x,
 
     z_l = h_{l-1} @ W_l + b_l,    h_l = activation_l(z_l),    h_0 = x
 
-in float32: by the kernel of `fastnn.exchange.javascript.kernel` where the engine has WebAssembly with
-vectors, else by that of `fastnn.exchange.javascript.functions`. Parameters have the form of those of
-a C header (`fastnn.exchange.c.parameters`); they are stored in base64, first the numbers in float32
-(means and factors of inputs; scales and biases of each layer), then the weights (n_in, n_out) of each
-layer, in little-endian order. The same network gives the same bytes.
+in float32: by the kernel of `fastnn.exchange.javascript.kernel` where the engine has WebAssembly
+with vectors, else by that of `fastnn.exchange.javascript.functions`. Parameters have the form of
+those of a C header (`fastnn.exchange.c.parameters`); they are stored in base64, first the numbers
+in float32 (means and factors of inputs; scales and biases of each layer), then the weights
+(n_in, n_out) of each layer, in little-endian order. The same network gives the same bytes.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def path_of_types(path: Any) -> Path:
         raise ValueError(
             f"a JavaScript module is a file such as digits.js or digits.mjs, got {str(path)!r}"
         )
-    return path.with_suffix(TYPES[path.suffix])
+    types_path: Path = path.with_suffix(TYPES[path.suffix])
+    return types_path
 
 
 def module(network: Model, *, weights: str, parameters: Parameters | None = None) -> str:
@@ -131,23 +132,19 @@ def module(network: Model, *, weights: str, parameters: Parameters | None = None
     parts = [
         introduction(network, parameters),
         _constants(network, parameters),
-        runtime.UNPACK,
-        runtime.WEIGHT_AT[weights],
         runtime.PLACES,
         plain_kernel(functions),
-        runtime.LOAD,
-        runtime.START,
         runtime.PREDICT,
+        *([runtime.DECIDE[a.output], runtime.CLASSES] if a.n_classes else []),
+        runtime.UNPACK,
+        runtime.WEIGHT_AT[weights],
+        runtime.LOAD,
+        "// The kernel in WebAssembly, and the parameters: numbers in float32, then weights.\n"
+        f'const KERNEL = "{_base64(kernel(functions))}";\n'
+        f'const DATA = "{_base64(packed(parameters, weights))}";\n',
+        runtime.START,
     ]
-    if a.n_classes:
-        parts += [runtime.DECIDE[a.output], runtime.CLASSES]
-    parts += [
-        "// The kernel in WebAssembly, and the parameters.",
-        *_data(packed(parameters, weights), kernel(functions)),
-    ]
-    head, *rest = parts
-    data = rest[-2:]  # constants are defined before the code that runs when the module is loaded
-    return "\n".join([head, rest[0], *data, *rest[1:-3]])
+    return "\n".join(parts)
 
 
 def stored(network: Model, weights: str, columns: Any) -> Parameters:
@@ -227,11 +224,8 @@ def _constants(network: Model, parameters: Parameters) -> str:
     )
 
 
-def _data(parameters: bytes, kernel_bytes: bytes) -> list[str]:
-    return [
-        f'const KERNEL = "{b64encode(kernel_bytes).decode()}";',
-        f'const DATA = "{b64encode(parameters).decode()}";\n',
-    ]
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
 
 
 def classes(network: Model) -> list[Any] | None:
@@ -264,6 +258,6 @@ def written(value: Any) -> str:
 def _check_no_columns(network: Model) -> None:
     if network.columns is not None:
         raise ValueError(
-            "a JavaScript module takes rows of numbers, and the network takes tables: to_onnx writes "
-            "it with the preparation of its columns, and to_c one of numbers and flags"
+            "a JavaScript module takes rows of numbers, and the network takes tables: to_onnx "
+            "writes it with the preparation of its columns, and to_c one of numbers and flags"
         )
