@@ -39,8 +39,8 @@ def add_parser(commands: Any) -> None:
         "export",
         help="export a saved network as a C header, an ONNX file or a JavaScript module",
         description="Write a saved network as one C99 header without allocation, for firmware and "
-        "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a network "
-        "that takes tables, or several, a header or an ONNX file takes the columns as they come: a "
+        "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a "
+        "network that takes tables, or several, a header or an ONNX file takes the columns as they come: a "
         "header numbers and flags, an ONNX file all columns.",
     )
     words.add_model_argument(parser)
@@ -59,8 +59,8 @@ def add_parser(commands: Any) -> None:
         "--rows",
         metavar="DATA",
         help="for a C header or a JavaScript module: rows to measure its loss of accuracy on, "
-        "as in fastnn evaluate, with or without labels (default: synthetic rows, if the model stores "
-        "column statistics)",
+        "as in fastnn evaluate, with or without labels (default: synthetic rows, if the model "
+        "stores column statistics)",
     )
     words.add_data_options(parser)
     of_tables = "of the file of --rows, for a network that takes tables"

@@ -88,7 +88,7 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c, but the format is onnx" in cli.err
+    assert "--weights is only for --format c and javascript, but the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
@@ -151,7 +151,7 @@ def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
     assert "--label describes --rows, which is not given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is only for --format c, but the format is onnx" in cli.err
+    assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):

@@ -14,13 +14,13 @@ from fastnn.exchange.javascript.kernel import CDF, CDF_SHIFT
 
 DENSE = """\
   // out = bias + x @ weight, whose columns lie in panels of at most 4 * WIDEST columns.
-  dense(x, nRows, nIn, weight, bias, nVectors, out) {
+  dense(x, xRow, nRows, nIn, weight, bias, nVectors, out) {
     const step = 4 * nVectors;
-    x /= 4, weight /= 4, bias /= 4, out /= 4;
+    x /= 4, xRow /= 4, weight /= 4, bias /= 4, out /= 4;
     for (let panels = Math.ceil(nVectors / WIDEST); panels > 0; panels--) {
       const width = 4 * Math.ceil(nVectors / panels);
       for (let row = 0; row < nRows; row++) {
-        const first = x + row * nIn;
+        const first = x + row * xRow;
         for (let j = 0; j < width; j += 4) {
           let a = f32[bias + j], b = f32[bias + j + 1];
           let c = f32[bias + j + 2], d = f32[bias + j + 3];

@@ -34,9 +34,7 @@ def introduction(network: Model, parameters: Parameters) -> str:
         "of them, one after the other; or a Uint8Array or Uint8ClampedArray, whose bytes count as",
         "info.inputScale times their value. out is a Float32Array; predict(x, out) writes into it.",
         *(
-            [
-                "The first layer takes inputs that are centred or scaled first: float has too few digits."
-            ]
+            ["The first layer takes inputs that are centred or scaled: float has few digits."]
             * (parameters.inputs is not None)
         ),
     ]

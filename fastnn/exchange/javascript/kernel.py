@@ -141,7 +141,7 @@ def _call(n_rows: int, n_vectors: int, beyond: str = "") -> str:
     ]
     return (
         f"(call $tile_{n_rows}x{n_vectors} (local.get $x_row)"
-        f" (i32.add (local.get $x_row) (local.get $row)) (local.get $row) {moved[0]}"
+        f" (i32.add (local.get $x_row) (local.get $size)) (local.get $row) {moved[0]}"
         f" (local.get $step) {moved[1]} {moved[2]} (local.get $out_row))"
     )
 
@@ -153,11 +153,12 @@ _WIDTHS = "\n".join(
 
 DENSE = f"""\
 ;; A layer, panel by panel: of those that are left, each takes its share of the vectors.
-(func $dense (export "dense") (param $x i32) (param $n_rows i32) (param $n_in i32)
+(func $dense (export "dense") (param $x i32) (param $row i32) (param $n_rows i32)
+  (param $n_in i32)
   (param $weight i32) (param $bias i32) (param $n_vectors i32) (param $out i32)
-  (local $row i32) (local $out_row i32) (local $panels i32) (local $width i32) (local $step i32)
+  (local $size i32) (local $out_row i32) (local $panels i32) (local $width i32) (local $step i32)
   (local $left i32) (local $x_row i32) (local $y i32) (local $v i32)
-  (local.set $row (i32.mul (local.get $n_in) (i32.const 4)))
+  (local.set $size (i32.mul (local.get $n_in) (i32.const 4)))
   (local.set $out_row (i32.mul (local.get $n_vectors) (i32.const {VECTOR})))
   (local.set $panels
     (i32.div_u (i32.add (local.get $n_vectors) (i32.const {WIDEST - 1})) (i32.const {WIDEST})))

@@ -192,11 +192,12 @@ export function predict(x, out) {
   for (let row = 0; row < nRows; row += ROWS) {
     const n = Math.min(ROWS, nRows - row);
     read(x, row * N_IN, n * N_IN, isBytes);
-    let source = INPUT;
+    let source = INPUT, rowBytes = 4 * N_IN;
     for (const { nIn, weight, bias, nVectors, out: target, activate } of layers) {
-      kernel.dense(source, n, nIn, weight, bias, nVectors, target);
+      kernel.dense(source, rowBytes, n, nIn, weight, bias, nVectors, target);
       if (activate !== null) activate(target, n, nVectors);
       source = target;
+      rowBytes = 16 * nVectors;
     }
     const step = 4 * last.nVectors;
     for (let i = 0, from = source / 4, to = row * N_OUT; i < n; i++, from += step, to += N_OUT) {
