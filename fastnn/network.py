@@ -815,8 +815,8 @@ class Network(Model):
         Uint8Array of bytes, which are multiplied by `input_scale`; ``info``, which describes the
         network; and, if each row has one class, ``predictClass(x)`` and ``predictClasses(x)``,
         which return `class_labels` or, without any, numbers from 0. Types for TypeScript are
-        written beside it. It computes in WebAssembly where the engine has vectors there, with the same bits
-        in each, else in JavaScript.
+        written beside it. It computes in WebAssembly where the engine has vectors there, with the
+        same bits in each, else in JavaScript.
 
         Arithmetic is float32. As in a C header (`to_c`), the means of the columns are subtracted
         first if `trained_on` has them.

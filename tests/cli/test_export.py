@@ -8,6 +8,7 @@ from support.odd_tables import NETWORKS, passengers, write
 import fastnn
 from fastnn.exchange.c.header import header
 from fastnn.exchange.c.table_header import table_header
+from fastnn.exchange.javascript.module import module
 from fastnn.exchange.quantization import dequantized
 
 
@@ -218,3 +219,19 @@ def test_options_of_text_are_for_networks_that_take_tables(cli):
     words = ("export", "pets.safetensors", "--format", "c", "--missing", "?", "--rows", "new.csv")
     assert cli(*words) == 2
     assert "--missing is for a network that takes tables" in cli.err
+
+
+def test_a_javascript_module_is_written_with_its_types(cli, network):
+    text = cli.ok("export", "pets.safetensors", "--format", "javascript")
+    assert text.startswith("pets.js: 38 parameters, ")
+    assert text.endswith("(float32), largest weight error 0; types in pets.d.ts\n")
+    assert (cli.folder / "pets.js").read_text() == module(network, weights="float32")
+    assert (cli.folder / "pets.d.ts").exists()
+
+
+def test_float16_is_for_javascript(cli):
+    words = ("export", "pets.safetensors", "--weights", "float16")
+    (found,) = cli.json(*words, "--format", "javascript")
+    assert found["weights"] == "float16"
+    assert cli(*words, "--format", "c") == 2
+    assert "--weights float16 is only for --format javascript" in cli.err

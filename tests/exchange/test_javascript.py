@@ -1,4 +1,4 @@
-"""A network as a JavaScript module: it computes in Node what fastnn does, with and without vectors."""
+"""A network as a JavaScript module: Node computes what fastnn does, with and without vectors."""
 
 import json
 import re
@@ -17,6 +17,7 @@ import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS
 from fastnn.exchange.javascript.module import module
 from fastnn.exchange.quantization import dequantized
+from fastnn.rows.trained_on import TrainedOn
 
 BATCH = 8 if not THOROUGH else 100
 """Networks in one process."""
@@ -156,10 +157,10 @@ def test_not_a_number_stays_so(tmp_path, engine):
 def test_columns_far_from_zero_are_centred(tmp_path, engine, weights):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3)) * [1, 10, 1e4] + [1e6, 1000, 0]
-    y = (x[:, 0] > 1e6).astype(int)
-    network = fastnn.sklearn.MLPClassifier((8,), max_iter=30, random_state=0).fit(x, y).network_
-    if network.trained_on.mean is None:
-        pytest.skip("the network has no means of its columns")
+    network = fastnn.Network((3, 8, 2), dtype="float64", seed=0)
+    network.weights[0][...] /= [[1], [10], [1e4]]
+    network.biases[0][...] = -np.array([1e6, 1000, 0]) @ network.weights[0]
+    network.trained_on = TrainedOn(mean=(1e6, 1000.0, 0.0), deviation=(1.0, 10.0, 1e4))
     (found,) = run(tmp_path, [network], [x], engine, weights)
     exact = network.predict_proba(x)
     tolerance = {"float32": 0.02, "float16": 0.03, "int8": 0.1}[weights]
@@ -292,8 +293,9 @@ def test_the_module_is_small_beside_its_parameters(tmp_path, weights):
         data = re.search('const DATA = "(.*)"', (tmp_path / "net.mjs").read_text()).group(1)
         assert len(b64decode(data)) == written.n_weight_bytes
         assert (tmp_path / "net.mjs").stat().st_size == written.n_bytes
-        assert written.n_bytes - len(data) <= LARGEST_RUNTIME
-        assert written.n_bytes <= 1.4 * written.n_weight_bytes + LARGEST_RUNTIME
+        n_more = LARGEST_RUNTIME + 2000 * (network is every)  # of all activations at once
+        assert written.n_bytes - len(data) <= n_more
+        assert written.n_bytes <= 1.4 * written.n_weight_bytes + n_more
 
 
 LABELS = ['"', "\\", "a\nb", "é日本🙂", "</script>", "*/", "", "\u2028", "${x}"]
@@ -367,7 +369,7 @@ def test_rows_measure_what_is_lost(tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 4))
     written = network.to_javascript(tmp_path / "net.js", rows=(x, network.predict(x)))
     assert written.agreement.agreement == 1
-    assert written.largest_weight_error == 0
+    assert written.largest_weight_error < 1e-7
 
 
 def test_a_loss_is_a_warning(tmp_path):
@@ -381,7 +383,7 @@ def test_a_loss_is_a_warning(tmp_path):
 
 @pytest.mark.parametrize("name", ["net", "net.ts", "net.h", "net.js.txt"])
 def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="a file such as digits.js or digits.mjs"):
+    with pytest.raises(ValueError, match=r"a file such as digits\.js or digits\.mjs"):
         small_network().to_javascript(tmp_path / name)
 
 
@@ -411,7 +413,7 @@ def test_a_network_that_takes_tables_is_refused(tmp_path):
     from fastnn.sklearn import TabularClassifier
 
     table = {"a": np.arange(60.0), "b": np.array(["x", "y"] * 30)}
-    model = TabularClassifier(n_models=1, max_iter=2, random_state=0).fit(table, np.arange(60) % 2)
+    model = TabularClassifier(max_iter=2, random_state=0).fit(table, np.arange(60) % 2)
     with pytest.raises(ValueError, match="the network takes tables: to_onnx"):
         model.ensemble_[0].to_javascript(tmp_path / "net.js")
 
