@@ -41,6 +41,7 @@ from fastnn.vocabulary import (
     BackendName,
     InputType,
     Loss,
+    ModuleWeightType,
     NumberType,
     Output,
     Reduction,
@@ -50,6 +51,7 @@ from fastnn.vocabulary import (
 
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
+    from fastnn.exchange.javascript.module import WrittenModule
 
 _NOT_KEPT = ("_current_fit", "_told", "_held", "_shared")
 _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
@@ -802,6 +804,66 @@ class Network(Model):
         return (write if self.columns is None else write_table)(
             self, path, weights=weights, name=name, rows=rows
         )
+
+    def to_javascript(
+        self, path: Any, *, weights: ModuleWeightType = "float32", rows: Any = None
+    ) -> WrittenModule:
+        """Write the network as one ES module, for browsers, Node, Deno and workers.
+
+        The module needs nothing else: the weights are in it, in base64. It exports
+        ``predict(x, out)`` for one row or several, one after the other, in a Float32Array, or in a
+        Uint8Array of bytes, which are multiplied by `input_scale`; ``info``, which describes the
+        network; and, if each row has one class, ``predictClass(x)`` and ``predictClasses(x)``,
+        which return `class_labels` or, without any, numbers from 0. Types for TypeScript are
+        written beside it. It computes in WebAssembly where the engine has vectors there, with the
+        same bits in each, else in JavaScript.
+
+        Arithmetic is float32. As in a C header (`to_c`), the means of the columns are subtracted
+        first if `trained_on` has them.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"digits.js"`` or ``"digits.mjs"``, with types in ``"digits.d.ts"`` or
+            ``"digits.d.mts"``; existing files are replaced.
+        weights : {"float32", "float16", "int8"}, default "float32"
+            How weights are stored. float16 takes half the bytes, with a relative error of at most
+            2⁻¹¹ from 6e-5 on; int8 a quarter: integers from −127 to 127 and a scale for each
+            unit. They become float32 when the module is loaded.
+        rows : array (n_rows, n_in), or tuple (x, y), optional
+            Rows on which to compare the module with the network. If the network has no column
+            means, they are measured on these rows too.
+
+        Returns
+        -------
+        WrittenModule
+            The path of the ``types``, ``n_bytes`` and ``n_weight_bytes`` of the module, its
+            ``largest_weight_error`` and its ``agreement`` with the network, as from `to_c`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `path` does not end in .js or .mjs, `weights` is not a valid choice, a parameter is
+            not finite in float32, or a weight in float16, a class label is beyond 2⁵³, the rows
+            are invalid, or the network has `columns`.
+        OSError
+            If a file cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If the module loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.Network((784, 100, 10), seed=0)
+        >>> net.to_javascript("digits.js", weights="int8").n_bytes  # doctest: +SKIP
+        122600
+        """
+        from fastnn.exchange.javascript.module import write
+
+        return write(self, path, weights=weights, rows=rows)
 
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None

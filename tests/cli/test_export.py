@@ -8,6 +8,7 @@ from support.odd_tables import NETWORKS, passengers, write
 import fastnn
 from fastnn.exchange.c.header import header
 from fastnn.exchange.c.table_header import table_header
+from fastnn.exchange.javascript.module import module
 from fastnn.exchange.quantization import dequantized
 
 
@@ -88,7 +89,7 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c, but the format is onnx" in cli.err
+    assert "--weights is only for --format c and javascript, but the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
@@ -151,7 +152,7 @@ def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
     assert "--label describes --rows, which is not given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is only for --format c, but the format is onnx" in cli.err
+    assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):
@@ -218,3 +219,19 @@ def test_options_of_text_are_for_networks_that_take_tables(cli):
     words = ("export", "pets.safetensors", "--format", "c", "--missing", "?", "--rows", "new.csv")
     assert cli(*words) == 2
     assert "--missing is for a network that takes tables" in cli.err
+
+
+def test_a_javascript_module_is_written_with_its_types(cli, network):
+    text = cli.ok("export", "pets.safetensors", "--format", "javascript")
+    assert text.startswith("pets.js: 38 parameters, ")
+    assert text.endswith("(float32), largest weight error 0; types in pets.d.ts\n")
+    assert (cli.folder / "pets.js").read_text() == module(network, weights="float32")
+    assert (cli.folder / "pets.d.ts").exists()
+
+
+def test_float16_is_for_javascript(cli):
+    words = ("export", "pets.safetensors", "--weights", "float16")
+    (found,) = cli.json(*words, "--format", "javascript")
+    assert found["weights"] == "float16"
+    assert cli(*words, "--format", "c") == 2
+    assert "--weights float16 is only for --format javascript" in cli.err

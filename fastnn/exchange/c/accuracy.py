@@ -141,20 +141,20 @@ def compared(network: Learner, exact: Any, found: Any, synthetic: bool) -> Agree
     return Agreement(agreement, len(exact), synthetic, a.classifies)
 
 
-def warn_of_loss(agreement: Agreement, weights: str) -> None:
-    """Warn if a header loses more than `MOST_LOST`."""
+def warn_of_loss(agreement: Agreement, weights: str, what: str = "C header") -> None:
+    """Warn if a header, or another export `what`, loses more than `MOST_LOST`."""
     if agreement.lost <= MOST_LOST:
         return
     advice = (
         'Use weights="float32"'
-        if weights == "int8"
+        if weights != "float32"
         else "Subtract constants from columns that lie far from zero before they become float, and "
         "train the network anew"
     )
     if agreement.synthetic:
         advice += ", or give rows of your own to measure it on"
     warnings.warn(
-        f"the C header in {weights} loses accuracy: {agreement}. {advice}",
+        f"the {what} in {weights} loses accuracy: {agreement}. {advice}",
         UserWarning,
         stacklevel=4,
     )
