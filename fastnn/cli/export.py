@@ -41,6 +41,18 @@ def add_parser(commands: Any) -> None:
         "float32)",
     )
     parser.add_argument(
+        "--arithmetic",
+        choices=("float32", "int32"),
+        help="for a C header: int32 computes without floats, for microcontrollers, and needs "
+        "--weights int8 and --calibration (default: float32)",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="DATA",
+        help="for --arithmetic int32: rows such as the network will meet, with or without labels, "
+        "which give the ranges of its numbers",
+    )
+    parser.add_argument(
         "--name",
         help="for a C header: prefix of all its names (default: the name of the file)",
     )
@@ -73,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
     """Load, write and report."""
     for option, format_ in (
         ("weights", "c"),
+        ("arithmetic", "c"),
+        ("calibration", "c"),
         ("name", "c"),
         ("rows", "c"),
         ("input_dtype", "onnx"),
@@ -83,8 +97,11 @@ def run(options: argparse.Namespace) -> int:
                 f"{options.format}"
             )
     for option in ("data_dir", "label", "header", "targets", *TEXT_ONLY):
-        if getattr(options, option) is not None and options.rows is None:
-            raise ValueError(f"--{option.replace('_', '-')} describes --rows, which is not given")
+        if getattr(options, option) is not None and not (options.rows or options.calibration):
+            raise ValueError(
+                f"--{option.replace('_', '-')} describes --rows or --calibration, and neither is "
+                "given"
+            )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
     words.check_distinct(
@@ -94,6 +111,10 @@ def run(options: argparse.Namespace) -> int:
             "--output": path,
         }
     )
+    if options.calibration is not None:
+        words.check_distinct(
+            {"--calibration": words.data_file(options.calibration), "--output": path}
+        )
     network = words.model(options.model)
     if not saved_table.takes_tables(network):
         check_text_options(options, options.model)
@@ -107,9 +128,11 @@ def run(options: argparse.Namespace) -> int:
 def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     weights: WeightType = options.weights or "float32"
     n_parameters = _n_parameters(network)
-    rows = None if options.rows is None else _rows(options, network)
-    written = network.to_c(path, weights=weights, name=options.name, rows=rows)
+    rows = None if options.rows is None else _rows(options, network, options.rows)
+    chosen = _arithmetic(options, network)
+    written = network.to_c(path, weights=weights, name=options.name, rows=rows, **chosen)
     agreement = written.agreement
+    in_integers = {"largest_logit_error": written.largest_logit_error}
     if options.json:
         words.print_json(
             {
@@ -122,6 +145,7 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
                 "largest_weight_error": written.largest_weight_error,
                 "agreement": None if agreement is None else agreement._asdict(),
             }
+            | (in_integers if written.largest_logit_error is not None else {})
         )
         return
     say(
@@ -129,10 +153,27 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
         f"{written.n_bytes:,} bytes ({weights}), largest weight error "
         f"{written.largest_weight_error:.3g}"
     )
+    if written.largest_logit_error is not None:
+        say(f"computed in int32: largest difference of outputs {written.largest_logit_error:.3g}")
     if agreement is not None:
         say(f"compared with the network: {agreement}")
     elif weights == "int8":
         words.note("the accuracy lost by int8 was not measured: give rows with --rows", options)
+
+
+def _arithmetic(options: argparse.Namespace, network: Network | Ensemble) -> dict[str, Any]:
+    """Return the arguments that --arithmetic and --calibration stand for."""
+    if options.arithmetic is None and options.calibration is None:
+        return {}
+    if isinstance(network, Ensemble):
+        raise ValueError(
+            "--arithmetic and --calibration are for one network that takes numbers or bytes, and "
+            f"{named(options.model)} holds several that take a table"
+        )
+    found = {"arithmetic": options.arithmetic or "float32"}
+    if options.calibration is None:
+        return found
+    return found | {"calibration": _rows(options, network, options.calibration)}
 
 
 def _n_parameters(network: Network | Ensemble) -> int:
@@ -140,9 +181,9 @@ def _n_parameters(network: Network | Ensemble) -> int:
     return n_models * network.architecture.n_parameters
 
 
-def _rows(options: argparse.Namespace, network: Network | Ensemble) -> Any:
-    """Return what --rows names: (x, y), or x if it has no labels."""
-    source = argparse.Namespace(**vars(options) | {"data": options.rows})
+def _rows(options: argparse.Namespace, network: Network | Ensemble, data: str) -> Any:
+    """Return what --rows or --calibration names: (x, y), or x if it has no labels."""
+    source = argparse.Namespace(**vars(options) | {"data": data})
     if saved_table.takes_tables(network):
         return _table(source, network)
     if _has_labels(source, network):

@@ -149,7 +149,7 @@ def test_eight_bits_that_were_not_measured_are_named(cli):
 
 def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
-    assert "--label describes --rows, which is not given" in cli.err
+    assert "--label describes --rows or --calibration, and neither is given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
     assert "--rows is only for --format c, but the format is onnx" in cli.err
 
