@@ -111,7 +111,7 @@ class IntegerLayer(NamedTuple):
         half = np.uint64(1) << (shift - np.uint64(1))
         size = np.abs(sums).astype(np.uint64) * self.multiplier.astype(np.uint64)
         rounded = np.minimum((size + half) >> shift, np.uint64(self.limit)).astype(np.int64)
-        return np.where(sums < 0, -rounded, rounded)
+        return np.asarray(np.where(sums < 0, -rounded, rounded))
 
     def _activated(self, z: NDArray[np.int64]) -> NDArray[np.int64]:
         if self.curve is not None:
