@@ -103,7 +103,8 @@ def test_no_sum_leaves_int32_whatever_the_magnitudes(data):
     try:
         integers = calibrated(network, rows)
     except ValueError as error:
-        assert "not finite" in str(error)
+        if "not finite" not in str(error):
+            raise
         return
     largest = np.full(sizes[0], 255 if of_bytes else 32768)
     if integers.inputs is not None and integers.inputs.limit < LEVELS:
@@ -214,7 +215,6 @@ def test_on_a_cortex_m0_nothing_computes_floats_in_software(tmp_path):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_keeps_its_digits(activation):
-    """Two hidden layers of random weights: eight bits of weights lose 1 % of the outputs' range."""
     rng = np.random.default_rng(0)
     network = fastnn.Network((20, 40, 30, 5), activation=activation, output="identity", seed=1)
     for bias in network.biases:
@@ -223,7 +223,7 @@ def test_every_activation_keeps_its_digits(activation):
     agreement, error = measured(network, integers_of(network, x), x)
     values = network.predict(x)
     assert agreement.agreement > 0.999
-    assert error < 0.03 * np.abs(values - values.mean(axis=0)).max()
+    assert error < 0.02 * np.abs(values - values.mean(axis=0)).max()
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -251,27 +251,24 @@ def test_columns_of_different_sizes_far_from_zero_keep_their_accuracy():
     assert agreement.agreement > 0.97
 
 
-def test_digits_lose_next_to_nothing(tmp_path):
-    data = digits()
-    network = fastnn.Network((data.train[0].shape[1], 32, 10), activation="relu", seed=0)
+def lost(network, data, folder):
     network.fit(*data.train, epochs=5, progress=False)
-    written = network.to_c(tmp_path / "digits.h", weights="int8", arithmetic="int32",
-                           calibration=data.train[0][:300], rows=data.test)  # fmt: skip
-    assert abs(written.agreement.lost) <= 0.005
+    written = network.to_c(folder / "net.h", weights="int8", arithmetic="int32",
+                           calibration=data.train.x[:1000], rows=tuple(data.test))  # fmt: skip
+    assert written.agreement.n_rows == len(data.test.x)
     assert 0 < written.largest_logit_error < 1
-    assert written.agreement.n_rows == len(data.test[0])
+    return written.agreement.lost
 
 
-def test_mnist_is_within_two_tenths_of_a_point(tmp_path):
-    try:
-        data = mnist(download=False)
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    network = fastnn.Network((784, 100, 10), activation="relu", seed=0)
-    network.fit(*data.train, epochs=3, progress=False)
-    written = network.to_c(tmp_path / "net.h", weights="int8", arithmetic="int32",
-                           calibration=data.train[0][:1000], rows=data.test)  # fmt: skip
-    assert written.agreement.lost < 0.002
+def test_digits_lose_next_to_nothing(tmp_path):
+    network = fastnn.Network((784, 16, 10), activation="relu", seed=0)
+    assert abs(lost(network, digits(), tmp_path)) <= 0.005
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_mnist_is_within_two_tenths_of_a_point(tmp_path, mnist_folder, activation):
+    network = fastnn.Network((784, 100, 10), activation=activation, seed=0)
+    assert abs(lost(network, mnist(mnist_folder), tmp_path)) <= 0.002
 
 
 # -- what it holds, and refusals ------------------------------------------------------------------
@@ -289,7 +286,7 @@ def rows():
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 def test_the_size_that_the_header_states_is_that_of_its_arrays(tmp_path, rows, activation):
-    network = small_network((4, 6, 3), activation=activation)
+    network = small_network((4, 6, 3), activation=activation, output="identity")
     n_bytes = export(network, tmp_path, rows).n_bytes
     text = (tmp_path / "net.h").read_text()
     pattern = r"const u?int\d+_t (net_(?:weight|bias|multiplier|shift|curve)_\d)"
@@ -365,7 +362,8 @@ def test_what_does_not_fit_is_refused(tmp_path, rows, options, words):
 def test_a_network_that_takes_a_table_is_refused(tmp_path):
     table = {"a": np.arange(40.0), "b": np.arange(40) % 2 == 0}
     columns = fastnn.tabular.learn_columns(table)
-    network = fastnn.Network((columns.n_out, 4, 2), columns=columns, seed=0)
+    network = fastnn.Network((columns.n_out, 4, 2), seed=0)
+    network.columns = columns
     with pytest.raises(ValueError, match="takes rows of numbers or bytes, and this network"):
         export(network, tmp_path, table)
 
@@ -383,7 +381,7 @@ def test_columns_that_calibration_holds_constant_are_named_if_they_are_used(tmp_
     network = small_network()
     rows[:, 2:] = 1
     network.weights[0][3] = 0
-    with pytest.warns(UserWarning, match="counts column 3 as constant, since float32 holds one"):
+    with pytest.warns(UserWarning, match="counts 'column 3' as constant, since float32 holds one"):
         export(network, tmp_path, rows)
 
 

@@ -9,7 +9,12 @@ V_ij = s_i W_ij, and are quantized column by column:
     t_j = max_i |V_ij| / 127,    w_ij = V_ij / t_j rounded,    bias_j = b_j / t_j rounded
 
 where t_j is larger if the bias needs it, so that |bias_j| ≤ `LARGEST_BIAS`. ``sum_j`` then stands
-for ``t_j sum_j``. The number of levels of the inputs of a layer is chosen so that
+for ``t_j sum_j``. To b_j is added what rounding the weights takes from the mean of the sum,
+Σ_i mean_i (V_ij − t_j w_ij), with the means of the calibration rows: the inputs of a layer are
+often of one sign, so that the errors of its weights do not cancel (bias correction, Nagel et al.,
+"Data-free quantization through weight equalization and bias correction", 2019).
+
+The number of levels of the inputs of a layer is chosen so that
 
     levels · max_j Σ_i |w_ij|  ≤  `LARGEST_PRODUCTS`
 
@@ -70,12 +75,15 @@ class Ranges(NamedTuple):
         Of each input column; for bytes they are not used.
     z, h : list of float
         The largest magnitude of each layer's z and activations.
+    means : list of ndarray (n_in,)
+        The mean of each layer's inputs.
     """
 
     lowest: NDArray[np.float32]
     highest: NDArray[np.float32]
     z: list[float]
     h: list[float]
+    means: list[NDArray[np.float64]]
 
 
 def calibrated(network: Model, x: Any) -> IntegerNetwork:
@@ -95,26 +103,27 @@ def calibrated(network: Model, x: Any) -> IntegerNetwork:
     """
     weights, biases = _parameters(network)
     ranges = _ranges(network, weights, biases, x)
+    functions = [layer.activation for layer in network.architecture.layers]
     levels = [_levels(weight, i) for i, weight in enumerate(weights[1:], 2)]
     inputs: FloatInputs | None = None
     if x.dtype == np.uint8:
-        first = weights[0] * network.architecture.input_scale
-        if _largest_sum(first) * 255 > LARGEST_PRODUCTS:
-            raise _too_many_inputs(1, len(first))
-        biases_of = biases
+        unit = np.full(len(weights[0]), network.architecture.input_scale)
+        if _largest_sum(weights[0]) * 255 > LARGEST_PRODUCTS:
+            raise _too_many_inputs(1, len(unit))
     else:
         inputs = _inputs(weights[0], ranges)
-        factor = inputs.factor.astype(np.float64)[:, None]
-        first = np.divide(weights[0], factor, where=factor > 0, out=np.zeros_like(weights[0]))
-        biases_of = [biases[0] + inputs.offset.astype(np.float64) @ weights[0], *biases[1:]]
-    layers = []
-    weight = first
-    functions = [layer.activation for layer in network.architecture.layers]
-    for i, bias in enumerate(biases_of[:-1]):
-        layer = _hidden(weight, bias, functions[i], levels[i], ranges.z[i], ranges.h[i])
-        layers.append(layer)
-        weight = weights[i + 1] * layer.unit
-    last, fraction_bits = _output(weight, biases_of[-1], functions[-1], ranges.z[-1])
+        offset, factor = inputs.offset.astype(np.float64), inputs.factor.astype(np.float64)
+        unit = np.divide(1.0, factor, where=factor > 0, out=np.zeros_like(factor))
+        biases[0] = biases[0] + offset @ weights[0]
+        ranges.means[0] -= offset
+    layers: list[IntegerLayer] = []
+    for i, bias in enumerate(biases):
+        columns = _columns(weights[i] * unit[:, None], bias, _in_units(ranges.means[i], unit))
+        if i == len(levels):
+            break
+        layers.append(_hidden(columns, functions[i], levels[i], ranges.z[i], ranges.h[i]))
+        unit = np.full(len(weights[i + 1]), layers[-1].unit)
+    last, fraction_bits = _output(columns, functions[-1], ranges.z[-1])
     return IntegerNetwork(inputs, (*layers, last), fraction_bits)
 
 
@@ -140,6 +149,7 @@ def _ranges(
     a, n_layers = network.architecture, len(weights)
     lowest, highest = np.full(a.n_in, np.inf), np.full(a.n_in, -np.inf)
     largest = np.zeros((2, n_layers))
+    sums = [np.zeros(len(weight)) for weight in weights]
     for rows in blocks(x.shape[0]):
         part = x[rows] if isinstance(x, np.ndarray) else rows_of_csr(x, rows).toarray()
         h = part.astype(np.float32).astype(np.float64)
@@ -147,6 +157,7 @@ def _ranges(
         if x.dtype == np.uint8:
             h *= a.input_scale
         for i, layer in enumerate(a.layers):
+            sums[i] += h.sum(axis=0)
             with np.errstate(over="ignore", invalid="ignore"):
                 z = h @ weights[i] + biases[i]
             h = z if i == n_layers - 1 else FORWARD[layer.activation](z)
@@ -158,7 +169,11 @@ def _ranges(
                 )
             largest[:, i] = np.maximum(largest[:, i], found)
     return Ranges(
-        lowest.astype(np.float32), highest.astype(np.float32), *map(list, largest.tolist())
+        lowest.astype(np.float32),
+        highest.astype(np.float32),
+        largest[0].tolist(),
+        largest[1].tolist(),
+        [each / x.shape[0] for each in sums],
     )
 
 
@@ -225,23 +240,31 @@ class _Columns(NamedTuple):
     bias: NDArray[np.int32]
 
 
-def _columns(weight: NDArray[np.float64], bias: NDArray[np.float64]) -> _Columns:
+def _in_units(values: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(values, unit, where=unit > 0, out=np.zeros_like(values))
+
+
+def _columns(
+    weight: NDArray[np.float64], bias: NDArray[np.float64], means: NDArray[np.float64]
+) -> _Columns:
+    """Quantize weights (n_in, n_out) of integers of such means (n_in,)."""
     scale = np.maximum(np.abs(weight).max(axis=0) / LARGEST, np.abs(bias) / LARGEST_BIAS)
+    integers = _quantized(weight, scale)
+    bias = bias + means @ (weight - integers * scale)
     divisor = np.where(scale > 0, scale, np.inf)
     whole = np.clip(np.rint(bias / divisor), -LARGEST_BIAS, LARGEST_BIAS).astype(np.int32)
-    return _Columns(_quantized(weight, scale), scale, whole)
+    return _Columns(integers, scale, whole)
 
 
 def _hidden(
-    weight: NDArray[np.float64],
-    bias: NDArray[np.float64],
+    columns: _Columns,
     function: str,
     levels: int,
     largest_z: float,
     largest_h: float,
 ) -> IntegerLayer:
     """Return a hidden layer."""
-    columns, curve = _columns(weight, bias), None
+    curve = None
     if function in ("identity", "relu", "leaky_relu"):
         unit = unit_of_z = MARGIN * (largest_h or largest_z or 1.0) / levels
         limit = levels * LEAKY_DIVISOR if function == "leaky_relu" else levels
@@ -254,11 +277,9 @@ def _hidden(
     return IntegerLayer(*columns, *fraction, limit, function, levels, curve, unit)
 
 
-def _output(
-    weight: NDArray[np.float64], bias: NDArray[np.float64], function: str, largest_z: float
-) -> tuple[IntegerLayer, int]:
+def _output(columns: _Columns, function: str, largest_z: float) -> tuple[IntegerLayer, int]:
     """Return the last layer, and the fraction bits of its outputs."""
-    columns, curve, limit, levels = _columns(weight, bias), None, LARGEST_OUTPUT, LARGEST_OUTPUT
+    curve, limit, levels = None, LARGEST_OUTPUT, LARGEST_OUTPUT
     if function == "tanh":
         unit_of_z, values = _curve(function, largest_z)
         fraction_bits, limit, levels = 15, LEVELS, LEVELS
