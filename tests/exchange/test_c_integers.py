@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from support.c_programs import COMPILER, batches, compiled, output_of, sanitizers
 from support.examples import small_network
 from support.integer_programs import (
-    ARM_COMPILER,
     ARM_NM,
     compiled_for_cortex_m,
     general_registers,
@@ -192,8 +191,7 @@ def test_on_a_cortex_m_it_gives_the_same_integers(tmp_path):
 
 
 def test_on_a_cortex_m0_nothing_computes_floats_in_software(tmp_path):
-    if ARM_COMPILER is None or ARM_NM is None:
-        pytest.skip("arm-none-eabi-gcc is missing; .ci/microcontroller installs it")
+    need_cortex_m()
 
     def symbols(line):
         source = f'#define net_FLOAT\n#include "cortex_m.h"\n#include "net.h"\n{line}'

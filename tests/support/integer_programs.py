@@ -1,5 +1,6 @@
 """Compiling networks in integers, and running rows through them: here, and on a Cortex-M."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -114,6 +115,7 @@ def need_cortex_m():
         if path is None
     ]
     if missing:
+        assert not os.environ.get("FASTNN_REQUIRE_CORTEX_M"), missing
         pytest.skip(f"{' and '.join(missing)} missing; .ci/microcontroller installs what is needed")
 
 
