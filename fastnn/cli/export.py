@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,9 @@ def _has_labels(source: argparse.Namespace, network: Network | Ensemble) -> bool
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     found = format_by_name(source.data)
+    if found and found.labels == "array" and zipfile.is_zipfile(source.data):
+        with zipfile.ZipFile(source.data) as arrays:
+            return "y.npy" in arrays.namelist()
     if not Path(source.data).is_file() or (found and found.labels == "array"):
         return True
     if found and found.labels is None:
