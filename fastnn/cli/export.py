@@ -210,7 +210,7 @@ def _has_labels(source: argparse.Namespace, network: Network | Ensemble) -> bool
     found = format_by_name(source.data)
     if found and found.labels == "array" and zipfile.is_zipfile(source.data):
         with zipfile.ZipFile(source.data) as arrays:
-            return "y.npy" in arrays.namelist()
+            return any(name.lower().startswith("y") for name in arrays.namelist())
     if not Path(source.data).is_file() or (found and found.labels == "array"):
         return True
     if found and found.labels is None:
