@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +27,8 @@ SUFFIXES = {"c": ".h", "onnx": ".onnx", "javascript": ".js"}
 
 FORMATS = {
     "weights": ("c", "javascript"),
+    "arithmetic": ("c",),
+    "calibration": ("c",),
     "name": ("c",),
     "rows": ("c", "javascript"),
     "input_dtype": ("onnx",),
@@ -40,8 +43,8 @@ def add_parser(commands: Any) -> None:
         help="export a saved network as a C header, an ONNX file or a JavaScript module",
         description="Write a saved network as one C99 header without allocation, for firmware and "
         "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a "
-        "network that takes tables, or several, a header or an ONNX file takes the columns as they come: a "
-        "header numbers and flags, an ONNX file all columns.",
+        "network that takes tables, or several, a header or an ONNX file takes the columns as they "
+        "come: a header numbers and flags, an ONNX file all columns.",
     )
     words.add_model_argument(parser)
     parser.add_argument("--format", choices=SUFFIXES, required=True, help="what to write")
@@ -50,6 +53,18 @@ def add_parser(commands: Any) -> None:
         choices=get_args(ModuleWeightType),
         help="for a C header or a JavaScript module: int8 takes a quarter of the memory and is "
         "less accurate; float16, for a module only, half (default: float32)",
+    )
+    parser.add_argument(
+        "--arithmetic",
+        choices=("float32", "int32"),
+        help="for a C header: int32 computes without floats, for microcontrollers, and needs "
+        "--weights int8 and --calibration (default: float32)",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="DATA",
+        help="for --arithmetic int32: rows such as the network will meet, with or without labels, "
+        "which give the ranges of its numbers",
     )
     parser.add_argument(
         "--name",
@@ -93,8 +108,11 @@ def run(options: argparse.Namespace) -> int:
     if options.weights == "float16" and options.format == "c":
         raise ValueError("--weights float16 is only for --format javascript, but the format is c")
     for option in ("data_dir", "label", "header", "targets", *TEXT_ONLY):
-        if getattr(options, option) is not None and options.rows is None:
-            raise ValueError(f"--{option.replace('_', '-')} describes --rows, which is not given")
+        if getattr(options, option) is not None and not (options.rows or options.calibration):
+            raise ValueError(
+                f"--{option.replace('_', '-')} describes --rows or --calibration, and neither is "
+                "given"
+            )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
     words.check_distinct(
@@ -104,6 +122,10 @@ def run(options: argparse.Namespace) -> int:
             "--output": path,
         }
     )
+    if options.calibration is not None:
+        words.check_distinct(
+            {"--calibration": words.data_file(options.calibration), "--output": path}
+        )
     network = words.model(options.model)
     if not saved_table.takes_tables(network):
         check_text_options(options, options.model)
@@ -119,9 +141,11 @@ def run(options: argparse.Namespace) -> int:
 def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     weights: WeightType = options.weights or "float32"
     n_parameters = _n_parameters(network)
-    rows = None if options.rows is None else _rows(options, network)
-    written = network.to_c(path, weights=weights, name=options.name, rows=rows)
+    rows = None if options.rows is None else _rows(options, network, options.rows)
+    chosen = _arithmetic(options, network)
+    written = network.to_c(path, weights=weights, name=options.name, rows=rows, **chosen)
     agreement = written.agreement
+    in_integers = {"largest_logit_error": written.largest_logit_error}
     if options.json:
         words.print_json(
             {
@@ -134,6 +158,7 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
                 "largest_weight_error": written.largest_weight_error,
                 "agreement": None if agreement is None else agreement._asdict(),
             }
+            | (in_integers if written.largest_logit_error is not None else {})
         )
         return
     say(
@@ -141,6 +166,8 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
         f"{written.n_bytes:,} bytes ({weights}), largest weight error "
         f"{written.largest_weight_error:.3g}"
     )
+    if written.largest_logit_error is not None:
+        say(f"computed in int32: largest difference of outputs {written.largest_logit_error:.3g}")
     _say_agreement(options, agreement, weights)
 
 
@@ -152,7 +179,7 @@ def _to_javascript(options: argparse.Namespace, network: Network | Ensemble, pat
         )
     weights: ModuleWeightType = options.weights or "float32"
     words.check_distinct({"the model": Path(options.model), "the types": path_of_types(path)})
-    rows = None if options.rows is None else _rows(options, network)
+    rows = None if options.rows is None else _rows(options, network, options.rows)
     written = network.to_javascript(path, weights=weights, rows=rows)
     agreement = written.agreement
     if options.json:
@@ -187,14 +214,29 @@ def _say_agreement(options: argparse.Namespace, agreement: Agreement | None, wei
         )
 
 
+def _arithmetic(options: argparse.Namespace, network: Network | Ensemble) -> dict[str, Any]:
+    """Return the arguments that --arithmetic and --calibration stand for."""
+    if options.arithmetic is None and options.calibration is None:
+        return {}
+    if isinstance(network, Ensemble):
+        raise ValueError(
+            "--arithmetic and --calibration are for one network that takes numbers or bytes, and "
+            f"{named(options.model)} holds several that take a table"
+        )
+    found = {"arithmetic": options.arithmetic or "float32"}
+    if options.calibration is None:
+        return found
+    return found | {"calibration": _rows(options, network, options.calibration)}
+
+
 def _n_parameters(network: Network | Ensemble) -> int:
     n_models = len(network) if isinstance(network, Ensemble) else 1
     return n_models * network.architecture.n_parameters
 
 
-def _rows(options: argparse.Namespace, network: Network | Ensemble) -> Any:
-    """Return what --rows names: (x, y), or x if it has no labels."""
-    source = argparse.Namespace(**vars(options) | {"data": options.rows})
+def _rows(options: argparse.Namespace, network: Network | Ensemble, data: str) -> Any:
+    """Return what --rows or --calibration names: (x, y), or x if it has no labels."""
+    source = argparse.Namespace(**vars(options) | {"data": data})
     if saved_table.takes_tables(network):
         return _table(source, network)
     if _has_labels(source, network):
@@ -218,6 +260,9 @@ def _has_labels(source: argparse.Namespace, network: Network | Ensemble) -> bool
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     found = format_by_name(source.data)
+    if found and found.labels == "array" and zipfile.is_zipfile(source.data):
+        with zipfile.ZipFile(source.data) as arrays:
+            return any(name.lower().startswith("y") for name in arrays.namelist())
     if not Path(source.data).is_file() or (found and found.labels == "array"):
         return True
     if found and found.labels is None:

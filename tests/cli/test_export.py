@@ -150,7 +150,7 @@ def test_eight_bits_that_were_not_measured_are_named(cli):
 
 def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
-    assert "--label describes --rows, which is not given" in cli.err
+    assert "--label describes --rows or --calibration, and neither is given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
     assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
 
@@ -235,3 +235,42 @@ def test_float16_is_for_javascript(cli):
     assert found["weights"] == "float16"
     assert cli(*words, "--format", "c") == 2
     assert "--weights float16 is only for --format javascript" in cli.err
+
+
+# -- arithmetic in integers -----------------------------------------------------------------------
+
+IN_INTEGERS = ("export", "pets.safetensors", "--format", "c", "--weights", "int8",
+               "--arithmetic", "int32")  # fmt: skip
+
+
+def test_a_header_in_integers_tells_what_it_loses(cli, network, rows):
+    calibrated = (*IN_INTEGERS, "--calibration", "rows.csv", "--label", "pet")
+    text = cli.ok(*calibrated)
+    y = network.predict(rows)
+    written = network.to_c("again.h", weights="int8", arithmetic="int32", calibration=(rows, y),
+                           name="pets")  # fmt: skip
+    assert (cli.folder / "again.h").read_text() == (cli.folder / "pets.h").read_text()
+    assert f"largest difference of outputs {written.largest_logit_error:.3g}" in text
+    assert f"compared with the network: {written.agreement}" in text
+    (found,) = cli.json(*calibrated)
+    assert found["largest_logit_error"] == pytest.approx(written.largest_logit_error)
+    assert found["agreement"] == written.agreement._asdict()
+
+
+def test_calibration_may_be_an_array_without_labels(cli, rows):
+    np.savez("rows.npz", x=rows)
+    assert "of 60 rows" in cli.ok(*IN_INTEGERS, "--calibration", "rows.npz")
+
+
+def test_integers_without_calibration_and_calibration_without_integers_are_refused(cli, rows):
+    assert cli(*IN_INTEGERS) == 2
+    assert "needs calibration=" in cli.err
+    assert cli(*IN_INTEGERS[:-2], "--calibration", "rows.csv", "--label", "pet") == 2
+    assert 'calibration= is only for arithmetic="int32"' in cli.err
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--arithmetic", "int32") == 2
+    assert "--arithmetic is only for --format c" in cli.err
+    before = (cli.folder / "rows.csv").read_bytes()
+    words = ("--calibration", "rows.csv", "--label", "pet", "--output", "rows.csv")
+    assert cli(*IN_INTEGERS, *words) == 2
+    assert "are the same file, rows.csv" in cli.err
+    assert (cli.folder / "rows.csv").read_bytes() == before

@@ -137,7 +137,7 @@ def compared(network: Learner, exact: Any, found: Any, synthetic: bool) -> Agree
         )
         agreement = float((mine == its).all(axis=1).mean())
     else:
-        agreement = _r2(exact, found)
+        agreement = r2(exact, found)
     return Agreement(agreement, len(exact), synthetic, a.classifies)
 
 
@@ -174,7 +174,7 @@ def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
     return parameters.inputs.apply(dense, input_scale)
 
 
-def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
+def r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
     """Return the R² of outputs (n_rows, n_out); for one row, or constant targets, against 0."""
     exact = exact.astype(np.float64)
     error = np.square(found - exact).sum(axis=0)

@@ -52,12 +52,16 @@ class Written(NamedTuple):
         The largest difference between a weight of the header and of the network.
     agreement : Agreement or None
         The comparison with the network; None if there were no rows for it.
+    largest_logit_error : float or None
+        With arithmetic in integers, the largest difference of an output from the network's, before
+        softmax, sigmoid or exp.
     """
 
     name: str
     n_bytes: int
     largest_weight_error: float
     agreement: Agreement | None
+    largest_logit_error: float | None = None
 
 
 def write(
