@@ -40,7 +40,8 @@ def add_parser(commands: Any) -> None:
         help="export a saved network as a C header, an ONNX file or a JavaScript module",
         description="Write a saved network as one C99 header without allocation, for firmware and "
         "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a "
-        "network that takes tables, or several, a header or an ONNX file takes the columns as they come: a "
+        "network that takes tables, or several, a header or an ONNX file takes the columns as "
+        "they come: a "
         "header numbers and flags, an ONNX file all columns.",
     )
     words.add_model_argument(parser)
