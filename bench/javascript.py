@@ -2,7 +2,7 @@
 
     python bench/javascript.py [--seconds 2]
 
-onnxruntime-web (WebAssembly, one thread) is installed by npm into a temporary folder. All outputs are
+onnxruntime-web (WebAssembly, one thread) is installed by npm into a temporary folder. Outputs are
 compared with fastnn's before anything is timed.
 """
 
