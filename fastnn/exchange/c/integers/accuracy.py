@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.backends import get_backend
-from fastnn.backends.reference import FORWARD
 from fastnn.exchange.c.accuracy import MOST_LOST, Agreement, r2
-from fastnn.exchange.c.integers.calibration import LOGITS, dense
+from fastnn.exchange.c.integers.calibration import LOGITS, activated, dense
 from fastnn.exchange.c.integers.network import IntegerNetwork, blocks
 from fastnn.model.ensemble_evaluation import evaluate_outputs
 from fastnn.model.model import Model
@@ -78,4 +77,4 @@ def _predictions(output: str, values: NDArray[np.float64]) -> NDArray[np.float64
     if output == "sigmoid":
         return (values > 0).astype(np.float64)
     with np.errstate(over="ignore"):
-        return FORWARD["exp"](values) if output == "exp" else values
+        return activated("exp", values) if output == "exp" else values

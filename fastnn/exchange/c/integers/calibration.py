@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.backends.reference import FORWARD
+from fastnn.backends import get_backend
 from fastnn.exchange.c.eight_bits import LARGEST, in_float32
 from fastnn.exchange.c.integers.network import (
     CURVE_OFFSET,
@@ -160,7 +160,7 @@ def _ranges(
             sums[i] += h.sum(axis=0)
             with np.errstate(over="ignore", invalid="ignore"):
                 z = h @ weights[i] + biases[i]
-            h = z if i == n_layers - 1 else FORWARD[layer.activation](z)
+            h = z if i == n_layers - 1 else activated(layer.activation, z)
             found = np.abs(z).max(), np.abs(h).max()
             if not np.isfinite(found).all():
                 raise ValueError(
@@ -297,8 +297,15 @@ def _output(columns: _Columns, function: str, largest_z: float) -> tuple[Integer
 def _curve(function: str, largest_z: float) -> tuple[float, NDArray[np.float64]]:
     """Return what one unit of z stands for, and the function at 257 places."""
     unit = min(MARGIN * largest_z or 1.0, FLAT.get(function, np.inf)) / LEVELS
-    values = FORWARD[function](unit * 256.0 * np.arange(-128, 129))
-    return unit, np.asarray(values, np.float64)
+    return unit, activated(function, unit * 256.0 * np.arange(-128, 129))
+
+
+def activated(name: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an activation of z, as of a layer whose one input is 1 and whose weights are z."""
+    out = np.empty((1, z.size))
+    weights = z.reshape(1, -1).astype(np.float64)
+    get_backend("numpy").dense_forward(np.ones((1, 1)), weights, None, name, out)
+    return out.reshape(z.shape)
 
 
 def _stored(values: NDArray[np.float64], levels: int) -> NDArray[np.uint16]:
