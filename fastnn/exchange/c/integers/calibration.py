@@ -297,10 +297,10 @@ def _output(columns: _Columns, function: str, largest_z: float) -> tuple[Integer
 def _curve(function: str, largest_z: float) -> tuple[float, NDArray[np.float64]]:
     """Return what one unit of z stands for, and the function at 257 places."""
     unit = min(MARGIN * largest_z or 1.0, FLAT.get(function, np.inf)) / LEVELS
-    return unit, activated(function, unit * 256.0 * np.arange(-128, 129))
+    return unit, activated(function, unit * 256.0 * np.arange(-128.0, 129.0))
 
 
-def activated(name: str, z: NDArray[np.float64]) -> NDArray[np.float64]:
+def activated(name: str, z: NDArray[Any]) -> NDArray[np.float64]:
     """Return an activation of z, as of a layer whose one input is 1 and whose weights are z."""
     out = np.empty((1, z.size))
     weights = z.reshape(1, -1).astype(np.float64)
