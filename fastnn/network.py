@@ -38,9 +38,11 @@ from fastnn.training.sessions import begin, continued, started, training, traini
 from fastnn.training.trainer import Trainer
 from fastnn.vocabulary import (
     Activation,
+    ArithmeticType,
     BackendName,
     InputType,
     Loss,
+    ModuleWeightType,
     NumberType,
     Output,
     Reduction,
@@ -50,6 +52,7 @@ from fastnn.vocabulary import (
 
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
+    from fastnn.exchange.javascript.module import WrittenModule
 
 _NOT_KEPT = ("_current_fit", "_told", "_held", "_shared")
 _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
@@ -738,6 +741,8 @@ class Network(Model):
         path: Any,
         *,
         weights: WeightType = "float32",
+        arithmetic: ArithmeticType = "float32",
+        calibration: Any = None,
         name: str | None = None,
         rows: Any = None,
     ) -> Written:
@@ -758,6 +763,13 @@ class Network(Model):
         is read, in order, NAN where a cell is missing; the header prepares them as `Columns.rows`
         does, in double. There are no functions for bytes.
 
+        With ``arithmetic="int32"``, for microcontrollers without a floating-point unit, there are
+        no floats: weights are int8, activations int16, sums int32. For calibration rows in bytes
+        the functions are ``digits_predict_bytes`` and ``digits_classify_bytes``; else
+        ``digits_predict`` and ``digits_classify`` take int16, which ``digits_quantize`` makes of
+        floats (compiled where ``digits_FLOAT`` is defined). The outputs are int32, in units of
+        ``2**-digits_FRACTION_BITS``: logits instead of probabilities, and the logarithms of counts.
+
         Parameters
         ----------
         path : path-like
@@ -767,6 +779,12 @@ class Network(Model):
             integers from −127 to 127 and a scale, with an error of at most half the scale; inputs
             of very different scales get one factor each. `fastnn.exchange.quantization.dequantized`
             returns the equivalent network.
+        arithmetic : {"float32", "int32"}, default "float32"
+            "int32" needs ``weights="int8"`` and `calibration`.
+        calibration : array (n_rows, n_in), or tuple (x, y), optional
+            For ``arithmetic="int32"``: some hundred rows such as the network will meet. They give
+            the ranges of inputs and activations, of which values twice as large can be
+            represented; larger ones are bounded. They are also the default of `rows`.
         name : str, optional
             Prefix of every name in the header; by default the name of the file.
         rows : array (n_rows, n_in), or tuple (x, y), optional
@@ -780,14 +798,15 @@ class Network(Model):
             ``agreement`` with the network: ``agreement.agreement``, and, with y,
             ``agreement.network`` and ``agreement.header``, the accuracy or R² of each. Without rows
             it is measured on synthetic rows, drawn with the columns' means and deviations; None if
-            these are unknown.
+            these are unknown. With ``arithmetic="int32"`` also ``largest_logit_error``.
 
         Raises
         ------
         TypeError, ValueError
-            If `name` is not a C identifier, `weights` is not a valid choice, a parameter is not
-            finite in float32, a class label cannot be written in C, or the rows are invalid; or
-            if a column holds text or times.
+            If `name` is not a C identifier, `weights` or `arithmetic` is not a valid choice, a
+            parameter is not finite in float32, a class label cannot be written in C, or the rows
+            are invalid; if a column holds text or times; or, for ``arithmetic="int32"``, if there
+            is no calibration, there are columns, or the sums of a layer do not fit in int32.
         OSError
             If the file cannot be written; an existing file is then unchanged.
 
@@ -796,12 +815,76 @@ class Network(Model):
         UserWarning
             If the header loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
         """
+        from fastnn.exchange.c.arithmetic import computes_in_integers
         from fastnn.exchange.c.header import write
+        from fastnn.exchange.c.integers.header import write_integers
         from fastnn.exchange.c.table_header import write_table
 
+        if computes_in_integers(self, weights, arithmetic, calibration):
+            return write_integers(self, path, name=name, calibration=calibration, rows=rows)
         return (write if self.columns is None else write_table)(
             self, path, weights=weights, name=name, rows=rows
         )
+
+    def to_javascript(
+        self, path: Any, *, weights: ModuleWeightType = "float32", rows: Any = None
+    ) -> WrittenModule:
+        """Write the network as one ES module, for browsers, Node, Deno and workers.
+
+        The module needs nothing else: the weights are in it, in base64. It exports
+        ``predict(x, out)`` for one row or several, one after the other, in a Float32Array, or in a
+        Uint8Array of bytes, which are multiplied by `input_scale`; ``info``, which describes the
+        network; and, if each row has one class, ``predictClass(x)`` and ``predictClasses(x)``,
+        which return `class_labels` or, without any, numbers from 0. Types for TypeScript are
+        written beside it. It computes in WebAssembly where the engine has vectors there, with the
+        same bits in each, else in JavaScript.
+
+        Arithmetic is float32. As in a C header (`to_c`), the means of the columns are subtracted
+        first if `trained_on` has them.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"digits.js"`` or ``"digits.mjs"``, with types in ``"digits.d.ts"`` or
+            ``"digits.d.mts"``; existing files are replaced.
+        weights : {"float32", "float16", "int8"}, default "float32"
+            How weights are stored. float16 takes half the bytes, with a relative error of at most
+            2⁻¹¹ from 6e-5 on; int8 a quarter: integers from −127 to 127 and a scale for each
+            unit. They become float32 when the module is loaded.
+        rows : array (n_rows, n_in), or tuple (x, y), optional
+            Rows on which to compare the module with the network. If the network has no column
+            means, they are measured on these rows too.
+
+        Returns
+        -------
+        WrittenModule
+            The path of the ``types``, ``n_bytes`` and ``n_weight_bytes`` of the module, its
+            ``largest_weight_error`` and its ``agreement`` with the network, as from `to_c`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `path` does not end in .js or .mjs, `weights` is not a valid choice, a parameter is
+            not finite in float32, or a weight in float16, a class label is beyond 2⁵³, the rows
+            are invalid, or the network has `columns`.
+        OSError
+            If a file cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If the module loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.Network((784, 100, 10), seed=0)
+        >>> net.to_javascript("digits.js", weights="int8").n_bytes  # doctest: +SKIP
+        122600
+        """
+        from fastnn.exchange.javascript.module import write
+
+        return write(self, path, weights=weights, rows=rows)
 
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None

@@ -40,6 +40,8 @@ Loss: TypeAlias = Literal[
 NumberType: TypeAlias = Literal["float32", "float64"]
 InputType: TypeAlias = Literal["float32", "float64", "uint8"]
 WeightType: TypeAlias = Literal["float32", "int8"]
+ModuleWeightType: TypeAlias = Literal["float32", "float16", "int8"]
+ArithmeticType: TypeAlias = Literal["float32", "int32"]
 
 BackendName: TypeAlias = Literal["auto", "cython", "numba", "numpy"]
 Initial: TypeAlias = Literal["glorot", "he", "lecun"]

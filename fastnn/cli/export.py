@@ -1,10 +1,11 @@
-"""``fastnn export``: a saved network as a C header or an ONNX file."""
+"""``fastnn export``: a saved network as a C header, an ONNX file or a JavaScript module."""
 
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -16,29 +17,54 @@ from fastnn.cli.streams import say
 from fastnn.datasets import read_table
 from fastnn.datasets.readers.formats import format_by_name
 from fastnn.ensemble import Ensemble
+from fastnn.exchange.c.accuracy import Agreement
+from fastnn.exchange.javascript.module import path_of_types
 from fastnn.network import Network
 from fastnn.system.printable import named
-from fastnn.vocabulary import WeightType
+from fastnn.vocabulary import ModuleWeightType, WeightType
 
-SUFFIXES = {"c": ".h", "onnx": ".onnx"}
+SUFFIXES = {"c": ".h", "onnx": ".onnx", "javascript": ".js"}
+
+FORMATS = {
+    "weights": ("c", "javascript"),
+    "arithmetic": ("c",),
+    "calibration": ("c",),
+    "name": ("c",),
+    "rows": ("c", "javascript"),
+    "input_dtype": ("onnx",),
+}
+"""The formats that an option is for."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "export",
-        help="export a saved network as a C header or an ONNX file",
+        help="export a saved network as a C header, an ONNX file or a JavaScript module",
         description="Write a saved network as one C99 header without allocation, for firmware and "
-        "plugins, or as an ONNX file. Of a network that takes tables, or several, it takes the "
-        "columns as they come: a header numbers and flags, an ONNX file all columns.",
+        "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a "
+        "network that takes tables, or several, a header or an ONNX file takes the columns as they "
+        "come: a header numbers and flags, an ONNX file all columns.",
     )
     words.add_model_argument(parser)
     parser.add_argument("--format", choices=SUFFIXES, required=True, help="what to write")
     parser.add_argument(
         "--weights",
-        choices=("float32", "int8"),
-        help="for a C header: int8 takes a quarter of the memory and is less accurate (default: "
-        "float32)",
+        choices=get_args(ModuleWeightType),
+        help="for a C header or a JavaScript module: int8 takes a quarter of the memory and is "
+        "less accurate; float16, for a module only, half (default: float32)",
+    )
+    parser.add_argument(
+        "--arithmetic",
+        choices=("float32", "int32"),
+        help="for a C header: int32 computes without floats, for microcontrollers, and needs "
+        "--weights int8 and --calibration (default: float32)",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="DATA",
+        help="for --arithmetic int32: rows such as the network will meet, with or without labels, "
+        "which give the ranges of its numbers",
     )
     parser.add_argument(
         "--name",
@@ -47,8 +73,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--rows",
         metavar="DATA",
-        help="for a C header: rows to measure its loss of accuracy on, as in fastnn evaluate, "
-        "with or without labels (default: synthetic rows, if the model stores column statistics)",
+        help="for a C header or a JavaScript module: rows to measure its loss of accuracy on, "
+        "as in fastnn evaluate, with or without labels (default: synthetic rows, if the model "
+        "stores column statistics)",
     )
     words.add_data_options(parser)
     of_tables = "of the file of --rows, for a network that takes tables"
@@ -63,7 +90,8 @@ def add_parser(commands: Any) -> None:
         "--output",
         type=words.output_path,
         metavar="FILE",
-        help="file to write (default: the model's name with .h or .onnx, in the current folder)",
+        help="file to write (default: the model's name with .h, .onnx or .js, in the current "
+        "folder); types of a module are written beside it",
     )
     words.add_output_options(parser)
     parser.set_defaults(run=run)
@@ -71,20 +99,20 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, write and report."""
-    for option, format_ in (
-        ("weights", "c"),
-        ("name", "c"),
-        ("rows", "c"),
-        ("input_dtype", "onnx"),
-    ):
-        if getattr(options, option) is not None and options.format != format_:
+    for option, formats in FORMATS.items():
+        if getattr(options, option) is not None and options.format not in formats:
             raise ValueError(
-                f"--{option.replace('_', '-')} is only for --format {format_}, but the format is "
-                f"{options.format}"
+                f"--{option.replace('_', '-')} is only for --format {' and '.join(formats)}, but "
+                f"the format is {options.format}"
             )
+    if options.weights == "float16" and options.format == "c":
+        raise ValueError("--weights float16 is only for --format javascript, but the format is c")
     for option in ("data_dir", "label", "header", "targets", *TEXT_ONLY):
-        if getattr(options, option) is not None and options.rows is None:
-            raise ValueError(f"--{option.replace('_', '-')} describes --rows, which is not given")
+        if getattr(options, option) is not None and not (options.rows or options.calibration):
+            raise ValueError(
+                f"--{option.replace('_', '-')} describes --rows or --calibration, and neither is "
+                "given"
+            )
     default = Path(options.model).stem + SUFFIXES[options.format]
     path = options.output or words.output_path(default)
     words.check_distinct(
@@ -94,11 +122,17 @@ def run(options: argparse.Namespace) -> int:
             "--output": path,
         }
     )
+    if options.calibration is not None:
+        words.check_distinct(
+            {"--calibration": words.data_file(options.calibration), "--output": path}
+        )
     network = words.model(options.model)
     if not saved_table.takes_tables(network):
         check_text_options(options, options.model)
     if options.format == "c":
         _to_c(options, network, path)
+    elif options.format == "javascript":
+        _to_javascript(options, network, path)
     else:
         _to_onnx(options, network, path)
     return 0
@@ -107,9 +141,11 @@ def run(options: argparse.Namespace) -> int:
 def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     weights: WeightType = options.weights or "float32"
     n_parameters = _n_parameters(network)
-    rows = None if options.rows is None else _rows(options, network)
-    written = network.to_c(path, weights=weights, name=options.name, rows=rows)
+    rows = None if options.rows is None else _rows(options, network, options.rows)
+    chosen = _arithmetic(options, network)
+    written = network.to_c(path, weights=weights, name=options.name, rows=rows, **chosen)
     agreement = written.agreement
+    in_integers = {"largest_logit_error": written.largest_logit_error}
     if options.json:
         words.print_json(
             {
@@ -122,6 +158,7 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
                 "largest_weight_error": written.largest_weight_error,
                 "agreement": None if agreement is None else agreement._asdict(),
             }
+            | (in_integers if written.largest_logit_error is not None else {})
         )
         return
     say(
@@ -129,10 +166,67 @@ def _to_c(options: argparse.Namespace, network: Network | Ensemble, path: Path) 
         f"{written.n_bytes:,} bytes ({weights}), largest weight error "
         f"{written.largest_weight_error:.3g}"
     )
+    if written.largest_logit_error is not None:
+        say(f"computed in int32: largest difference of outputs {written.largest_logit_error:.3g}")
+    _say_agreement(options, agreement, weights)
+
+
+def _to_javascript(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
+    if isinstance(network, Ensemble):
+        raise ValueError(
+            f"{options.model} holds {len(network)} networks, and a JavaScript module one: "
+            "--format onnx writes them all"
+        )
+    weights: ModuleWeightType = options.weights or "float32"
+    words.check_distinct({"the model": Path(options.model), "the types": path_of_types(path)})
+    rows = None if options.rows is None else _rows(options, network, options.rows)
+    written = network.to_javascript(path, weights=weights, rows=rows)
+    agreement = written.agreement
+    if options.json:
+        words.print_json(
+            {
+                "format": "javascript",
+                "file": path,
+                "types": written.types,
+                "weights": weights,
+                "n_parameters": _n_parameters(network),
+                "bytes": written.n_bytes,
+                "weight_bytes": written.n_weight_bytes,
+                "largest_weight_error": written.largest_weight_error,
+                "agreement": None if agreement is None else agreement._asdict(),
+            }
+        )
+        return
+    say(
+        f"{named(path)}: {_n_parameters(network):,} parameters, {written.n_bytes:,} bytes "
+        f"({weights}), largest weight error {written.largest_weight_error:.3g}; types in "
+        f"{named(written.types)}"
+    )
+    _say_agreement(options, agreement, weights)
+
+
+def _say_agreement(options: argparse.Namespace, agreement: Agreement | None, weights: str) -> None:
     if agreement is not None:
         say(f"compared with the network: {agreement}")
-    elif weights == "int8":
-        words.note("the accuracy lost by int8 was not measured: give rows with --rows", options)
+    elif weights != "float32":
+        words.note(
+            f"the accuracy lost by {weights} was not measured: give rows with --rows", options
+        )
+
+
+def _arithmetic(options: argparse.Namespace, network: Network | Ensemble) -> dict[str, Any]:
+    """Return the arguments that --arithmetic and --calibration stand for."""
+    if options.arithmetic is None and options.calibration is None:
+        return {}
+    if isinstance(network, Ensemble):
+        raise ValueError(
+            "--arithmetic and --calibration are for one network that takes numbers or bytes, and "
+            f"{named(options.model)} holds several that take a table"
+        )
+    found = {"arithmetic": options.arithmetic or "float32"}
+    if options.calibration is None:
+        return found
+    return found | {"calibration": _rows(options, network, options.calibration)}
 
 
 def _n_parameters(network: Network | Ensemble) -> int:
@@ -140,9 +234,9 @@ def _n_parameters(network: Network | Ensemble) -> int:
     return n_models * network.architecture.n_parameters
 
 
-def _rows(options: argparse.Namespace, network: Network | Ensemble) -> Any:
-    """Return what --rows names: (x, y), or x if it has no labels."""
-    source = argparse.Namespace(**vars(options) | {"data": options.rows})
+def _rows(options: argparse.Namespace, network: Network | Ensemble, data: str) -> Any:
+    """Return what --rows or --calibration names: (x, y), or x if it has no labels."""
+    source = argparse.Namespace(**vars(options) | {"data": data})
     if saved_table.takes_tables(network):
         return _table(source, network)
     if _has_labels(source, network):
@@ -166,6 +260,9 @@ def _has_labels(source: argparse.Namespace, network: Network | Ensemble) -> bool
     if source.data in words.DATA_SETS or source.targets is not None or source.label is not None:
         return True
     found = format_by_name(source.data)
+    if found and found.labels == "array" and zipfile.is_zipfile(source.data):
+        with zipfile.ZipFile(source.data) as arrays:
+            return any(name.lower().startswith("y") for name in arrays.namelist())
     if not Path(source.data).is_file() or (found and found.labels == "array"):
         return True
     if found and found.labels is None:

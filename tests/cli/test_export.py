@@ -8,6 +8,7 @@ from support.odd_tables import NETWORKS, passengers, write
 import fastnn
 from fastnn.exchange.c.header import header
 from fastnn.exchange.c.table_header import table_header
+from fastnn.exchange.javascript.module import module
 from fastnn.exchange.quantization import dequantized
 
 
@@ -88,7 +89,7 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c, but the format is onnx" in cli.err
+    assert "--weights is only for --format c and javascript, but the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
@@ -149,9 +150,9 @@ def test_eight_bits_that_were_not_measured_are_named(cli):
 
 def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
-    assert "--label describes --rows, which is not given" in cli.err
+    assert "--label describes --rows or --calibration, and neither is given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is only for --format c, but the format is onnx" in cli.err
+    assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):
@@ -218,3 +219,58 @@ def test_options_of_text_are_for_networks_that_take_tables(cli):
     words = ("export", "pets.safetensors", "--format", "c", "--missing", "?", "--rows", "new.csv")
     assert cli(*words) == 2
     assert "--missing is for a network that takes tables" in cli.err
+
+
+def test_a_javascript_module_is_written_with_its_types(cli, network):
+    text = cli.ok("export", "pets.safetensors", "--format", "javascript")
+    assert text.startswith("pets.js: 38 parameters, ")
+    assert text.endswith("(float32), largest weight error 0; types in pets.d.ts\n")
+    assert (cli.folder / "pets.js").read_text() == module(network, weights="float32")
+    assert (cli.folder / "pets.d.ts").exists()
+
+
+def test_float16_is_for_javascript(cli):
+    words = ("export", "pets.safetensors", "--weights", "float16")
+    (found,) = cli.json(*words, "--format", "javascript")
+    assert found["weights"] == "float16"
+    assert cli(*words, "--format", "c") == 2
+    assert "--weights float16 is only for --format javascript" in cli.err
+
+
+# -- arithmetic in integers -----------------------------------------------------------------------
+
+IN_INTEGERS = ("export", "pets.safetensors", "--format", "c", "--weights", "int8",
+               "--arithmetic", "int32")  # fmt: skip
+
+
+def test_a_header_in_integers_tells_what_it_loses(cli, network, rows):
+    calibrated = (*IN_INTEGERS, "--calibration", "rows.csv", "--label", "pet")
+    text = cli.ok(*calibrated)
+    y = network.predict(rows)
+    written = network.to_c("again.h", weights="int8", arithmetic="int32", calibration=(rows, y),
+                           name="pets")  # fmt: skip
+    assert (cli.folder / "again.h").read_text() == (cli.folder / "pets.h").read_text()
+    assert f"largest difference of outputs {written.largest_logit_error:.3g}" in text
+    assert f"compared with the network: {written.agreement}" in text
+    (found,) = cli.json(*calibrated)
+    assert found["largest_logit_error"] == pytest.approx(written.largest_logit_error)
+    assert found["agreement"] == written.agreement._asdict()
+
+
+def test_calibration_may_be_an_array_without_labels(cli, rows):
+    np.savez("rows.npz", x=rows)
+    assert "of 60 rows" in cli.ok(*IN_INTEGERS, "--calibration", "rows.npz")
+
+
+def test_integers_without_calibration_and_calibration_without_integers_are_refused(cli, rows):
+    assert cli(*IN_INTEGERS) == 2
+    assert "needs calibration=" in cli.err
+    assert cli(*IN_INTEGERS[:-2], "--calibration", "rows.csv", "--label", "pet") == 2
+    assert 'calibration= is only for arithmetic="int32"' in cli.err
+    assert cli("export", "pets.safetensors", "--format", "onnx", "--arithmetic", "int32") == 2
+    assert "--arithmetic is only for --format c" in cli.err
+    before = (cli.folder / "rows.csv").read_bytes()
+    words = ("--calibration", "rows.csv", "--label", "pet", "--output", "rows.csv")
+    assert cli(*IN_INTEGERS, *words) == 2
+    assert "are the same file, rows.csv" in cli.err
+    assert (cli.folder / "rows.csv").read_bytes() == before

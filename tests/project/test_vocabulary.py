@@ -66,6 +66,9 @@ def test_each_typed_word_is_taken_and_another_is_not(tmp_path):
         vocabulary.NumberType: lambda word: small(dtype=word),
         vocabulary.InputType: lambda word: small().to_onnx(tmp_path / "n", input_dtype=word),
         vocabulary.WeightType: lambda word: small().to_c(tmp_path / "n", weights=word),
+        vocabulary.ModuleWeightType: lambda word: small().to_javascript(
+            tmp_path / "n.js", weights=word
+        ),
         vocabulary.Reduction: lambda word: small().fit(X, Y, epochs=1, reduction=word),
         vocabulary.Mode: lambda word: fastnn.EarlyStopping(mode=word),
         vocabulary.Initial: lambda word: small(init=word),
@@ -88,6 +91,7 @@ STRINGS_OF_THE_USERS = {"name", "path", "monitor", "label", "fget"}
         fastnn.Network.fit,
         fastnn.Network.partial_fit,
         fastnn.Network.to_c,
+        fastnn.Network.to_javascript,
         fastnn.Network.to_onnx,
         fastnn.Network.from_architecture,
         fastnn.load,

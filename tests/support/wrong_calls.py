@@ -65,7 +65,7 @@ def calls(draw):
     if command == "train":
         words += ["--epochs", word("1", "2") if draw(st.booleans()) else "3"]
     if command == "export":
-        words += ["--format", word("c", "onnx")]
+        words += ["--format", word("c", "onnx", "javascript")]
     return words
 
 

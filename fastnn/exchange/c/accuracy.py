@@ -137,24 +137,24 @@ def compared(network: Learner, exact: Any, found: Any, synthetic: bool) -> Agree
         )
         agreement = float((mine == its).all(axis=1).mean())
     else:
-        agreement = _r2(exact, found)
+        agreement = r2(exact, found)
     return Agreement(agreement, len(exact), synthetic, a.classifies)
 
 
-def warn_of_loss(agreement: Agreement, weights: str) -> None:
-    """Warn if a header loses more than `MOST_LOST`."""
+def warn_of_loss(agreement: Agreement, weights: str, what: str = "C header") -> None:
+    """Warn if a header, or another export `what`, loses more than `MOST_LOST`."""
     if agreement.lost <= MOST_LOST:
         return
     advice = (
         'Use weights="float32"'
-        if weights == "int8"
+        if weights != "float32"
         else "Subtract constants from columns that lie far from zero before they become float, and "
         "train the network anew"
     )
     if agreement.synthetic:
         advice += ", or give rows of your own to measure it on"
     warnings.warn(
-        f"the C header in {weights} loses accuracy: {agreement}. {advice}",
+        f"the {what} in {weights} loses accuracy: {agreement}. {advice}",
         UserWarning,
         stacklevel=4,
     )
@@ -174,7 +174,7 @@ def _taken(parameters: Parameters, x: Any, input_scale: float) -> Any:
     return parameters.inputs.apply(dense, input_scale)
 
 
-def _r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
+def r2(exact: NDArray[Any], found: NDArray[Any]) -> float:
     """Return the R² of outputs (n_rows, n_out); for one row, or constant targets, against 0."""
     exact = exact.astype(np.float64)
     error = np.square(found - exact).sum(axis=0)

@@ -45,8 +45,8 @@ def in_float32(what: str, values: Array) -> NDArray[np.float32]:
     if not np.isfinite(rounded).all():
         bad = values[~np.isfinite(rounded)][0]
         raise ValueError(
-            f"{what} holds {bad:g}, and the numbers in a C header are finite float32 ones (up to "
-            "3.4e38): train the network anew, or scale its inputs down"
+            f"{what} holds {bad:g}, and the numbers that are exported are finite float32 ones (up "
+            "to 3.4e38): train the network anew, or scale its inputs down"
         )
     return rounded
 

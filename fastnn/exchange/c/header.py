@@ -12,7 +12,6 @@ may be included in one program; it is valid C++ too. The same network gives the 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,15 +27,14 @@ from fastnn.exchange.c.literals import array, float_literals, label_array
 from fastnn.exchange.c.parameters import (
     Inputs,
     Parameters,
-    column_name,
     folded,
     known_columns,
     rounded,
+    warn_of_left_out,
 )
 from fastnn.model.model import Model
 from fastnn.system.files import write_whole
 from fastnn.validation import check_choice
-from fastnn.validation.frames import some
 
 WEIGHTS = ("float32", "int8")
 
@@ -54,12 +52,16 @@ class Written(NamedTuple):
         The largest difference between a weight of the header and of the network.
     agreement : Agreement or None
         The comparison with the network; None if there were no rows for it.
+    largest_logit_error : float or None
+        With arithmetic in integers, the largest difference of an output from the network's, before
+        softmax, sigmoid or exp.
     """
 
     name: str
     n_bytes: int
     largest_weight_error: float
     agreement: Agreement | None
+    largest_logit_error: float | None = None
 
 
 def write(
@@ -75,7 +77,7 @@ def write(
     agreement = measured(network, parameters, columns, x, y)
     with write_whole(path) as file:
         file.write(text.encode("ascii"))
-    _warn_of_left_out(network, parameters)
+    warn_of_left_out(network, parameters, "C header")
     if agreement is not None:
         warn_of_loss(agreement, weights)
     error = largest_weight_error(network, parameters)
@@ -162,19 +164,6 @@ def _sizes(a: Architecture) -> str:
         "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n\n"
         f"enum {{ {sizes} }};\n"
     )
-
-
-def _warn_of_left_out(network: Model, parameters: Parameters) -> None:
-    left_out = () if parameters.inputs is None else parameters.inputs.left_out
-    if left_out:
-        names = some([column_name(network, i) for i in left_out])
-        warnings.warn(
-            f"the C header leaves out {names}: the numbers vary by less than float can tell at "
-            "their mean. Subtract a constant from them before they become float, and train the "
-            "network anew",
-            UserWarning,
-            stacklevel=4,
-        )
 
 
 def _inputs(inputs: Inputs, name: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ the column counts as its mean.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from fastnn.exchange.c.eight_bits import QuantizedWeight, in_float32, quantize
 from fastnn.model.model import Model
 from fastnn.model.standardization import Standardization
 from fastnn.rows.trained_on import takes_bytes
+from fastnn.validation.frames import some
 
 FAR = 8.0
 """Ratio of a measured mean to its deviation from which it is subtracted, saving three bits."""
@@ -191,6 +193,20 @@ def inner(network: Model, parameters: Parameters) -> Model:
         if bias is not None:
             bias[...] = constant
     return result
+
+
+def warn_of_left_out(network: Model, parameters: Parameters, what: str) -> None:
+    """Warn if an export, such as `what` "C header", leaves out columns."""
+    left_out = () if parameters.inputs is None else parameters.inputs.left_out
+    if left_out:
+        names = some([column_name(network, i) for i in left_out])
+        warnings.warn(
+            f"the {what} leaves out {names}: the numbers vary by less than float can tell at "
+            "their mean. Subtract a constant from them before they become float, and train the "
+            "network anew",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _inputs(network: Model, weights: str, columns: Standardization | None) -> Inputs | None:

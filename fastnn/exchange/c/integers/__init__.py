@@ -1,0 +1,1 @@
+"""A network in integer arithmetic, as a C header without floats."""
