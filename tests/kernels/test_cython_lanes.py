@@ -154,20 +154,27 @@ def alone_sums(backend, architecture, params, state, x, y, order, options, weigh
     )  # fmt: skip
 
 
-def one_model(architecture, n_steps):
+def one_model(architecture, n_steps, l2=0.0):
     params = architecture.allocate()
-    return (params, np.empty((0, len(params))), 0, np.full(n_steps, 0.1), (0.0,) * 4, 0.0, 0.0)
+    return (params, np.empty((0, len(params))), 0, np.full(n_steps, 0.1), (0.0,) * 4, 0.0, l2)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "n_rows", "taken"),
-    [((4, 8, 3), 32, True), ((4, 8, 3), 300, False), ((256, 256, 3), 32, False)],
-    ids=["small", "sums of rows that are cut", "more than fits the cache"],
+    ("sizes", "n_rows", "l2", "taken"),
+    [
+        ((4, 8, 3), 32, 0.0, True),
+        ((1, 1, 2), 800, 0.0, False),
+        ((1, 1, 2), 300, 0.1, True),
+        ((256, 256, 3), 32, 0.0, False),
+    ],
+    ids=["small", "sums that are cut", "sums that are not", "more than fits the cache"],
 )
-def test_lanes_take_what_they_train_with_the_same_bits_and_faster(backend, sizes, n_rows, taken):
+def test_lanes_take_what_they_train_with_the_same_bits_and_faster(
+    backend, sizes, n_rows, l2, taken
+):
     architecture = Architecture(sizes, ("relu",))
     x, y = np.ones((n_rows, sizes[0]), np.float32), np.zeros(n_rows, np.int64)
-    models, orders = [one_model(architecture, 1)], np.arange(n_rows)[None]
+    models, orders = [one_model(architecture, 1, l2)], np.arange(n_rows)[None]
     found = in_lanes(backend, architecture, models, x, y, orders, None, "sgd", n_rows)
     assert (found is not None) == taken
 

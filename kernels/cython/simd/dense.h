@@ -9,13 +9,14 @@
 
    A tile of r rows by v vectors takes, for one k, v loads of B and r broadcasts of A for its r · v
    multiply-adds: enough independent sums to hide the adder's latency, few enough to stay in registers.
-   The columns of B are divided into panels of the width of a tile. With few registers, whose small
-   tiles read B often, a panel is copied to contiguous scratch memory, which avoids bad strides and
-   touches few pages. The source is scattered, which hardware prefetchers do not handle, so the next
-   panel is prefetched while one is copied. For backward, panels are transposed there.
-   k runs in slices, so that a slice of the panel stays in L1 for all rows. A is read in place,
-   except in the outer product, where each number of a row would be on another page: it is copied in
-   blocks.
+   The columns of B are divided into panels of the width of a tile. Where a panel is read by several
+   tiles and its rows lie far apart, it is copied to contiguous scratch memory, which avoids bad strides
+   and touches few pages; how many rows and how far (COPIED_ROWS, COPIED_BYTES), the target says. The
+   source is scattered, which hardware prefetchers do not handle, so the next panel is prefetched while
+   one is copied. For backward, panels are transposed there.
+   k runs in slices, so that a slice of the panel stays near for all rows. A is read in place,
+   except in the outer product, where each number of a row would be on another page: some targets copy
+   it in blocks.
 
    Every element of C is one chain of multiply-adds in the order of k, in whichever tile it is:
    results do not depend on how the matrices are divided. */
@@ -49,6 +50,8 @@ struct slice {
     real *c;
     const real *bias; /* NULL before the last slice */
     ptrdiff_t n_terms;
+    const struct upcoming *next; /* rows [row, …) of it are fetched, terms [from, …), or NULL */
+    ptrdiff_t row, from;
     bits tail;  /* masks the last vector, so that padding columns stay zero */
     int resume; /* go on from the sums that an earlier slice left in C */
 };
@@ -70,6 +73,10 @@ INLINE void prefetch_into_l2(const void *p) {
 #endif
 }
 
+/* Terms between which the next rows are prefetched: a thousand lines at once would stop the loads, and
+   take the time they are to save. */
+#define CHUNK_TERMS 32
+
 #define EACH_VECTOR \
     UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++)
 
@@ -83,7 +90,7 @@ INLINE void tile(const struct product *p, const struct slice *s, const int rows,
     const real *b = s->b;
     UNROLL for (int g = 0; g < (rows + 2) / 3; g++) a[g] = s->a + 3 * g * a_row;
     real *const c = s->c;
-    const ptrdiff_t c_row = p->c_row, b_term = p->b_term, end = s->n_terms * a_term;
+    const ptrdiff_t c_row = p->c_row, b_term = p->b_term;
     if (s->resume) {
         EACH_VECTOR sum[i][j] = load(c + i * c_row + j * LANES);
     } else {
@@ -92,14 +99,19 @@ INLINE void tile(const struct product *p, const struct slice *s, const int rows,
             sum[i][j] = broadcast(0);
         }
     }
-    for (ptrdiff_t k = 0; k < end; k += a_term) {
-        vec b_k[TILE_VECTORS];
-        UNROLL for (int j = 0; j < columns; j++) b_k[j] = load(b + j * LANES);
-        UNROLL for (int i = 0; i < rows; i++) {
-            const vec a_ik = broadcast(unit ? a[0][k + i] : a[i / 3][k + i % 3 * a_row]);
-            UNROLL for (int j = 0; j < columns; j++) sum[i][j] += a_ik * b_k[j];
+    for (ptrdiff_t begin = 0; begin < s->n_terms; begin += CHUNK_TERMS) {
+        const ptrdiff_t end = s->n_terms - begin < CHUNK_TERMS ? s->n_terms : begin + CHUNK_TERMS;
+        if (!unit && s->next)
+            prefetch_rows(s->next, s->row, s->row + rows, s->from + begin, s->from + end);
+        for (ptrdiff_t k = begin * a_term; k < end * a_term; k += a_term) {
+            vec b_k[TILE_VECTORS];
+            UNROLL for (int j = 0; j < columns; j++) b_k[j] = load(b + j * LANES);
+            UNROLL for (int i = 0; i < rows; i++) {
+                const vec a_ik = broadcast(unit ? a[0][k + i] : a[i / 3][k + i % 3 * a_row]);
+                UNROLL for (int j = 0; j < columns; j++) sum[i][j] += a_ik * b_k[j];
+            }
+            b += b_term;
         }
-        b += b_term;
     }
     if (p->add) {
         const vec scale = broadcast(p->scale);
@@ -156,18 +168,19 @@ static void panel_product(const struct product *p, ptrdiff_t n_rows, ptrdiff_t n
     const ptrdiff_t columns = vectors(n_columns), most = MOST_ROWS[columns - 1];
     const ptrdiff_t n_tiles = (n_rows + most - 1) / most;
     const ptrdiff_t n_slices = slices(n_terms);
-    struct slice s = {.tail = first_lanes(n_columns - (columns - 1) * LANES)};
+    struct slice s = {.next = p->next, .tail = first_lanes(n_columns - (columns - 1) * LANES)};
     for (ptrdiff_t k = 0; k < n_slices; k++) {
         const ptrdiff_t from = n_terms * k / n_slices;
         s.n_terms = n_terms * (k + 1) / n_slices - from;
         s.resume = k > 0 && !p->add;
         s.bias = k == n_slices - 1 ? bias : NULL;
         s.b = b + from * p->b_term;
+        s.from = from;
         for (ptrdiff_t t = 0; t < n_tiles; t++) {
             const ptrdiff_t row = n_rows * t / n_tiles, next = n_rows * (t + 1) / n_tiles;
             s.a = a + row * p->a_row + from * p->a_term;
             s.c = c + row * p->c_row;
-            if (p->next) prefetch_rows(p->next, row, next, from, from + s.n_terms);
+            s.row = row;
             TILES[columns - 1][next - row - 1][p->a_row == 1](p, &s);
             if (p->epilogue && k == n_slices - 1)
                 finish(p->epilogue, next - row, n_columns, s.c, p->out, p->c_row);
@@ -237,11 +250,6 @@ static void transpose_panel(ptrdiff_t n_terms, ptrdiff_t n_columns, const real *
         }
 }
 
-/* A copy pays where a panel is read by several tiles and its rows lie far apart, if the target
-   COPIES_PANELS. */
-#define COPIED_ROWS 24
-#define COPIED_STRIDE (1024 / (ptrdiff_t)sizeof(real))
-
 static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdiff_t n_columns,
                     const real *a, const real *b, int b_transposed, real *panel, real *c) {
     const ptrdiff_t n_last = b_transposed ? 0 : tail_columns(n_columns, n_rows);
@@ -249,7 +257,8 @@ static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdi
     const ptrdiff_t n_panels = (width + TILE_VECTORS - 1) / TILE_VECTORS;
     const real *const bias = p.epilogue ? p.epilogue->bias : NULL;
     const ptrdiff_t b_row = p.b_term;
-    const int copied = COPIES_PANELS && n_rows >= COPIED_ROWS && b_row >= COPIED_STRIDE;
+    const int copied =
+        n_rows >= COPIED_ROWS && b_row * (ptrdiff_t)sizeof(real) >= COPIED_BYTES;
     for (ptrdiff_t t = 0; t < n_panels; t++) {
         const ptrdiff_t vector = width * t / n_panels, next = width * (t + 1) / n_panels;
         const ptrdiff_t first = vector * LANES;
@@ -368,15 +377,19 @@ static void forward(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const voi
     }
 }
 
-/* A's columns are taken BLOCK_COLUMNS at a time, copied where they lie too far apart for their pages
-   to be remembered, and are used often enough. */
+/* Where the target COPIES_BLOCKS, A's columns are taken BLOCK_COLUMNS at a time, and copied if they lie
+   too far apart for their pages to be remembered and are used often enough. */
+#define BLOCKED_ROWS 24
+#define BLOCKED_BYTES 1024
+
 static void outer(ptrdiff_t n_rows, ptrdiff_t n_in, ptrdiff_t n_out, const void *x,
                   ptrdiff_t x_row, const void *delta, ptrdiff_t delta_row, double scale, int add,
                   void *panel, void *out, ptrdiff_t out_row) {
     struct product p = {.a_row = 1, .a_term = x_row, .b_term = delta_row, .c_row = out_row,
                         .scale = (real)scale, .add = add};
     real *const block = (real *)panel + n_rows * PANEL_VECTORS * LINE_NUMBERS;
-    if (x_row < COPIED_STRIDE || n_rows < COPIED_ROWS || n_out < 4 * TILE_VECTORS * LANES) {
+    if (!COPIES_BLOCKS || x_row * (ptrdiff_t)sizeof(real) < BLOCKED_BYTES || n_rows < BLOCKED_ROWS ||
+        n_out < 4 * TILE_VECTORS * LANES) {
         product(p, n_in, n_rows, n_out, x, delta, 0, panel, out);
         return;
     }

@@ -31,7 +31,11 @@
 #define SLICE_TERMS 256
 
 /* Tiles are small and read B often, so its panels are copied to where they lie dense. */
-#define COPIES_PANELS 1
+#define COPIED_ROWS 24
+#define COPIED_BYTES 1024
+
+/* The outer product reads blocks of xᵀ from copies (dense.h). */
+#define COPIES_BLOCKS 1
 
 /* Vectors of a group, and sums of several rows (groups.h): as many as 16 registers allow beside a
    number of x and a product. */

@@ -28,7 +28,11 @@
 #define SLICE_TERMS 256
 
 /* Panels are copied to where they lie dense: no unlucky stride is met, and few pages. */
-#define COPIES_PANELS 1
+#define COPIED_ROWS 24
+#define COPIED_BYTES 1024
+
+/* The outer product reads blocks of xᵀ from copies (dense.h). */
+#define COPIES_BLOCKS 1
 
 /* Vectors of a group, and sums of several rows (groups.h): as many as fit the 32 registers beside a vector
    of weights and a number of each row. */
