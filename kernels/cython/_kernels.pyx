@@ -16,7 +16,7 @@ The parts, each of which depends on those before it:
     team, pool                           threads
     program, training                    the programs
     lane_pass                            many small networks at once, one in each lane
-    predictor                            a network for serving
+    packed, predictor                    a network for serving
     minibatch, step_pass, steps          steps, called with one minibatch after the other
     fits, measuring, generators, models,
     models_in_lanes, models_door         whole fits of many models
@@ -177,6 +177,7 @@ from kernels.cython.table cimport (
     ACTIVATION_NAMES,
     CROSS_ENTROPY,
     EXP,
+    FEW_ROWS,
     INPUT_BYTE,
     INPUT_TYPE_NAMES,
     LEAKY_RELU_SLOPE,
@@ -218,6 +219,7 @@ include "pool.pxi"
 include "program.pxi"
 include "training.pxi"
 include "lane_pass.pxi"
+include "packed.pxi"
 include "predictor.pxi"
 include "minibatch.pxi"
 include "step_pass.pxi"

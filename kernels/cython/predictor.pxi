@@ -36,6 +36,7 @@ cdef class Predictor:
     """
 
     cdef Program program
+    cdef Packed packed  # for few rows
     cdef object params, array, empty, dtype, read_csr, recipe, reader
     cdef bint looks_at_floats
     cdef Buffer held  # the parameters
@@ -63,6 +64,8 @@ cdef class Predictor:
         self.looks_at_floats = reader is not None and reader.looks_at_floats
         self.n_in = program.net.layers[0].n_in
         self.n_out = program.net.layers[program.net.n_layers - 1].n_out
+        self.packed = Packed(program)
+        self.packed.take(self.data)
 
     def __reduce__(self):
         return self.recipe
@@ -148,8 +151,10 @@ cdef class Predictor:
             )
         if is_new:
             out = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
-        try:
-            PyObject_GetBuffer(out, &output, flags_of(True))
+        try:  # a new array has the dtype it was made with; its format takes time to be written
+            PyObject_GetBuffer(
+                out, &output, PyBUF_STRIDES | PyBUF_WRITABLE if is_new else flags_of(True)
+            )
         except (BufferError, TypeError, ValueError):
             raise self.refused(out, n_dims, rows.n_rows) from None
         try:
@@ -157,7 +162,7 @@ cdef class Predictor:
                 describe(&output, &seen) != n_dims
                 or seen.shape[0] != rows.n_rows
                 or seen.shape[1] != self.n_out
-                or seen.kind != self.kind
+                or (seen.kind != self.kind and not is_new)
                 or seen.strides[1] != seen.itemsize
                 or (seen.shape[0] > 1 and seen.strides[0] != seen.shape[1] * seen.itemsize)
             ):
@@ -165,10 +170,17 @@ cdef class Predictor:
             if not is_new and reads(rows, seen.data, output.len):  # rows it has yet to read
                 self.write_apart(x, n_dims, rows, &seen, output.len)
             else:
-                self.program.run(self.data, rows, &seen, self.program.net.n_layers)
+                self.run(rows, &seen)
         finally:
             PyBuffer_Release(&output)
         return out
+
+    @final
+    cdef int run(self, const Input *rows, const Array *out) except -1:
+        """Predict rows that are held, from the parameters that are read soonest."""
+        if rows.n_rows <= FEW_ROWS and self.packed.memory is not None:
+            return self.program.run(&self.packed.net, self.packed.memory.data, rows, out)
+        return self.program.run(&self.program.net, self.data, rows, out)
 
     cdef int write_apart(
         self, object x, int n_dims, const Input *rows, const Array *out, Py_ssize_t n_bytes
@@ -177,7 +189,7 @@ cdef class Predictor:
         cdef Array seen
         apart = self.empty(self.shape(n_dims, rows.n_rows), self.dtype)
         held = hold("out", apart, True, &seen)
-        self.program.run(self.data, rows, &seen, self.program.net.n_layers)
+        self.run(rows, &seen)
         memcpy(out.data, seen.data, n_bytes)
         return 0
 

@@ -4,6 +4,9 @@ All memory of a pass is one workspace, allocated before its first step.
 """
 
 cdef enum:
+    # Multiply-adds up to which a prediction keeps the GIL: in so few microseconds no other thread
+    # would gain by it, but threads that all predict would wake one another at each call.
+    WORK_WITH_GIL = 100_000
     MOST_WRITTEN = 5  # parameters, a rule's vectors, and the two of scaled features
 
 # Multiply-adds per thread that make it worthwhile to wake them for a prediction, and to synchronize
@@ -168,6 +171,7 @@ cdef class Program:
         cdef list held = []
         cdef Input rows = read_input(x, held)
         cdef Array result, seen
+        cdef Network net = self.net
         held.append(self.hold_parameters("params", params, False, &seen))
         held.append(hold("out", out, True, &result))
         needs(rows.n_in == self.net.layers[0].n_in, "x", "{} columns wide", self.net.layers[0].n_in)
@@ -184,7 +188,8 @@ cdef class Program:
             "out", "apart from x and params in memory",
         )
         check_entries(&rows, NULL, rows.n_rows)
-        self.run(seen.data, &rows, &result, n_layers)
+        net.n_layers = n_layers
+        self.run(&net, seen.data, &rows, &result)
 
     cdef Buffer hold_parameters(self, str name, object array, bint writable, Array *out):
         """Hold a vector in the layout of the parameters."""
@@ -198,33 +203,30 @@ cdef class Program:
         return held
 
     cdef int run(
-        self, const char *params, const Input *x, const Array *out, int n_layers
+        self, const Network *net, const char *params, const Input *x, const Array *out
     ) except -1:
-        """Predict rows of x that the caller keeps alive, by the first layers."""
+        """Predict rows of x that the caller keeps alive."""
         cdef double density, work, begun
         cdef Form form
         cdef int n_threads
-        cdef Network net = self.net
         cdef Pace *pace
         cdef uint64_t float_mode
         if x.n_rows == 0:
             return 0
-        net.n_layers = n_layers
         float_mode = flush_subnormals()  # once for the call: within it, that costs nothing
         try:
-            with nogil:
-                form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
-            work = x.n_rows * work_of_a_row(&net, density if form != DENSE else 1.0)
+            form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
+            work = x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0)
             n_threads = self.threads_for(work, work_to_wake_for)
             n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
             pace = self.pace_of(self.prediction_paces, n_threads, work)
             if pace == NULL:
-                return self.run_by(n_threads, &net, form, params, x, out)
+                return self.run_by(n_threads, net, form, params, x, out, work)
             begun = seconds_now()
             try:
                 if way_to_go(pace) == ALONE:
                     n_threads = 1
-                return self.run_by(n_threads, &net, form, params, x, out)
+                return self.run_by(n_threads, net, form, params, x, out, work)
             finally:
                 record(pace, work, seconds_now() - begun)
                 give_back_pace(pace)
@@ -239,6 +241,7 @@ cdef class Program:
         const char *params,
         const Input *x,
         const Array *out,
+        double work,
     ) except -1:
         """Predict the rows by so many threads."""
         cdef Prediction prediction
@@ -255,8 +258,11 @@ cdef class Program:
         if n_threads == 1:  # what Prediction does, without the object
             space.base, space.used = memory.data, 0
             lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
-            with nogil:
+            if work <= WORK_WITH_GIL:
                 is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
+            else:
+                with nogil:
+                    is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
         else:
             prediction = Prediction()
             prediction.net = net

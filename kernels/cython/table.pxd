@@ -37,7 +37,7 @@ cdef extern from "simd/rules.h" nogil:
 
 cdef extern from "simd/kernels.h" nogil:
     enum:
-        PANEL_VECTORS, BLOCK_COLUMNS, LANE_OUTPUTS, PENALTY_SUMS
+        PANEL_VECTORS, BLOCK_COLUMNS, FEW_ROWS, LANE_OUTPUTS, PENALTY_SUMS
 
     struct dense_input:
         const char *data

@@ -6,6 +6,9 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.examples import same_bits
 
 import fastnn
 from fastnn.architecture import OUTPUTS
@@ -59,6 +62,32 @@ def test_csr_rows(backend):
     net = network(backend)
     x = sparse.random_array((6, 20), density=0.3, format="csr", rng=1, dtype=np.float32)
     np.testing.assert_allclose(net.predictor()(x), net.predict_proba(x), rtol=1e-5)
+
+
+@given(
+    sizes=st.tuples(st.integers(200, 700), st.integers(30, 130), st.integers(1, 40)),
+    dtype=st.sampled_from(["float32", "float64"]),
+    density=st.sampled_from([0.1, 0.5, 1.0]),
+    form=st.sampled_from(["floats", "bytes", "csr"]),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_few_rows_have_the_bits_they_have_among_others(sizes, dtype, density, form, bias, seed):
+    """Their weights lie without padding, where that is read sooner."""
+    rng = np.random.default_rng(seed)
+    net = fastnn.Network(sizes, output="identity", dtype=dtype, bias=bias, seed=1, backend="cython")
+    for values in net.biases:  # one that is left out shows
+        if values is not None:
+            values[...] = rng.normal(size=values.shape)
+    x = rng.integers(1, 256, (8, sizes[0])) * (rng.random((8, sizes[0])) < density)
+    rows = x.astype(np.uint8) if form == "bytes" else (x / 255).astype(dtype)
+    if form == "csr":
+        rows = pytest.importorskip("scipy.sparse").csr_array(rows)
+    predict = net.predictor()
+    among_others = predict(rows)
+    for n_rows in (1, 2, 3):
+        assert same_bits(predict(rows[:n_rows]), among_others[:n_rows])
+    assert same_bits(net.predict(rows[:1]).reshape(1, -1), among_others[:1])
 
 
 def test_one_row_gives_one_row(backend):

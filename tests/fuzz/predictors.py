@@ -21,7 +21,7 @@ DTYPES = (
     "|b1", "<c8", "<M8[s]", "|S4", "<U1", "<f4,<f4", "|O", "<f16",
 )  # fmt: skip
 BACKENDS = ("cython", "numpy")
-SIZES = ((3, 2), (5, 4, 3), (1, 1), (17, 16, 2))
+SIZES = ((3, 2), (5, 4, 3), (1, 1), (17, 16, 2), (100, 84, 2))
 BAND = 32
 FEWEST_WORDS = 4
 INDEX_DTYPES = ("<i4", "<i8", "<i4", ">i4", "|i1", "<u4", "<u8", "<f4")

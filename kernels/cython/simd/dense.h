@@ -290,8 +290,6 @@ static void product(struct product p, ptrdiff_t n_rows, ptrdiff_t n_terms, ptrdi
    the weights once. So they are read as they lie, with the sums of all columns in registers: 784 × 100
    at the speed of L2, 1.4 µs with AVX-512. Where there are more sums than registers they stay in L1, and
    some rows of weights go side by side. */
-#define FEW_ROWS 3
-
 INLINE void sum_in_registers(const struct product *p, ptrdiff_t n_terms, const real *a, const real *b,
                              real *c, const int rows, const int columns) {
     vec sum[FEW_ROWS][GROUP_VECTORS];

@@ -24,6 +24,10 @@
 #define PANEL_VECTORS 4
 #define BLOCK_COLUMNS 96
 
+/* Rows up to which a product only reads the weights once, as they lie; rows of weights may then lie
+   without padding, as long as a vector can be loaded behind the last one. */
+#define FEW_ROWS 3
+
 /* Rows of a dense input; strides in bytes, of either sign. */
 struct dense_input {
     const char *data;
