@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 
 const [folder, seconds] = [process.argv[2], Number(process.argv[3])];
-const SETS = ["digits", "dense"], N_OUT = 10, CALLS = 256, BOUND = 5e-6;
+const SETS = ["digits", "dense"], N_OUT = 10, CALLS = 1024, BOUND = 5e-6;
 const numbers = (name) => new Float32Array(Uint8Array.from(fs.readFileSync(`${folder}/${name}`)).buffer);
 const rowsOf = (all, n) => Array.from({ length: all.length / n }, (_, i) => all.slice(i * n, (i + 1) * n));
 

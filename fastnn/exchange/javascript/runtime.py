@@ -19,7 +19,7 @@ const ROWS = 64;
 let end = 0;
 function place(nNumbers) {
   const start = end;
-  end += 16 * Math.ceil(nNumbers / 4);
+  end += 64 * Math.ceil(nNumbers / 16); // lines of a cache
   return start;
 }
 // The first place is the table by which numbers that are not zero are listed; 0 stands for no list.
