@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 Node: TypeAlias = "str | list[Node]"
@@ -200,7 +201,8 @@ def _signature(function: _Function) -> bytes:
 
 
 def _code(function: _Function, functions: dict[str, int]) -> bytes:
-    declared = [unsigned(1) + bytes([TYPES[kind]]) for _, kind in function.locals]
+    kinds = [TYPES[kind] for _, kind in function.locals]
+    declared = [unsigned(len(list(same))) + bytes([kind]) for kind, same in groupby(kinds)]
     names = [name for name, _ in (*function.parameters, *function.locals)]
     body = _Body(functions, {name: i for i, name in enumerate(names)})
     code = b"".join(body.instruction(node, ()) for node in function.body)

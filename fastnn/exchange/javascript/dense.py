@@ -4,17 +4,18 @@
 
 Weights lie in *panels* of at most `WIDEST` vectors of columns, row by row, so that one row of x
 streams through them and a panel serves all rows while it is in the cache. A tile of the result is
-in registers: one row times a panel, four rows times two vectors, or, of a row whose inputs are
-mostly zero, those that are not times a panel; they are listed first.
+in registers: one row times a panel, or, of a row whose inputs are mostly zero, those that are not
+times a panel; they are listed first. (Tiles of several rows gain nothing: what limits V8 is three
+instructions for each vector of weights, and not the caches.)
 
-Each number is summed in the same order in all three, and what is left out is zero times a finite
-weight, so that a row has the same bits alone or among others. (A sum that starts from anything
-but -0, which biases never are, never becomes -0, and adding 0 leaves its bits alone.)
+Each number is summed in the same order in both, and what is left out is zero times a finite weight,
+so that a row has the same bits alone or among others. (A sum that starts from anything but -0,
+which biases never are, never becomes -0, and adding 0 leaves its bits alone.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 WIDEST = 9
 """Vectors of a panel."""
@@ -37,12 +38,18 @@ def panels(n_vectors: int) -> list[int]:
     return [-(-(n_vectors - i) // n) for i in range(n)]
 
 
-def dense(n_vectors: Iterable[int]) -> str:
-    """Return ``dense`` and what it calls, for layers with so many vectors of outputs."""
-    widths = sorted({width for n in n_vectors for width in panels(n)})
-    tiles = [tile(n) for n in widths] + [tile_of_listed(n) for n in widths]
-    tiles += [tile_of_rows(4, 2), tile_of_rows(4, 1)]
-    return "\n".join([*tiles, LISTED, _layer(widths)])
+def dense(layers: Sequence[tuple[int, bool]]) -> str:
+    """Return ``dense`` and what it calls.
+
+    Parameters
+    ----------
+    layers : sequence of (int, bool)
+        Of each layer, the vectors of its outputs, and whether inputs that are zero are left out.
+    """
+    widths = sorted({width for n, _ in layers for width in panels(n)})
+    of_listed = sorted({width for n, has_zeros in layers if has_zeros for width in panels(n)})
+    tiles = [*map(tile, widths), *map(tile_of_listed, of_listed)]
+    return "\n".join([*tiles, LISTED, _layer(widths, of_listed)])
 
 
 # -- tiles ----------------------------------------------------------------------------------------
@@ -120,62 +127,21 @@ def _tile_of_one_row(
     {inputs}
 {half[0]}
     (br $next))"""
-    return "\n".join([
+    lines = [
         f"(func {name} {parameters} (param $weight i32) (param $bias i32) (param $out i32)",
         "  (local $i i32) (local $w i32) (local $x_i v128)",
         *(f"  (local $sum{v} v128)" for v in vectors),
-        *(f"  (local.set $sum{v} (v128.load offset={VECTOR * v} (local.get $bias)))" for v in vectors),
+    ]
+    for v in vectors:
+        bias = f"(v128.load offset={VECTOR * v} (local.get $bias))"
+        lines.append(f"  (local.set $sum{v} {bias})")
+    lines += [
         "  (block $done",
         "    (br_if $done (i32.eq (local.get $at) (local.get $end)))",
         f"{loop})",
-        *(f"  (v128.store offset={VECTOR * v} (local.get $out) (local.get $sum{v}))" for v in vectors),
-    ]) + ")"  # fmt: skip
-
-
-def tile_of_rows(n_rows: int, n_vectors: int) -> str:
-    """Return the function for `n_rows` rows times `n_vectors` vectors of a panel.
-
-    Its parameters, in bytes: the place of the first row's first number and of its end, the distance
-    of two rows, the weights, the distance from one input's weights to the next one's, the biases,
-    the outputs and the distance of two rows of them.
-    """
-    rows, vectors = range(n_rows), range(n_vectors)
-    sums = [(i, v) for i in rows for v in vectors]
-    lines = [
-        f"(func $tile_{n_rows}x{n_vectors} (param $x0 i32) (param $end i32) (param $row i32)",
-        "  (param $weight i32) (param $step i32) (param $bias i32) (param $out i32)",
-        "  (param $out_row i32) (local $x_i v128)",
-        *(f"  (local $x{i} i32)" for i in rows[1:]),
-        *(f"  (local $sum{i}_{v} v128)" for i, v in sums),
-        *(f"  (local $w{v} v128)" for v in vectors),
-        *(
-            f"  (local.set $x{i} (i32.add (local.get $x{i - 1}) (local.get $row)))"
-            for i in rows[1:]
-        ),
-        *(
-            f"  (local.set $sum{i}_{v} (v128.load offset={VECTOR * v} (local.get $bias)))"
-            for i, v in sums
-        ),
-        "  (loop $next",
-        *(
-            f"    (local.set $w{v} (v128.load offset={VECTOR * v} (local.get $weight)))"
-            for v in vectors
-        ),
     ]
-    for i in rows:
-        lines.append(f"    (local.set $x_i (v128.load32_splat (local.get $x{i})))")
-        lines.append(f"    (local.set $x{i} (i32.add (local.get $x{i}) (i32.const 4)))")
-        lines += [_added(f"$sum{i}_{v}", "$x_i", f"(local.get $w{v})") for v in vectors]
-    lines += [
-        "    (local.set $weight (i32.add (local.get $weight) (local.get $step)))",
-        "    (br_if $next (i32.lt_u (local.get $x0) (local.get $end))))",
-    ]
-    for i in rows:
-        lines += [
-            f"  (v128.store offset={VECTOR * v} (local.get $out) (local.get $sum{i}_{v}))"
-            for v in vectors
-        ]
-        lines.append("  (local.set $out (i32.add (local.get $out) (local.get $out_row)))")
+    for v in vectors:
+        lines.append(f"  (v128.store offset={VECTOR * v} (local.get $out) (local.get $sum{v}))")
     return "\n".join(lines) + ")"
 
 
@@ -239,43 +205,16 @@ def _tile_of_listed(n_vectors: int) -> str:
     )
 
 
-def _tile_of_rows(n_rows: int, n_vectors: int) -> str:
-    """Return the call of a tile of rows, for the panel's vectors after its first `v` bytes."""
-    weight, bias, y = (
-        f"(i32.add (local.get ${place}) (local.get $v))" for place in ("weight", "bias", "y")
-    )
-    return (
-        f"(call $tile_{n_rows}x{n_vectors} (local.get $x_row)"
-        f" (i32.add (local.get $x_row) (local.get $size)) (local.get $row) {weight}"
-        f" (local.get $step) {bias} {y} (local.get $out_row))"
-    )
+def _moved(place: str, by: str) -> str:
+    return f"(local.set ${place} (i32.add (local.get ${place}) (local.get ${by})))"
 
 
-def _moved(place: str, by: str, factor: int = 1) -> str:
-    step = f"(local.get ${by})"
-    if factor > 1:
-        step = f"(i32.mul {step} (i32.const {factor}))"
-    return f"(local.set ${place} (i32.add (local.get ${place}) {step}))"
-
-
-def _none_listed() -> str:
-    """Return 1 if none of four rows has a list."""
-    places = ["(local.get $at)"]
-    for _ in range(3):
-        places.append(f"(i32.add {places[-1]} (local.get $list_row))")
-    text = f"(i32.load {places[0]})"
-    for place in places[1:]:
-        text = f"(i32.or {text} (i32.load {place}))"
-    return f"(i32.eqz {text})"
-
-
-def _layer(widths: list[int]) -> str:
+def _layer(widths: Sequence[int], of_listed: Sequence[int]) -> str:
     """Return the layer; it takes 0 for `list` where none are to be made."""
     one = "\n".join(
-        f"""\
-        (if (i32.eq (local.get $width) (i32.const {n})) (then
-          (if (local.get $end) (then {_tile_of_listed(n)}))
-          (if (i32.eqz (local.get $end)) (then {_tile(n)}))))"""
+        f"      (if (i32.eq (local.get $width) (i32.const {n})) (then\n"
+        + (f"        (if (local.get $end) (then {_tile_of_listed(n)}))\n" * (n in of_listed))
+        + f"        (if (i32.eqz (local.get $end)) (then {_tile(n)}))))"
         for n in widths
     )
     return f"""\
@@ -285,7 +224,7 @@ def _layer(widths: list[int]) -> str:
   (param $n_in i32) (param $weight i32) (param $bias i32) (param $n_vectors i32) (param $out i32)
   (param $list i32)
   (local $size i32) (local $out_row i32) (local $panels i32) (local $width i32) (local $step i32)
-  (local $left i32) (local $x_row i32) (local $y i32) (local $v i32)
+  (local $left i32) (local $x_row i32) (local $y i32)
   (local $at i32) (local $list_row i32) (local $end i32)
   (local.set $size (i32.mul (local.get $n_in) (i32.const 4)))
   (local.set $out_row (i32.mul (local.get $n_vectors) (i32.const {VECTOR})))
@@ -313,31 +252,13 @@ def _layer(widths: list[int]) -> str:
     (local.set $at (local.get $list))
     (local.set $y (local.get $out))
     (loop $rows
-      (block $few
-        (br_if $few (i32.lt_u (local.get $left) (i32.const 4)))
-        (if (local.get $list) (then (br_if $few (i32.eqz {_none_listed()}))))
-        (local.set $v (i32.const 0))
-        (block $odd
-          (loop $pair
-            (br_if $odd (i32.gt_u (i32.add (local.get $v) (i32.const {2 * VECTOR}))
-              (local.get $step)))
-            {_tile_of_rows(4, 2)}
-            (local.set $v (i32.add (local.get $v) (i32.const {2 * VECTOR})))
-            (br $pair)))
-        (if (i32.lt_u (local.get $v) (local.get $step)) (then {_tile_of_rows(4, 1)}))
-        (local.set $left (i32.sub (local.get $left) (i32.const 4)))
-        {_moved("x_row", "row", 4)}
-        {_moved("at", "list_row", 4)}
-        {_moved("y", "out_row", 4)}
-        (br_if $rows (local.get $left)))
-      (if (local.get $left) (then
-        (if (local.get $list) (then (local.set $end (i32.load (local.get $at)))))
+      (if (local.get $list) (then (local.set $end (i32.load (local.get $at)))))
 {one}
-        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-        {_moved("x_row", "row")}
-        {_moved("at", "list_row")}
-        {_moved("y", "out_row")}
-        (br_if $rows (local.get $left)))))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      {_moved("x_row", "row")}
+      {_moved("at", "list_row")}
+      {_moved("y", "out_row")}
+      (br_if $rows (local.get $left)))
     (local.set $weight
       (i32.add (local.get $weight) (i32.mul (local.get $n_in) (local.get $step))))
     {_moved("bias", "step")}

@@ -114,15 +114,11 @@ SCALAR = {
 """What the expressions of activations call."""
 
 
-def elementwise(name: str) -> str:
-    """Return the method that applies an activation in place."""
-    return f"""\
-  {name}(at, nRows, nVectors) {{
-    for (let i = at / 4, end = i + 4 * nRows * nVectors; i < end; i++) {{
-      const z = f32[i];
-      f32[i] = {EXPRESSIONS[name]};
-    }}
-  }},
+ELEMENTWISE = """\
+// The function that replaces every number by f's.
+const each = (f) => (at, nRows, nVectors) => {
+  for (let i = at / 4, end = i + 4 * nRows * nVectors; i < end; i++) f32[i] = f(f32[i]);
+};
 """
 
 
@@ -130,6 +126,9 @@ def plain_kernel(functions: Iterable[str]) -> str:
     """Return the object ``plain``, with the functions that a network needs."""
     needed = [name for name in dict.fromkeys(functions) if name != "identity"]
     scalar = dict.fromkeys(SCALAR[name] for name in needed if name in SCALAR)
-    methods = [SOFTMAX if name == "softmax" else elementwise(name) for name in needed]
+    methods = [
+        SOFTMAX if name == "softmax" else f"  {name}: each((z) => {EXPRESSIONS[name]}),\n"
+        for name in needed
+    ]
     plain = "const plain = {\n" + DENSE + BYTES + "".join(methods) + "};\n"
-    return "\n".join([*scalar, plain])
+    return "\n".join([*scalar, ELEMENTWISE, plain])

@@ -8,11 +8,14 @@ not all have, are not used, and would gain a tenth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from fastnn.exchange.javascript.activations import activation
 from fastnn.exchange.javascript.assembler import assembled
 from fastnn.exchange.javascript.dense import dense
+
+WITH_ZEROS = ("relu",)
+"""Activations whose outputs are zero often enough for the next layer to look for them."""
 
 BYTES = """\
 ;; Rows of bytes, times the scale: whole vectors of them, which may reach past the last row.
@@ -30,20 +33,21 @@ BYTES = """\
 """
 
 
-def kernel(layers: Iterable[tuple[int, str]]) -> bytes:
+def kernel(layers: Sequence[tuple[int, str]]) -> bytes:
     """Return the module for a network.
 
     Parameters
     ----------
-    layers : iterable of (int, str)
+    layers : sequence of (int, str)
         Of each layer, its outputs and its activation; identity has no function.
     """
     return assembled(module_text(layers))
 
 
-def module_text(layers: Iterable[tuple[int, str]]) -> str:
+def module_text(layers: Sequence[tuple[int, str]]) -> str:
     """Return the text of the module of `kernel`."""
-    widths, functions = zip(*layers, strict=True)
-    needed = [name for name in dict.fromkeys(functions) if name != "identity"]
-    texts = [dense(-(-n // 4) for n in widths), BYTES, *map(activation, needed)]
+    before = ["", *(name for _, name in layers)]
+    vectors = [(-(-n // 4), not i or before[i] in WITH_ZEROS) for i, (n, _) in enumerate(layers)]
+    needed = [name for name in dict.fromkeys(before[1:]) if name != "identity"]
+    texts = [dense(vectors), BYTES, *map(activation, needed)]
     return '(module (import "" "memory" (memory 1))\n' + "\n".join(texts) + ")"

@@ -131,7 +131,7 @@ def module(network: Model, *, weights: str, parameters: Parameters | None = None
         parameters = stored(network, weights, known_columns(network))
     a = network.architecture
     functions = [layer.activation for layer in a.layers]
-    code = kernel((layer.n_out, layer.activation) for layer in a.layers)
+    code = kernel([(layer.n_out, layer.activation) for layer in a.layers])
     return "".join([
         introduction(network, parameters),
         _constants(network, parameters),
