@@ -140,16 +140,32 @@ def test_every_function_is_right_however_far_its_argument(tmp_path, engine, x):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_not_a_number_stays_so(tmp_path, engine):
-    x = np.array([[np.nan, 1, 1], [1, 1, 1]], np.float32)
-    options = [{"activation": f, "output": "identity"} for f in ACTIVATIONS]
-    networks = [fastnn.Network((3, 5, 2), seed=0, **one) for one in options]
-    networks += [fastnn.Network((3, 2), output=f, seed=0) for f in OUTPUTS if f != "softmax"]
-    for network, one in zip(
-        networks, run(tmp_path, networks, [x] * len(networks), engine), strict=True
-    ):
-        assert np.isnan(one.out[0]).all(), network
-        assert np.isfinite(one.out[1]).all(), network
+def test_infinity_inside_the_network_stays_visible(tmp_path, engine):
+    """A sum that overflows is infinite, or not a number, as in fastnn; and has no class."""
+    x = np.full((2, 3), [[3e38], [1]], np.float32)
+    networks = [
+        small_network((3, 5, 2), activation="relu", output=f, dtype="float32") for f in OUTPUTS
+    ]
+    for network in networks:
+        network.weights[0][...] = 4
+        network.weights[1][...] = [[1, -1]]
+    for network in networks:
+        network.to_javascript(tmp_path / "net.mjs")
+        found = script(tmp_path, f"""\
+if ("{engine}" === "plain") delete globalThis.WebAssembly;
+const net = await import("./net.mjs");
+const out = [...net.predict({x.ravel().tolist()})].map(String);
+let caught = null;
+try {{ net.predictClasses?.({x.ravel().tolist()}); }} catch (error) {{ caught = error.message; }}
+console.log(JSON.stringify([out, caught]));
+""")  # fmt: skip
+        with np.errstate(all="ignore"):
+            expected = outputs(network, x)
+        assert np.array_equal(
+            np.isfinite(expected.ravel()), np.isfinite([float(v) for v in found[0]])
+        ), (network, expected, found)
+        lost = network.architecture.n_classes and np.isnan(expected[0]).any()
+        assert (found[1] is not None) == bool(lost), (network, found)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -204,6 +220,25 @@ console.log(JSON.stringify({
   out: caught(() => net.predict(row, new Float32Array(2))),
   rows: caught(() => net.predictClass([...row, ...row])),
   nan: caught(() => net.predictClasses([...row, NaN, 1, 1])),
+  infinite: caught(() => net.predict(Float32Array.from([1, 1, -Infinity]))),
+  beyond: caught(() => net.predict(Float64Array.from([1, 1e39, 1]))),
+  far: caught(() => net.predict(Array.from({ length: 300 }, (_, i) => i === 299 ? NaN : i))),
+  sparse: caught(() => net.predict([0, , 1])),
+  nested: caught(() => net.predict([[1, 2, 3]])),
+  word: caught(() => net.predict("123")),
+  number: caught(() => net.predict(5)),
+  null: caught(() => net.predict(null)),
+  object: caught(() => net.predict({ length: 3, 0: 1, 1: 2, 2: 3 })),
+  big: caught(() => net.predict(new BigInt64Array(3))),
+  view: caught(() => net.predict(new DataView(new ArrayBuffer(12)))),
+  rawBuffer: caught(() => net.predict(new ArrayBuffer(12))),
+  classOfNull: caught(() => net.predictClass(null)),
+  classOfNone: caught(() => net.predictClass()),
+  classOfWord: caught(() => net.predictClass("abc")),
+  classesOfNull: caught(() => net.predictClasses(null)),
+  outNull: caught(() => net.predict(row, null)),
+  outArray: caught(() => net.predict(row, [0, 0, 0])),
+  after: list(net.predict(row)),
   frozen: caught(() => { net.info.nIn = 4; return "changed"; }),
 }));
 """
@@ -215,6 +250,7 @@ def test_what_it_takes_and_what_it_refuses(tmp_path):
     found = script(tmp_path, CALLS)
     assert found["array"] == found["float32"] == found["float64"]
     assert found["bytes"] == found["clamped"] == found["buffer"] == found["scaled"]
+    assert found["after"] == found["array"]
     assert found["same"]
     assert found["over"]
     assert found["class"] in network.class_labels
@@ -226,7 +262,25 @@ def test_what_it_takes_and_what_it_refuses(tmp_path):
         "none": "TypeError: x is of type Undefined",
         "out": "TypeError: out must be a Float32Array of 3 numbers",
         "rows": "RangeError: predictClass takes one row of 3 numbers",
-        "nan": "RangeError: row 1 has no class: it holds NaN or infinity",
+        "nan": "RangeError: x[3] is NaN: pass numbers within float32's range",
+        "infinite": "RangeError: x[2] is -Infinity: pass numbers",
+        "beyond": "RangeError: x[1] is 1e+39: pass numbers within float32's range",
+        "far": "RangeError: x[299] is NaN",
+        "sparse": "TypeError: x[1] is of type undefined: pass rows of 3 numbers",
+        "nested": "TypeError: x[0] is of type object: pass rows of 3 numbers",
+        "word": "TypeError: x is of type String, not Float32Array",
+        "number": "TypeError: x is of type Number",
+        "null": "TypeError: x is of type Null",
+        "object": "TypeError: x is of type Object",
+        "big": "TypeError: x is of type BigInt64Array",
+        "view": "TypeError: x is of type DataView",
+        "rawBuffer": "TypeError: x is of type ArrayBuffer",
+        "classOfNull": "TypeError: x is of type Null",
+        "classOfNone": "TypeError: x is of type Undefined",
+        "classOfWord": "TypeError: x is of type String",
+        "classesOfNull": "TypeError: x is of type Null",
+        "outNull": "TypeError: out must be a Float32Array of 3 numbers",
+        "outArray": "TypeError: out must be a Float32Array of 3 numbers",
         "frozen": "TypeError: Cannot assign",
     }.items():
         assert found[key].startswith(words), (key, found[key])
