@@ -114,6 +114,19 @@ def _exp(z: str) -> str:
     ))  # fmt: skip
 
 
+def _exp_below(z: str) -> str:
+    """Set $e to e^z for z <= 0.
+
+    From n = -127 on, where z < -87.7, 2^n has the bits of zero, and so have results that would be
+    subnormal.
+    """
+    return "\n    ".join((
+        _set("t", f"(f32x4.pmax {z} {_splat(-88.0)})"),
+        *_REDUCE,
+        _set("e", f"(f32x4.mul (f32x4.add {_EXPM1_R} {_ONE}) {_power_of_two(_N)})"),
+    ))  # fmt: skip
+
+
 def _expm1(z: str) -> str:
     """Set $e to e^z - 1 for z <= 0, which keeps its digits near zero."""
     return "\n    ".join((
@@ -132,7 +145,7 @@ _SIGN = f"(v128.and {_Z} {_whole(-0x80000000)})"
 _LOG1P_SERIES = _polynomial(_R, [1 / (2 * k + 1) for k in range(LOG1P_TERMS, 0, -1)])
 
 EXPRESSIONS = {
-    "sigmoid": (_exp(_MINUS_ABS), _SIGMOID),  # from e^-|z|, so that nothing overflows
+    "sigmoid": (_exp_below(_MINUS_ABS), _SIGMOID),  # from e^-|z|, so that nothing overflows
     "tanh": (  # -m / (m + 2) with m = e^(-2|z|) - 1, and z's sign
         _expm1(f"(f32x4.mul {_MINUS_ABS} {_TWO})"),
         f"(v128.or (f32x4.abs (f32x4.div {_E} (f32x4.add {_E} {_TWO}))) {_SIGN})",
@@ -150,22 +163,22 @@ EXPRESSIONS = {
     ),
     "gelu": (  # z Φ(z), with Φ(-|z|) = e^(-z²/2) P(q) / (|z| + 3), and 1 - that where z > 0
         f"""{_set("s", f"(f32x4.pmin (f32x4.abs {_Z}) {_splat(15.0)})")}
-    {_exp(f"(f32x4.mul {_SQUARE} {_splat(-0.5)})")}
+    {_exp_below(f"(f32x4.mul {_SQUARE} {_splat(-0.5)})")}
     {_set("r", f"(f32x4.div {_ONE} (f32x4.add {_S} {_splat(CDF_SHIFT)}))")}
     {_set("s", f"(f32x4.mul (f32x4.sub {_S} {_splat(CDF_SHIFT)}) {_R})")}
     {_set("e", f"(f32x4.mul (f32x4.mul {_polynomial(_S, CDF)} {_R}) {_E})")}""",
         f"(f32x4.mul {_Z} {_choose(_POSITIVE, f'(f32x4.sub {_ONE} {_E})', _E)})",
     ),
-    "silu": (_exp(_MINUS_ABS), f"(f32x4.mul {_Z} {_SIGMOID})"),
+    "silu": (_exp_below(_MINUS_ABS), f"(f32x4.mul {_Z} {_SIGMOID})"),
     "mish": (  # z p / q with e = e^-|z|, p = 2 e + (z < 0 ? e² : 1), q = p + 2 (z < 0 ? 1 : e²)
-        f"""{_exp(_MINUS_ABS)}
+        f"""{_exp_below(_MINUS_ABS)}
     {_set("s", f"(f32x4.mul {_E} {_E})")}
     {_set("r", f"(f32x4.add (f32x4.add {_E} {_E}) {_choose(_NEGATIVE, _S, _ONE)})")}
     {_set("s", f"(f32x4.mul {_choose(_NEGATIVE, _ONE, _S)} {_TWO})")}""",
         f"(f32x4.mul (f32x4.pmax {_Z} {_splat(-104.0)}) (f32x4.div {_R} (f32x4.add {_R} {_S})))",
     ),
     "softplus": (  # max(z, 0) + log(1 + e^-|z|)
-        f"""{_exp(_MINUS_ABS)}
+        f"""{_exp_below(_MINUS_ABS)}
     {_set("s", f"(f32x4.div {_E} (f32x4.add {_E} {_TWO}))")}
     {_set("r", _SQUARE)}
     {_set("s", f"(f32x4.add {_S} {_S})")}""",
@@ -253,7 +266,7 @@ SOFTMAX = f"""\
     (local.set $s {_ZERO})
     {
     _each_vector(
-        _exp(f"(f32x4.sub {_AT_P} {_Z})"),
+        _exp_below(f"(f32x4.sub {_AT_P} {_Z})"),
         f"(v128.store (local.get $p) {_E})",
         f"(local.set $s (f32x4.add {_S} {_E}))",
     )
