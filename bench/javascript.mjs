@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 
 const [folder, seconds] = [process.argv[2], Number(process.argv[3])];
-const SETS = ["digits", "dense"], N_OUT = 10, CALLS = 1024, BOUND = 5e-6;
+const SETS = ["digits", "dense"], N_OUT = 10, BOUND = 5e-6;
 const numbers = (name) => new Float32Array(Uint8Array.from(fs.readFileSync(`${folder}/${name}`)).buffer);
 const rowsOf = (all, n) => Array.from({ length: all.length / n }, (_, i) => all.slice(i * n, (i + 1) * n));
 
@@ -16,7 +16,7 @@ for (const set of SETS) {
   const out = new Float32Array(N_OUT);
   const add = (name, call) => candidates.push({ name, set, call, n: rows.length, expected, times: [], at: 0 });
   for (const [engine, { predict }] of Object.entries(ours)) add(engine, (i) => predict(rows[i]));
-  add("wasm, into an array", (i) => ours.wasm.predict(rows[i], out));
+  add("wasm, predict(x, out)", (i) => ours.wasm.predict(rows[i], out));
   if (!session) continue;
   const feeds = rows.map((row) => ({ x: new session.Tensor("float32", row, [1, row.length]) }));
   add("onnxruntime-web", async (i) => (await session.run(feeds[i])).probabilities.data);
@@ -33,22 +33,24 @@ for (let round = 0, end = performance.now() + 1000 * seconds; performance.now() 
     await timed(candidates[(round + k) % candidates.length]);
   }
 }
-console.log(JSON.stringify(candidates.map(({ name, set, times }) => {
+const times = candidates.map(({ name, set, times }) => {
   times.sort((a, b) => a - b);
   const at = (share) => times[Math.floor(share * (times.length - 1))];
   return { name, set, median: at(0.5), least: at(0), quartiles: [at(0.25), at(0.75)], rounds: times.length };
-})));
+});
+const versions = `Node ${process.version}${session ? `, onnxruntime-web ${session.version}` : ""}`;
+console.log(JSON.stringify({ versions, times }));
 
-// Times CALLS calls after some that bring weights back into the caches.
+// Times a call of every row, after some that bring weights back into the caches.
 async function timed(candidate) {
   const { call, n, name, times } = candidate, isAsync = name.startsWith("onnx");
   let i = candidate.at, start;
-  for (const calls of [CALLS / 8, CALLS]) {
+  for (const calls of [n / 8, n]) {
     start = performance.now();
     if (isAsync) for (let k = 0; k < calls; k++) await call(i), i = (i + 1) % n;
     else for (let k = 0; k < calls; k++) call(i), i = (i + 1) % n;
   }
-  times.push((performance.now() - start) * 1000 / CALLS);
+  times.push((performance.now() - start) * 1000 / n);
   candidate.at = i;
 }
 
@@ -69,5 +71,5 @@ async function onnxruntime() {
     executionProviders: ["wasm"], graphOptimizationLevel: "all", executionMode: "sequential",
     enableCpuMemArena: true, enableMemPattern: true,
   });
-  return { Tensor: ort.Tensor, run: session.run.bind(session) };
+  return { Tensor: ort.Tensor, run: session.run.bind(session), version: ort.env.versions.web };
 }
