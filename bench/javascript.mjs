@@ -19,6 +19,10 @@ for (const set of SETS) {
   };
   for (const [engine, { predict }] of Object.entries(ours)) add(engine, (i) => predict(rows[i]));
   add("wasm, predict(x, out)", (i) => ours.wasm.predict(rows[i], out));
+  if (set === "digits") {
+    const bytes = rows.map((row) => Uint8Array.from(row, (x) => Math.round(x / ours.wasm.info.inputScale)));
+    add("wasm, from bytes", (i) => ours.wasm.predict(bytes[i]));
+  }
   if (!session) continue;
   const feeds = rows.map((row) => ({ x: new session.Tensor("float32", row, [1, row.length]) }));
   add("onnxruntime-web", (i) => session.run(feeds[i]), (found) => found.probabilities.data);
@@ -43,10 +47,10 @@ const times = candidates.map(({ name, set, times }) => {
 const versions = `Node ${process.version}${session ? `, onnxruntime-web ${session.version}` : ""}`;
 console.log(JSON.stringify({ versions, times }));
 
-// Times a call of every row, after some that bring weights back into the caches.
+// Times a call of every row, after one that brings weights back into the caches.
 async function timed({ call, n, name, times }) {
   const run = name.startsWith("onnx") ? awaited : called;
-  await run(call, n / 8);
+  await run(call, n);
   const start = performance.now();
   await run(call, n);
   times.push((performance.now() - start) * 1000 / n);
