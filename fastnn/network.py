@@ -840,7 +840,8 @@ class Network(Model):
         same bits in each, else in JavaScript.
 
         Arithmetic is float32. As in a C header (`to_c`), the means of the columns are subtracted
-        first if `trained_on` has them.
+        first if `trained_on` has them. Inputs that are zero are left out, which changes no bit;
+        rows that are not finite in float32 are refused, as is whatever is not rows.
 
         Parameters
         ----------
@@ -880,7 +881,7 @@ class Network(Model):
         >>> import fastnn
         >>> net = fastnn.Network((784, 100, 10), seed=0)
         >>> net.to_javascript("digits.js", weights="int8").n_bytes  # doctest: +SKIP
-        122600
+        122100
         """
         from fastnn.exchange.javascript.module import write
 

@@ -1,22 +1,19 @@
 """A network as a JavaScript module: Node computes what fastnn does, with and without vectors."""
 
-import json
 import re
 from base64 import b64decode
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.c_programs import batches
 from support.examples import small_network
-from support.javascript_modules import in_node, run, script
-from support.propagation import propagated
+from support.javascript_modules import assert_agrees, outputs, run, script
 from support.random_networks import N_NETWORKS, THOROUGH, random_network
 
 import fastnn
 from fastnn.architecture import ACTIVATIONS, OUTPUTS
-from fastnn.exchange.javascript.module import module
-from fastnn.exchange.quantization import dequantized
+from fastnn.exchange.c.parameters import known_columns
+from fastnn.exchange.javascript.module import module, packed, stored
 from fastnn.rows.trained_on import TrainedOn
 
 BATCH = 8 if not THOROUGH else 100
@@ -26,49 +23,6 @@ SEEDS = range(N_NETWORKS if THOROUGH else 24)
 ENGINES = ("wasm", "plain")
 LARGEST_RUNTIME = 20_000
 """Bytes of a module, less its parameters in base64."""
-
-
-def computed(network, weights):
-    """The network that a module computes: of parameters in float32, or of what they became."""
-    if weights == "int8":
-        return dequantized(network)
-    result = fastnn.Network.from_architecture(
-        replace(network.architecture, dtype="float32"),
-        class_labels=network.class_labels,
-        backend="numpy",
-    )
-    kind = np.float16 if weights == "float16" else np.float32
-    for mine, its in zip(result.weights, network.weights, strict=True):
-        mine[...] = its.astype(np.float32).astype(kind)
-    for mine, its in zip(result.biases, network.biases, strict=True):
-        if mine is not None:
-            mine[...] = its
-    return result
-
-
-def outputs(network, x):
-    """What fastnn computes."""
-    if network.architecture.classifies:
-        return network.predict_proba(x)
-    return network.predict(x).reshape(len(x), -1)
-
-
-def assert_agrees(network, x, found, weights="float32"):
-    """Compare with fastnn's outputs within the bounds of C headers, and classes with outputs."""
-    x = x if x.dtype == np.uint8 else x.astype(np.float32)
-    model = computed(network, weights)
-    _, bound = propagated(model, x, extra_roundings=4 if weights == "int8" else 0)
-    expected = outputs(model, x).astype(np.float64)
-    wrong = ~(np.abs(found.out - expected) <= bound)
-    assert not wrong.any(), (network, np.argwhere(wrong)[:3], found.out[wrong][:3])
-    a = model.architecture
-    if a.n_classes:
-        yes = a.output == "sigmoid"
-        indices = (found.out[:, 0] > 0.5).astype(int) if yes else found.out.argmax(axis=1)
-        labels = range(a.n_classes) if network.class_labels is None else network.class_labels
-        assert found.classes == [labels[i] for i in indices]
-    else:
-        assert found.classes is None
 
 
 # -- what it computes -----------------------------------------------------------------------------
@@ -99,6 +53,27 @@ def test_every_width_and_number_of_rows(tmp_path, engine, weights):
         networks, rows, run(tmp_path, networks, rows, engine, weights), strict=True
     ):
         assert_agrees(network, x, one, weights)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_of_any_density_and_size(tmp_path, engine):
+    """Zeros from none to all, so that rows with lists and without are beside each other; numbers
+    that are subnormal, and large."""
+    rng = np.random.default_rng(0)
+    networks, rows = [], []
+    for i, n_in in enumerate([1, 2, 3, 4, 5, 7, 8, 31, 64, 103]):
+        activation = ("relu", "tanh", "identity")[i % 3]
+        network = fastnn.Network((n_in, 37, 26, 3), activation=activation, seed=i)
+        for bias in network.biases:
+            bias[...] = -0.0  # a sum that starts from it would show which inputs are left out
+        x = rng.normal(size=(40, n_in)).astype(np.float32)
+        x *= np.array([1e-42, 1e-30, 1, 50], np.float32)[np.arange(40) % 4, None]
+        x[rng.random(x.shape) < np.linspace(0, 1, 40)[:, None]] = 0
+        x[rng.random(x.shape) < 0.05] = -0.0
+        networks.append(network)
+        rows.append(x)
+    for network, x, one in zip(networks, rows, run(tmp_path, networks, rows, engine), strict=True):
+        assert_agrees(network, x, one)
 
 
 FAR = np.array([[s * z] for z in (0, 1e-45, 1e-30, 0.3, 1, 9, 20, 88, 89, 104, 1e4, 1e30, 3e38)
@@ -140,16 +115,32 @@ def test_every_function_is_right_however_far_its_argument(tmp_path, engine, x):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_not_a_number_stays_so(tmp_path, engine):
-    x = np.array([[np.nan, 1, 1], [1, 1, 1]], np.float32)
-    options = [{"activation": f, "output": "identity"} for f in ACTIVATIONS]
-    networks = [fastnn.Network((3, 5, 2), seed=0, **one) for one in options]
-    networks += [fastnn.Network((3, 2), output=f, seed=0) for f in OUTPUTS if f != "softmax"]
-    for network, one in zip(
-        networks, run(tmp_path, networks, [x] * len(networks), engine), strict=True
-    ):
-        assert np.isnan(one.out[0]).all(), network
-        assert np.isfinite(one.out[1]).all(), network
+def test_infinity_inside_the_network_stays_visible(tmp_path, engine):
+    """A sum that overflows is infinite, or not a number, as in fastnn; and has no class."""
+    x = np.full((2, 3), [[3e38], [1]], np.float32)
+    networks = [
+        small_network((3, 5, 2), activation="relu", output=f, dtype="float32") for f in OUTPUTS
+    ]
+    for network in networks:
+        network.weights[0][...] = 4
+        network.weights[1][...] = [[1, -1]]
+    for network in networks:
+        network.to_javascript(tmp_path / "net.mjs")
+        found = script(tmp_path, f"""\
+if ("{engine}" === "plain") delete globalThis.WebAssembly;
+const net = await import("./net.mjs");
+const out = [...net.predict({x.ravel().tolist()})].map(String);
+let caught = null;
+try {{ net.predictClasses?.({x.ravel().tolist()}); }} catch (error) {{ caught = error.message; }}
+console.log(JSON.stringify([out, caught]));
+""")  # fmt: skip
+        with np.errstate(all="ignore"):
+            expected = outputs(network, x)
+        assert np.array_equal(
+            np.isfinite(expected.ravel()), np.isfinite([float(v) for v in found[0]])
+        ), (network, expected, found)
+        lost = network.architecture.n_classes and np.isnan(expected[0]).any()
+        assert (found[1] is not None) == bool(lost), (network, found)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -177,110 +168,18 @@ def test_ties_go_to_the_first_class_and_one_half_is_no(tmp_path):
     assert [f.classes for f in found] == [[1], [0]]
 
 
-# -- how it is called -----------------------------------------------------------------------------
-
-CALLS = """\
-import * as net from "./net.mjs";
-const caught = (call) => { try { return call(); } catch (error) { return String(error); } };
-const list = (x) => typeof x === "string" ? x : [...x];
-const row = [0.5, -1, 0.25], out = new Float32Array(3);
-const long = Float32Array.from({ length: 600 }, (_, i) => Math.sin(i)), apart = net.predict(long);
-console.log(JSON.stringify({
-  array: list(net.predict(row)),
-  float32: list(net.predict(Float32Array.from(row))),
-  float64: list(net.predict(Float64Array.from(row))),
-  bytes: list(net.predict(Uint8Array.from([1, 2, 3]))),
-  clamped: list(net.predict(Uint8ClampedArray.from([1, 2, 3]))),
-  buffer: list(net.predict(Buffer.from([1, 2, 3]))),
-  scaled: list(net.predict([1, 2, 3].map((x) => x * net.info.inputScale))),
-  same: net.predict(row, out) === out,
-  over: list(net.predict(long, long)).every((value, i) => value === apart[i]),
-  class: net.predictClass(row),
-  short: caught(() => net.predict([1, 2])),
-  empty: caught(() => net.predict([])),
-  text: caught(() => net.predict(["1", 2, 3])),
-  integers: caught(() => net.predict(Int8Array.from(row))),
-  none: caught(() => net.predict()),
-  out: caught(() => net.predict(row, new Float32Array(2))),
-  rows: caught(() => net.predictClass([...row, ...row])),
-  nan: caught(() => net.predictClasses([...row, NaN, 1, 1])),
-  frozen: caught(() => { net.info.nIn = 4; return "changed"; }),
-}));
-"""
-
-
-def test_what_it_takes_and_what_it_refuses(tmp_path):
-    network = small_network((3, 5, 3), input_scale=1 / 128, class_labels=("a", "b", "c"))
-    network.to_javascript(tmp_path / "net.mjs")
-    found = script(tmp_path, CALLS)
-    assert found["array"] == found["float32"] == found["float64"]
-    assert found["bytes"] == found["clamped"] == found["buffer"] == found["scaled"]
-    assert found["same"]
-    assert found["over"]
-    assert found["class"] in network.class_labels
-    for key, words in {
-        "short": "RangeError: x holds 2 numbers: pass rows of 3 numbers, one after the other",
-        "empty": "RangeError: x holds 0 numbers",
-        "text": "TypeError: x[0] is of type string",
-        "integers": "TypeError: x is of type Int8Array, not Float32Array",
-        "none": "TypeError: x is of type Undefined",
-        "out": "TypeError: out must be a Float32Array of 3 numbers",
-        "rows": "RangeError: predictClass takes one row of 3 numbers",
-        "nan": "RangeError: row 1 has no class: it holds NaN or infinity",
-        "frozen": "TypeError: Cannot assign",
-    }.items():
-        assert found[key].startswith(words), (key, found[key])
-
-
-def test_bytes_as_numbers_are_refused_by_a_network_trained_on_bytes(tmp_path):
-    rng = np.random.default_rng(0)
-    network = fastnn.Network((4, 2), seed=0)
-    network.fit(rng.integers(0, 256, (50, 4), np.uint8), np.arange(50) % 2, epochs=1)
-    network.to_javascript(tmp_path / "net.mjs")
-    found = script(tmp_path, """\
-import { predict, info } from "./net.mjs";
-const bytes = [0, 3, 200, 255];
-let refused;
-try { predict(bytes); } catch (error) { refused = error.message; }
-const taken = predict(Float32Array.from(bytes, (x) => x * info.inputScale));
-const same = predict(Uint8Array.from(bytes));
-console.log(JSON.stringify({ refused, apart: Math.max(...taken.map((x, i) => x - same[i])) }));
-""")  # fmt: skip
-    assert "the network was trained on bytes: pass a Uint8Array" in found["refused"]
-    assert abs(found["apart"]) < 1e-6
-
-
-def test_a_worker_computes_the_same(tmp_path):
-    small_network((3, 5, 3)).to_javascript(tmp_path / "net.mjs")
-    (tmp_path / "worker.mjs").write_text(
-        'import { parentPort } from "node:worker_threads";\n'
-        'import { predict, info } from "./net.mjs";\n'
-        "parentPort.postMessage([info.engine, ...predict([1, 2, 3])]);\n"
-    )
-    here, there = script(tmp_path, """\
-import { Worker } from "node:worker_threads";
-import { predict, info } from "./net.mjs";
-const worker = new Worker(new URL("./worker.mjs", import.meta.url));
-worker.once("message", (found) =>
-  console.log(JSON.stringify([[info.engine, ...predict([1, 2, 3])], found])));
-""")  # fmt: skip
-    assert here == there
-
-
-@pytest.mark.parametrize("broken", ["validate", "Module", "Memory"])
-def test_an_engine_that_refuses_webassembly_computes_in_plain_javascript(tmp_path, broken):
-    """As pages do whose security policy forbids it, and engines without vectors."""
-    small_network((3, 5, 3)).to_javascript(tmp_path / "net.mjs")
-    engine, total = script(tmp_path, f"""\
-WebAssembly.{broken} = function () {{ throw new Error("refused"); }};
-const {{ predict, info }} = await import("./net.mjs");
-console.log(JSON.stringify([info.engine, predict([1, 2, 3]).reduce((a, b) => a + b)]));
-""")  # fmt: skip
-    assert engine == ("wasm" if broken == "validate" else "plain")
-    assert total == pytest.approx(1, abs=1e-6)
-
-
 # -- what it holds --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", ["float32", "float16", "int8"])
+def test_no_random_network_takes_much_more_than_its_parameters(weights):
+    """Of all that is loaded, the labels of classes included."""
+    for seed in range(N_NETWORKS):
+        network, _ = random_network(seed)
+        parameters = stored(network, weights, known_columns(network))
+        n_bytes = len(module(network, weights=weights, parameters=parameters))
+        n_weight_bytes = len(packed(parameters, weights))
+        assert n_bytes <= 1.4 * n_weight_bytes + LARGEST_RUNTIME, network
 
 
 @pytest.mark.parametrize("weights", ["float32", "float16", "int8"])
@@ -289,141 +188,9 @@ def test_the_module_is_small_beside_its_parameters(tmp_path, weights):
         [20] * (len(ACTIVATIONS) + 2), activation=list(ACTIVATIONS), init="lecun", seed=0
     )
     for network in (every, fastnn.Network((784, 100, 10), seed=0)):
-        written = network.to_javascript(tmp_path / "net.mjs", weights=weights)
+        done = network.to_javascript(tmp_path / "net.mjs", weights=weights)
         data = re.search('const DATA = "(.*)"', (tmp_path / "net.mjs").read_text()).group(1)
-        assert len(b64decode(data)) == written.n_weight_bytes
-        assert (tmp_path / "net.mjs").stat().st_size == written.n_bytes
-        n_more = LARGEST_RUNTIME + 2000 * (network is every)  # of all activations at once
-        assert written.n_bytes - len(data) <= n_more
-        assert written.n_bytes <= 1.4 * written.n_weight_bytes + n_more
-
-
-LABELS = ['"', "\\", "a\nb", "é日本🙂", "</script>", "*/", "", "\u2028", "${x}"]
-
-
-@pytest.mark.parametrize(
-    "labels", [LABELS, [-1, 0, 2**53], [True, False, 2], [0.1, -1e300, 5e-324]]
-)
-def test_labels_are_the_same(tmp_path, labels):
-    network = small_network((2, len(labels)), class_labels=labels)
-    network.to_javascript(tmp_path / "net.mjs")
-    text = (tmp_path / "net.mjs").read_text()
-    assert text.isascii()
-    assert "</script" not in text
-    found = script(tmp_path, """\
-import { info } from "./net.mjs";
-console.log(JSON.stringify(info.classes));
-""")  # fmt: skip
-    assert found == labels
-
-
-def test_names_of_columns_and_of_what_is_predicted_are_in_info(tmp_path):
-    pandas = pytest.importorskip("pandas")
-    x = pandas.DataFrame({"*/ age": [1.0, 2, 3, 4], "</script>": [0.5, 1, 1, 0]})
-    network = fastnn.Network((2, 2), seed=0)
-    network.fit(x, np.array([0, 1, 0, 1]), epochs=1)
-    (found,) = run(tmp_path, [network], [x.to_numpy(np.float32)])
-    assert found.info["columns"] == ["*/ age", "</script>"]
-    assert found.info["inputs"] == "numbers"
-
-
-def test_the_same_network_makes_the_same_bytes():
-    texts = {module(random_network(3)[0], weights="float32") for _ in range(2)}
-    assert len(texts) == 1
-
-
-def test_the_text_has_100_columns_but_for_its_data():
-    for seed in range(8):
-        text = module(random_network(seed)[0], weights="int8")
-        long = [line for line in text.splitlines() if len(line) > 100]
-        assert all(re.match(r"const (DATA|KERNEL) =|export const info =", line) for line in long)
-
-
-def test_its_types_are_beside_it(tmp_path):
-    for name, types in (("net.js", "net.d.ts"), ("net.mjs", "net.d.mts")):
-        network = small_network((2, 3), class_labels=("a", "b", "c"))
-        assert network.to_javascript(tmp_path / name).types == tmp_path / types
-        text = (tmp_path / types).read_text()
-        assert "export type Class = string;" in text
-        assert "export declare function predictClass(x: Rows): Class;" in text
-    small_network((2, 3), output="identity").to_javascript(tmp_path / "net.js")
-    assert "predictClass" not in (tmp_path / "net.d.ts").read_text()
-
-
-@pytest.mark.parametrize("options", [{}, {"output": "identity"}, {"output": "exp"}])
-def test_types_declare_what_is_exported(tmp_path, options):
-    small_network(**options).to_javascript(tmp_path / "net.mjs")
-    declared = re.findall(r"export declare \w+ (\w+)", (tmp_path / "net.d.mts").read_text())
-    exported = script(tmp_path, """\
-import * as net from "./net.mjs";
-console.log(JSON.stringify(Object.keys(net)));
-""")  # fmt: skip
-    assert sorted(declared) == sorted(exported)
-
-
-# -- refusals -------------------------------------------------------------------------------------
-
-
-def test_rows_measure_what_is_lost(tmp_path):
-    network = small_network((4, 6, 3))
-    x = np.random.default_rng(0).normal(size=(50, 4))
-    written = network.to_javascript(tmp_path / "net.js", rows=(x, network.predict(x)))
-    assert written.agreement.agreement == 1
-    assert written.largest_weight_error < 1e-7
-
-
-def test_a_loss_is_a_warning(tmp_path):
-    network = fastnn.Network((2, 1), output="identity", seed=0)
-    network.weights[0][...] = [[1e-6], [1]]
-    x = np.random.default_rng(0).normal(size=(50, 2)) * [1e6, 1e-3]
-    network.weights[0][0] = 3e-8  # a subnormal number in float16
-    with pytest.warns(UserWarning, match="the JavaScript module in float16 loses accuracy"):
-        network.to_javascript(tmp_path / "net.js", weights="float16", rows=x)
-
-
-@pytest.mark.parametrize("name", ["net", "net.ts", "net.h", "net.js.txt"])
-def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"a file such as digits\.js or digits\.mjs"):
-        small_network().to_javascript(tmp_path / name)
-
-
-@pytest.mark.parametrize(("weights", "error"), [("int4", ValueError), (8, TypeError)])
-def test_other_weights_are_refused(tmp_path, weights, error):
-    with pytest.raises(error, match="weights must be one of 'float32', 'float16', 'int8'"):
-        small_network().to_javascript(tmp_path / "net.js", weights=weights)
-
-
-@pytest.mark.parametrize(
-    ("value", "weights"), [(np.nan, "float32"), (1e39, "int8"), (7e4, "float16")]
-)
-def test_weights_without_a_place_are_refused(tmp_path, value, weights):
-    network = small_network()
-    network.weights[1][0, 0] = value
-    with pytest.raises(ValueError, match=r"the weights of layer 2 (holds|reach)"):
-        network.to_javascript(tmp_path / "net.js", weights=weights)
-    assert not list(tmp_path.iterdir())
-
-
-def test_labels_beyond_exact_numbers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="9007199254740993 is beyond 2\\^53"):
-        small_network((2, 2), class_labels=(2**53 + 1, 0)).to_javascript(tmp_path / "net.js")
-
-
-def test_a_network_that_takes_tables_is_refused(tmp_path):
-    from fastnn.sklearn import TabularClassifier
-
-    table = {"a": np.arange(60.0), "b": np.array(["x", "y"] * 30)}
-    model = TabularClassifier(max_iter=2, random_state=0).fit(table, np.arange(60) % 2)
-    with pytest.raises(ValueError, match="the network takes tables: to_onnx"):
-        model.ensemble_[0].to_javascript(tmp_path / "net.js")
-
-
-def test_it_needs_no_file_beside_it(tmp_path):
-    """A module that is imported as text of a data address, as bundlers do, has no files to find."""
-    text = json.dumps(module(small_network((2, 2)), weights="float32"))
-    (tmp_path / "script.mjs").write_text(
-        f"const text = {text};\n"
-        'const net = await import("data:text/javascript;base64," + btoa(text));\n'
-        "console.log(net.predict([1, 2]).length);\n"
-    )
-    assert in_node(str(tmp_path / "script.mjs")) == "2\n"
+        assert len(b64decode(data)) == done.n_weight_bytes
+        assert (tmp_path / "net.mjs").stat().st_size == done.n_bytes
+        assert done.n_bytes - len(data) <= LARGEST_RUNTIME
+        assert done.n_bytes <= 1.4 * done.n_weight_bytes + LARGEST_RUNTIME

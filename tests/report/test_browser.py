@@ -1,28 +1,16 @@
 """The page of a training in a real browser: on a phone and a desk, in light and in dark."""
 
-import shutil
-
 import numpy as np
 import pytest
+from support.browsers import chromium
 from support.examples import blobs, small_network
 
 from fastnn.datasets import Dataset, Split
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
-sync_api = pytest.importorskip("playwright.sync_api")
 
-from fastnn import report  # noqa: E402
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
-    "--no-first-run", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+from fastnn import report
 
 TEXTS = """
 () => [...document.querySelectorAll('body *')]
@@ -51,10 +39,8 @@ color => {
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found
 
 
 def dataset(x, y, labels, names=None):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 Node: TypeAlias = "str | list[Node]"
@@ -28,14 +29,17 @@ SIMD = 0xFD  # the prefix of instructions on vectors
 TYPE, IMPORT, FUNCTIONS, EXPORT, CODE = 1, 2, 3, 7, 10
 
 PLAIN = {
-    "i32.eq": 0x46, "i32.lt_u": 0x49, "i32.gt_u": 0x4B, "i32.ge_u": 0x4F, "i32.add": 0x6A,
-    "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.div_u": 0x6E, "i32.and": 0x71, "i32.shl": 0x74,
+    "i32.eqz": 0x45, "i32.eq": 0x46, "i32.lt_u": 0x49, "i32.gt_u": 0x4B, "i32.ge_u": 0x4F,
+    "i32.popcnt": 0x69, "i32.add": 0x6A, "i32.sub": 0x6B, "i32.mul": 0x6C, "i32.div_u": 0x6E,
+    "i32.and": 0x71, "i32.or": 0x72, "i32.shl": 0x74,
 }  # fmt: skip
 """Instructions without immediates."""
 
 VECTOR = {
     "f32x4.splat": 0x13, "i32x4.splat": 0x11, "i32x4.add": 0xAE, "i32x4.sub": 0xB1,
-    "i32x4.shl": 0xAB, "i32x4.shr_s": 0xAC, "f32x4.lt": 0x43, "f32x4.gt": 0x44, "f32x4.ge": 0x46,
+    "i32x4.shl": 0xAB, "i32x4.shr_s": 0xAC, "i32x4.eq": 0x37, "i32x4.bitmask": 0xA4,
+    "i16x8.extend_low_i8x16_u": 0x89, "i32x4.extend_low_i16x8_u": 0xA9,
+    "f32x4.convert_i32x4_s": 0xFA, "f32x4.lt": 0x43, "f32x4.gt": 0x44, "f32x4.ge": 0x46,
     "v128.and": 0x4E, "v128.or": 0x50, "v128.bitselect": 0x52, "f32x4.nearest": 0x6A,
     "f32x4.abs": 0xE0, "f32x4.neg": 0xE1, "f32x4.add": 0xE4, "f32x4.sub": 0xE5, "f32x4.mul": 0xE6,
     "f32x4.div": 0xE7, "f32x4.max": 0xE9, "f32x4.pmin": 0xEA, "f32x4.pmax": 0xEB,
@@ -43,8 +47,15 @@ VECTOR = {
 }  # fmt: skip
 """Instructions on vectors, without immediates; all have the prefix `SIMD`."""
 
-MEMORY = {"v128.load": (0x00, 2), "v128.load32_splat": (0x09, 2), "v128.store": (0x0B, 2)}
-"""Loads and stores: the instruction after `SIMD`, and log₂ of the alignment that is promised."""
+MEMORY = {"i32.load": b"\x28", "i32.store": b"\x36"} | {
+    name: bytes([SIMD, code])
+    for name, code in {
+        "v128.load": 0x00, "v128.load32_splat": 0x09, "v128.store": 0x0B, "v128.load32_zero": 0x5C,
+    }.items()
+}  # fmt: skip
+"""Loads and stores; the alignment that is promised is that of a float32, 2² bytes."""
+
+ALIGNMENT = 2
 
 SHUFFLE = 0x0D
 LOCALS = {"local.get": 0x20, "local.set": 0x21, "local.tee": 0x22}
@@ -190,7 +201,8 @@ def _signature(function: _Function) -> bytes:
 
 
 def _code(function: _Function, functions: dict[str, int]) -> bytes:
-    declared = [unsigned(1) + bytes([TYPES[kind]]) for _, kind in function.locals]
+    kinds = [TYPES[kind] for _, kind in function.locals]
+    declared = [unsigned(len(list(same))) + bytes([kind]) for kind, same in groupby(kinds)]
     names = [name for name, _ in (*function.parameters, *function.locals)]
     body = _Body(functions, {name: i for i, name in enumerate(names)})
     code = b"".join(body.instruction(node, ()) for node in function.body)
@@ -232,9 +244,8 @@ class _Body(NamedTuple):
         if operation in VECTOR:
             return bytes([SIMD]) + unsigned(VECTOR[operation])
         if operation in MEMORY:
-            code, alignment = MEMORY[operation]
             offset = int(immediates[0].removeprefix("offset=")) if immediates else 0
-            return bytes([SIMD, code]) + unsigned(alignment) + unsigned(offset)
+            return MEMORY[operation] + unsigned(ALIGNMENT) + unsigned(offset)
         if operation in LOCALS:
             return bytes([LOCALS[operation]]) + unsigned(self.locals[immediates[0]])
         if operation in BRANCHES:

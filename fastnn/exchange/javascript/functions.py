@@ -1,8 +1,9 @@
 """The functions of a network in plain JavaScript, for engines without vectors in WebAssembly.
 
-Each has the parameters of its twin in `fastnn.exchange.javascript.kernel`, and works on the same
-numbers: places are bytes, ``f32`` is the memory, and columns are padded to vectors of four. Numbers
-are JavaScript's, float64, and rounded to float32 where they are stored.
+Each has the parameters of its twin in `fastnn.exchange.javascript.dense`, ``kernel`` or
+``activations``, and works on the same numbers: places are bytes, ``f32`` is the memory, and columns
+are padded to vectors of four. Numbers are JavaScript's, float64, and rounded to float32 where they
+are stored.
 """
 
 from __future__ import annotations
@@ -10,33 +11,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastnn.architecture import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
-from fastnn.exchange.javascript.kernel import CDF, CDF_SHIFT
+from fastnn.exchange.javascript.activations import CDF, CDF_SHIFT
 
 DENSE = """\
-  // out = bias + x @ weight, whose columns lie in panels of at most 4 * WIDEST columns.
+  // out = bias + x @ weight, whose columns lie in panels of at most 4 * WIDEST columns; inputs that
+  // are zero are left out.
   dense(x, xRow, nRows, nIn, weight, bias, nVectors, out) {
-    const step = 4 * nVectors;
     x /= 4, xRow /= 4, weight /= 4, bias /= 4, out /= 4;
-    for (let panels = Math.ceil(nVectors / WIDEST); panels > 0; panels--) {
-      const width = 4 * Math.ceil(nVectors / panels);
-      for (let row = 0; row < nRows; row++) {
-        const first = x + row * xRow;
-        for (let j = 0; j < width; j += 4) {
-          let a = f32[bias + j], b = f32[bias + j + 1];
-          let c = f32[bias + j + 2], d = f32[bias + j + 3];
-          for (let i = first, w = weight + j; i < first + nIn; i++, w += width) {
-            const x_i = f32[i];
-            a += x_i * f32[w];
-            b += x_i * f32[w + 1];
-            c += x_i * f32[w + 2];
-            d += x_i * f32[w + 3];
+    const listed = new Int32Array(nIn);
+    for (; nRows > 0; nRows--, x += xRow) {
+      let n = 0, w = weight, b = bias, left = nVectors;
+      for (let i = 0; i < nIn; i++) if (f32[x + i] !== 0) listed[n++] = i;
+      for (let panels = Math.ceil(nVectors / WIDEST); panels > 0; panels--) {
+        const width = 4 * Math.ceil(left / panels);
+        for (let j = 0; j < width; j += 4, b += 4, out += 4) {
+          let s = f32[b], t = f32[b + 1], u = f32[b + 2], v = f32[b + 3];
+          for (let k = 0; k < n; k++) {
+            const i = listed[k], x_i = f32[x + i], at = w + i * width + j;
+            s += x_i * f32[at];
+            t += x_i * f32[at + 1];
+            u += x_i * f32[at + 2];
+            v += x_i * f32[at + 3];
           }
-          const y = out + row * step + j;
-          f32[y] = a, f32[y + 1] = b, f32[y + 2] = c, f32[y + 3] = d;
+          f32[out] = s, f32[out + 1] = t, f32[out + 2] = u, f32[out + 3] = v;
         }
+        w += nIn * width, left -= width / 4;
       }
-      weight += nIn * width, bias += width, out += width, nVectors -= width / 4;
     }
+  },
+"""
+
+BYTES = """\
+  bytes(from, end, scale, to) {
+    for (to /= 4; from < end; from++, to++) f32[to] = f32[scale / 4] * u8[from];
   },
 """
 
@@ -107,22 +114,21 @@ SCALAR = {
 """What the expressions of activations call."""
 
 
-def elementwise(name: str) -> str:
-    """Return the method that applies an activation in place."""
-    return f"""\
-  {name}(at, nRows, nVectors) {{
-    for (let i = at / 4, end = i + 4 * nRows * nVectors; i < end; i++) {{
-      const z = f32[i];
-      f32[i] = {EXPRESSIONS[name]};
-    }}
-  }},
+ELEMENTWISE = """\
+// The function that replaces every number by f's.
+const each = (f) => (at, nRows, nVectors) => {
+  for (let i = at / 4, end = i + 4 * nRows * nVectors; i < end; i++) f32[i] = f(f32[i]);
+};
 """
 
 
 def plain_kernel(functions: Iterable[str]) -> str:
-    """Return the object ``plain`` with `dense` and the activations that a network needs."""
+    """Return the object ``plain``, with the functions that a network needs."""
     needed = [name for name in dict.fromkeys(functions) if name != "identity"]
     scalar = dict.fromkeys(SCALAR[name] for name in needed if name in SCALAR)
-    methods = [SOFTMAX if name == "softmax" else elementwise(name) for name in needed]
-    plain = "const plain = {\n" + DENSE + "".join(methods) + "};\n"
-    return "\n".join([*scalar, plain])
+    methods = [
+        SOFTMAX if name == "softmax" else f"  {name}: each((z) => {EXPRESSIONS[name]}),\n"
+        for name in needed
+    ]
+    plain = "const plain = {\n" + DENSE + BYTES + "".join(methods) + "};\n"
+    return "\n".join([*scalar, ELEMENTWISE, plain])

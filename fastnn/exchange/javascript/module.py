@@ -14,6 +14,7 @@ in float32 (means and factors of inputs; scales and biases of each layer), then 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +27,10 @@ from fastnn.exchange.c.eight_bits import QuantizedWeight, in_float32
 from fastnn.exchange.c.header import largest_weight_error
 from fastnn.exchange.c.parameters import Parameters, known_columns, rounded, warn_of_left_out
 from fastnn.exchange.javascript import runtime
+from fastnn.exchange.javascript.dense import WIDEST
 from fastnn.exchange.javascript.functions import plain_kernel
 from fastnn.exchange.javascript.introduction import introduction
-from fastnn.exchange.javascript.kernel import WIDEST, kernel
+from fastnn.exchange.javascript.kernel import kernel
 from fastnn.exchange.javascript.types import types
 from fastnn.model.model import Model
 from fastnn.rows.trained_on import takes_bytes
@@ -129,22 +131,20 @@ def module(network: Model, *, weights: str, parameters: Parameters | None = None
         parameters = stored(network, weights, known_columns(network))
     a = network.architecture
     functions = [layer.activation for layer in a.layers]
-    parts = [
+    code = kernel([(layer.n_out, layer.activation) for layer in a.layers])
+    return "".join([
         introduction(network, parameters),
         _constants(network, parameters),
-        runtime.PLACES,
-        plain_kernel(functions),
-        runtime.PREDICT,
-        *([runtime.DECIDE[a.output], runtime.CLASSES] if a.n_classes else []),
-        runtime.UNPACK,
-        runtime.WEIGHT_AT[weights],
-        runtime.LOAD,
+        short(runtime.PLACES),
+        short(plain_kernel(functions)),
+        short(runtime.PREDICT),
+        *([short(runtime.DECIDE[a.output] + runtime.CLASSES)] if a.n_classes else []),
+        short(runtime.UNPACK + runtime.WEIGHT_AT[weights] + runtime.LOAD),
         "// The kernel in WebAssembly, and the parameters: numbers in float32, then weights.\n"
-        f'const KERNEL = "{_base64(kernel(functions))}";\n'
+        f'const KERNEL = "{_base64(code)}";\n'
         f'const DATA = "{_base64(packed(parameters, weights))}";\n',
-        runtime.START,
-    ]
-    return "\n".join(parts)
+        short(runtime.START),
+    ])  # fmt: skip
 
 
 def stored(network: Model, weights: str, columns: Any) -> Parameters:
@@ -179,7 +179,8 @@ def packed(parameters: Parameters, weights: str) -> bytes:
     for weight, bias in zip(matrices, parameters.biases, strict=True):
         numbers += [weight.scale] if isinstance(weight, QuantizedWeight) else []
         numbers += [bias] if bias is not None else []
-    result = b"".join(part.astype("<f4").tobytes() for part in numbers)
+    # a sum that starts from -0 would not be the same without the inputs that are 0
+    result = b"".join((part.astype("<f4") + np.float32(0)).tobytes() for part in numbers)
     for weight in matrices:
         if isinstance(weight, QuantizedWeight):
             result += weight.integers.tobytes()
@@ -189,6 +190,16 @@ def packed(parameters: Parameters, weights: str) -> bytes:
 
 
 # -- the parts of the module ----------------------------------------------------------------------
+
+
+def short(code: str) -> str:
+    """Return JavaScript without the comments, the indentation and the empty lines of its source.
+
+    Comments for those who call the module, between /** and */, stay. No text in the code may hold
+    ``//``.
+    """
+    lines = (re.sub(r"(^|\s+)//.*", "", line).strip() for line in code.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def _constants(network: Model, parameters: Parameters) -> str:

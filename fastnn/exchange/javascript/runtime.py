@@ -19,19 +19,23 @@ const ROWS = 64;
 let end = 0;
 function place(nNumbers) {
   const start = end;
-  end += 16 * Math.ceil(nNumbers / 4);
+  end += 64 * Math.ceil(nNumbers / 16); // lines of a cache
   return start;
 }
-const INPUT = place(ROWS * LAYERS[0].nIn);
-const layers = LAYERS.map(({ nIn, nOut, activation }) => {
+// The first place is the table by which numbers that are not zero are listed; 0 stands for no list.
+const TABLE = place(64), SCALE = place(1), RAW = place(ROWS * N_IN / 4);
+const INPUT = place(ROWS * N_IN), LIST = place(ROWS * (4 + Math.max(...LAYERS.map((l) => l.nIn))));
+const layers = LAYERS.map(({ nIn, nOut, activation }, l) => {
   const nVectors = Math.ceil(nOut / 4), columns = 4 * nVectors;
   return {
-    nIn, nOut, activation, nVectors,
-    weight: place(nIn * columns), bias: place(columns), out: place(ROWS * columns), activate: null,
+    nIn, nOut, activation, nVectors, activate: null,
+    weight: place(nIn * columns), bias: place(columns), out: place(ROWS * columns),
+    list: l === 0 || LAYERS[l - 1].activation === "relu" ? LIST : 0, // what has zeros
   };
 });
 const memory = allocated();
-const f32 = new Float32Array(memory instanceof ArrayBuffer ? memory : memory.buffer);
+const buffer = memory instanceof ArrayBuffer ? memory : memory.buffer;
+const f32 = new Float32Array(buffer), u8 = new Uint8Array(buffer);
 
 function allocated() {
   try {
@@ -115,6 +119,13 @@ function started() {
 
 const kernel = started();
 const inputs = load();
+f32[SCALE / 4] = INPUT_SCALE;
+// For each choice of zeros among four numbers, the places of the others, in bytes.
+for (let zeros = 0; zeros < 16; zeros++) {
+  for (let i = 0, to = TABLE + 16 * zeros; i < 4; i++) {
+    if (!((zeros >> i) & 1)) u8[to] = 4 * i, to += 4;
+  }
+}
 for (const layer of layers) layer.activate = kernel[layer.activation] ?? null;
 const last = layers[layers.length - 1];
 info.engine = kernel === plain ? "plain" : "wasm";
@@ -130,7 +141,7 @@ const BYTES = ["Uint8Array", "Uint8ClampedArray"], NUMBERS = ["Float32Array", "F
 
 // Whether rows are bytes; refuses what are no rows.
 function checked(x) {
-  const type = x instanceof Float32Array ? "Float32Array" : typeName(x);
+  const type = isFloat32(x) ? "Float32Array" : typeName(x);
   if (BYTES.includes(type)) return checkedLength(x, true);
   if (Array.isArray(x)) {
     const wrong = x.findIndex((value) => typeof value !== "number");
@@ -154,7 +165,9 @@ function areLikeBytes(x) {
   return largest >= 128 && largest <= 255;
 }
 
+// Also of an array from another page or worker.
 const typeName = (x) => Object.prototype.toString.call(x).slice(8, -1);
+const isFloat32 = (x) => x instanceof Float32Array || typeName(x) === "Float32Array";
 
 function checkedLength(x, isBytes) {
   if (x.length === 0 || x.length % N_IN) refuse(`x holds ${x.length} numbers`);
@@ -164,18 +177,27 @@ function checkedLength(x, isBytes) {
 // Rows of x from the number `from` on, as what the first layer takes.
 function read(x, from, n, isBytes) {
   const to = INPUT / 4;
-  if (!isBytes && !FACTOR) {
-    f32.set(x.length === n ? x : x.slice(from, from + n), to);
-    return;
-  }
-  const scale = isBytes ? INPUT_SCALE : 1;
   if (!FACTOR) {
-    for (let i = 0; i < n; i++) f32[to + i] = scale * x[from + i];
-    return;
+    const rows = x.length === n ? x : x.slice(from, from + n);
+    if (!isBytes) return f32.set(rows, to);
+    u8.set(rows, RAW);
+    return kernel.bytes(RAW, RAW + n, SCALE, INPUT);
   }
-  const { mean, factor } = inputs;
+  const { mean, factor } = inputs, scale = isBytes ? INPUT_SCALE : 1;
   for (let i = 0, k = 0; i < n; i++, k = k + 1 === N_IN ? 0 : k + 1) {
     f32[to + i] = (scale * x[from + i] - (mean ? mean[k] : 0)) * factor[k];
+  }
+}
+
+// An input that is not finite makes all sums of its row so, since no weight is.
+function checkFinite(x, from, nRows) {
+  const { nVectors, out } = layers[0];
+  for (let row = 0, sum = out / 4; row < nRows; row++, sum += 4 * nVectors) {
+    if (Number.isFinite(f32[sum])) continue;
+    for (let i = row * N_IN; i < (row + 1) * N_IN; i++) {
+      if (Number.isFinite(f32[INPUT / 4 + i])) continue;
+      throw new RangeError(`x[${from + i}] is ${x[from + i]}: pass numbers within float32's range`);
+    }
   }
 }
 
@@ -184,7 +206,7 @@ export function predict(x, out) {
   const isBytes = checked(x), nRows = x.length / N_IN;
   if (out === undefined) {
     out = new Float32Array(nRows * N_OUT);
-  } else if (typeName(out) !== "Float32Array" || out.length !== nRows * N_OUT) {
+  } else if (!isFloat32(out) || out.length !== nRows * N_OUT) {
     throw new TypeError(`out must be a Float32Array of ${nRows * N_OUT} numbers`);
   } else if (nRows > ROWS && out.buffer === x.buffer) {
     x = x.slice(); // out may overlap it
@@ -193,8 +215,9 @@ export function predict(x, out) {
     const n = Math.min(ROWS, nRows - row);
     read(x, row * N_IN, n * N_IN, isBytes);
     let source = INPUT, rowBytes = 4 * N_IN;
-    for (const { nIn, weight, bias, nVectors, out: target, activate } of layers) {
-      kernel.dense(source, rowBytes, n, nIn, weight, bias, nVectors, target);
+    for (const { nIn, weight, bias, nVectors, out: target, list, activate } of layers) {
+      kernel.dense(source, rowBytes, n, nIn, weight, bias, nVectors, target, list);
+      if (source === INPUT) checkFinite(x, row * N_IN, n);
       if (activate !== null) activate(target, n, nVectors);
       source = target;
       rowBytes = 16 * nVectors;
@@ -229,7 +252,7 @@ export function predictClasses(x) {
   const out = predict(x), classes = [];
   for (let start = 0; start < out.length; start += N_OUT) {
     if (Number.isNaN(out[start])) {
-      throw new RangeError(`row ${start / N_OUT} has no class: it holds NaN or infinity`);
+      throw new RangeError(`row ${start / N_OUT} has no class: numbers overflow in the network`);
     }
     classes.push(info.classes[decide(out, start)]);
   }
@@ -238,7 +261,8 @@ export function predictClasses(x) {
 
 /** The class of one row. */
 export function predictClass(x) {
-  if (x.length !== N_IN) throw new RangeError(`predictClass takes one row of ${N_IN} numbers`);
-  return predictClasses(x)[0];
+  const classes = predictClasses(x);
+  if (classes.length > 1) throw new RangeError(`predictClass takes one row of ${N_IN} numbers`);
+  return classes[0];
 }
 """
