@@ -137,6 +137,17 @@ def test_a_layer_with_more_inputs_gets_fewer_levels_and_one_with_too_many_is_ref
             calibrated(network, rows)
 
 
+def test_inputs_past_a_narrow_limit_are_bounded_in_c_as_in_numpy(tmp_path):
+    rng = np.random.default_rng(5)
+    network = small_network((600, 4, 3))
+    integers = integers_of(network, rng.normal(size=(20, 600)).astype(np.float32))
+    assert integers.inputs.limit < LEVELS
+    ends = np.where(rng.random((6, 600)) < 0.5, -32768, 32767).astype(np.int16)
+    mixed = rng.integers(-32768, 32768, (6, 600)).astype(np.int16)
+    cases = [(network, integers, np.concatenate([ends, mixed]))]
+    assert_same(cases, run_integers(tmp_path, cases))
+
+
 def test_floats_become_the_same_integers_in_c_and_numpy(tmp_path):
     network = small_network((5, 4, 3))
     rng = np.random.default_rng(0)
