@@ -140,6 +140,7 @@ def test_a_layer_with_more_inputs_gets_fewer_levels_and_one_with_too_many_is_ref
 def test_inputs_past_a_narrow_limit_are_bounded_in_c_as_in_numpy(tmp_path):
     rng = np.random.default_rng(5)
     network = small_network((600, 4, 3))
+    network.weights[0][...] = rng.choice([-1, 1], (600, 4))  # the limit is that of equal sizes
     integers = integers_of(network, rng.normal(size=(20, 600)).astype(np.float32))
     assert integers.inputs.limit < LEVELS
     ends = np.where(rng.random((6, 600)) < 0.5, -32768, 32767).astype(np.int16)
