@@ -130,4 +130,8 @@ def measured(backend: str, n_models: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(sys.argv[1], int(sys.argv[2]))))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("backend", help="backend to use")
+    parser.add_argument("n_models", type=int, help=f"members of the ensemble, such as {N_MODELS}")
+    chosen = parser.parse_args()
+    print(json.dumps(measured(chosen.backend, chosen.n_models)))

@@ -1,10 +1,16 @@
 """The benchmarks: they run, their results have a known shape, and what is wrong is not timed."""
 
 import json
+import re
 
 import numpy as np
 import pytest
-from support.benchmarks import run
+from support.benchmarks import BENCH, run
+
+COMMANDS = sorted(
+    path.name for path in BENCH.glob("*.py") if '__name__ == "__main__"' in path.read_text("utf-8")
+)
+"""Every benchmark that can be started, also those that others start as processes of their own."""
 
 
 @pytest.fixture
@@ -179,3 +185,13 @@ def test_every_name_of_a_case_can_be_read_in_the_help(script):
     assert code == 0, stderr
     assert "--cases" in stdout
     assert "%%" not in stdout
+
+
+@pytest.mark.parametrize("script", COMMANDS)
+def test_every_benchmark_that_can_be_started_describes_its_arguments(script):
+    code, stdout, stderr = run(script, "--help")
+    missing = re.search(r"No module named '(\w+)", stderr)
+    if missing and not (BENCH / f"{missing[1]}.py").exists():
+        pytest.skip(f"needs {missing[1]}")
+    assert code == 0, stderr
+    assert stdout.startswith(f"usage: {script}")

@@ -137,6 +137,43 @@ def test_a_layer_with_more_inputs_gets_fewer_levels_and_one_with_too_many_is_ref
             calibrated(network, rows)
 
 
+def test_inputs_past_a_narrow_limit_are_bounded_in_c_as_in_numpy(tmp_path):
+    rng = np.random.default_rng(5)
+    network = small_network((600, 4, 3))
+    network.weights[0][...] = rng.choice([-1, 1], (600, 4))  # the limit is that of equal sizes
+    integers = integers_of(network, rng.normal(size=(20, 600)).astype(np.float32))
+    assert integers.inputs.limit < LEVELS
+    ends = np.where(rng.random((6, 600)) < 0.5, -32768, 32767).astype(np.int16)
+    mixed = rng.integers(-32768, 32768, (6, 600)).astype(np.int16)
+    cases = [(network, integers, np.concatenate([ends, mixed]))]
+    assert_same(cases, run_integers(tmp_path, cases))
+
+
+def test_units_far_above_what_calibration_saw_are_bounded_in_c_as_in_numpy(tmp_path):
+    rng = np.random.default_rng(6)
+    cases = []
+    for activation in ACTIVATIONS:
+        network = fastnn.Network((40, 3, 2), activation=activation, seed=0)
+        network.weights[0][...] = 1
+        integers = integers_of(network, rng.choice([-1.0, 1.0], (20, 40)).astype(np.float32))
+        cases.append((network, integers, np.repeat(np.array([[32767], [-32767]], np.int16), 40, 1)))
+    assert_same(cases, run_integers(tmp_path, cases))
+
+
+def test_of_equal_outputs_the_first_is_the_class_and_a_logit_of_zero_is_a_no(tmp_path):
+    cases = []
+    for output, n_out in (("softmax", 3), ("sigmoid", 1)):
+        network = fastnn.Network((4, n_out), output=output, seed=0)
+        network.weights[0][...] = 0
+        integers = integers_of(network, np.eye(4, dtype=np.float32))
+        cases.append((network, integers, np.eye(4, dtype=np.int16)))
+    found = run_integers(tmp_path, cases)
+    assert_same(cases, found)
+    for out, classes in found:
+        assert not out.any()
+        assert not np.any(classes)
+
+
 def test_floats_become_the_same_integers_in_c_and_numpy(tmp_path):
     network = small_network((5, 4, 3))
     rng = np.random.default_rng(0)
