@@ -89,7 +89,7 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c and javascript, but the format is onnx" in cli.err
+    assert "--weights is only for --format c, javascript and html, but the format is onnx" in cli.err
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
@@ -152,7 +152,7 @@ def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
     assert "--label describes --rows or --calibration, and neither is given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
+    assert "--rows is only for --format c, javascript and html, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):
@@ -234,7 +234,7 @@ def test_float16_is_for_javascript(cli):
     (found,) = cli.json(*words, "--format", "javascript")
     assert found["weights"] == "float16"
     assert cli(*words, "--format", "c") == 2
-    assert "--weights float16 is only for --format javascript" in cli.err
+    assert "--weights float16 is only for --format javascript and html" in cli.err
 
 
 # -- arithmetic in integers -----------------------------------------------------------------------
