@@ -52,7 +52,7 @@ const CHOSEN = {
 };
 
 const WORDS = {
-  classes: (p, [best], { outputs }) => [made("strong", {}, outputs.names[best]), ` ${percent(p[best])}`],
+  classes: (p, [best], { outputs }) => [made("strong", {}, outputs.names[best]), ` at ${percent(p[best])}`],
   labels: (_, chosen, { outputs }) => [
     made("strong", {}, chosen.map((i) => outputs.names[i]).join(", ") || "none of them"),
   ],

@@ -2,7 +2,7 @@
 
     layers    rows of text: layer, shape, activation, number of parameters
     facts     pairs of text
-    inputs    of a table {"columns": […]}; of numbers {"n_in", "names", "takes_bytes", "start",
+    inputs    of a table {"columns": […]}; of numbers {"n_in", "names", "takes_bytes", "mean",
               "image"}, where image is {"side", "first", "guess", "ink"} or None
     outputs   {"kind": "classes", "labels" or "numbers", "n", "names"}
 """
@@ -106,12 +106,11 @@ def _inputs(model: Learner) -> dict[str, Any]:
     a, known = model.architecture, model.trained_on
     if known is not None and known.columns is not None:
         return {"columns": columns_of(known.columns)}
-    mean = None if known is None else known.mean
     return {
         "n_in": a.n_in,
         "names": None if known is None else known.feature_names,
         "takes_bytes": known is not None and takes_bytes(known.inputs, a.input_scale),
-        "start": list(mean) if mean is not None else [0] * a.n_in,
+        "mean": None if known is None else known.mean,
         "image": _image(model),
     }
 
@@ -152,12 +151,12 @@ def _image(model: Learner) -> dict[str, Any] | None:
     on = {"bytes": "bytes", "fractions": "numbers from 0 to 1"}.get(inputs or "")
     if on is not None and not (has_names and inputs == "fractions"):
         guess = (
-            f"The file does not say that its inputs are an image. It was guessed: {square}, and "
-            f"were trained on {on}. If they are none, choose Numbers."
+            f"Guessed, since the file does not say that its inputs are an image: {square}, "
+            f"trained on {on}."
         )
         return {"side": side, "first": "draw", "guess": guess, "ink": inputs}
     guess = (
-        f"The file does not say that its inputs are an image: {square}, so that they may be one."
+        f"Guessed, since the file does not say that its inputs are an image: {square}."
     )
     ink = inputs if inputs in ("fractions", "flags") else "unknown"
     return {"side": side, "first": "row", "guess": guess, "ink": ink}

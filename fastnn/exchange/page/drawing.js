@@ -139,7 +139,7 @@ export function drawingBoard(canvas, changed, say) {
     context.stroke();
   }
   new ResizeObserver(paint).observe(canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", update);
 
   const board = {
     ink,

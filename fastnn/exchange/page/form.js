@@ -7,7 +7,7 @@ const MISSING = "(missing)";
 export function tableForm(form, columns, changed) {
   const fields = columns.map((column, i) => FIELDS[column.kind](column, `field-${i}`));
   form.replaceChildren(
-    made("p", { class: "note" }, "It begins with a typical row: medians and the most frequent values."),
+    made("p", { class: "note" }, "It begins with medians, and the first of each choice."),
     ...fields.map((field) => field.element),
   );
   form.onsubmit = (event) => event.preventDefault();
@@ -81,9 +81,10 @@ const FIELDS = {
   },
   time(column, id) {
     const zone = column.has_zone ? "Z" : "";
-    const center = new Date((column.center ?? 0) / 1000);
+    if (isOnlyMissing(column)) return choice(column, id, [["any time", `2000-01-01T00:00${zone}`]]);
     const input = made("input", { id, type: "datetime-local", step: 1 });
-    if (center.getTime()) input.value = center.toISOString().slice(0, 19);
+    const center = new Date(column.center / 1000);
+    if (!Number.isNaN(center.getTime())) input.value = center.toISOString().slice(0, 19);
     const note = [zone ? "in UTC" : "", column.may_miss ? "may be empty" : ""];
     return field(column, id, [input], input, note.filter(Boolean).join(", "), () => {
       if (input.value) return input.value + zone;

@@ -61,12 +61,13 @@ export function openNetwork(about, ask, fail = () => {}) {
     },
     row() {
       byId("input-title").textContent = "A row of numbers";
-      openRow(inputs, last ?? inputs.start, put);
+      openRow(inputs, last, put);
     },
   };
   const parts = { table: "fields", draw: "draw", row: "row" };
   function open(mode) {
     newest.forget();
+    drawn = () => {};
     for (const [other, id] of Object.entries(parts)) byId(id).hidden = other !== mode;
     openers[mode]();
   }
@@ -124,13 +125,19 @@ function showPicture(view, picture, side) {
   context.putImageData(pixels, 0, 0);
 }
 
-function openRow({ n_in: nIn, names, takes_bytes: takesBytes }, start, put) {
+const MOST_NAMES = 200;
+
+function openRow({ n_in: nIn, names, mean, takes_bytes: takesBytes }, last, put) {
+  const start = last ?? mean ?? Array(nIn).fill(0);
+  const startWords = last ? "the drawing" : mean ? "the means of the training rows" : "zeros";
+  const hasNames = names !== null && nIn <= MOST_NAMES;
   const field = byId("numbers"), error = byId("numbers-error"), named = byId("named");
   byId("numbers-label").textContent =
     nIn === 1 ? "One number" : `${nIn.toLocaleString("en")} numbers`;
-  byId("numbers-help").textContent = "Separated by commas, spaces, tabs or semicolons."
+  byId("numbers-help").textContent =
+    `Separated by commas, spaces, tabs or semicolons. It begins with ${startWords}.`
     + (takesBytes ? " Whole numbers from 0 to 255 are bytes, as in training." : "");
-  named.hidden = names === null;
+  named.hidden = !hasNames;
   field.value = Array.from(start, (x) => Number(x.toPrecision(7))).join(", ");
   field.oninput = update;
   update();
@@ -145,7 +152,7 @@ function openRow({ n_in: nIn, names, takes_bytes: takesBytes }, start, put) {
       error.textContent = wrong.message;
       field.setAttribute("aria-invalid", "true");
     }
-    if (names !== null) {
+    if (hasNames) {
       named.replaceChildren(...names.flatMap((name, i) =>
         [made("dt", {}, name), made("dd", {}, numbers === null ? "–" : String(numbers[i]))]));
     }
