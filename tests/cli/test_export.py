@@ -89,7 +89,9 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c, javascript and html, but the format is onnx" in cli.err
+    assert (
+        "--weights is only for --format c, javascript and html, but the format is onnx" in cli.err
+    )
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 

@@ -112,7 +112,9 @@ def test_accuracy_of_a_table_is_that_of_the_rows_given(tmp_path):
     y = [v > 0 for v in table["a"]]
     network = fastnn.Ensemble((4, 4, 2), 2, class_labels=["no", "yes"], seed=0)
     network.columns = learn_columns(table)
-    written = network.to_html(tmp_path / "a.html", rows=(table, np.array(["no", "yes"])[1 * np.array(y)]))
+    written = network.to_html(
+        tmp_path / "a.html", rows=(table, np.array(["no", "yes"])[1 * np.array(y)])
+    )
     assert written.agreement.n_rows == 60
     assert " of the 60 rows given" in (tmp_path / "a.html").read_text(encoding="utf-8")
 

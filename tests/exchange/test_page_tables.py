@@ -110,4 +110,3 @@ def test_times_of_every_form(tmp_path, zone):
     assert columns.table[0].encoding.parts == ("month", "day of week", "hour")
     (mine,) = rows_in_node(tmp_path, [(columns, [{"t": text} for text in texts])])
     np.testing.assert_allclose(mine, columns.rows(table), rtol=2e-7, atol=1e-7)
-

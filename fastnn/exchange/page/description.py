@@ -1,10 +1,10 @@
 """What a page says of a network, and what it must know to ask it, as a value for JSON.
 
-    layers    rows of text: layer, shape, activation, number of parameters
-    facts     pairs of text
-    inputs    of a table {"columns": […]}; of numbers {"n_in", "names", "takes_bytes", "mean",
-              "image"}, where image is {"side", "first", "guess", "ink"} or None
-    outputs   {"kind": "classes", "labels" or "numbers", "n", "names"}
+layers    rows of text: layer, shape, activation, number of parameters
+facts     pairs of text
+inputs    of a table {"columns": […]}; of numbers {"n_in", "names", "takes_bytes", "mean",
+          "image"}, where image is {"side", "first", "guess", "ink"} or None
+outputs   {"kind": "classes", "labels" or "numbers", "n", "names"}
 """
 
 from __future__ import annotations
@@ -155,8 +155,6 @@ def _image(model: Learner) -> dict[str, Any] | None:
             f"trained on {on}."
         )
         return {"side": side, "first": "draw", "guess": guess, "ink": inputs}
-    guess = (
-        f"Guessed, since the file does not say that its inputs are an image: {square}."
-    )
+    guess = f"Guessed, since the file does not say that its inputs are an image: {square}."
     ink = inputs if inputs in ("fractions", "flags") else "unknown"
     return {"side": side, "first": "row", "guess": guess, "ink": ink}
