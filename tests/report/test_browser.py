@@ -10,9 +10,9 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 pytest.importorskip("playwright")
 
-from support.browsers import SCHEMES, SIZES, Tab, chromium, needs_chromium  # noqa: E402
+from support.browsers import SCHEMES, SIZES, Tab, chromium, needs_chromium
 
-from fastnn import report  # noqa: E402
+from fastnn import report
 
 pytestmark = needs_chromium
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from support.learnable_tables import mixed_table
+from support.network_pages import picture, shares
 from support.served import ask, serving
 
 import fastnn
@@ -111,11 +112,6 @@ def models(table_network, tmp_path_factory):
     return {name: folder / f"{name}.safetensors" for name in ("images", "club", "rows")}
 
 
-def shares(page):
-    texts = page.locator("#bars .share").all_inner_texts()
-    return np.array([float(text.strip("<>% ")) for text in texts])
-
-
 def settled(page):
     """Wait for the answer to the last change."""
     page.wait_for_load_state("networkidle")
@@ -134,10 +130,7 @@ def test_models_are_chosen_and_asked(browser, models):
             page.mouse.move(box["x"] + 180, box["y"] + 240, steps=30)
             page.mouse.up()
             settled(page)
-            pixels = page.locator("#view").evaluate(
-                "v => [...v.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 == 3)"
-            )
-            expected = fastnn.load(models["images"]).predict_proba(np.array([pixels], np.uint8))
+            expected = fastnn.load(models["images"]).predict_proba(picture(page)[None])
             np.testing.assert_allclose(shares(page), 100 * expected[0], atol=0.11)
 
             page.get_by_label("Model").select_option("club")
@@ -209,20 +202,23 @@ def test_the_token_is_asked_for_and_a_wrong_one_refused_in_words(browser, models
 
 
 def test_a_server_that_went_away_or_refuses_is_said_in_words(browser, models):
-    with serving(models["rows"]) as (port, process):
-        with opened(browser, f"http://127.0.0.1:{port}/") as (_, page):
-            page.get_by_label("3 numbers").fill("1, 2, 1e300")
-            page.get_by_role("alert").wait_for()
-            assert page.get_by_role("alert").inner_text().startswith("The server cannot answer: ")
-            assert page.locator("#headline").inner_text() == "No answer"
-            page.get_by_label("3 numbers").fill("1, 2, 3")
-            page.get_by_role("alert").wait_for(state="hidden")
-            process.terminate()
-            process.wait(30)
-            page.get_by_label("3 numbers").fill("1, 2, 4")
-            page.get_by_role("alert").wait_for()
-            assert page.get_by_role("alert").inner_text().startswith("The server does not answer.")
-            assert page.locator("#bars .share").all_inner_texts() == ["–"]
+    with (
+        serving(models["rows"]) as (port, process),
+        opened(browser, f"http://127.0.0.1:{port}/") as (_, page),
+    ):
+        numbers, alert = page.get_by_label("3 numbers"), page.get_by_role("alert")
+        numbers.fill("1, 2, 1e300")
+        alert.wait_for()
+        assert alert.inner_text().startswith("The server cannot answer: ")
+        assert page.locator("#headline").inner_text() == "No answer"
+        numbers.fill("1, 2, 3")
+        alert.wait_for(state="hidden")
+        process.terminate()
+        process.wait(30)
+        numbers.fill("1, 2, 4")
+        alert.wait_for()
+        assert alert.inner_text().startswith("The server does not answer.")
+        assert page.locator("#bars .share").all_inner_texts() == ["–"]
 
 
 def test_one_request_is_under_way_and_the_newest_input_is_next(browser, models):
