@@ -239,6 +239,21 @@ def test_float16_is_for_javascript(cli):
     assert "--weights float16 is only for --format javascript and html" in cli.err
 
 
+def test_a_page_is_named_for_the_model_and_states_its_accuracy(cli):
+    text = cli.ok("export", "pets.safetensors", "--format", "html")
+    assert text.startswith("pets.html: 38 parameters, ")
+    x, y = table(20)
+    write_csv(cli.folder / "new.csv", x, np.array(NAMES)[y])
+    words = ("export", "pets.safetensors", "--format", "html", "--weights", "int8")
+    (found,) = cli.json(*words, "--rows", "new.csv", "--output", "x.html")
+    assert (found["format"], found["file"], found["weights"]) == ("html", "x.html", "int8")
+    assert found["bytes"] == (cli.folder / "x.html").stat().st_size
+    page = (cli.folder / "x.html").read_text(encoding="utf-8")
+    assert f"{100 * found['agreement']['header']:.2f} % of the 20 rows given" in page
+    assert cli(*words, "--output", "x.js") == 2
+    assert "a page is a file such as digits.html, got 'x.js'" in cli.err
+
+
 # -- arithmetic in integers -----------------------------------------------------------------------
 
 IN_INTEGERS = ("export", "pets.safetensors", "--format", "c", "--weights", "int8",

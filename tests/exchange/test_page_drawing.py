@@ -177,6 +177,21 @@ def test_full_ink_is_asked_for_where_it_is_not_known(browser, tmp_path):
         np.testing.assert_allclose(np.array(typed, float), row, rtol=1e-6)
 
 
+def test_the_policy_of_the_page_allows_webassembly(browser, drawn_page):
+    count = """
+        globalThis.nCompiled = 0;
+        WebAssembly.Module = new Proxy(WebAssembly.Module, { construct(Module, bytes) {
+            const module = new Module(...bytes);
+            nCompiled++;
+            return module;
+        } });
+    """
+    with Tab(browser) as tab:
+        tab.page.add_init_script(count)
+        tab.page.goto(drawn_page[1].as_uri())
+        assert tab.page.evaluate("nCompiled") == 1
+
+
 def test_the_page_works_without_webassembly(browser, drawn_page):
     network, path = drawn_page
     with Tab(browser) as tab:

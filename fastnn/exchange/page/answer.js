@@ -1,7 +1,7 @@
 // What a network answers: in words, as bars, and, once it stays the same, spoken.
 import { byId, made, percent, shown } from "./elements.js";
 
-const MOST_BARS = 20;
+const MOST_BARS = 12;
 
 /** Shows the outputs of the network that `about` describes. */
 export function answerBoard(about) {

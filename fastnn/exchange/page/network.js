@@ -85,7 +85,7 @@ function openDrawing({ side, guess, ink }, put) {
   const view = byId("view"), fullInk = byId("full-ink");
   view.width = view.height = side;
   view.setAttribute("aria-label", `What the network sees: ${side} by ${side} pixels`);
-  byId("view-caption").textContent = `What the network sees, ${side} × ${side}`;
+  byId("view-caption").textContent = `Seen as ${side} × ${side}`;
   byId("guess").textContent = guess;
   byId("full").hidden = ink !== "unknown";
   board ??= drawingBoard(byId("board"), (isEmpty) => drawn(isEmpty), speak);

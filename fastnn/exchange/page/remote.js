@@ -38,7 +38,7 @@ async function answerTo(path, body) {
 export async function modelsOfServer() {
   const { models } = await answerTo("v2/models");
   return models.flatMap(({ name, versions }) =>
-    versions.toReversed().map((version) => ({
+    [...versions].reverse().map((version) => ({
       words: versions.length > 1 ? `${name}, version ${version}` : name,
       path: `v2/models/${encodeURIComponent(name)}/versions/${version}`,
     })),

@@ -3,7 +3,9 @@ import { byId, made } from "./elements.js";
 import { complain, openNetwork } from "./network.js";
 import { aboutModel, modelsOfServer, remoteNetwork, useToken } from "./remote.js";
 
-let models = null, chosen = 0;
+const PAUSE_OF_START = 2000; // milliseconds until the server is asked again
+
+let models = null, chosen = 0, retry;
 
 async function start() {
   try {
@@ -20,7 +22,10 @@ function showChoice() {
   const select = byId("model");
   select.replaceChildren(...models.map(({ words }) => made("option", {}, words)));
   select.selectedIndex = chosen;
-  select.onchange = () => open(select.selectedIndex).catch(fail);
+  select.onchange = () => open(select.selectedIndex).catch((error) => {
+    byId("main").hidden = true; // it shows another model
+    fail(error);
+  });
   byId("models").hidden = models.length < 2;
 }
 
@@ -39,7 +44,8 @@ function fail(error) {
     byId("main").hidden = true;
     byId("token").focus();
   } else if (byId("main").hidden) {
-    setTimeout(start, 2000);
+    clearTimeout(retry);
+    retry = setTimeout(start, PAUSE_OF_START);
   }
 }
 
