@@ -56,6 +56,7 @@ from fastnn.vocabulary import (
     BackendName,
     InputType,
     Loss,
+    ModuleWeightType,
     NumberType,
     Output,
     Reduction,
@@ -64,6 +65,7 @@ from fastnn.vocabulary import (
 
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
+    from fastnn.exchange.page.writing import WrittenPage
 
 Reduce = Literal["mean", "vote", "std"]
 
@@ -820,6 +822,34 @@ class Ensemble(EnsembleModel):
         from fastnn.exchange.c.table_header import write_table
 
         return write_table(self, path, weights=weights, name=name, rows=rows)
+
+    def to_html(
+        self, path: Any, *, weights: ModuleWeightType = "float32", rows: Any = None
+    ) -> WrittenPage:
+        """Write the ensemble as one HTML file, a page to try it: the mean of the networks' outputs.
+
+        The page is that of `Network.to_html`, with all networks in it.
+
+        Parameters
+        ----------
+        path : path-like
+        weights : {"float32", "float16", "int8"}, default "float32"
+        rows : array, table, or tuple of it and y, optional
+            As of `Network.to_html`.
+
+        Returns
+        -------
+        WrittenPage
+            As from `Network.to_html`.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As from `Network.to_html`; or if there is a network for each group of rows.
+        """
+        from fastnn.exchange.page.writing import write
+
+        return write(self, path, weights=weights, rows=rows)
 
     def to_onnx(
         self, path: Any, *, input_dtype: InputType | np.dtype[Any] | type[np.generic] | None = None

@@ -53,6 +53,7 @@ from fastnn.vocabulary import (
 if TYPE_CHECKING:
     from fastnn.exchange.c.header import Written
     from fastnn.exchange.javascript.module import WrittenModule
+    from fastnn.exchange.page.writing import WrittenPage
 
 _NOT_KEPT = ("_current_fit", "_told", "_held", "_shared")
 _IN_FILE = ("architecture", "_parameters", "_class_labels", "trained_on")
@@ -884,6 +885,57 @@ class Network(Model):
         122100
         """
         from fastnn.exchange.javascript.module import write
+
+        return write(self, path, weights=weights, rows=rows)
+
+    def to_html(
+        self, path: Any, *, weights: ModuleWeightType = "float32", rows: Any = None
+    ) -> WrittenPage:
+        """Write the network as one HTML file: a page to try it in a browser.
+
+        Inputs that look like an image are drawn, the columns of a table (`columns`) are a form, and
+        other rows are lines of numbers; outputs follow while one draws or types. Beside them stands
+        what the network is. The network is in the page, as from `to_javascript`: it opens from a
+        disk or a mail, and requests nothing. ``fastnn serve`` shows the same page.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"digits.html"``, whose name without ending is the title; an existing file is
+            replaced.
+        weights : {"float32", "float16", "int8"}, default "float32"
+            How weights are stored, as of `to_javascript`.
+        rows : array (n_rows, n_in), or tuple (x, y), optional
+            Rows on which to compare the page with the network; with `columns`, x is a table. The
+            page states the accuracy, or R², on rows with y; files of networks do not record it.
+
+        Returns
+        -------
+        WrittenPage
+            Its ``n_bytes``, ``n_weight_bytes``, ``largest_weight_error`` and ``agreement`` with the
+            network, as from `to_javascript`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `path` does not end in .html or .htm, `weights` is not a valid choice, a parameter is
+            not finite in float32, or a weight in float16, or the rows are invalid.
+        OSError
+            If the file cannot be written; an existing file is then unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If the page loses more than 0.01 in accuracy, R² or agreement, or leaves out a column.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> net = fastnn.Network((784, 100, 10), seed=0)
+        >>> net.to_html("digits.html", weights="int8").n_weight_bytes  # doctest: +SKIP
+        80280
+        """
+        from fastnn.exchange.page.writing import write
 
         return write(self, path, weights=weights, rows=rows)
 

@@ -1,4 +1,4 @@
-"""``fastnn export``: a saved network as a C header, an ONNX file or a JavaScript module."""
+"""``fastnn export``: a saved network as a C header, ONNX, a JavaScript module or a page."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from fastnn.network import Network
 from fastnn.system.printable import named
 from fastnn.vocabulary import ModuleWeightType, WeightType
 
-SUFFIXES = {"c": ".h", "onnx": ".onnx", "javascript": ".js"}
+SUFFIXES = {"c": ".h", "onnx": ".onnx", "javascript": ".js", "html": ".html"}
 
 FORMATS = {
-    "weights": ("c", "javascript"),
+    "weights": ("c", "javascript", "html"),
     "arithmetic": ("c",),
     "calibration": ("c",),
     "name": ("c",),
-    "rows": ("c", "javascript"),
+    "rows": ("c", "javascript", "html"),
     "input_dtype": ("onnx",),
 }
 """The formats that an option is for."""
@@ -40,19 +40,20 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "export",
-        help="export a saved network as a C header, an ONNX file or a JavaScript module",
+        help="export a saved network as a C header, ONNX, a JavaScript module or a page",
         description="Write a saved network as one C99 header without allocation, for firmware and "
-        "plugins, as an ONNX file, or as one JavaScript module, for browsers and Node. Of a "
-        "network that takes tables, or several, a header or an ONNX file takes the columns as they "
-        "come: a header numbers and flags, an ONNX file all columns.",
+        "plugins, as an ONNX file, as one JavaScript module, for browsers and Node, or as one HTML "
+        "file, a page to try the network. Of a network that takes tables, or several, a header, an "
+        "ONNX file or a page takes the columns as they come: a header numbers and flags, the "
+        "others all columns.",
     )
     words.add_model_argument(parser)
     parser.add_argument("--format", choices=SUFFIXES, required=True, help="what to write")
     parser.add_argument(
         "--weights",
         choices=get_args(ModuleWeightType),
-        help="for a C header or a JavaScript module: int8 takes a quarter of the memory and is "
-        "less accurate; float16, for a module only, half (default: float32)",
+        help="for a C header, a JavaScript module or a page: int8 takes a quarter of the memory "
+        "and is less accurate; float16, not for a header, half (default: float32)",
     )
     parser.add_argument(
         "--arithmetic",
@@ -73,9 +74,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--rows",
         metavar="DATA",
-        help="for a C header or a JavaScript module: rows to measure its loss of accuracy on, "
-        "as in fastnn evaluate, with or without labels (default: synthetic rows, if the model "
-        "stores column statistics)",
+        help="for a C header, a JavaScript module or a page: rows to measure its loss of accuracy "
+        "on, as in fastnn evaluate, with or without labels, and for a page the accuracy that it "
+        "states (default: synthetic rows, if the model stores column statistics)",
     )
     words.add_data_options(parser)
     of_tables = "of the file of --rows, for a network that takes tables"
@@ -90,8 +91,8 @@ def add_parser(commands: Any) -> None:
         "--output",
         type=words.output_path,
         metavar="FILE",
-        help="file to write (default: the model's name with .h, .onnx or .js, in the current "
-        "folder); types of a module are written beside it",
+        help="file to write (default: the model's name with .h, .onnx, .js or .html, in the "
+        "current folder); types of a module are written beside it",
     )
     words.add_output_options(parser)
     parser.set_defaults(run=run)
@@ -101,12 +102,15 @@ def run(options: argparse.Namespace) -> int:
     """Load, write and report."""
     for option, formats in FORMATS.items():
         if getattr(options, option) is not None and options.format not in formats:
+            taking = " and ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
             raise ValueError(
-                f"--{option.replace('_', '-')} is only for --format {' and '.join(formats)}, but "
-                f"the format is {options.format}"
+                f"--{option.replace('_', '-')} is only for --format {taking}, but the format is "
+                f"{options.format}"
             )
     if options.weights == "float16" and options.format == "c":
-        raise ValueError("--weights float16 is only for --format javascript, but the format is c")
+        raise ValueError(
+            "--weights float16 is only for --format javascript and html, but the format is c"
+        )
     for option in ("data_dir", "label", "header", "targets", *TEXT_ONLY):
         if getattr(options, option) is not None and not (options.rows or options.calibration):
             raise ValueError(
@@ -133,6 +137,8 @@ def run(options: argparse.Namespace) -> int:
         _to_c(options, network, path)
     elif options.format == "javascript":
         _to_javascript(options, network, path)
+    elif options.format == "html":
+        _to_html(options, network, path)
     else:
         _to_onnx(options, network, path)
     return 0
@@ -201,6 +207,32 @@ def _to_javascript(options: argparse.Namespace, network: Network | Ensemble, pat
         f"{named(path)}: {_n_parameters(network):,} parameters, {written.n_bytes:,} bytes "
         f"({weights}), largest weight error {written.largest_weight_error:.3g}; types in "
         f"{named(written.types)}"
+    )
+    _say_agreement(options, agreement, weights)
+
+
+def _to_html(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
+    weights: ModuleWeightType = options.weights or "float32"
+    rows = None if options.rows is None else _rows(options, network, options.rows)
+    written = network.to_html(path, weights=weights, rows=rows)
+    agreement = written.agreement
+    if options.json:
+        words.print_json(
+            {
+                "format": "html",
+                "file": path,
+                "weights": weights,
+                "n_parameters": _n_parameters(network),
+                "bytes": written.n_bytes,
+                "weight_bytes": written.n_weight_bytes,
+                "largest_weight_error": written.largest_weight_error,
+                "agreement": None if agreement is None else agreement._asdict(),
+            }
+        )
+        return
+    say(
+        f"{named(path)}: {_n_parameters(network):,} parameters, {written.n_bytes:,} bytes "
+        f"({weights}), largest weight error {written.largest_weight_error:.3g}"
     )
     _say_agreement(options, agreement, weights)
 

@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
         "serve",
         help="answer requests over HTTP",
         description="Serve saved networks over HTTP by the Open Inference Protocol V2, until "
-        "SIGTERM or Ctrl-C. Files that change are loaded again.",
+        "SIGTERM or Ctrl-C, with a page to try them at /. Files that change are loaded again.",
     )
     parser.add_argument(
         "models",
@@ -124,6 +124,8 @@ def run(options: argparse.Namespace) -> int:
                 f"{named(version.name)}, version {version.version}: "
                 f"{address}/v2/models/{named(version.name)}/versions/{version.version}"
             )
+        if options.unix_socket is None:
+            streams.say(f"a page to try {'it' if len(found.all) == 1 else 'them'}: {address}/")
         del found, version
         serve(settings, bound, options.workers)
     return 0

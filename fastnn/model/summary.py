@@ -16,7 +16,7 @@ HEADER = ("layer", "shape", "activation", "parameters")
 
 def model_text(model: Model, backend: str) -> str:
     """Return a model as a table of its layers, followed by its backend and other properties."""
-    rows = [HEADER, *_layers(model)]
+    rows = [HEADER, *layer_rows(model.architecture)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     sides = ("<", ">", "<", ">")
     lines = [
@@ -35,11 +35,12 @@ def model_html(model: Model, backend: str) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
         for name, value in _facts(model, backend)
     )
-    return f"{html_table(HEADER, _layers(model))}<table>{facts}</table>"
+    return f"{html_table(HEADER, layer_rows(model.architecture))}<table>{facts}</table>"
 
 
-def _layers(model: Model) -> list[tuple[str, str, str, str]]:
-    a = model.architecture
+def layer_rows(architecture: Architecture) -> list[tuple[str, str, str, str]]:
+    """Return for each layer its name, shape, activation and number of parameters, as text."""
+    a = architecture
     found = []
     for i, ((n_in, n_out), activation) in enumerate(
         zip(a.shapes, (*a.activations, a.output), strict=True)
@@ -57,7 +58,7 @@ def _facts(model: Model, backend: str) -> list[tuple[str, str]]:
         ("parameters", f"{a.n_parameters:,}, {a.dtype}, {_bytes(size)}"),
         ("loss", loss_words(a)),
         ("backend", backend),
-        ("inputs", _inputs(model.trained_on, a.input_scale)),
+        ("inputs", inputs_words(model.trained_on, a.input_scale)),
     ]
     known = model.trained_on
     names = None if known is None else known.feature_names
@@ -80,7 +81,8 @@ def loss_words(architecture: Architecture) -> str:
     return f"{a.loss}{quantiles}{smoothing}"
 
 
-def _inputs(trained_on: TrainedOn | None, input_scale: float) -> str:
+def inputs_words(trained_on: TrainedOn | None, input_scale: float) -> str:
+    """Return what a network was trained on, and what bytes are multiplied by."""
     scale = "not scaled" if input_scale == 1 else f"multiplied by {input_scale:.4g}"
     if trained_on is None:
         return f"not trained yet; bytes will be {scale}"

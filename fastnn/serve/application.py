@@ -1,10 +1,12 @@
 """`Application`: the Open Inference Protocol V2 over HTTP, as an ASGI application.
 
+    GET  /                                       a page to try the models; without the token
     GET  /v2                                     name, version and extensions of the server
     GET  /v2/health/live, /v2/health/ready       200 once models are loaded; without the token
     GET  /v2/models                              names and versions
     GET  /v2/models/{name}[/versions/{v}]        metadata
     GET  /v2/models/{name}[/versions/{v}]/ready
+    GET  /v2/models/{name}[/versions/{v}]/about  what the page shows of a model, an extension
     POST /v2/models/{name}[/versions/{v}]/infer  tensors, in JSON or binary
     POST /v2/models/{name}[/versions/{v}]/records  {"records": [{"age": 3, …}]}, an extension
     GET  /metrics                                counters, for Prometheus
@@ -23,10 +25,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastnn.backends.threads import get_num_threads
+from fastnn.serve.answer import Answer
 from fastnn.serve.body import GoneError, Receive, body_of
+from fastnn.serve.front_page import front_page
 from fastnn.serve.limits import Limits
 from fastnn.serve.message import HEADER_LENGTH, JSON, encoded, parsed, request_of, response_of
 from fastnn.serve.metrics import CONTENT_TYPE, Metrics
@@ -36,7 +40,6 @@ from fastnn.serve.served_model import ServedModel
 from fastnn.system.version import __version__
 
 Send = Callable[[Any], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 LOG = logging.getLogger("fastnn.serve")
 REQUESTS = logging.getLogger("fastnn.serve.requests")
@@ -47,24 +50,9 @@ LOOP_SECONDS = 1e-3
 LOOP_BYTES = 32 << 10
 """Size of a body from which parsing leaves the event loop: JSON takes about 20 ns per byte."""
 
-EXTENSIONS = ("binary_tensor_data", "records")
+EXTENSIONS = ("binary_tensor_data", "records", "about")
 
-_OPEN = (("v2", "health", "live"), ("v2", "health", "ready"))
-
-
-class Answer(NamedTuple):
-    """A response.
-
-    Attributes
-    ----------
-    status : int
-    headers : list of (bytes, bytes)
-    body : bytes
-    """
-
-    status: int
-    headers: Headers
-    body: bytes
+_OPEN = ((), ("v2", "health", "live"), ("v2", "health", "ready"))
 
 
 class Exchange:
@@ -182,7 +170,7 @@ class Application:
         path, root = scope["path"], scope.get("root_path", "")
         if root and path.startswith(root):
             path = path[len(root) :]
-        parts = tuple(path.strip("/").split("/"))
+        parts = tuple(path.strip("/").split("/")) if path.strip("/") else ()
         headers = dict(scope["headers"])
         if self._token is not None and parts not in _OPEN:
             self._check_token(headers)
@@ -193,6 +181,8 @@ class Application:
                 _check_method(scope, "POST")
                 return await self._work(what, version, headers, receive, exchange)
             _check_method(scope, "GET", "HEAD")
+            if what == "about":
+                return _json(version.served.about)
             return _json(self._metadata(version) if what is None else {"ready": True})
         found = self._general(parts)
         if found is None:
@@ -212,6 +202,8 @@ class Application:
 
     def _general(self, parts: tuple[str, ...]) -> Answer | None:
         match parts:
+            case ():
+                return front_page()
             case ("v2",):
                 about = {"name": "fastnn", "version": __version__, "extensions": EXTENSIONS}
                 return _json(about)
@@ -233,11 +225,11 @@ class Application:
         if len(rest) >= 2 and rest[0] == "versions":
             number, rest = rest[1], rest[2:]
         version = self.models.find(name, number)
-        if rest not in ((), ("ready",), ("infer",), ("records",)):
+        if rest not in ((), ("ready",), ("about",), ("infer",), ("records",)):
             raise RefusedError(
                 404,
-                f"there is nothing at …/{shown('/'.join(rest))} of a model; there is ready, infer "
-                "and records",
+                f"there is nothing at …/{shown('/'.join(rest))} of a model; there is ready, about, "
+                "infer and records",
             )
         return version, rest[0] if rest else None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn.architecture import Array
+from fastnn.exchange.page.description import description
 from fastnn.model.prediction import answers
 from fastnn.serve.columns import ColumnInputs
 from fastnn.serve.numbers import NumberInput
@@ -41,6 +42,8 @@ class ServedModel:
     ----------
     inputs : NumberInput or ColumnInputs
     outputs : tuple of Description
+    about : dict
+        What the page shows of the model, as JSON.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class ServedModel:
         self.inputs = ColumnInputs(model) if is_table else NumberInput(model)
         self._predictor = predictor.of_rows if is_table else predictor
         n_networks = len(model) if hasattr(model, "n_models") else 1
+        self.about = description(model, n_networks)
         n_columns = len(self.inputs.described) if is_table else 0
         self._seconds_per_row: float = (
             a.n_parameters * n_networks * SECONDS_PER_PRODUCT + n_columns * SECONDS_PER_CELL

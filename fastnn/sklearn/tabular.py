@@ -34,7 +34,7 @@ from fastnn.tabular.polars_columns import is_polars
 from fastnn.training.history import History
 from fastnn.validation import check_choice, check_count, check_in_range, check_positive
 from fastnn.validation.frames import is_frame
-from fastnn.vocabulary import BackendName, WeightType
+from fastnn.vocabulary import BackendName, ModuleWeightType, WeightType
 
 Callbacks = Callback | Callable[..., Any] | Iterable[Callback | Callable[..., Any]]
 
@@ -299,6 +299,24 @@ class TabularModel(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         self._warn_of_classes()
         return self.ensemble_.to_c(path, weights=weights, name=name, rows=rows)
+
+    def to_html(self, path: Any, *, weights: ModuleWeightType = "float32", rows: Any = None) -> Any:
+        """Write the fitted estimator as one HTML file, a page with a form for the columns.
+
+        Parameters
+        ----------
+        path : path-like
+        weights : {"float32", "float16", "int8"}, default "float32"
+        rows : table, or tuple (table, y), optional
+            As of `fastnn.Network.to_html`.
+
+        Returns
+        -------
+        fastnn.exchange.page.writing.WrittenPage
+        """
+        check_is_fitted(self)
+        self._warn_of_classes()
+        return self.ensemble_.to_html(path, weights=weights, rows=rows)
 
     def _warn_of_classes(self) -> None:
         """Warn if files cannot hold the classes, such as times."""

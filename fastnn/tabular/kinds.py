@@ -184,10 +184,10 @@ def time_of(text: str) -> np.datetime64 | None:
     """Return text in ISO 8601 as a time, in UTC if it has an offset; None if it is not one."""
     try:
         time = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
+        if time.tzinfo is not None:
+            time = time.astimezone(dt.UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # no time, or in UTC before the year 1 or after 9999
         return None
-    if time.tzinfo is not None:
-        time = time.astimezone(dt.UTC).replace(tzinfo=None)
     return np.datetime64(time, "us")
 
 

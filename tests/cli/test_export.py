@@ -89,7 +89,9 @@ def test_onnx_is_what_the_network_writes(cli):
 
 def test_options_of_the_other_format_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "onnx", "--weights", "int8") == 2
-    assert "--weights is only for --format c and javascript, but the format is onnx" in cli.err
+    assert (
+        "--weights is only for --format c, javascript and html, but the format is onnx" in cli.err
+    )
     assert cli("export", "pets.safetensors", "--format", "c", "--input-dtype", "uint8") == 2
     assert "--input-dtype is only for --format onnx, but the format is c" in cli.err
 
@@ -152,7 +154,7 @@ def test_options_of_rows_without_rows_are_refused(cli):
     assert cli("export", "pets.safetensors", "--format", "c", "--label", "pet") == 2
     assert "--label describes --rows or --calibration, and neither is given" in cli.err
     assert cli("export", "pets.safetensors", "--format", "onnx", "--rows", "rows.csv") == 2
-    assert "--rows is only for --format c and javascript, but the format is onnx" in cli.err
+    assert "--rows is only for --format c, javascript and html, but the format is onnx" in cli.err
 
 
 def test_the_rows_are_not_written_over(cli, rows):
@@ -234,7 +236,22 @@ def test_float16_is_for_javascript(cli):
     (found,) = cli.json(*words, "--format", "javascript")
     assert found["weights"] == "float16"
     assert cli(*words, "--format", "c") == 2
-    assert "--weights float16 is only for --format javascript" in cli.err
+    assert "--weights float16 is only for --format javascript and html" in cli.err
+
+
+def test_a_page_is_named_for_the_model_and_states_its_accuracy(cli):
+    text = cli.ok("export", "pets.safetensors", "--format", "html")
+    assert text.startswith("pets.html: 38 parameters, ")
+    x, y = table(20)
+    write_csv(cli.folder / "new.csv", x, np.array(NAMES)[y])
+    words = ("export", "pets.safetensors", "--format", "html", "--weights", "int8")
+    (found,) = cli.json(*words, "--rows", "new.csv", "--output", "x.html")
+    assert (found["format"], found["file"], found["weights"]) == ("html", "x.html", "int8")
+    assert found["bytes"] == (cli.folder / "x.html").stat().st_size
+    page = (cli.folder / "x.html").read_text(encoding="utf-8")
+    assert f"{100 * found['agreement']['header']:.2f} % of the 20 rows given" in page
+    assert cli(*words, "--output", "x.js") == 2
+    assert "a page is a file such as digits.html, got 'x.js'" in cli.err
 
 
 # -- arithmetic in integers -----------------------------------------------------------------------

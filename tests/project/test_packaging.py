@@ -17,7 +17,14 @@ import fastnn
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = sysconfig.get_path("purelib")
-PAGES = {f"fastnn/report/{name}.html.j2" for name in ("base", "parts", "report", "table")}
+PAGES = {
+    *(f"fastnn/report/{name}.html.j2" for name in ("base", "parts", "report", "table")),
+    *(
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "fastnn" / "exchange" / "page").iterdir()
+        if path.suffix in (".css", ".html", ".js")
+    ),
+}
 MODULE_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
 # A compile with the interpreter's own compiler can take a minute, an install some seconds.

@@ -115,7 +115,7 @@ def test_numbers_that_are_not_finite_are_refused(application, value):
 
 
 def test_unknown_models_and_paths_are_not_found(application):
-    for path in ("/v2/models/other", "/v2/models/m/versions/2", "/v2/models/m/x", "/", "/v3",
+    for path in ("/v2/models/other", "/v2/models/m/versions/2", "/v2/models/m/x", "/x", "/v3",
                  "/v2/models/m/versions/1/infer/x", "/v2/models/" + "é\n" * 99):  # fmt: skip
         response = ask(application, "GET", path)
         assert response.status == 404, path

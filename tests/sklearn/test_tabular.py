@@ -376,8 +376,16 @@ def test_classes_that_files_cannot_hold_are_text_with_a_warning(tmp_path):
         model.to_c(tmp_path / "net.h")
 
 
+def test_a_page_is_written_of_all_kinds_of_columns(tmp_path):
+    written = (
+        classifier().fit(TABLE, CLASSES).to_html(tmp_path / "club.html", rows=(TABLE, CLASSES))
+    )
+    assert written.agreement.agreement == 1.0
+    assert written.n_bytes == (tmp_path / "club.html").stat().st_size
+
+
 def test_only_a_fitted_estimator_is_written(tmp_path):
-    for write in (classifier().to_onnx, regressor().to_c):
+    for write in (classifier().to_onnx, regressor().to_c, classifier().to_html):
         with pytest.raises(NotFittedError):
             write(tmp_path / "net")
 

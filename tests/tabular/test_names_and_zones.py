@@ -113,3 +113,11 @@ def test_a_series_is_no_table(library):
 def test_whole_numbers_of_128_bits_are_numbers():
     series = pl.Series("a", [1, 2**70, None], dtype=pl.Int128)
     np.testing.assert_array_equal(as_frame(series.to_frame())["a"].values, [1.0, 2.0**70, np.nan])
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-01:00"])
+def test_times_beyond_the_calendar_in_utc_are_refused(text):
+    table = {"when": ["2024-01-01T00:00:00Z", "2025-05-05T05:00:00Z"], "x": [1.0, 2.0]}
+    columns = learn_columns(table, kinds={"when": "time"})
+    with pytest.raises(ValueError, match="must hold times as"):
+        columns.rows({"when": [text], "x": [1.0]})

@@ -68,7 +68,7 @@ def write_table(
     read_columns(_columns(model))  # before the weights are rounded, which takes longer
     parameters = _parameters(networks, weights)
     text = _header(model, name, weights, parameters)
-    agreement = None if rows is None else _measured(model, parameters, rows)
+    agreement = None if rows is None else measured_on_table(model, parameters, rows)
     with write_whole(path) as file:
         file.write(text.encode("ascii"))
     size = sum(each.n_bytes for each in parameters) + n_bytes(_columns(model))
@@ -298,14 +298,14 @@ def _introduction(
     return "/*\n" + "".join(f" * {line}".rstrip() + "\n" for line in lines) + " */\n"
 
 
-def _measured(
+def measured_on_table(
     model: Model | EnsembleModel, parameters: Sequence[Parameters], rows: Any
 ) -> Agreement:
-    """Compare the header with the model on a table, or on a table and its labels or targets."""
+    """Compare an export with its model on a table, or on a table and its labels or targets."""
     table, y = rows if isinstance(rows, tuple) and len(rows) == 2 else (rows, None)
     a, backend, networks = model.architecture, get_backend(), _networks(model)
     x = checked_x(a, model.trained_on, table)
-    check_not_empty(len(x))
+    check_not_empty(x.shape[0])
     mine = np.stack([network.parameters for network in networks])
     exact = outputs_together(backend, a, mine, x, progress=False)
     its = []

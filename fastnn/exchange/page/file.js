@@ -1,0 +1,5 @@
+// A page that holds its networks.
+import { localNetwork } from "./local.js";
+import { openNetwork } from "./network.js";
+
+openNetwork(ABOUT, localNetwork(NETWORKS, ABOUT));
