@@ -3,10 +3,10 @@
 The request header ``Inference-Header-Content-Length`` is the size of the JSON, which binary data of
 the inputs follows, in their order; 0 means that the body is the one input's data alone.
 
-orjson reads and writes tensors several times as fast as Python's `json`, where it is installed. What
-it refuses is read again by `json`, which decides: it also takes whole numbers of any size and halves
-of surrogate pairs, and says in words what is wrong. What both take they read alike, but for whole
-numbers of more than 64 bits, which orjson rounds to floats: no datatype holds such a whole number.
+orjson reads and writes tensors several times as fast as Python's `json`, where it is installed.
+What it refuses is read again by `json`, which decides: it also takes whole numbers of any size and
+halves of surrogate pairs, and says in words what is wrong. What both take they read alike, but for
+whole numbers of more than 64 bits, which orjson rounds to floats: no datatype holds such a one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from fastnn.serve.refused import RefusedError, shown
@@ -37,7 +38,7 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 orjson: Any
 try:
-    import orjson
+    orjson = import_module("orjson")
 except ImportError:
     orjson = None
 
@@ -64,7 +65,7 @@ class Request(NamedTuple):
 
 
 def tensors_parsed(text: memoryview) -> dict[str, Any]:
-    """Return the JSON object of a request of tensors, as `parsed` does, by orjson if it is there."""
+    """Return the JSON object of a request of tensors, as `parsed` does."""
     if orjson is not None:
         try:
             found = orjson.loads(text)
@@ -77,7 +78,7 @@ def tensors_parsed(text: memoryview) -> dict[str, Any]:
 
 
 def tensors_encoded(found: dict[str, Any]) -> bytes:
-    """Return the JSON of a response of tensors, without NaN, by orjson if it is there."""
+    """Return the JSON of a response of tensors, whose numbers are finite."""
     if orjson is not None:
         try:
             text: bytes = orjson.dumps(found)
