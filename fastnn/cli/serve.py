@@ -72,6 +72,13 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="requests in work at the same time, per process (default: %(default)s)",
     )
+    bounds.add_argument(
+        "--max-connections",
+        type=words.whole_number(1),
+        default=1000,
+        metavar="N",
+        help="open connections, per process (default: %(default)s)",
+    )
     token = parser.add_mutually_exclusive_group()
     token.add_argument(
         "--token-env", metavar="NAME", help="environment variable with the token of requests"
@@ -112,7 +119,11 @@ def run(options: argparse.Namespace) -> int:
         words.model(path, options.backend)  # says what a wrong path is instead
     found = Repository(models, options.backend)
     limits = Limits(
-        options.max_body << 20, options.max_rows, float(options.timeout), options.max_waiting
+        options.max_body << 20,
+        options.max_rows,
+        float(options.timeout),
+        options.max_waiting,
+        options.max_connections,
     )
     settings = Settings(
         models, limits, token, float(options.poll), options.backend, options.log_requests,

@@ -1,7 +1,8 @@
-"""uvicorn's connections, with bounds on the time of what uvicorn waits for without one.
+"""uvicorn's connections, with bounds on their number and on what uvicorn waits for without one.
 
 An application sees a request when its headers are complete. A client that never completes them, or
-that never reads its response, would keep its connection for ever.
+that never reads its response, would keep its connection for ever. A process that has no more file
+descriptors can neither accept connections nor load a model.
 """
 
 from __future__ import annotations
@@ -19,11 +20,20 @@ except ImportError:  # httptools is optional
     Protocol = h11_impl.H11Protocol
 
 
+_BUSY = b'{"error":"the server has as many connections as it takes; connect again later"}'
+REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_BUSY), _BUSY)
+)
+"""What a connection gets that is one too many."""
+
+
 class Connection(Protocol):  # type: ignore[misc, valid-type, unused-ignore]
     """A connection of an `Application`, with its limit of time.
 
-    It is closed if the headers of a request do not arrive within that time, or if a response is not
-    read within that time after the connection became idle.
+    It is closed at once if there are more than `Limits.connections`; if the headers of a request do
+    not arrive within that time; or if a response is not read within that time after the connection
+    became idle.
     """
 
     _deadline: Any = None
@@ -34,8 +44,11 @@ class Connection(Protocol):  # type: ignore[misc, valid-type, unused-ignore]
         return seconds
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first request."""
+        """Begin to wait for the first request, or refuse the connection."""
         super().connection_made(transport)
+        if len(self.connections) > self.app.limits.connections:
+            transport.write(REFUSAL)
+            transport.close()
         self._wait()
 
     def data_received(self, data: bytes) -> None:

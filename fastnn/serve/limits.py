@@ -22,15 +22,20 @@ class Limits:
     waiting : int, default 64
         Requests that are whole and in work at the same time, per process; further ones are refused
         (503).
+    connections : int, default 1000
+        Open connections, per process; further ones are closed with 503. Only ``fastnn serve`` sees
+        them: an ASGI server of your own has a limit of its own.
     """
 
     body_bytes: int = 64 << 20
     rows: int = 100_000
     seconds: float = 30.0
     waiting: int = 64
+    connections: int = 1000
 
     def __post_init__(self) -> None:
         check_count("body_bytes", self.body_bytes)
         check_count("rows", self.rows)
         check_positive("seconds", self.seconds)
         check_count("waiting", self.waiting)
+        check_count("connections", self.connections)

@@ -17,6 +17,7 @@ from typing import Any
 
 from fastnn.backends.threads import get_num_threads, set_num_threads
 from fastnn.serve import Application, Limits, app
+from fastnn.serve.sockets import room_for
 from fastnn.system.packages import imported
 from fastnn.vocabulary import BackendName
 
@@ -91,6 +92,18 @@ def run(settings: Settings, bound: socket.socket, n_workers: int = 1) -> None:
     """
     uvicorn = imported("uvicorn", "serve")
     from fastnn.serve.connections import Connection
+
+    room = room_for(settings.limits.connections)
+    if room < settings.limits.connections:
+        lines = logging.StreamHandler(sys.stderr)
+        lines.setFormatter(logging.Formatter("fastnn serve: %(message)s"))
+        _log_to(lines, "fastnn.serve", logging.INFO)
+        logging.getLogger("fastnn.serve").warning(
+            "only %d connections, not %d, fit the limit of open files (ulimit -n)",
+            room,
+            settings.limits.connections,
+        )
+        settings = replace(settings, limits=replace(settings.limits, connections=room))
 
     options: dict[str, Any] = {
         "http": Connection,

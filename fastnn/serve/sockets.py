@@ -10,6 +10,29 @@ from contextlib import contextmanager, suppress
 
 BACKLOG = 2048
 
+OTHER_FILES = 100
+"""File descriptors that a process needs beside its connections: models that are loaded, logs."""
+
+
+def room_for(n_connections: int) -> int:
+    """Return how many connections a process can hold, at most so many.
+
+    The limit of open files is raised as far as the system lets it be.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return n_connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = n_connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return n_connections
+    wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(n_connections, soft - OTHER_FILES))
+
 
 @contextmanager
 def listening(host: str, port: int, unix_socket: str | None) -> Iterator[tuple[socket.socket, str]]:

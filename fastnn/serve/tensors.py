@@ -125,6 +125,10 @@ def from_json(
     """
     flat, dtype = _flat(name, shape, data), DATATYPES[datatype]
     kinds = set(map(type, flat))
+    if dtype.kind == "f" and kinds <= _PYTHON["f"]:
+        numbers = _numbers(flat, dtype)
+        if numbers is not None:
+            return Tensor(name, datatype, numbers.reshape(shape))
     has_null = takes_null and type(None) in kinds
     known = [v for v in flat if v is not None] if has_null else flat
     right = _PYTHON[dtype.kind]
@@ -151,6 +155,17 @@ def from_json(
         dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
         flat = [math.nan if v is None else v for v in flat]
     return Tensor(name, datatype, np.array(flat, dtype).reshape(shape))
+
+
+def _numbers(flat: list[int | float], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Return numbers in a floating-point dtype; None if it cannot hold one."""
+    try:
+        wide = np.fromiter(flat, np.float64, len(flat))
+    except OverflowError:
+        return None
+    if not (np.abs(wide) <= float(np.finfo(dtype).max)).all():
+        return None
+    return wide.astype(dtype, copy=False)
 
 
 def _flat(name: str, shape: tuple[int, ...], data: Any) -> list[Any]:

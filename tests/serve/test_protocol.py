@@ -80,7 +80,7 @@ def test_answers_have_the_bits_of_the_network(network, n_rows, is_binary, is_fla
         assert found["probabilities"].astype(dtype).tobytes() == expected.tobytes()
         assert found["label"].tolist() == network.predict(x).tolist()
     else:
-        expected = network.predict(x).reshape(n_rows, -1)
+        expected = network.predict(x).reshape(n_rows, network.architecture.n_out)
         assert found["prediction"].astype(dtype).tobytes() == expected.tobytes()
 
 

@@ -69,6 +69,26 @@ def test_slow_clients_and_large_bodies_are_sent_away(model):
         assert call(port, "GET", "/v2/health/live")[0] == 200
 
 
+def test_a_connection_too_many_is_refused_and_the_others_go_on(model):
+    def status(connection):
+        connection.request("GET", "/v2/health/live")
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    with serving(model, "--max-connections", 2) as (port, _), contextlib.ExitStack() as open_ones:
+        held = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(2)]
+        for one in held:
+            open_ones.callback(one.close)
+            assert status(one) == 200
+        with socket.create_connection(("127.0.0.1", port), 20) as third:
+            assert third.recv(1000).startswith(b"HTTP/1.1 503")
+        assert status(held[0]) == 200
+        open_ones.close()
+        time.sleep(0.2)
+        assert call(port, "GET", "/v2/health/live")[0] == 200
+
+
 def test_tritonclient_understands_it(model):
     client_of = pytest.importorskip("tritonclient.http")
     network = fastnn.load(model)
