@@ -111,7 +111,7 @@ def offenders(names, forbidden, *, anywhere=True):
 ADAPTERS = ("fastnn.backends.cython", "fastnn.backends.numba", "fastnn.backends.reference")
 BACKENDS = [name for name in FASTNN if belongs(name, "fastnn.backends")]
 
-LATE = ("sklearn", "datasets", "cli", "exchange", "drawing", "plots", "report", "dask")
+LATE = ("sklearn", "datasets", "cli", "exchange", "drawing", "plots", "report", "dask", "serve")
 """Rooms that are imported when they are first asked for."""
 
 CORE = [name for name in FASTNN if not any(belongs(name, f"fastnn.{room}") for room in LATE)]
