@@ -18,7 +18,8 @@ from fastnn.datasets import read_table
 from fastnn.datasets.readers.formats import format_by_name
 from fastnn.ensemble import Ensemble
 from fastnn.exchange.c.accuracy import Agreement
-from fastnn.exchange.javascript.module import path_of_types
+from fastnn.exchange.javascript.module import WrittenModule, path_of_types
+from fastnn.exchange.page.writing import WrittenPage
 from fastnn.network import Network
 from fastnn.system.printable import named
 from fastnn.vocabulary import ModuleWeightType, WeightType
@@ -187,40 +188,31 @@ def _to_javascript(options: argparse.Namespace, network: Network | Ensemble, pat
     words.check_distinct({"the model": Path(options.model), "the types": path_of_types(path)})
     rows = None if options.rows is None else _rows(options, network, options.rows)
     written = network.to_javascript(path, weights=weights, rows=rows)
-    agreement = written.agreement
-    if options.json:
-        words.print_json(
-            {
-                "format": "javascript",
-                "file": path,
-                "types": written.types,
-                "weights": weights,
-                "n_parameters": _n_parameters(network),
-                "bytes": written.n_bytes,
-                "weight_bytes": written.n_weight_bytes,
-                "largest_weight_error": written.largest_weight_error,
-                "agreement": None if agreement is None else agreement._asdict(),
-            }
-        )
-        return
-    say(
-        f"{named(path)}: {_n_parameters(network):,} parameters, {written.n_bytes:,} bytes "
-        f"({weights}), largest weight error {written.largest_weight_error:.3g}; types in "
-        f"{named(written.types)}"
-    )
-    _say_agreement(options, agreement, weights)
+    _report(options, network, path, weights, written, types=written.types)
 
 
 def _to_html(options: argparse.Namespace, network: Network | Ensemble, path: Path) -> None:
     weights: ModuleWeightType = options.weights or "float32"
     rows = None if options.rows is None else _rows(options, network, options.rows)
     written = network.to_html(path, weights=weights, rows=rows)
+    _report(options, network, path, weights, written)
+
+
+def _report(
+    options: argparse.Namespace,
+    network: Network | Ensemble,
+    path: Path,
+    weights: ModuleWeightType,
+    written: WrittenModule | WrittenPage,
+    types: Path | None = None,
+) -> None:
+    """Say what was written for browsers."""
     agreement = written.agreement
     if options.json:
         words.print_json(
-            {
-                "format": "html",
-                "file": path,
+            {"format": options.format, "file": path}
+            | ({} if types is None else {"types": types})
+            | {
                 "weights": weights,
                 "n_parameters": _n_parameters(network),
                 "bytes": written.n_bytes,
@@ -233,6 +225,7 @@ def _to_html(options: argparse.Namespace, network: Network | Ensemble, path: Pat
     say(
         f"{named(path)}: {_n_parameters(network):,} parameters, {written.n_bytes:,} bytes "
         f"({weights}), largest weight error {written.largest_weight_error:.3g}"
+        + ("" if types is None else f"; types in {named(types)}")
     )
     _say_agreement(options, agreement, weights)
 

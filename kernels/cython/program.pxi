@@ -4,8 +4,9 @@ All memory of a pass is one workspace, allocated before its first step.
 """
 
 cdef enum:
-    # Multiply-adds up to which a prediction keeps the GIL: in so few microseconds no other thread
-    # would gain by it, but threads that all predict would wake one another at each call.
+    # Multiply-adds, and numbers of the input, up to which a prediction keeps the GIL: in so few
+    # microseconds no other thread would gain by it, but threads that all predict would wake one
+    # another at each call.
     WORK_WITH_GIL = 100_000
     MOST_WRITTEN = 5  # parameters, a rule's vectors, and the two of scaled features
 
@@ -15,6 +16,11 @@ cdef double work_to_wake_for = 4e7, work_to_share = 1e6
 
 # Whether work is timed with a team and without, to go on with what is faster.
 cdef bint teams_are_tried = True
+
+
+cdef bint keeps_gil(const Input *x, double work) noexcept nogil:
+    """Return whether the work on some rows is too short to let other threads run meanwhile."""
+    return work <= WORK_WITH_GIL and <double>x.n_rows * x.n_in <= WORK_WITH_GIL
 
 
 def set_work_for_threads(double to_wake_for, double to_share, bint tries=False):
@@ -215,7 +221,11 @@ cdef class Program:
             return 0
         float_mode = flush_subnormals()  # once for the call: within it, that costs nothing
         try:
-            form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
+            if keeps_gil(x, 0):
+                form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
+            else:
+                with nogil:
+                    form = form_of(net.kernels, x, NULL, x.n_rows, net.layers[0].n_out, &density)
             work = x.n_rows * work_of_a_row(net, density if form != DENSE else 1.0)
             n_threads = self.threads_for(work, work_to_wake_for)
             n_threads = min(n_threads, (x.n_rows + ROW_BLOCK - 1) // ROW_BLOCK)
@@ -258,7 +268,7 @@ cdef class Program:
         if n_threads == 1:  # what Prediction does, without the object
             space.base, space.used = memory.data, 0
             lay_out_prediction(net, &w, x, form, block, n_non_zeros, &panel, &space)
-            if work <= WORK_WITH_GIL:
+            if keeps_gil(x, work):
                 is_sound = predict_rows(net, params, x, out, 0, x.n_rows, block, &w, panel)
             else:
                 with nogil:
