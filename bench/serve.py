@@ -120,12 +120,15 @@ def _rounds(
         seconds = options.seconds / options.rounds if round_number else options.warm_up
         for label in (*labels[first:], *labels[:first]):
             pid, served, requests = running[label]
+            before = load.processor_seconds(pid)
             with MemoryWatch(pid) as watch:
                 one = load.loaded(
                     options.client, served.port, served.path, requests, options.connections,
                     seconds,
                 )  # fmt: skip
-            found[label].append(one | {"memory": watch.seen})
+            after = load.processor_seconds(pid)
+            busy = None if before is None or after is None else (after - before) / one["seconds"]
+            found[label].append(one | {"busy": busy, "memory": watch.seen})
     return found
 
 
@@ -137,6 +140,7 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         n = sum(one["requests"] for one in rounds)
         return {"status": "failed", "reason": f"{errors} errors, {n} answers", "rounds": rounds}
     per_second = [one["requests"] / one["seconds"] for one in timed]
+    busy = [one["busy"] for one in timed if one["busy"] is not None]
     seen = [value for one in timed for value in one["memory"] if value is not None]
     return {
         "status": "timed",
@@ -145,6 +149,7 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         "slowest_round": min(per_second),
         "fastest_round": max(per_second),
         **{name: median(one[name] for one in timed) for name in ("p50", "p90", "p99")},
+        "busy": median(busy) if busy else None,
         "memory_before": warm_up["memory"][0],
         "memory_most": max(seen, default=None),
         "memory_after": timed[-1]["memory"][-1],
@@ -155,8 +160,8 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 def case_table(case: dict[str, Any]) -> str:
     """Return a case as text: requests per second, and how many times as many fastnn answers."""
     ratios: dict[str, float] = next(iter(case["ratios"].values()), {})
-    rows = [["", "requests/s", "min … max", "fastnn ÷", "p50", "p90", "p99", "before", "most",
-             "after"]]  # fmt: skip
+    rows = [["", "requests/s", "min … max", "fastnn ÷", "p50", "p90", "p99", "busy", "before",
+             "most", "after"]]  # fmt: skip
     notes = []
     for result in case["results"]:
         name = result["name"]
@@ -170,6 +175,7 @@ def case_table(case: dict[str, Any]) -> str:
             f"{result['slowest_round']:,.0f} … {result['fastest_round']:,.0f}",
             f"{ratios[name]:.2f}" if name in ratios else "",
             *(f"{1e3 * result[quantile]:.2f}" for quantile in ("p50", "p90", "p99")),
+            "" if result["busy"] is None else f"{result['busy']:.0%}",
             *("" if value is None else f"{value:.0f}" for value in megabytes),
         ])  # fmt: skip
     head = [

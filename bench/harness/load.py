@@ -163,24 +163,40 @@ def exchange(port: int, method: str, path: str, body: bytes = b"") -> tuple[int,
         connection.close()
 
 
-# -- memory --------------------------------------------------------------------------------------
+# -- what a server uses ---------------------------------------------------------------------------
 
 
 def memory(pid: int) -> float | None:
     """Return the MB that a process and those it started hold in memory; None if unknown."""
-    total, waiting = 0.0, [pid]
+    lines = [line for process in _tree(pid) for line in _text(process / "status").splitlines()]
+    total = sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return total / 1024 or None
+
+
+def processor_seconds(pid: int) -> float | None:
+    """Return the processor time of a process and of those it started; None if unknown."""
+    total = 0
+    for process in _tree(pid):
+        fields = _text(process / "stat").rpartition(")")[2].split()  # the name may hold spaces
+        total += sum(map(int, fields[11:13]))  # utime and stime, proc_pid_stat(5)
+    return total / os.sysconf("SC_CLK_TCK") if total else None
+
+
+def _tree(pid: int) -> Iterator[Path]:
+    """Yield the folders in /proc of a process and of those it started."""
+    waiting = [pid]
     while waiting:
         process = Path("/proc", str(waiting.pop()))
-        try:
-            status = (process / "status").read_text()
-            children = [list_.read_text() for list_ in process.glob("task/*/children")]
-        except OSError:
-            continue
-        total += sum(
-            int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")
-        )
-        waiting += [int(child) for list_ in children for child in list_.split()]
-    return total / 1024 or None
+        yield process
+        for children in process.glob("task/*/children"):
+            waiting += map(int, _text(children).split())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has ended, or the system has no /proc
+        return ""
 
 
 class MemoryWatch:
