@@ -98,6 +98,7 @@ def run_case(
     for result in results:
         if result["name"] in rounds:
             result |= _summary(rounds[result["name"]])
+    by_processor_time = [r for r in results if r.get("processor_median")]
     return {
         "case": name,
         "description": f"{net}, 1 row per request, {options.connections} connections",
@@ -106,6 +107,7 @@ def run_case(
         "body_bytes": int(np.mean([len(body) for body in bodies(data.x, "probabilities")])),
         "results": results,
         "ratios": report.ratios(results),
+        "ratios_of_processor_time": report.ratios(by_processor_time, "processor_median"),
     }
 
 
@@ -140,7 +142,8 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         n = sum(one["requests"] for one in rounds)
         return {"status": "failed", "reason": f"{errors} errors, {n} answers", "rounds": rounds}
     per_second = [one["requests"] / one["seconds"] for one in timed]
-    busy = [one["busy"] for one in timed if one["busy"] is not None]
+    busy = [one["busy"] for one in timed if one["busy"]]
+    by_processor = [n / share for n, share in zip(per_second, busy, strict=False)]
     seen = [value for one in timed for value in one["memory"] if value is not None]
     return {
         "status": "timed",
@@ -150,6 +153,7 @@ def _summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         "fastest_round": max(per_second),
         **{name: median(one[name] for one in timed) for name in ("p50", "p90", "p99")},
         "busy": median(busy) if busy else None,
+        "processor_median": 1.0 / median(by_processor) if by_processor else None,
         "memory_before": warm_up["memory"][0],
         "memory_most": max(seen, default=None),
         "memory_after": timed[-1]["memory"][-1],
@@ -182,6 +186,9 @@ def case_table(case: dict[str, Any]) -> str:
         f"{case['case']}: {case['description']}, {case['body_bytes']:,} bytes each",
         f"  data: {case['data']}; times of answers in ms, memory of the server in MB",
     ]
+    for name, by_peer in case["ratios_of_processor_time"].items():
+        figures = ", ".join(f"{ratio:.2f} × {peer}" for peer, ratio in by_peer.items())
+        notes += [f"  {name}, requests per second of processor time: {figures}"] if figures else []
     return "\n".join([*head, *report.aligned(rows), *notes, ""])
 
 
