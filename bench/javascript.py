@@ -38,7 +38,7 @@ def measured(seconds: float, node: str = "node", data_dir: str | None = None) ->
         (folder / "package.json").write_text("{}")
         subprocess.run(["npm", "install", "--silent", PEER], cwd=folder, check=True, timeout=300)
         network.to_javascript(folder / "net.mjs")
-        _write_onnx(network, folder / "net.onnx")
+        write_onnx(network, folder / "net.onnx")
         for which, x in sets.items():
             x.tofile(folder / f"{which}.x")
             network.predict_proba(x).astype(np.float32).tofile(folder / f"{which}.p")
@@ -52,7 +52,7 @@ def measured(seconds: float, node: str = "node", data_dir: str | None = None) ->
     return {"digits": images.source, **found}
 
 
-def _write_onnx(network: fastnn.Network, path: Path) -> None:
+def write_onnx(network: fastnn.Network, path: Path) -> None:
     """Write the network without the labels, which the peer would compute and nobody reads."""
     import onnx
 
